@@ -1,0 +1,1 @@
+"""The platform: contracts, ingest, indicators and products, and their Dagster definitions."""
