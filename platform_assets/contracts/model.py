@@ -1,0 +1,425 @@
+"""The contract of a dataset: columns, format, how deliveries are loaded, rules and quality limits.
+
+Everything that adding a dataset needs is said here, once. Unknown keys are errors. The YAML key `in` is the field `allowed`
+(a Python keyword cannot be a field); likewise `from` is `header`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from platform_assets.contracts.dates import DateFormatError, ambiguous, read_format
+
+NAME = r"^[a-z][a-z0-9_]{0,62}$"
+Name = Annotated[str, Field(pattern=NAME)]
+Limit = int | float | dt.date | Literal["today"]
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+TextList = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+
+
+class Strict(BaseModel):
+    """Base of every part of a contract: unknown keys are errors, values do not change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class ColumnType(StrEnum):
+    """What a column holds once its text has been read."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    FLOAT = "float"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    TIMESTAMP = "timestamp"
+    CATEGORICAL = "categorical"
+
+
+NUMERIC = (ColumnType.INTEGER, ColumnType.DECIMAL, ColumnType.FLOAT)
+TEMPORAL = (ColumnType.DATE, ColumnType.TIMESTAMP)
+TEXTUAL = (ColumnType.STRING, ColumnType.CATEGORICAL)
+
+
+class Replacement(Strict):
+    """Every match of the regular expression `pattern` (RE2 syntax) becomes `with`; ``\\1`` stands for the first group."""
+
+    pattern: str
+    text: str = Field(alias="with")
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        return _regex(value)
+
+
+class Column(Strict):
+    """One column: how its text is cleaned, what type it has, which values are right, and how sensitive it is.
+
+    Text is cleaned in this order: trim, replace, replace_pattern, case, null_tokens. Then it is read as `type`; then judged.
+    """
+
+    type: ColumnType
+    description: str = ""
+    role: Literal["identifier", "quasi_identifier", "sensitive", "organisation"] | None = None
+    purpose: Name | None = None
+    """Which key pseudonymises an identifier; the same purpose in two datasets gives the same pseudonym. Default: the column's name."""
+    header: TextList = Field(default=(), alias="from")
+    """The column's name(s) in the file, if other than its own."""
+    required: bool = True
+    """A missing value quarantines the row."""
+    optional: bool = False
+    """The file may lack the column altogether."""
+    constant: str | int | float | bool | None = None
+    """The column is not in the file: every row gets this value."""
+
+    trim: bool = True
+    replace: dict[str, str] = {}
+    replace_pattern: tuple[Replacement, ...] = ()
+    case: Literal["upper", "lower"] | None = None
+    null_tokens: tuple[str, ...] | None = None
+
+    format: TextList = ()
+    decimal_separator: Literal[".", ","] = "."
+    thousands_separator: Literal[".", ",", " ", "'"] | None = None
+    precision: int = Field(default=18, ge=1, le=38)
+    scale: int = Field(default=4, ge=0, le=18)
+    true_values: tuple[str, ...] = ("true", "True", "TRUE")
+    false_values: tuple[str, ...] = ("false", "False", "FALSE")
+
+    matches: str | None = None
+    allowed: tuple[str | int | float, ...] = Field(default=(), alias="in")
+    not_in: tuple[str | int | float, ...] = ()
+    ge: Limit | None = None
+    gt: Limit | None = None
+    le: Limit | None = None
+    lt: Limit | None = None
+    min_length: int | None = Field(default=None, ge=0)
+    max_length: int | None = Field(default=None, ge=1)
+    cumulative: bool = False
+    """A running total: it may not be summed over time (take the last), and normally never falls."""
+
+    @field_validator("matches")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        return None if value is None else _regex(value)
+
+    @model_validator(mode="after")
+    def _options_fit_the_type(self) -> Column:
+        kind = self.type
+        given = self.model_fields_set
+
+        def only(fields: set[str], *kinds: ColumnType) -> None:
+            wrong = sorted(given & fields)
+            if wrong and kind not in kinds:
+                raise ValueError(
+                    f"'{wrong[0]}' does not apply to type {kind.value}, only to {', '.join(k.value for k in kinds)}"
+                )
+
+        only({"format"}, *TEMPORAL)
+        only({"decimal_separator", "thousands_separator"}, *NUMERIC)
+        only({"precision", "scale"}, ColumnType.DECIMAL)
+        only({"true_values", "false_values"}, ColumnType.BOOLEAN)
+        only({"matches", "min_length", "max_length", "case"}, *TEXTUAL)
+        only({"allowed", "not_in"}, *TEXTUAL, ColumnType.INTEGER)
+        only({"ge", "gt", "le", "lt"}, *NUMERIC, *TEMPORAL)
+        only({"cumulative"}, *NUMERIC)
+        if self.role == "identifier" and kind is not ColumnType.STRING:
+            raise ValueError("an identifier is a string: it is replaced by a pseudonym")
+        if self.purpose and self.role != "identifier":
+            raise ValueError("'purpose' names the key of an identifier: add 'role: identifier'")
+        if kind is ColumnType.CATEGORICAL and not self.allowed:
+            raise ValueError("a categorical column lists its values under 'in'")
+        if self.optional and self.required and "required" in given:
+            raise ValueError("a column that the file may lack cannot require a value: drop 'required' or 'optional'")
+        if self.constant is not None and (self.header or self.optional):
+            raise ValueError("a constant column is not in the file: 'from' and 'optional' do not apply")
+        if kind is not ColumnType.INTEGER and self.thousands_separator == self.decimal_separator:
+            raise ValueError("thousands_separator and decimal_separator are the same")
+        for limit in (self.ge, self.gt, self.le, self.lt):
+            if limit is not None and (limit == "today" or isinstance(limit, dt.date)) != (kind in TEMPORAL):
+                raise ValueError(f"limit {limit!r} does not fit type {kind.value}")
+        for value in (*self.allowed, *self.not_in):
+            if isinstance(value, str) != (kind in TEXTUAL):
+                raise ValueError(
+                    f"value {value!r} does not fit type {kind.value}: write text in quotes, numbers without"
+                )
+        self._formats_are_clear()
+        return self
+
+    def _formats_are_clear(self) -> None:
+        if self.type in TEMPORAL:
+            if not self.format:
+                raise ValueError(f"a {self.type.value} declares its format, e.g. format: '%Y-%m-%d'")
+            try:
+                known = [read_format(f) for f in self.format]
+            except DateFormatError as error:
+                raise ValueError(str(error)) from None
+            if self.type is ColumnType.TIMESTAMP and not any(f.has_time for f in known):
+                raise ValueError("a timestamp's format tells the time (%H:%M); use type date otherwise")
+            if self.type is ColumnType.DATE and any(f.has_time for f in known):
+                raise ValueError("a date's format has no time; use type timestamp")
+            clash = ambiguous(self.format)
+            if clash:
+                raise ValueError(
+                    f"ambiguous: {clash[2]!r} is one day under {clash[0]} and another under {clash[1]}; keep one of them"
+                )
+
+    @property
+    def nullable(self) -> bool:
+        """True where a row without a value is right."""
+        return self.optional or not self.required
+
+
+class FileFormat(Strict):
+    """How files are written. Gzip and zip are seen by themselves, whatever the kind."""
+
+    kind: Literal["csv", "tsv", "json", "json5", "parquet", "xlsx"]
+    files: TextList = ()
+    """File-name patterns of this format; default: by the kind's usual extension."""
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    quote: str = Field(default='"', min_length=1, max_length=1)
+    encoding: Literal["utf-8", "latin-1", "cp1252", "utf-16"] = "utf-8"
+    header: bool = True
+    sheet: str | None = None
+    records: str | None = None
+    """JSON: dotted path to the list of records; default: the document itself, or one record per line."""
+
+    @model_validator(mode="after")
+    def _options_fit_the_kind(self) -> FileFormat:
+        allowed = {
+            "csv": {"delimiter", "quote", "encoding", "header"},
+            "tsv": {"quote", "encoding", "header"},
+            "json": {"records"},
+            "json5": {"records", "encoding"},
+            "xlsx": {"sheet", "header"},
+            "parquet": set(),
+        }[self.kind]
+        wrong = sorted(self.model_fields_set - allowed - {"kind", "files"})
+        if wrong:
+            raise ValueError(f"'{wrong[0]}' does not apply to {self.kind}")
+        return self
+
+    @property
+    def separator(self) -> str:
+        """The delimiter of a csv or tsv file."""
+        return "\t" if self.kind == "tsv" else self.delimiter or ","
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """File-name patterns, with those of compressed files."""
+        plain = self.files or {"csv": ("*.csv", "*.txt"), "json": ("*.json", "*.jsonl", "*.ndjson")}.get(
+            self.kind, (f"*.{self.kind}",)
+        )
+        return tuple(p + suffix for p in plain for suffix in ("", ".gz", ".zip")) + (
+            ("*.zip",) if not self.files else ()
+        )
+
+
+class Order(Strict):
+    """What makes a delivery newer than another: a date in its file name, or a column of its rows."""
+
+    file_name: str | None = None
+    """Regular expression with one group that holds the date, e.g. ``_(\\d{4}-\\d{2}-\\d{2})``."""
+    format: str = "%Y-%m-%d"
+    column: Name | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Order:
+        if (self.file_name is None) == (self.column is None):
+            raise ValueError("say either 'file_name' (a regular expression with one group) or 'column'")
+        if self.file_name is not None:
+            if re.compile(_regex(self.file_name)).groups != 1:
+                raise ValueError("'file_name' has exactly one group: the date")
+            try:
+                read_format(self.format)
+            except DateFormatError as error:
+                raise ValueError(str(error)) from None
+        return self
+
+
+class Load(Strict):
+    """How a delivery changes the table.
+
+    upsert: rows replace rows of the same key, newer over older. append: every row is added.
+    snapshot: the newest delivery is the table; an older one never replaces it.
+    """
+
+    mode: Literal["upsert", "append", "snapshot"]
+    key: TextList = ()
+    order_by: Literal["delivered"] | Order = "delivered"
+    duplicates: Literal["last_wins", "quarantine"] = "last_wins"
+
+    @model_validator(mode="after")
+    def _key_fits_the_mode(self) -> Load:
+        if self.mode == "upsert" and not self.key:
+            raise ValueError("upsert needs a key: the columns by which a row replaces an earlier one")
+        if self.mode == "append" and (self.key or "order_by" in self.model_fields_set):
+            raise ValueError("append keeps every row: 'key' and 'order_by' would be ignored; use upsert, or drop them")
+        if self.duplicates == "quarantine" and not self.key:
+            raise ValueError("'duplicates' needs a key")
+        return self
+
+
+class Source(Strict):
+    """Where deliveries come from. Whatever the kind, they land as files in ``landing/<dataset>/``."""
+
+    kind: Literal["landing", "http"] = "landing"
+    files: TextList = ("*",)
+    marker: str | None = None
+    """A file is complete only once ``<name><marker>`` stands beside it, e.g. ``.done``."""
+    url: str | None = None
+    """http: the address; the environment variable ``PLATFORM_URL_<DATASET>`` overrides it."""
+    file_name: str | None = None
+    """http: the landed file's name, default the last part of the address."""
+    timeout_seconds: float = Field(default=30, gt=0)
+
+    @model_validator(mode="after")
+    def _url_fits_the_kind(self) -> Source:
+        if (self.kind == "http") != (self.url is not None):
+            raise ValueError("'url' goes with kind http, and http needs it")
+        return self
+
+
+class Partition(Strict):
+    """By which weeks or months the table is laid out and reported. Weeks are ISO weeks: Monday, ISO year."""
+
+    by: Name
+    unit: Literal["iso_week", "month"] = "iso_week"
+
+
+class Rule(Strict):
+    """A named rule over the table: a function of operators that pandas and Ibis share, True where a row is right."""
+
+    name: Name
+    check: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    description: str = ""
+    severity: Literal["error", "warn"] = "error"
+    """error: the row is quarantined. warn: it is kept, and counted."""
+
+
+class Freshness(Strict):
+    """When new data should have come: the latest tick of `cron` must not be newer than the last delivery."""
+
+    cron: str
+    grace_hours: float = Field(default=0, ge=0)
+
+    @field_validator("cron")
+    @classmethod
+    def _five_fields(cls, value: str) -> str:
+        if len(value.split()) != 5:
+            raise ValueError(f"{value!r} is not a cron line of five fields, e.g. '0 9 * * 1' for Mondays at nine")
+        return value
+
+
+def _percentage(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?\s*%", value):
+        return float(value.rstrip("% ")) / 100
+    if isinstance(value, str):
+        raise ValueError(f"{value!r} is not a percentage; write for example 5%")
+    return value
+
+
+class Quality(Strict):
+    """Limits of the whole delivery. One that breaks them is held: nothing of it is published until someone looks."""
+
+    max_quarantined: Annotated[float, BeforeValidator(_percentage), Field(ge=0, le=1)] = 0.05
+    min_rows: int = Field(default=1, ge=0)
+    freshness: Freshness | None = None
+
+
+class Contract(Strict):
+    """A dataset: what comes in, what is right, and what becomes of it."""
+
+    name: Name
+    description: str = Field(min_length=1)
+    owner: str = Field(pattern=r"^(team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+)$")
+    source: Source = Source()
+    format: Annotated[tuple[FileFormat, ...], BeforeValidator(lambda v: [v] if isinstance(v, dict) else v)]
+    load: Load
+    partition: Partition | None = None
+    null_tokens: tuple[str, ...] = ("",)
+    columns: dict[Name, Column] = Field(min_length=1)
+    ignore: tuple[str, ...] = ()
+    """Columns of the file that are known and not taken: they are no drift."""
+    rules: tuple[Rule, ...] = ()
+    quality: Quality = Quality()
+    tags: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Contract:
+        def known(name: str, where: str) -> Column:
+            if name not in self.columns:
+                raise ValueError(f"{where}: there is no column {name!r}; columns are {', '.join(self.columns)}")
+            return self.columns[name]
+
+        for key in self.load.key:
+            known(key, "load.key")
+        if isinstance(self.load.order_by, Order) and self.load.order_by.column:
+            column = known(self.load.order_by.column, "load.order_by.column")
+            if column.type not in TEMPORAL or column.nullable:
+                raise ValueError("load.order_by.column must be a required date or timestamp")
+        if self.partition:
+            column = known(self.partition.by, "partition.by")
+            if column.type not in TEMPORAL or column.nullable:
+                raise ValueError("partition.by must be a required date or timestamp")
+        if any(c.cumulative for c in self.columns.values()) and (
+            self.partition is None or self.partition.by not in self.load.key or len(self.load.key) < 2
+        ):
+            raise ValueError(
+                "a cumulative column needs partition.by as its time, and load.key made of that time and of what it is counted for"
+            )
+        headers = [
+            h.casefold() for name, c in self.columns.items() if c.constant is None for h in (c.header or (name,))
+        ]
+        twice = {h for h in headers if headers.count(h) > 1}
+        if twice:
+            raise ValueError(f"two columns are read from the same header {sorted(twice)[0]!r}")
+        if len({r.name for r in self.rules}) != len(self.rules):
+            raise ValueError("two rules have the same name")
+        return self
+
+    @property
+    def file_columns(self) -> dict[str, Column]:
+        """The columns that a file brings, i.e. all but constants."""
+        return {name: c for name, c in self.columns.items() if c.constant is None}
+
+    @property
+    def identifiers(self) -> dict[str, str]:
+        """Identifier columns and the purpose (key name) that pseudonymises each."""
+        return {name: c.purpose or name for name, c in self.columns.items() if c.role == "identifier"}
+
+    @property
+    def cumulative_within(self) -> tuple[str, ...]:
+        """What a cumulative column is counted for: the key without the time."""
+        return tuple(k for k in self.load.key if self.partition is None or k != self.partition.by)
+
+    @property
+    def hash(self) -> str:
+        """Sixteen hex digits that change whenever the contract does."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _regex(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"{value!r} is not a regular expression: {error}") from None
+    if re.search(r"\(\?[=!<]|\\[1-9]", value):
+        raise ValueError(
+            f"{value!r}: look-around and back-references do not exist in the engines' regular expressions (RE2)"
+        )
+    return value
