@@ -1,1 +1,1 @@
-"""What the platform stands on: warehouse, object store, R runtime, identity keys, notifiers. One place per system."""
+"""What the platform stands on: warehouse, object store, identity keys, R runtime. One place per system."""

@@ -1,0 +1,121 @@
+"""Keys that pseudonymise identifiers, one per purpose, from the environment. Without its key a run fails closed.
+
+A pseudonym is the first 32 hex digits (128 bits) of HMAC-SHA256(key, text), RFC 2104: the same id and key give the same
+pseudonym, and without the key nobody can tell or test who it is. Computed in Python for single values and in the engine
+(`pseudonym_sql`) for whole columns; the tests hold the two against each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+PREFIX = "PLATFORM_IDENTITY_KEY_"
+DIGITS = 32
+_BLOCK = 64  # SHA-256 block size in bytes
+
+
+class MissingIdentityKey(RuntimeError):
+    """There is no key for a purpose, so nothing that needs it may be loaded."""
+
+    def __init__(self, purpose: str) -> None:
+        name = PREFIX + purpose.upper()
+        super().__init__(
+            f"no key to pseudonymise identifiers of purpose '{purpose}': nothing was loaded, the files stay in landing. "
+            f"Set the environment variable {name} to 64 hex digits (make one: python -m resources.identity). "
+            "Keep it: with another key the same person gets another pseudonym."
+        )
+
+
+class IdentityKeys(Protocol):
+    """Where keys come from."""
+
+    def key(self, purpose: str) -> bytes:
+        """The key of `purpose`, at least 32 bytes. Raises MissingIdentityKey."""
+        ...
+
+
+class EnvironmentKeys:
+    """Keys in environment variables ``PLATFORM_IDENTITY_KEY_<PURPOSE>``, as hex."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = os.environ if environment is None else environment
+
+    def key(self, purpose: str) -> bytes:
+        """The key of `purpose`. Raises MissingIdentityKey, or ValueError where the variable holds no proper key."""
+        name = PREFIX + purpose.upper()
+        text = self._environment.get(name, "")
+        if not text:
+            raise MissingIdentityKey(purpose)
+        return _from_hex(text, name)
+
+
+class SampleKeys:
+    """Throwaway keys of the generated sample data, in a file that `make sample` writes. Never used for anything else."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def key(self, purpose: str) -> bytes:
+        """The sample key of `purpose`, made on first use."""
+        keys = json.loads(self._path.read_text(encoding="utf-8")) if self._path.exists() else {}
+        if purpose not in keys:
+            keys[purpose] = new_key()
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            partial = self._path.with_suffix(f".{os.getpid()}.part")
+            partial.touch(mode=0o600)
+            partial.write_text(json.dumps(keys), encoding="utf-8")
+            partial.replace(self._path)
+        return bytes.fromhex(keys[purpose])
+
+
+def new_key() -> str:
+    """A fresh random key as 64 hex digits."""
+    return secrets.token_hex(32)
+
+
+def pseudonym(key: bytes, text: str) -> str:
+    """The pseudonym of `text`."""
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:DIGITS]
+
+
+def pads(key: bytes) -> tuple[bytes, bytes]:
+    """The inner and outer padded key of HMAC, for engines that know SHA-256 but not HMAC."""
+    block = (hashlib.sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
+    return bytes(b ^ 0x36 for b in block), bytes(b ^ 0x5C for b in block)
+
+
+def pseudonym_sql(text: str, purpose: str) -> str:
+    """DuckDB SQL of the pseudonym of the SQL expression `text`; needs the session variables of `session_variables`."""
+    inner, outer = f"getvariable('inner_{purpose}')", f"getvariable('outer_{purpose}')"
+    return f"left(sha256({outer} || unhex(sha256({inner} || encode({text})))), {DIGITS})"
+
+
+def session_variables(keys: IdentityKeys, purposes: set[str]) -> dict[str, bytes]:
+    """Session variables that `pseudonym_sql` reads. They are bound as parameters, so no key stands in any SQL text."""
+    variables: dict[str, bytes] = {}
+    for purpose in sorted(purposes):
+        variables[f"inner_{purpose}"], variables[f"outer_{purpose}"] = pads(keys.key(purpose))
+    return variables
+
+
+def _from_hex(text: str, name: str) -> bytes:
+    try:
+        key = bytes.fromhex(text.strip())
+    except ValueError:
+        key = b""
+    if len(key) < 32:
+        raise ValueError(f"{name} must hold at least 64 hex digits; make a key with: python -m resources.identity")
+    return key
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(new_key() + "\n")

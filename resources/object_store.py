@@ -1,0 +1,162 @@
+"""Where files live: landing, archive, rejected, products. One interface; a local folder here, a bucket elsewhere.
+
+Names are relative, with `/`, e.g. ``landing/lab_results/week_12.csv``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+
+class ObjectStoreError(RuntimeError):
+    """A name that the store refuses, or an object that is not there."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One object: its name, size in bytes, version (changes with the content) and when it was last written."""
+
+    name: str
+    size: int
+    version: str
+    modified: dt.datetime
+
+    @property
+    def basename(self) -> str:
+        """The last part of the name."""
+        return self.name.rsplit("/", 1)[-1]
+
+
+class ObjectStore(Protocol):
+    """What the platform asks of a store. Writes are atomic: a reader sees the old object, the new one, or none."""
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Objects directly in the folder `prefix` (no deeper), by name."""
+        ...
+
+    def walk(self, prefix: str) -> Iterator[StoredObject]:
+        """Objects in the folder `prefix` at any depth, by name."""
+        ...
+
+    def stat(self, name: str) -> StoredObject | None:
+        """The object, or None where there is none."""
+        ...
+
+    def open(self, name: str) -> BinaryIO:
+        """A stream of the object's bytes."""
+        ...
+
+    def write(self, name: str, data: bytes | Path) -> StoredObject:
+        """Put `data` (bytes, or the file at a path) under `name`, replacing what was there."""
+        ...
+
+    def move(self, source: str, target: str) -> None:
+        """Rename. A target that is there already is replaced; a source that is gone is an error unless the target is there."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove; no error where there is nothing."""
+        ...
+
+    def local_copy(self, name: str, folder: Path) -> Path:
+        """A local file with the object's bytes: the object itself where it is local, otherwise a copy in `folder`."""
+        ...
+
+    def url(self, name: str) -> str:
+        """Where a person finds the object."""
+        ...
+
+
+class LocalStore:
+    """A folder. Writes go to a hidden ``.part`` file first and are renamed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def _path(self, name: str) -> Path:
+        path = Path(name)
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise ObjectStoreError(f"{name!r} is not a name inside the store")
+        return self.root / path
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Objects directly in the folder `prefix`, by name."""
+        folder = self._path(prefix)
+        if folder.is_dir():
+            with os.scandir(folder) as entries:
+                files = sorted((e.name for e in entries if e.is_file(follow_symlinks=False)), key=str)
+            for name in files:
+                found = self.stat(f"{prefix.rstrip('/')}/{name}")
+                if found:
+                    yield found
+
+    def walk(self, prefix: str) -> Iterator[StoredObject]:
+        """Objects in the folder `prefix` at any depth, by name."""
+        for path in sorted(self._path(prefix).rglob("*")):
+            found = self.stat(path.relative_to(self.root).as_posix())
+            if found:
+                yield found
+
+    def stat(self, name: str) -> StoredObject | None:
+        """The object, or None where there is no such file."""
+        try:
+            info = self._path(name).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not self._path(name).is_file():
+            return None
+        modified = dt.datetime.fromtimestamp(info.st_mtime, dt.UTC)
+        return StoredObject(name, info.st_size, f"{info.st_mtime_ns}-{info.st_size}", modified)
+
+    def open(self, name: str) -> BinaryIO:
+        """A stream of the file's bytes."""
+        try:
+            return self._path(name).open("rb")
+        except FileNotFoundError:
+            raise ObjectStoreError(f"{name} is not in the store (any more)") from None
+
+    def write(self, name: str, data: bytes | Path) -> StoredObject:
+        """Write beside the target, flush to disk, rename."""
+        target = self._path(name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+        with partial.open("wb") as out:
+            if isinstance(data, Path):
+                with data.open("rb") as source:
+                    shutil.copyfileobj(source, out, 1 << 20)
+            else:
+                out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        partial.replace(target)
+        found = self.stat(name)
+        assert found is not None
+        return found
+
+    def move(self, source: str, target: str) -> None:
+        """Rename; done already (target there, source gone) is no error, so that a rerun can repeat it."""
+        old, new = self._path(source), self._path(target)
+        new.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            old.replace(new)
+        except FileNotFoundError:
+            if not new.exists():
+                raise ObjectStoreError(f"cannot move {source}: it is not in the store (any more)") from None
+
+    def delete(self, name: str) -> None:
+        """Remove the file, if it is there."""
+        self._path(name).unlink(missing_ok=True)
+
+    def local_copy(self, name: str, folder: Path) -> Path:
+        """The file itself."""
+        return self._path(name)
+
+    def url(self, name: str) -> str:
+        """The path of the file."""
+        return str(self._path(name))
