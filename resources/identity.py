@@ -12,12 +12,15 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
 PREFIX = "PLATFORM_IDENTITY_KEY_"
 DIGITS = 32
+SAMPLE_KEYS = "identity_keys.json"
+SAMPLE_MANIFEST = "manifest.json"
+"""In the sample folder: the content hashes of the generated files."""
 _BLOCK = 64  # SHA-256 block size in bytes
 
 
@@ -40,6 +43,10 @@ class IdentityKeys(Protocol):
         """The key of `purpose`, at least 32 bytes. Raises MissingIdentityKey."""
         ...
 
+    def for_files(self, hashes: Collection[str]) -> IdentityKeys:
+        """The keys that may be used for files of these content hashes (SHA-256, hex)."""
+        ...
+
 
 class EnvironmentKeys:
     """Keys in environment variables ``PLATFORM_IDENTITY_KEY_<PURPOSE>``, as hex."""
@@ -55,15 +62,48 @@ class EnvironmentKeys:
             raise MissingIdentityKey(purpose)
         return _from_hex(text, name)
 
+    def for_files(self, hashes: Collection[str]) -> IdentityKeys:
+        """The same keys for every file."""
+        return self
 
-class SampleKeys:
-    """Throwaway keys of the generated sample data, in a file that `make sample` writes. Never used for anything else."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+class LaptopKeys:
+    """The environment's keys; for generated sample files, and for nothing else, throwaway keys from the folder `sample`."""
+
+    def __init__(self, environment: EnvironmentKeys, sample: Path) -> None:
+        self._environment = environment
+        self._sample = sample
 
     def key(self, purpose: str) -> bytes:
-        """The sample key of `purpose`, made on first use."""
+        """The environment's key. Raises MissingIdentityKey."""
+        return self._environment.key(purpose)
+
+    def for_files(self, hashes: Collection[str]) -> IdentityKeys:
+        """Keys for files of these hashes: throwaway ones are a fallback only where all of them are sample files."""
+        manifest = self._sample / SAMPLE_MANIFEST
+        known = set(json.loads(manifest.read_text(encoding="utf-8"))) if manifest.exists() else set()
+        return SampleKeys(self._environment, self._sample / SAMPLE_KEYS) if known.issuperset(hashes) else self
+
+
+class SampleKeys:
+    """The environment's key where it is set, otherwise a random one kept in the file `path`."""
+
+    def __init__(self, environment: EnvironmentKeys, path: Path) -> None:
+        self._environment = environment
+        self._path = path
+
+    def for_files(self, hashes: Collection[str]) -> IdentityKeys:
+        """These keys."""
+        return self
+
+    def key(self, purpose: str) -> bytes:
+        """The environment's key of `purpose`, or the throwaway one, made on first use."""
+        try:
+            return self._environment.key(purpose)
+        except MissingIdentityKey:
+            return self._throwaway(purpose)
+
+    def _throwaway(self, purpose: str) -> bytes:
         keys = json.loads(self._path.read_text(encoding="utf-8")) if self._path.exists() else {}
         if purpose not in keys:
             keys[purpose] = new_key()

@@ -40,6 +40,8 @@ _MASKS = "9" * 10 + "A" * 26 + "a" * 26
 class CompiledContract:
     """SQL over a table named `staged`, in the engine's dialect."""
 
+    raw: str
+    """The text as it came, identifiers cleaned (so that they get the pseudonym that `typed` gives them), `_file`, `_row`."""
     typed: str
     """Columns of the contract, `_file`, `_row`."""
     judged: str
@@ -62,6 +64,8 @@ def compile_contract(contract: Contract, today: dt.date, dialect: str = "duckdb"
         **{n: {**read_columns, **constants}[n] for n in contract.columns}, _file="_file", _row="_row"
     )
 
+    raw = staged.mutate(**{n: clean(staged[n], contract.columns[n], contract) for n in contract.identifiers})
+
     both = cleaned.mutate(**{f"{n}__text": cleaned[n] for n in contract.file_columns}, **read_columns, **constants)
     wrong = _wrong(contract, both, today)
     reasons = ibis.array([ibis.ifelse(bad, reason, ibis.null("string")) for bad, reason in wrong])
@@ -72,9 +76,8 @@ def compile_contract(contract: Contract, today: dt.date, dialect: str = "duckdb"
         if wrong
         else both.filter(ibis.literal(False)).select("_file", "_row", _reasons=ibis.literal([], type="array<string>"))
     )
-    return CompiledContract(
-        str(ibis.to_sql(typed, dialect=dialect)), str(ibis.to_sql(judged, dialect=dialect)), _warned(contract, dialect)
-    )
+    raw_sql, typed_sql, judged_sql = (str(ibis.to_sql(e, dialect=dialect)) for e in (raw, typed, judged))
+    return CompiledContract(raw_sql, typed_sql, judged_sql, _warned(contract, dialect))
 
 
 def compiled(contract: Contract, today: dt.date, cache: Path, dialect: str = "duckdb") -> CompiledContract:

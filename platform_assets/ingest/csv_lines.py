@@ -1,0 +1,162 @@
+"""Delimited files line by line, for files that the engine cannot prove complete. Every line is accounted for.
+
+A record is one line, or several where a quoted cell holds line breaks. A quote that does not close, or that makes a record of the
+wrong width, spoils its own first line only: reading goes on with the next line, so a stray quote never swallows the file.
+Blank lines are no rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.ingest.header import header_names, match_header, positional_header
+from platform_assets.ingest.staged import BATCH, FileRejected, Header, RowWriter, StagedFile
+
+MAX_RECORD_LINES = 200
+MAX_RECORD_TEXT = 1 << 20
+MAX_LINE = 64 << 20
+CHUNK = 1 << 20
+_UNDECODABLE = re.compile("[\udc80-\udcff]")  # what errors="surrogateescape" makes of bytes that are no text (PEP 383)
+
+
+def stage(path: Path, number: int, contract: Contract, fmt: FileFormat, folder: Path) -> tuple[StagedFile, Header]:
+    """Stage the file at `path`. Raises FileRejected where nothing in it can be judged."""
+    csv.field_size_limit(1 << 30)
+    lines = _Lines(path, fmt.encoding)
+    if fmt.header:
+        first = next((line for line in lines if line.strip()), None)
+        if first is None:
+            raise FileRejected("the file is empty: not even a header")
+        header = match_header(header_names(first, fmt), contract, fmt)
+        row = 1
+    else:
+        header, row = positional_header(contract), 0
+    columns = list(contract.file_columns)
+    writer = RowWriter(folder, number, columns)
+    places = [header.positions.get(c) for c in columns]
+    numbers: list[int] = []
+    records: list[list[str]] = []
+
+    def flush() -> None:
+        if records:
+            turned = list(zip(*records, strict=True))
+            nothing = [None] * len(records)
+            writer.write(numbers, [nothing if p is None else turned[p] for p in places])
+            numbers.clear()
+            records.clear()
+
+    for text, fields, reason in _records(lines, fmt, header.width):
+        row += 1
+        if reason:
+            writer.write_broken(row, text, reason)
+        else:
+            numbers.append(row)
+            records.append(fields)
+            if len(records) >= BATCH:
+                flush()
+    flush()
+    return writer.close(), header
+
+
+class _Lines:
+    """Lines of a file without their ends; bytes that cannot be decoded stay visible as surrogates. Bounded memory per chunk.
+
+    A line ends at \\n or \\r\\n; where the file has no \\n in its first chunk but has \\r, at \\r (old Macintosh files).
+    """
+
+    def __init__(self, path: Path, encoding: str) -> None:
+        name = {"utf-8": "utf-8-sig"}.get(encoding, encoding)
+        self._stream = io.TextIOWrapper(path.open("rb"), encoding=name, errors="surrogateescape", newline="")
+        self._pushed: deque[str] = deque()
+        self._source = self._read()
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        return self._pushed.popleft() if self._pushed else next(self._source)
+
+    def push(self, lines: list[str]) -> None:
+        """Give lines back: they come next, in this order."""
+        self._pushed.extendleft(reversed(lines))
+
+    def _read(self) -> Iterator[str]:
+        with self._stream:
+            try:
+                rest = self._stream.read(CHUNK)
+                end = "\r" if "\n" not in rest and "\r" in rest else "\n"
+                parts: list[str] = []
+                while rest:
+                    *whole, last = rest.split(end)
+                    for line in whole:
+                        parts.append(line)
+                        yield "".join(parts).removesuffix("\r")
+                        parts = []
+                    parts.append(last)
+                    if sum(map(len, parts)) > MAX_LINE:
+                        raise FileRejected(f"a line is longer than {MAX_LINE >> 20} MiB: this is not a table")
+                    rest = self._stream.read(CHUNK)
+                if any(parts):
+                    yield "".join(parts).removesuffix("\r")
+            except UnicodeError:
+                # only UTF-16 can fail here (an odd byte, a bad order mark): there are no lines to speak of
+                raise FileRejected("the file is not UTF-16 text: save it as UTF-8, or declare its encoding") from None
+
+
+def _records(lines: _Lines, fmt: FileFormat, width: int) -> Iterator[tuple[str, list[str], str]]:
+    """Records as (original text, fields, reason why it is no row or '')."""
+    for line in lines:
+        if not line.strip("\r"):
+            continue
+        fields, reason = _split(line, fmt, width)
+        if reason and line.count(fmt.quote) % 2 == 1:
+            text, joined = _join(line, lines, fmt, width)
+            if joined:
+                yield text, joined, ""
+                continue
+        yield line, fields, reason
+
+
+def _join(line: str, lines: _Lines, fmt: FileFormat, width: int) -> tuple[str, list[str]]:
+    """`line` with the lines that follow it up to the closing quote, as one record; no fields where that makes none."""
+    taken, size, odd = [line], len(line), True
+    while odd and len(taken) < MAX_RECORD_LINES and size < MAX_RECORD_TEXT:
+        more = next(lines, None)
+        if more is None:
+            break
+        taken.append(more)
+        size += len(more)
+        odd ^= more.count(fmt.quote) % 2 == 1
+    text = "\n".join(taken)
+    fields, reason = ([], "open") if odd else _split(text, fmt, width)
+    if reason:
+        lines.push(taken[1:])
+    return text, fields
+
+
+def _split(text: str, fmt: FileFormat, width: int) -> tuple[list[str], str]:
+    if not text.isascii() and _UNDECODABLE.search(text):
+        return [], f"is not {fmt.encoding} text"
+    if "\0" in text:
+        return [], "contains a NUL byte"
+    if "\r" in text:
+        return [], "contains a stray carriage return"
+    if fmt.quote not in text:
+        rows = [text.split(fmt.separator)]
+    else:
+        source = io.StringIO(text, newline="")
+        try:
+            rows = list(csv.reader(source, delimiter=fmt.separator, quotechar=fmt.quote, strict=True))
+        except csv.Error:
+            rows = []
+    if len(rows) != 1:
+        return [], f"a quote ({fmt.quote}) is not closed, or stands in the wrong place"
+    if len(rows[0]) != width:
+        return [], f"has {len(rows[0])} fields, the header has {width}"
+    return rows[0], ""

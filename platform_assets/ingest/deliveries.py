@@ -1,0 +1,219 @@
+"""What waits in landing: files that are complete, taken apart where they are archives, each with its place in time.
+
+A delivery is its content: the same bytes again, under whatever name, are the same delivery.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import fnmatch
+import gzip
+import re
+import shutil
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from platform_assets.contracts.dates import read_format
+from platform_assets.contracts.model import Contract, FileFormat, Order
+from platform_assets.ingest.scan import Scan, scan
+from platform_assets.ingest.staged import FileRejected
+from resources.object_store import ObjectStore, StoredObject
+
+UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart", ".partial", "~")
+MAX_UNPACKED = 50 << 30
+MAX_RATIO = 1_000  # a well-compressed CSV shrinks 10 to 100 times; more is a zip bomb
+EPOCH = dt.datetime(1970, 1, 1)
+
+
+@dataclass
+class Member:
+    """One table-shaped file: the delivery itself, or one that its archive holds."""
+
+    label: str
+    """File name for people: ``week_12.csv`` or ``week_12.zip/lab.csv``."""
+    scan: Scan
+    format: FileFormat
+
+
+@dataclass
+class Delivery:
+    """One landed file."""
+
+    object: StoredObject
+    sha256: str
+    members: list[Member] = field(default_factory=list)
+    as_of: dt.datetime | None = None
+    """Its place in time by the contract; None where every row has its own (order by column)."""
+    rejected: str = ""
+    """Why nothing in it can be judged."""
+    held_before: bool = False
+    """Was held under an earlier contract and is judged again, from the archive."""
+
+    @property
+    def id(self) -> str:
+        """Sixteen hex digits of the content's hash."""
+        return self.sha256[:16]
+
+    @property
+    def file(self) -> str:
+        """The file's name."""
+        return self.object.basename
+
+
+def landing_folder(dataset: str) -> str:
+    """Where files of `dataset` are dropped."""
+    return f"landing/{dataset}"
+
+
+def archive_name(dataset: str, delivery: str, file: str) -> str:
+    """Where a delivery that has been taken is kept, unchanged."""
+    return f"archive/{dataset}/{delivery}/{file}"
+
+
+def rejected_name(dataset: str, delivery: str, file: str) -> str:
+    """Where a file of which nothing could be judged is kept, with ``<file>.reason.txt`` beside it."""
+    return f"rejected/{dataset}/{delivery}/{file}"
+
+
+def complete_files(store: ObjectStore, contract: Contract, *, settle_seconds: float = 2.0) -> list[StoredObject]:
+    """Files in landing that nobody is still writing: no unfinished name, marker there, size and time unchanged for a moment."""
+    found = {o.basename: o for o in store.list(landing_folder(contract.name))}
+    marker = contract.source.marker
+    candidates = [
+        o
+        for name, o in found.items()
+        if not name.startswith(".")
+        and not name.lower().endswith(UNFINISHED)
+        and (marker is None or (not name.endswith(marker) and name + marker in found))
+    ]
+    now = dt.datetime.now(dt.UTC)
+    young = [o for o in candidates if (now - o.modified).total_seconds() < settle_seconds]
+    if young:
+        time.sleep(settle_seconds)
+    still_growing = {o.name for o in young if (again := store.stat(o.name)) is None or again.version != o.version}
+    return [o for o in candidates if o.name not in still_growing]
+
+
+def open_delivery(
+    store: ObjectStore, contract: Contract, found: StoredObject, folder: Path, loaded_at: dt.datetime
+) -> Delivery | None:
+    """Read the bytes of `found` once and take it apart. None where it changed or went away meanwhile (its writer is not done).
+
+    What is wrong with the whole file stands in `Delivery.rejected`.
+    """
+    local = store.local_copy(found.name, folder)
+    try:
+        whole = scan(local)
+    except FileNotFoundError:
+        return None
+    again = store.stat(found.name)
+    if again is None or again.version != found.version:
+        return None
+    delivery = Delivery(found, whole.sha256)
+    try:
+        delivery.as_of = place_in_time(contract, found.basename, loaded_at)
+        if not any(fnmatch.fnmatch(found.basename, pattern) for pattern in contract.source.files):
+            raise FileRejected(f"the file name matches none of {', '.join(contract.source.files)}")
+        delivery.members = list(_members(found.basename, whole, contract, folder / delivery.id))
+    except FileRejected as error:
+        delivery.rejected = str(error)
+    return delivery
+
+
+def place_in_time(contract: Contract, file: str, loaded_at: dt.datetime) -> dt.datetime | None:
+    """What makes the delivery newer than others: arrival, or the date in its name; None for an order by column."""
+    order = contract.load.order_by
+    if not isinstance(order, Order):
+        return loaded_at
+    if order.file_name is None:
+        return None
+    match = re.search(order.file_name, file)
+    moment = read_format(order.format).parse(match[1]) if match else None
+    if moment is None:
+        raise FileRejected(
+            f"there is no date written as {order.format} in the file name where the contract expects one "
+            f"({order.file_name}): rename the file"
+        )
+    return moment
+
+
+def format_of(file: str, formats: Iterable[FileFormat]) -> FileFormat:
+    """The declared format whose file-name patterns fit `file`. Raises FileRejected where none does."""
+    known = list(formats)
+    for fmt in known:
+        if any(fnmatch.fnmatch(file.lower(), pattern.lower()) for pattern in fmt.patterns):
+            return fmt
+    raise FileRejected(f"unknown format: the file name fits none of {', '.join(p for f in known for p in f.patterns)}")
+
+
+def _members(file: str, whole: Scan, contract: Contract, folder: Path) -> Iterable[Member]:
+    if file.lower().endswith(".gz"):
+        inner = file[:-3]
+        fmt = format_of(inner, contract.format)
+        path = _unpack(lambda target: _gunzip(whole, target), folder, "member-0")
+        yield Member(file, scan(path), fmt)
+        return
+    if file.lower().endswith(".zip"):
+        yield from _zip_members(file, whole, contract, folder)
+        return
+    yield Member(file, whole, format_of(file, contract.format))
+
+
+def _zip_members(file: str, whole: Scan, contract: Contract, folder: Path) -> Iterable[Member]:
+    try:
+        archive = zipfile.ZipFile(whole.path)
+    except zipfile.BadZipFile:
+        raise FileRejected("the file is not a readable zip archive: was it cut off?") from None
+    with archive:
+        names = [n for n in archive.infolist() if not n.is_dir() and not _is_clutter(n.filename)]
+        if not names:
+            raise FileRejected("the archive is empty")
+        _check_size(sum(n.file_size for n in names), whole.size)
+        for number, info in enumerate(names):
+            try:
+                fmt = format_of(PurePosixPath(info.filename).name, contract.format)
+                path = _unpack(lambda target, info=info: _unzip(archive, info, target), folder, f"member-{number}")  # type: ignore[misc]
+            except FileRejected as error:
+                raise FileRejected(
+                    f"{info.filename}: {error} (all files of an archive are taken together, or none)"
+                ) from None
+            yield Member(f"{file}/{info.filename}", scan(path), fmt)
+
+
+def _is_clutter(name: str) -> bool:
+    return name.startswith("__MACOSX/") or PurePosixPath(name).name.startswith(".")
+
+
+def _unpack(write: Callable[[Path], None], folder: Path, name: str) -> Path:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    target = folder / name
+    try:
+        write(target)
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise FileRejected(
+            f"cannot be unpacked ({type(error).__name__}): was it cut off, or is it encrypted?"
+        ) from None
+    return target
+
+
+def _gunzip(whole: Scan, target: Path) -> None:
+    with gzip.open(whole.path) as source, target.open("wb") as out:
+        size = 0
+        while chunk := source.read(1 << 20):
+            size += len(chunk)
+            _check_size(size, whole.size)
+            out.write(chunk)
+
+
+def _unzip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> None:
+    with archive.open(info) as source, target.open("wb") as out:
+        shutil.copyfileobj(source, out, 1 << 20)
+
+
+def _check_size(unpacked: int, packed: int) -> None:
+    if unpacked > MAX_UNPACKED or unpacked > MAX_RATIO * max(packed, 10_000):
+        raise FileRejected(f"unpacks to more than {unpacked >> 20} MiB from {packed >> 10} KiB: refused as a zip bomb")

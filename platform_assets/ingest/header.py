@@ -1,0 +1,92 @@
+"""The file's header against the contract: which column stands where, and what has drifted."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+
+from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.ingest.staged import FileRejected, Header
+
+
+def decode_header(line: bytes, fmt: FileFormat) -> str:
+    """The first line as text. Raises FileRejected where it is not in the declared encoding."""
+    try:
+        return line.decode(fmt.encoding)
+    except UnicodeDecodeError as error:
+        raise FileRejected(_not_text(fmt, error.start + 1)) from None
+
+
+def header_names(text: str, fmt: FileFormat) -> list[str]:
+    """The names in a delimited file's first line. Raises FileRejected where it cannot be read."""
+    broken = re.search("[\udc80-\udcff]", text)
+    if broken:
+        raise FileRejected(_not_text(fmt, broken.start() + 1))
+    if "\0" in text:
+        raise FileRejected("the header contains NUL bytes: this is not a text file, or it is UTF-16; save it as UTF-8")
+    try:
+        names = next(csv.reader([text], delimiter=fmt.separator, quotechar=fmt.quote, strict=True), [])
+    except csv.Error as error:
+        raise FileRejected(f"the header cannot be read: {error}") from None
+    return [name.strip() for name in names]
+
+
+def _not_text(fmt: FileFormat, place: int) -> str:
+    return (
+        f"the header is not {fmt.encoding} text (at byte {place}): save the file as {fmt.encoding}, "
+        "or declare its encoding in the contract"
+    )
+
+
+def match_header(names: Sequence[str], contract: Contract, fmt: FileFormat) -> Header:
+    """Find each column of `contract` among `names`: by its exact name, else ignoring case (which counts as renamed).
+
+    Raises FileRejected where the file has none of the columns that need a value, or one of them twice.
+    """
+    wanted = contract.file_columns
+    by_exact: dict[str, list[int]] = {}
+    by_folded: dict[str, list[int]] = {}
+    for index, name in enumerate(names):
+        by_exact.setdefault(name, []).append(index)
+        by_folded.setdefault(name.casefold(), []).append(index)
+    positions: dict[str, int] = {}
+    missing, renamed = [], []
+    for column, spec in wanted.items():
+        accepted = spec.header or (column,)
+        places = [i for name in accepted for i in by_exact.get(name, [])]
+        if not places:
+            places = [i for name in accepted for i in by_folded.get(name.casefold(), [])]
+            if places:
+                renamed.append(f"{accepted[0]} -> {names[places[0]]}")
+        if len(places) > 1:
+            raise FileRejected(f"column {accepted[0]!r} stands {len(places)} times in the header: which one is meant?")
+        if places:
+            positions[column] = places[0]
+        elif not spec.optional:
+            missing.append(accepted[0])
+    needed = [c for c, spec in wanted.items() if not spec.nullable] or list(wanted)
+    if not any(c in positions for c in needed):
+        expected = ", ".join((wanted[c].header or (c,))[0] for c in needed[:12])
+        raise FileRejected(
+            f"none of the required columns is in the header (expected {fmt.separator!r}-separated: {expected}; "
+            f"the header has {len(names)} column(s)): is this the right dataset, and is the delimiter {fmt.separator!r}?"
+        )
+    taken = set(positions.values())
+    ignored = {name.casefold() for name in contract.ignore}
+    extra = [
+        n or f"(column {i + 1}, without a name)"
+        for i, n in enumerate(names)
+        if i not in taken and n.casefold() not in ignored
+    ]
+    drift = {"missing": missing, "extra": extra, "renamed": renamed}
+    present = [c for c in wanted if c in positions]
+    if sorted(present, key=positions.__getitem__) != present:
+        drift["reordered"] = sorted(present, key=positions.__getitem__)
+    return Header(positions, len(names), {kind: found for kind, found in drift.items() if found})
+
+
+def positional_header(contract: Contract) -> Header:
+    """The header of a file that has none: the contract's columns in their order."""
+    columns = list(contract.file_columns)
+    return Header({c: i for i, c in enumerate(columns)}, len(columns))

@@ -1,0 +1,143 @@
+"""The ledger: one row per delivery, written in the transaction that writes its data.
+
+Its law: rows in = valid + quarantined + superseded. `valid` = inserted + updated + unchanged.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from resources.warehouse import Warehouse
+
+TABLE = "platform.ledger"
+COLUMNS = {
+    "dataset": "VARCHAR",
+    "delivery": "VARCHAR",
+    "file": "VARCHAR",
+    "bytes": "BIGINT",
+    "sha256": "VARCHAR",
+    "delivered_at": "TIMESTAMP",
+    "loaded_at": "TIMESTAMP",
+    "as_of": "TIMESTAMP",
+    "status": "VARCHAR",
+    "reason": "VARCHAR",
+    "rows_in": "BIGINT",
+    "valid": "BIGINT",
+    "quarantined": "BIGINT",
+    "superseded": "BIGINT",
+    "malformed": "BIGINT",
+    "inserted": "BIGINT",
+    "updated": "BIGINT",
+    "unchanged": "BIGINT",
+    "removed": "BIGINT",
+    "partitions": "BIGINT",
+    "drift": "VARCHAR",
+    "reasons": "VARCHAR",
+    "contract": "VARCHAR",
+    "run": "VARCHAR",
+    "seconds": "DOUBLE",
+}
+
+
+@dataclass
+class Entry:
+    """What became of one delivery. Counts are rows; times are UTC."""
+
+    dataset: str
+    delivery: str
+    file: str
+    bytes: int
+    sha256: str
+    delivered_at: dt.datetime
+    loaded_at: dt.datetime
+    as_of: dt.datetime | None = None
+    status: str = "published"
+    """published; held: a quality limit is broken, nothing of it is published; superseded: a snapshot older than the table;
+    rejected: nothing in it can be judged."""
+    reason: str = ""
+    rows_in: int = 0
+    valid: int = 0
+    quarantined: int = 0
+    superseded: int = 0
+    malformed: int = 0
+    """Part of `quarantined`: lines that could not be split into columns."""
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    """Rows that left the table because a snapshot no longer has them."""
+    partitions: int = 0
+    """Weeks or months of the table that the delivery's rows lie in."""
+    drift: dict[str, list[str]] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+    """The most frequent reasons of quarantine and their rows; no values."""
+    contract: str = ""
+    run: str = ""
+    seconds: float = 0.0
+
+    @property
+    def conserved(self) -> bool:
+        """The law of the ledger."""
+        return (
+            self.rows_in == self.valid + self.quarantined + self.superseded
+            and self.valid == self.inserted + self.updated + self.unchanged
+        )
+
+
+def ensure(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the ledger where there is none yet."""
+    warehouse.ensure_table(connection, TABLE, COLUMNS)
+
+
+def write(connection: duckdb.DuckDBPyConnection, entries: Iterable[Entry]) -> None:
+    """Write `entries`, each in place of an earlier one of the same delivery (held and judged again, rejected and sent again)."""
+    rows = [_values(entry) for entry in entries]
+    if not rows:
+        return
+    connection.execute(
+        f"DELETE FROM {TABLE} WHERE dataset = ? AND delivery IN (SELECT unnest(?::VARCHAR[]))",
+        [rows[0][0], [row[1] for row in rows]],
+    )
+    # column by column: binding a thousand rows one by one takes as long as loading them
+    listed = ", ".join(f"unnest(?::{kind}[]) AS {name}" for name, kind in COLUMNS.items())
+    connection.execute(f"INSERT INTO {TABLE} BY NAME SELECT {listed}", [list(c) for c in zip(*rows, strict=True)])
+
+
+def read(
+    connection: duckdb.DuckDBPyConnection,
+    dataset: str,
+    *,
+    deliveries: Iterable[str] | None = None,
+    status: str | None = None,
+) -> list[Entry]:
+    """Entries of `dataset`, oldest first; only `deliveries` or those of one `status` where given."""
+    conditions, parameters = ["dataset = ?"], [dataset]
+    if deliveries is not None:
+        conditions.append("delivery IN (SELECT unnest(?::VARCHAR[]))")
+        parameters.append(list(deliveries))  # type: ignore[arg-type]
+    if status is not None:
+        conditions.append("status = ?")
+        parameters.append(status)
+    names = [f.name for f in fields(Entry)]
+    sql = f"SELECT {', '.join(names)} FROM {TABLE} WHERE {' AND '.join(conditions)} ORDER BY loaded_at, delivery"
+    return [_entry(dict(zip(names, row, strict=True))) for row in connection.execute(sql, parameters).fetchall()]
+
+
+def _values(entry: Entry) -> list[Any]:
+    values = asdict(entry)
+    values["drift"] = json.dumps(entry.drift) if entry.drift else ""
+    values["reasons"] = json.dumps(entry.reasons) if entry.reasons else ""
+    return [values[name] for name in COLUMNS]
+
+
+def _entry(values: dict[str, Any]) -> Entry:
+    values["drift"] = json.loads(values["drift"] or "{}")
+    values["reasons"] = json.loads(values["reasons"] or "{}")
+    return Entry(**values)

@@ -1,0 +1,244 @@
+"""The whole way of one dataset: what waits in landing becomes published rows. The only door into the warehouse.
+
+A crash at any point leaves the old state or the new one: everything up to the commit is scratch, everything after it (moving files
+out of landing) is repeated by the next run, which recognises the content.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from platform_assets.contracts.model import Contract
+from platform_assets.ingest import ledger
+from platform_assets.ingest.deliveries import (
+    Delivery,
+    archive_name,
+    complete_files,
+    landing_folder,
+    open_delivery,
+    rejected_name,
+)
+from platform_assets.ingest.ledger import Entry
+from resources.identity import IdentityKeys, session_variables
+from resources.object_store import ObjectStore, StoredObject
+from resources.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import duckdb
+
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+
+
+@dataclass
+class LoadReport:
+    """What one load did."""
+
+    dataset: str
+    entries: list[Entry] = field(default_factory=list)
+    redelivered: list[str] = field(default_factory=list)
+    """Files whose content was loaded before: nothing changed."""
+    warned: dict[str, int] = field(default_factory=dict)
+    """Warn rule -> valid rows of this load that break it."""
+    seconds: float = 0.0
+
+    @property
+    def blocked(self) -> bool:
+        """Something came, and nothing of it could be published: the last good table stays."""
+        published = [e for e in self.entries if e.status in ("published", "superseded")]
+        return bool(self.entries) and not published
+
+    def total(self, count: str) -> int:
+        """Sum of a row count over the deliveries of this load."""
+        return sum(getattr(e, count) for e in self.entries)
+
+
+Log = Callable[[str], None]
+
+
+def load_dataset(
+    contract: Contract,
+    warehouse: Warehouse,
+    store: ObjectStore,
+    keys: IdentityKeys,
+    *,
+    run_id: str = "",
+    log: Log = lambda _: None,
+    settle_seconds: float = 2.0,
+) -> LoadReport:
+    """Load all that waits for `contract`. One at a time per dataset; other datasets and readers go on.
+
+    Raises MissingIdentityKey before anything is read where the contract has identifiers and their key is not set.
+    """
+    started = time.monotonic()
+    report = LoadReport(contract.name)
+    with warehouse.lock(f"load-{contract.name}"), warehouse.connect() as connection:
+        with warehouse.write(connection):
+            ledger.ensure(warehouse, connection)
+        waiting = [(o, False) for o in complete_files(store, contract, settle_seconds=settle_seconds)]
+        waiting += [(o, True) for o in _held_under_another_contract(connection, store, contract)]
+        if waiting:
+            folder = warehouse.wait_for_scratch()
+            try:
+                _Load(contract, warehouse, store, connection, folder, run_id, log, report).run(waiting, keys)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _held_under_another_contract(
+    connection: duckdb.DuckDBPyConnection, store: ObjectStore, contract: Contract
+) -> list[StoredObject]:
+    """Held deliveries are judged again, from the archive, once the contract has changed."""
+    found = []
+    for entry in ledger.read(connection, contract.name, status="held"):
+        archived = store.stat(archive_name(contract.name, entry.delivery, entry.file))
+        if entry.contract != contract.hash and archived:
+            found.append(archived)
+    return found
+
+
+@dataclass
+class _Load:
+    """One load at work: the parts that every step needs."""
+
+    contract: Contract
+    warehouse: Warehouse
+    store: ObjectStore
+    connection: duckdb.DuckDBPyConnection
+    folder: Path
+    run_id: str
+    log: Log
+    report: LoadReport
+    loaded_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC).replace(tzinfo=None))
+
+    def run(self, waiting: list[tuple[StoredObject, bool]], keys: IdentityKeys) -> None:
+        from platform_assets.contracts.expression import compiled
+        from platform_assets.ingest.publish import publish
+        from platform_assets.ingest.staging import stage
+
+        name = self.contract.name
+        self.log(f"{name}: {len(waiting)} file(s) waiting, {sum(o.size for o, _ in waiting) / 1e6:,.1f} MB")
+        deliveries = self._open(waiting)
+        if not deliveries:
+            return
+        purposes = set(self.contract.identifiers.values())
+        for variable, value in session_variables(keys.for_files([d.sha256 for d in deliveries]), purposes).items():
+            self.connection.execute(f"SET VARIABLE {variable} = $1", [value])
+        today = dt.datetime.now(AMSTERDAM).date()
+        expression = compiled(self.contract, today, self.warehouse.home / "expressions")
+        clock = time.monotonic()
+        batch, drift = stage(self.connection, self.contract, deliveries, self.folder, self._entry)
+        self.log(f"{name}: {sum(sum(s.rows.values()) for s in batch.staged):,} rows read, now judged")
+        with self.warehouse.write(self.connection):
+            self.report.warned = publish(self.warehouse, self.connection, self.contract, expression, batch)
+            rejected = {d.id: self._entry(d, "rejected", d.rejected) for d in deliveries if d.rejected}
+            entries = [*batch.entries.values(), *rejected.values()]
+            for entry in entries:
+                entry.drift = drift.get(entry.delivery, {})
+                entry.seconds = round(time.monotonic() - clock, 3)
+                if not entry.conserved:  # cannot happen; if it does, nothing may be published
+                    raise AssertionError(
+                        f"{name}, {entry.file}: rows in {entry.rows_in} are not accounted for: {entry}"
+                    )
+            ledger.write(self.connection, entries)
+        self._put_away(deliveries)
+        self.report.entries = entries
+        for entry in entries:
+            self.log(f"{name}: {describe(entry)}")
+
+    def _open(self, waiting: list[tuple[StoredObject, bool]]) -> list[Delivery]:
+        """Deliveries in the order of loading: oldest first. Those loaded before are put away and left out."""
+        opened: dict[str, Delivery] = {}
+        for found, held in waiting:
+            delivery = open_delivery(self.store, self.contract, found, self.folder, self.loaded_at)
+            if delivery is None:
+                self.log(f"{self.contract.name}: {found.basename} is still being written, left for the next run")
+                continue
+            delivery.held_before = held
+            if delivery.id in opened:
+                self._forget(delivery)
+            else:
+                opened[delivery.id] = delivery
+        known = {e.delivery: e for e in ledger.read(self.connection, self.contract.name, deliveries=opened)}
+        fresh = []
+        for delivery in opened.values():
+            entry = known.get(delivery.id)
+            if entry and entry.status in ("published", "superseded"):
+                self._forget(delivery)
+                continue
+            delivery.held_before |= entry is not None and entry.status == "held"
+            fresh.append(delivery)
+        return sorted(fresh, key=lambda d: (d.as_of or dt.datetime.min, d.object.modified, d.file))
+
+    def _entry(self, delivery: Delivery, status: str = "published", reason: str = "") -> Entry:
+        return Entry(
+            dataset=self.contract.name,
+            delivery=delivery.id,
+            file=delivery.file,
+            bytes=delivery.object.size,
+            sha256=delivery.sha256,
+            delivered_at=delivery.object.modified.replace(tzinfo=None),
+            loaded_at=self.loaded_at,
+            as_of=delivery.as_of,
+            status=status,
+            reason=reason,
+            contract=self.contract.hash,
+            run=self.run_id,
+        )
+
+    def _forget(self, delivery: Delivery) -> None:
+        """Content that is in the table already: put the file away (or drop it, where the archive has it)."""
+        self.log(
+            f"{self.contract.name}: {delivery.file} was delivered before (delivery {delivery.id}), nothing changes"
+        )
+        self.report.redelivered.append(delivery.file)
+        archive = archive_name(self.contract.name, delivery.id, "")
+        if not delivery.object.name.startswith(landing_folder(self.contract.name)):
+            return
+        if any(True for _ in self.store.list(archive.rstrip("/"))):
+            self._clear(delivery)
+        else:
+            self._move(delivery, archive_name(self.contract.name, delivery.id, delivery.file))
+
+    def _put_away(self, deliveries: list[Delivery]) -> None:
+        for delivery in deliveries:
+            if delivery.rejected:
+                target = rejected_name(self.contract.name, delivery.id, delivery.file)
+                self.store.write(f"{target}.reason.txt", f"{delivery.file}: {delivery.rejected}\n".encode())
+                self._move(delivery, target)
+            else:
+                self._move(delivery, archive_name(self.contract.name, delivery.id, delivery.file))
+
+    def _move(self, delivery: Delivery, target: str) -> None:
+        if delivery.object.name != target:
+            self.store.move(delivery.object.name, target)
+            self._clear_marker(delivery)
+
+    def _clear(self, delivery: Delivery) -> None:
+        self.store.delete(delivery.object.name)
+        self._clear_marker(delivery)
+
+    def _clear_marker(self, delivery: Delivery) -> None:
+        if self.contract.source.marker:
+            self.store.delete(delivery.object.name + self.contract.source.marker)
+
+
+def describe(entry: Entry) -> str:
+    """One line for people about a delivery; no values in it."""
+    if entry.status == "rejected":
+        return f"{entry.file} REJECTED: {entry.reason}"
+    counts = (
+        f"{entry.rows_in:,} rows in = {entry.valid:,} valid ({entry.inserted:,} new, {entry.updated:,} updated, "
+        f"{entry.unchanged:,} unchanged) + {entry.quarantined:,} quarantined + {entry.superseded:,} superseded"
+    )
+    why = f" {entry.status.upper()}: {entry.reason};" if entry.reason else ""
+    reasons = "; ".join(f"{n:,} x {r}" for r, n in list(entry.reasons.items())[:3])
+    return f"{entry.file}{why} {counts}" + (f" [{reasons}]" if reasons else "")

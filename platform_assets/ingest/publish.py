@@ -1,0 +1,281 @@
+"""One transaction: staged rows become raw, validated and quarantined rows, and ledger entries say so.
+
+The caller opens the transaction; everything here runs inside it. Each delivery's figures are those that it would have had if the
+batch had been loaded one delivery after the other, whatever came together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from platform_assets.contracts.expression import CompiledContract
+from platform_assets.contracts.model import Contract, Order
+from platform_assets.ingest import merge
+from platform_assets.ingest.deliveries import Delivery
+from platform_assets.ingest.ledger import Entry
+from platform_assets.ingest.staged import StagedFile
+from platform_assets.ingest.tables import Tables
+from resources.identity import pseudonym_sql
+from resources.warehouse import Warehouse, literal, quoted, scalar
+
+if TYPE_CHECKING:
+    import duckdb
+
+TOP_REASONS = 20
+
+
+@dataclass
+class Batch:
+    """Deliveries that were staged together. Members are numbered through the whole batch (`_file`)."""
+
+    deliveries: Sequence[Delivery]
+    """In the order in which they are loaded."""
+    entries: dict[str, Entry]
+    """Delivery -> its ledger entry, filled in here."""
+    members: dict[int, tuple[str, str]]
+    """Number of the member -> (delivery, label)."""
+    staged: Sequence[StagedFile]
+
+
+def publish(
+    warehouse: Warehouse,
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    compiled: CompiledContract,
+    batch: Batch,
+) -> dict[str, int]:
+    """Write the batch. Returns, per warn rule, how many valid rows break it."""
+    tables = Tables(contract)
+    tables.ensure(warehouse, connection)
+    _register(connection, batch, tables)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE wrong AS {compiled.judged}")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW typed_rows AS {compiled.typed}")
+    if contract.load.duplicates == "quarantine":
+        _quarantine_duplicates(connection, contract)
+    _count(connection, batch)
+    _hold(batch, contract)
+    if contract.load.mode == "snapshot":
+        _keep_newest(connection, contract, batch, tables)
+    _mark(connection, batch)
+    _forget_earlier_attempt(connection, batch, tables)
+    _write_raw(connection, contract, compiled, tables)
+    _write_quarantine(connection, batch, tables)
+    _view_of_valid_rows(connection, contract)
+    merge.into_table(connection, contract, tables, batch.entries)
+    warned = _warned(connection, compiled)
+    _summarise(connection, batch, tables)
+    return warned
+
+
+def _register(connection: duckdb.DuckDBPyConnection, batch: Batch, tables: Tables) -> None:
+    """Views `staged` (rows) and `broken` (lines that are no rows); tables `files` and `batch`."""
+    nothing = ", ".join(f"NULL::VARCHAR AS {quoted(c)}" for c in tables.texts)
+    empty = f"SELECT {nothing}, 0::BIGINT AS _file, 0::BIGINT AS _row WHERE false"
+    rows = " UNION ALL BY NAME ".join(f"({part.sql})" for part in batch.staged) or empty
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW staged AS {rows}")
+    broken = [literal(str(part.broken)) for part in batch.staged if part.broken]
+    none = "SELECT 0::BIGINT AS _file, 0::BIGINT AS _row, ''::VARCHAR AS _text, ''::VARCHAR AS _reason WHERE false"
+    source = f"SELECT * FROM read_parquet([{', '.join(broken)}])" if broken else none
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW broken AS {source}")
+    numbers = list(batch.members)
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE files AS "
+        "SELECT unnest(?::BIGINT[]) AS _file, unnest(?::VARCHAR[]) AS _delivery, unnest(?::VARCHAR[]) AS _label",
+        [numbers, [batch.members[n][0] for n in numbers], [batch.members[n][1] for n in numbers]],
+    )
+
+
+def _quarantine_duplicates(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """All rows that share a key within a delivery are wrong: nobody can tell which one is meant."""
+    key = ", ".join(quoted(k) for k in contract.load.key)
+    reason = f"row: the key ({', '.join(contract.load.key)}) stands more than once in the delivery"
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE wrong AS
+        SELECT _file, _row, flatten(list(_reasons)) AS _reasons FROM (
+          SELECT _file, _row, _reasons FROM wrong
+          UNION ALL
+          SELECT _file, _row, [{literal(reason)}] FROM typed_rows JOIN files USING (_file)
+          QUALIFY count(*) OVER (PARTITION BY _delivery, {key}) > 1
+        ) GROUP BY _file, _row
+        """
+    )
+
+
+def _count(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    """Rows in, malformed and quarantined of every delivery. Rows in come from the readers, not from what is found afterwards."""
+    wrong = dict(connection.execute("SELECT _file, count(*) FROM wrong GROUP BY _file").fetchall())
+    for part in batch.staged:
+        for number, rows in part.rows.items():
+            entry = batch.entries[batch.members[number][0]]
+            malformed = part.broken_rows.get(number, 0)
+            entry.rows_in += rows + malformed
+            entry.malformed += malformed
+            entry.quarantined += wrong.get(number, 0) + malformed
+
+
+def _hold(batch: Batch, contract: Contract) -> None:
+    """A delivery that breaks a limit of `quality` is held: all its rows go to quarantine, nothing of it is published."""
+    quality = contract.quality
+    for entry in batch.entries.values():
+        share = entry.quarantined / entry.rows_in if entry.rows_in else 0.0
+        if entry.rows_in < quality.min_rows:
+            entry.reason = f"{entry.rows_in} rows, the contract asks for at least {quality.min_rows}"
+        elif share > quality.max_quarantined:
+            entry.reason = (
+                f"{entry.quarantined:,} of {entry.rows_in:,} rows ({share:.1%}) are wrong, "
+                f"the contract allows {quality.max_quarantined:.1%}"
+            )
+        else:
+            continue
+        entry.status, entry.quarantined = "held", entry.rows_in
+
+
+def _keep_newest(connection: duckdb.DuckDBPyConnection, contract: Contract, batch: Batch, tables: Tables) -> None:
+    """Snapshots: only the newest delivery is published, and only if it is not older than the table."""
+    order = contract.load.order_by
+    if isinstance(order, Order) and order.column:
+        newest = connection.execute(
+            f"SELECT _delivery, max({quoted(order.column)})::TIMESTAMP FROM typed_rows JOIN files USING (_file) GROUP BY 1"
+        ).fetchall()
+        for delivery, moment in newest:
+            batch.entries[delivery].as_of = moment
+    present = scalar(
+        connection,
+        "SELECT max(as_of) FROM platform.ledger WHERE dataset = ? AND status = 'published'",
+        [contract.name],
+    )
+    candidates = [d.id for d in batch.deliveries if batch.entries[d.id].status == "published"]
+    best: str | None = None
+    for delivery in candidates:
+        moment = batch.entries[delivery].as_of
+        threshold = batch.entries[best].as_of if best else present
+        if threshold is None or (moment is not None and moment >= threshold):
+            best = delivery
+    for delivery in candidates:
+        entry = batch.entries[delivery]
+        if delivery != best:
+            newer = batch.entries[best].as_of if best else present
+            entry.status, entry.superseded, entry.quarantined = (
+                "superseded",
+                entry.rows_in - entry.malformed,
+                entry.malformed,
+            )
+            entry.reason = f"a snapshot of {entry.as_of:%Y-%m-%d %H:%M}, the table is of {newer:%Y-%m-%d %H:%M}"
+
+
+def _mark(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    order = [d.id for d in batch.deliveries]
+    entries = [batch.entries[d] for d in order]
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE batch AS SELECT unnest(?::VARCHAR[]) AS _delivery, unnest(?::INTEGER[]) AS _seq, "
+        "unnest(?::TIMESTAMP[]) AS _as_of, unnest(?::VARCHAR[]) AS _status, unnest(?::VARCHAR[]) AS _why",
+        [
+            order,
+            list(range(len(order))),
+            [e.as_of for e in entries],
+            [e.status for e in entries],
+            [e.reason for e in entries],
+        ],
+    )
+
+
+def _forget_earlier_attempt(connection: duckdb.DuckDBPyConnection, batch: Batch, tables: Tables) -> None:
+    """A held delivery that is judged again leaves raw and quarantine first."""
+    again = [d.id for d in batch.deliveries if d.held_before]
+    for table in (tables.raw, tables.quarantine):
+        if again:
+            connection.execute(f"DELETE FROM {table} WHERE _delivery IN (SELECT unnest(?::VARCHAR[]))", [again])
+
+
+def _write_raw(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, compiled: CompiledContract, tables: Tables
+) -> None:
+    connection.execute(
+        f"INSERT INTO {tables.raw} BY NAME SELECT {_pseudonymised(contract, tables.texts, 'r')}, "
+        f"f._label AS _file, r._row, f._delivery FROM ({compiled.raw}) r JOIN files f USING (_file)"
+    )
+
+
+def _write_quarantine(connection: duckdb.DuckDBPyConnection, batch: Batch, tables: Tables) -> None:
+    """Wrong rows of every delivery but superseded ones, broken lines, and all rows of a held delivery."""
+    texts = ", ".join(f"s.{quoted(c)}" for c in tables.texts)
+    common = "f._label AS _file, {row}, f._delivery, now()::TIMESTAMP AS _quarantined_at"
+    held = any(e.status == "held" for e in batch.entries.values())
+    join = "LEFT JOIN" if held else "JOIN"
+    connection.execute(
+        f"""
+        INSERT INTO {tables.quarantine} BY NAME
+        SELECT {texts}, {common.format(row="s._row")},
+          list_concat(coalesce(w._reasons, []::VARCHAR[]),
+                      CASE WHEN b._status = 'held' THEN ['delivery: held, ' || b._why] ELSE []::VARCHAR[] END) AS _reasons
+        FROM staged s {join} wrong w USING (_file, _row) JOIN files f USING (_file) JOIN batch b USING (_delivery)
+        WHERE b._status = 'held' OR (b._status = 'published' AND w._reasons IS NOT NULL)
+        """
+    )
+    if any(e.malformed for e in batch.entries.values()):
+        connection.execute(
+            f"INSERT INTO {tables.quarantine} BY NAME SELECT {common.format(row='s._row')}, s._text, "
+            "['row: ' || s._reason] AS _reasons FROM broken s JOIN files f USING (_file)"
+        )
+
+
+def _view_of_valid_rows(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """View `valid`: typed rows of published deliveries, pseudonymised, as the table holds them."""
+    order = contract.load.order_by
+    moment = f"t.{quoted(order.column)}::TIMESTAMP" if isinstance(order, Order) and order.column else "b._as_of"
+    partition = ""
+    if contract.partition:
+        pattern = "%G-W%V" if contract.partition.unit == "iso_week" else "%Y-%m"
+        partition = f"strftime(t.{quoted(contract.partition.by)}, '{pattern}') AS _partition, "
+    anti = "ANTI JOIN wrong w USING (_file, _row)" if scalar(connection, "SELECT count(*) FROM wrong") else ""
+    # the hash is of the plain key: it serves within this batch only, and saves pseudonymising every row twice
+    key = ", ".join(f"t.{quoted(k)}" for k in contract.load.key)
+    hashed = f"hash({key}) AS _k, " if key else ""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW valid AS SELECT {_pseudonymised(contract, list(contract.columns), 't')}, {partition}{hashed}"
+        f"b._delivery, t._file AS _member, t._row, b._seq, {moment} AS _as_of "
+        f"FROM typed_rows t {anti} JOIN files f USING (_file) JOIN batch b USING (_delivery) WHERE b._status = 'published'"
+    )
+
+
+def _warned(connection: duckdb.DuckDBPyConnection, compiled: CompiledContract) -> dict[str, int]:
+    if not compiled.warned:
+        return {}
+    connection.execute("CREATE OR REPLACE TEMP VIEW typed AS SELECT * FROM valid")
+    result = connection.execute(compiled.warned)
+    names = [d[0] for d in result.description]
+    row = result.fetchone()
+    return {name: int(count) for name, count in zip(names, row or (), strict=True)}
+
+
+def _summarise(connection: duckdb.DuckDBPyConnection, batch: Batch, tables: Tables) -> None:
+    """The most frequent reasons of each delivery, as the ledger keeps them: rule and shape, never a value."""
+    ids = [d.id for d in batch.deliveries if batch.entries[d.id].quarantined]
+    if not ids:
+        return
+    found = connection.execute(
+        f"""
+        SELECT _delivery, reason, count(*) AS n FROM (
+          SELECT _delivery, unnest(_reasons) AS reason FROM {tables.quarantine}
+          WHERE _delivery IN (SELECT unnest(?::VARCHAR[]))
+        ) GROUP BY _delivery, reason
+        QUALIFY row_number() OVER (PARTITION BY _delivery ORDER BY n DESC, reason) <= {TOP_REASONS}
+        ORDER BY _delivery, n DESC, reason
+        """,
+        [ids],
+    ).fetchall()
+    for delivery, reason, count in found:
+        batch.entries[delivery].reasons[reason] = count
+
+
+def _pseudonymised(contract: Contract, columns: Sequence[str], alias: str) -> str:
+    purposes = contract.identifiers
+    return ", ".join(
+        f"{pseudonym_sql(f'{alias}.{quoted(c)}', purposes[c])} AS {quoted(c)}"
+        if c in purposes
+        else f"{alias}.{quoted(c)}"
+        for c in columns
+    )

@@ -1,0 +1,70 @@
+"""One pass over a file's bytes: its hash, and the counts by which readers prove that they lost no line."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CHUNK = 1 << 20
+MAX_HEADER = 1 << 20
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass
+class Scan:
+    """What the bytes of a file tell before anyone reads them as a table."""
+
+    path: Path
+    size: int = 0
+    sha256: str = ""
+    newlines: int = 0
+    returns: int = 0
+    """Carriage returns."""
+    crlf: int = 0
+    nul: int = 0
+    blank_lines: bool = False
+    last_byte: bytes = b""
+    head: bytes = field(default=b"", repr=False)
+    """The first line (at most 1 MiB) without line end and byte-order mark."""
+
+    @property
+    def lines(self) -> int:
+        """Lines, counting a last one without line end."""
+        return self.newlines + (self.size > 0 and self.last_byte != b"\n")
+
+    @property
+    def line_end(self) -> str | None:
+        r"""``\n`` or ``\r\n`` where all lines end alike, otherwise None."""
+        if self.returns == 0:
+            return "\n"
+        return "\r\n" if self.returns == self.crlf == self.newlines else None
+
+
+def scan(path: Path) -> Scan:
+    """Read `path` once."""
+    result, digest = Scan(path), hashlib.sha256()
+    head = bytearray()
+    before = b"\n"  # a blank first line is a blank line too
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            if result.newlines == 0 and len(head) <= MAX_HEADER:
+                head += chunk
+            seam = before[-1:] + chunk
+            result.size += len(chunk)
+            result.newlines += chunk.count(b"\n")
+            if b"\r" in chunk or before[-1:] == b"\r":
+                result.returns += chunk.count(b"\r")
+                result.crlf += seam.count(b"\r\n")
+                # three bytes back, so that \r\n | \r\n is seen across a seam
+                result.blank_lines |= b"\n\r\n" in before[-2:] + chunk
+            if b"\0" in chunk:
+                result.nul += chunk.count(b"\0")
+            result.blank_lines |= b"\n\n" in seam
+            before = (before + chunk)[-2:]
+    result.last_byte = before[-1:] if result.size else b""
+    result.sha256 = digest.hexdigest()
+    first = bytes(head).removeprefix(BOM).split(b"\n", 1)[0]
+    result.head = first.removesuffix(b"\r")
+    return result

@@ -1,0 +1,123 @@
+"""Staged rows: Parquet with every column as text, before anything is judged. The seam between readers and the engine.
+
+A reader gives `StagedRows`: rows that could be split into columns, and `BrokenLine`s that could not. Together they are all rows of
+the file: nothing is dropped here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow
+
+BATCH = 20_000
+MAX_BROKEN_TEXT = 1 << 20
+
+
+class FileRejected(ValueError):
+    """Nothing in the file can be judged: the whole file is refused, with a reason that says what to do."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """Which position of the file holds which column of the contract, and how the file differs from it."""
+
+    positions: dict[str, int]
+    """Contract column -> index in the file's rows."""
+    width: int
+    """Fields per row."""
+    drift: dict[str, list[str]] = field(default_factory=dict)
+    """missing / extra / renamed / reordered -> column names."""
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """One file's rows, or several files' in one Parquet, as SQL over which the contract's expression runs."""
+
+    sql: str
+    """SELECT of the contract's file columns as VARCHAR, `_file` BIGINT, `_row` BIGINT."""
+    rows: dict[int, int]
+    """Number of the file -> rows."""
+    broken: Path | None = None
+    """Parquet of the lines that are no rows: `_file`, `_row`, `_text`, `_reason`."""
+    broken_rows: dict[int, int] = field(default_factory=dict)
+
+
+class RowWriter:
+    """Writes text rows and broken lines of one file to Parquet, in batches: memory stays bounded."""
+
+    def __init__(self, folder: Path, number: int, columns: Sequence[str]) -> None:
+        self.number = number
+        self.columns = list(columns)
+        self.rows = 0
+        self.broken = 0
+        self._folder = folder
+        self._path = folder / f"rows-{number}.parquet"
+        self._broken_path = folder / f"broken-{number}.parquet"
+        self._writers: dict[Path, Any] = {}
+        self._broken_batch: list[tuple[int, str, str]] = []
+
+    def write(self, row_numbers: Sequence[int], values: Iterable[Sequence[str | None]]) -> None:
+        """Add rows; `values` holds one sequence per column, in the order of the columns."""
+        import pyarrow as pa
+
+        arrays = [pa.array(column, pa.string()) for column in values]
+        file = pa.array([self.number] * len(row_numbers), pa.int64())
+        arrays += [file, pa.array(row_numbers, pa.int64())]
+        table = pa.table(arrays, names=[*self.columns, "_file", "_row"])
+        self.rows += table.num_rows
+        self._write(self._path, table)
+
+    def write_broken(self, row: int, text: str, reason: str) -> None:
+        """Add a line that is no row, with the reason."""
+        # bytes that are no text are shown as \\xff, so that the line can be kept and read
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        if len(text) > MAX_BROKEN_TEXT:
+            text = text[:MAX_BROKEN_TEXT]
+            reason += f" (only the first {MAX_BROKEN_TEXT} characters are kept here; the archived file has all)"
+        self._broken_batch.append((row, text, reason))
+        self.broken += 1
+        if len(self._broken_batch) >= BATCH or len(text) > 10_000:
+            self._flush_broken()
+
+    def close(self) -> StagedFile:
+        """Finish the files."""
+        import pyarrow as pa
+
+        self._flush_broken()
+        if self._path not in self._writers:
+            empty = pa.schema([*((c, pa.string()) for c in self.columns), ("_file", pa.int64()), ("_row", pa.int64())])
+            self._write(self._path, empty.empty_table())
+        for writer in self._writers.values():
+            writer.close()
+        return StagedFile(
+            sql=f"SELECT * FROM read_parquet('{self._path}')",
+            rows={self.number: self.rows},
+            broken=self._broken_path if self.broken else None,
+            broken_rows={self.number: self.broken} if self.broken else {},
+        )
+
+    def _flush_broken(self) -> None:
+        import pyarrow as pa
+
+        if self._broken_batch:
+            rows, texts, reasons = zip(*self._broken_batch, strict=True)
+            arrays = [
+                pa.array([self.number] * len(rows), pa.int64()),
+                pa.array(rows, pa.int64()),
+                pa.array(texts, pa.string()),
+                pa.array(reasons, pa.string()),
+            ]
+            self._write(self._broken_path, pa.table(arrays, names=["_file", "_row", "_text", "_reason"]))
+            self._broken_batch = []
+
+    def _write(self, path: Path, table: pyarrow.Table) -> None:
+        import pyarrow.parquet as pq
+
+        if path not in self._writers:
+            self._writers[path] = pq.ParquetWriter(path, table.schema, compression="zstd")
+        self._writers[path].write_table(table)
