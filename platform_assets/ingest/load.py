@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from platform_assets.contracts.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import ledger
 from platform_assets.ingest.deliveries import (
@@ -26,6 +27,8 @@ from platform_assets.ingest.deliveries import (
     rejected_name,
 )
 from platform_assets.ingest.ledger import Entry
+from platform_assets.ingest.publish import publish
+from platform_assets.ingest.staging import stage
 from resources.identity import IdentityKeys, session_variables
 from resources.object_store import ObjectStore, StoredObject
 from resources.warehouse import Warehouse
@@ -44,8 +47,6 @@ class LoadReport:
     entries: list[Entry] = field(default_factory=list)
     redelivered: list[str] = field(default_factory=list)
     """Files whose content was loaded before: nothing changed."""
-    warned: dict[str, int] = field(default_factory=dict)
-    """Warn rule -> valid rows of this load that break it."""
     seconds: float = 0.0
 
     @property
@@ -120,10 +121,6 @@ class _Load:
     loaded_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC).replace(tzinfo=None))
 
     def run(self, waiting: list[tuple[StoredObject, bool]], keys: IdentityKeys) -> None:
-        from platform_assets.contracts.expression import compiled
-        from platform_assets.ingest.publish import publish
-        from platform_assets.ingest.staging import stage
-
         name = self.contract.name
         self.log(f"{name}: {len(waiting)} file(s) waiting, {sum(o.size for o, _ in waiting) / 1e6:,.1f} MB")
         deliveries = self._open(waiting)
@@ -132,13 +129,12 @@ class _Load:
         purposes = set(self.contract.identifiers.values())
         for variable, value in session_variables(keys.for_files([d.sha256 for d in deliveries]), purposes).items():
             self.connection.execute(f"SET VARIABLE {variable} = $1", [value])
-        today = dt.datetime.now(AMSTERDAM).date()
-        expression = compiled(self.contract, today, self.warehouse.home / "expressions")
+        expression = compiled(self.contract, today(), self.warehouse.home / "expressions")
         clock = time.monotonic()
         batch, drift = stage(self.connection, self.contract, deliveries, self.folder, self._entry)
         self.log(f"{name}: {sum(sum(s.rows.values()) for s in batch.staged):,} rows read, now judged")
         with self.warehouse.write(self.connection):
-            self.report.warned = publish(self.warehouse, self.connection, self.contract, expression, batch)
+            publish(self.warehouse, self.connection, self.contract, expression, batch)
             rejected = {d.id: self._entry(d, "rejected", d.rejected) for d in deliveries if d.rejected}
             entries = [*batch.entries.values(), *rejected.values()]
             for entry in entries:
@@ -229,6 +225,11 @@ class _Load:
     def _clear_marker(self, delivery: Delivery) -> None:
         if self.contract.source.marker:
             self.store.delete(delivery.object.name + self.contract.source.marker)
+
+
+def today() -> dt.date:
+    """The day in Amsterdam, which is what a contract means by `today`."""
+    return dt.datetime.now(AMSTERDAM).date()
 
 
 def describe(entry: Entry) -> str:

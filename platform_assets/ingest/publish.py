@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from platform_assets.contracts.expression import CompiledContract
+from platform_assets.contracts.compiled import CompiledContract
 from platform_assets.contracts.model import Contract, Order
 from platform_assets.ingest import merge
 from platform_assets.ingest.deliveries import Delivery
@@ -45,8 +45,8 @@ def publish(
     contract: Contract,
     compiled: CompiledContract,
     batch: Batch,
-) -> dict[str, int]:
-    """Write the batch. Returns, per warn rule, how many valid rows break it."""
+) -> None:
+    """Write the batch."""
     tables = Tables(contract)
     tables.ensure(warehouse, connection)
     _register(connection, batch, tables)
@@ -64,9 +64,7 @@ def publish(
     _write_quarantine(connection, batch, tables)
     _view_of_valid_rows(connection, contract)
     merge.into_table(connection, contract, tables, batch.entries)
-    warned = _warned(connection, compiled)
     _summarise(connection, batch, tables)
-    return warned
 
 
 def _register(connection: duckdb.DuckDBPyConnection, batch: Batch, tables: Tables) -> None:
@@ -239,16 +237,6 @@ def _view_of_valid_rows(connection: duckdb.DuckDBPyConnection, contract: Contrac
         f"b._delivery, t._file AS _member, t._row, b._seq, {moment} AS _as_of "
         f"FROM typed_rows t {anti} JOIN files f USING (_file) JOIN batch b USING (_delivery) WHERE b._status = 'published'"
     )
-
-
-def _warned(connection: duckdb.DuckDBPyConnection, compiled: CompiledContract) -> dict[str, int]:
-    if not compiled.warned:
-        return {}
-    connection.execute("CREATE OR REPLACE TEMP VIEW typed AS SELECT * FROM valid")
-    result = connection.execute(compiled.warned)
-    names = [d[0] for d in result.description]
-    row = result.fetchone()
-    return {name: int(count) for name, count in zip(names, row or (), strict=True)}
 
 
 def _summarise(connection: duckdb.DuckDBPyConnection, batch: Batch, tables: Tables) -> None:

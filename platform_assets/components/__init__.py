@@ -1,0 +1,5 @@
+"""Dagster components: thin. They turn what the pure modules say into assets, checks, sensors and jobs."""
+
+from platform_assets.components.dataset import Dataset
+
+__all__ = ["Dataset"]
