@@ -15,3 +15,8 @@ def negative_has_no_load(table: Any) -> Any:
 def municipality_known(table: Any) -> Any:
     """The row names its municipality."""
     return ~table.municipality_code.isnull()
+
+
+def no_more_breaches_than_patients(table: Any) -> Any:
+    """There are no more breaches than attendances."""
+    return table.breaches <= table.attendances
