@@ -29,9 +29,9 @@ xmr <- function(value, direction = "neutral", screen = TRUE, fix_after = NULL, p
   if (length(phase) != length(value) || anyNA(phase)) {
     stop("phase must have a label for every value", call. = FALSE)
   }
-  result <- data.frame(value = value, phase = phase, centre = rep(NA_real_, length(value)), lower = NA_real_,
-                       upper = NA_real_, moving_range = NA_real_, outside = NA, near = NA, side = NA_integer_,
-                       special_cause = NA_character_, judgement = NA_character_)[seq_along(value), ]
+  blank <- data.frame(centre = NA_real_, lower = NA_real_, upper = NA_real_, moving_range = NA_real_, outside = NA,
+                      near = NA, side = NA_integer_, special_cause = NA_character_, judgement = NA_character_)
+  result <- cbind(data.frame(value = value, phase = phase), blank[rep(1, length(value)), ], row.names = NULL)
   for (rows in split(seq_along(value), factor(phase, levels = unique(phase)))) {
     result[rows, -(1:2)] <- xmr_phase(value[rows], direction, screen, fix_after)
   }
