@@ -25,6 +25,8 @@
 source("../lib/rates.R")
 source("../lib/plots.R")
 
+minimum_admissions <- 10
+
 admissions_by_province <- function(municipal_admissions, population, params = list()) {
   last_day <- last_report_day(municipal_admissions, params$until)
   people <- data.frame(code = standard_code(population$municipality_code), inhabitants = population$inhabitants)
@@ -50,7 +52,7 @@ admissions_by_province <- function(municipal_admissions, population, params = li
   result$label <- rep("not different from the country", nrow(result))
   result$label[which(wide$lower > country)] <- "higher than the country"
   result$label[which(wide$upper < country)] <- "lower than the country"
-  result$label[result$admissions_in_rate < 10] <- "too few to compare"
+  result$label[result$admissions_in_rate < minimum_admissions] <- "too few to compare"
   result$label[is.na(result$per_100k)] <- "no inhabitants known"
   result <- result[order(result$province), c(
     "province", "total_admissions", "per_100k", "inhabitants", "lower_95", "upper_95", "label", "report_date",
@@ -122,16 +124,15 @@ tell_what_is_missing <- function(reports, people) {
 province_ranking <- function(result, country) {
   title <- "Hospital admissions with COVID-19 by province"
   if (!nrow(result)) return(empty_plot(title))
-  highlight <- rep("ordinary", nrow(result))
-  highlight[result$label == "higher than the country"] <- "worse"
-  highlight[result$label == "lower than the country"] <- "better"
+  highlight <- highlight_of(result$label, better = "lower than the country", worse = "higher than the country",
+                            too_few = c("too few to compare", "no inhabitants known"))
   ranking_plot(
     data.frame(unit = result$province, value = result$per_100k, lower = result$lower_95, upper = result$upper_95,
                highlight = highlight),
     title = title, subtitle = paste("All admissions up to", format(result$report_date[1], "%d-%m-%Y")),
     value_label = "Admissions per 100,000 inhabitants",
     reference = country, reference_label = paste("country", format(round(country, 1), nsmall = 1)),
-    caption = paste("Lines: 95 % confidence limits. Orange: above, blue: below the country (99.8 % limits).",
-                    "Not adjusted for age.")
+    meanings = c(worse = "higher than the country", ordinary = "not different", better = "lower than the country"),
+    caption = "Lines: 95 % confidence limits; colours by 99.8 % limits. Not adjusted for age."
   )
 }

@@ -56,3 +56,6 @@ check_columns <- function(data, columns, name = "data") {
 
 #' The two-sided standard normal quantile: 1.96 for 0.95, 3.09 for 0.998.
 normal_quantile <- function(confidence) stats::qnorm(1 - (1 - check_confidence(confidence)) / 2)
+
+#' A parameter that was given, or the default where it is NULL or NA.
+given <- function(parameter, default) if (length(parameter) && !is.na(parameter[1])) parameter[1] else default

@@ -96,6 +96,34 @@ funnel_overdispersed <- function(numerator, denominator, kind = c("proportion", 
   result
 }
 
+#' The funnel itself, to draw: limits at sizes from the smallest to the largest unit
+#'
+#' @param units   what a funnel function gave (with tau2, the limits are those of [funnel_overdispersed])
+#' @param kind    "proportion", "ratio_log", "ratio_sqrt" or "rate"
+#' @param points  how many sizes
+#' @return data frame: size, lower_95, upper_95, lower_998, upper_998, on the scale of the units' value
+funnel_curve <- function(units, kind = c("proportion", "ratio_log", "ratio_sqrt", "rate"), multiplier = 1,
+                         points = 200) {
+  kind <- match.arg(kind)
+  sizes <- units[[2]][!is.na(units$value)]
+  if (!length(sizes)) return(data.frame(size = numeric(), lower_95 = numeric(), upper_95 = numeric(),
+                                        lower_998 = numeric(), upper_998 = numeric()))
+  size <- exp(seq(log(0.8 * min(sizes)), log(1.05 * max(sizes)), length.out = points))
+  target <- units$target[1] / multiplier
+  if (is.null(units$tau2)) {
+    drawn <- switch(kind, proportion = funnel_proportion(0 * size, size, target),
+                    rate = funnel_rate(0 * size, size, target, multiplier = 1), funnel_ratio(0 * size, size, target))
+    limits <- drawn[c("lower_95", "upper_95", "lower_998", "upper_998")]
+  } else {
+    scale <- switch(kind, proportion = "arcsine", ratio_log = "log", "sqrt")
+    s <- if (kind == "ratio_log") 1 / sqrt(size) else 1 / (2 * sqrt(size))
+    limits <- cbind(overdispersed_limits(target, s, units$tau2[1], scale, 0.95),
+                    overdispersed_limits(target, s, units$tau2[1], scale, 0.998))
+    names(limits) <- c("lower_95", "upper_95", "lower_998", "upper_998")
+  }
+  cbind(size = size, limits * multiplier)
+}
+
 #' The label of a value against its funnel limits
 #'
 #' @return text: "higher (99.8 %)", "higher (95 %)", "not different", "lower (95 %)", "lower (99.8 %)" or "no data".

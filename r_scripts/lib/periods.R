@@ -16,11 +16,13 @@ iso_week <- function(date) {
   data.frame(week = week, week_start = monday)
 }
 
-#' The rows between two days, both included; a day that is NULL or NA does not limit.
+#' The rows between two days, both included; a day that is NULL or NA does not limit. Rows without a day are left out,
+#' and a message says how many.
 within_period <- function(data, column, from = NULL, until = NULL) {
   check_columns(data, column)
   day <- data[[column]]
   keep <- !is.na(day)
+  if (!all(keep)) message(sum(!keep), " rows have no ", column, " and are left out")
   if (length(from) && !is.na(from)) keep <- keep & day >= as.Date(from)
   if (length(until) && !is.na(until)) keep <- keep & day <= as.Date(until)
   data[keep, , drop = FALSE]

@@ -53,8 +53,9 @@ rate <- function(numerator, denominator, confidence = 0.95, multiplier = 100000)
 #' Byar's limits of the counts `x` themselves (no denominator).
 byar_count <- function(x, confidence) {
   z <- normal_quantile(confidence)
-  lower <- ifelse(x == 0, 0, x * (1 - 1 / (9 * x) - z / (3 * sqrt(x)))^3)
-  lower[!is.na(lower) & lower < 0] <- NA
+  lower <- x * (1 - 1 / (9 * x) - z / (3 * sqrt(x)))^3
+  lower[which(x == 0)] <- 0
+  lower[which(lower < 0)] <- NA
   up <- x + 1
   list(lower = lower, upper = up * (1 - 1 / (9 * up) + z / (3 * sqrt(up)))^3)
 }
@@ -63,7 +64,8 @@ byar_count <- function(x, confidence) {
 rate_frame <- function(x, denominator, lower, upper, confidence, multiplier, method) {
   d <- check_not_negative(denominator, "denominator")
   n <- check_same_length(numerator = x, denominator = d)
-  per <- ifelse(rep_len(d, n) == 0, NA_real_, multiplier / rep_len(d, n))
+  per <- multiplier / rep_len(d, n)
+  per[which(rep_len(d, n) == 0)] <- NA
   data.frame(numerator = rep_len(x, n), denominator = rep_len(d, n), value = rep_len(x, n) * per,
              lower = rep_len(lower, n) * per, upper = rep_len(upper, n) * per,
              confidence = rep_len(confidence, n), method = rep_len(method, n))

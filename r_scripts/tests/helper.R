@@ -30,7 +30,6 @@ shared_file <- function(...) {
 expect_relative <- function(object, expected, tolerance) {
   label <- deparse(substitute(object))
   testthat::expect_identical(is.na(object), is.na(expected), label = paste("missing values of", label))
-  worst <- max(0, abs(object - expected) / pmax(abs(expected), .Machine$double.xmin), na.rm = TRUE)
   exact_zero <- expected == 0 & !is.na(expected)
   worst <- max(0, (abs(object - expected) / abs(expected))[!exact_zero], abs(object)[exact_zero], na.rm = TRUE)
   testthat::expect_lte(worst, tolerance, label = paste("worst relative difference of", label))
@@ -42,4 +41,33 @@ draws <- function(plot) {
   grDevices::svg(file, 8, 5)
   tryCatch(print(plot), finally = grDevices::dev.off())
   testthat::expect_gt(file.size(file), 1000)
+}
+
+# The tags of an indicator's header: a list of tag -> lines, continuation lines joined.
+read_header <- function(name) {
+  lines <- readLines(file.path(r_scripts, "indicators", paste0(name, ".R")), encoding = "UTF-8")
+  lines <- sub("^#' ?", "", lines[cumall(grepl("^#'", lines))])
+  starts <- grepl("^@", lines)
+  tagged <- split(trimws(lines), cumsum(starts))
+  text <- vapply(tagged[names(tagged) != "0"], paste, "", collapse = " ")
+  split(trimws(sub("^@\\w+", "", text)), sub("^@(\\w+).*", "\\1", text))
+}
+cumall <- function(x) cumsum(!x) == 0
+
+header_columns <- function(text) {
+  found <- regmatches(text, gregexpr("\\w+ <\\w+>", text))[[1]]
+  stats::setNames(sub(".*<(\\w+)>", "\\1", found), sub(" .*", "", found))
+}
+
+# The table has the declared columns, in order and of the declared types; the plots are the declared ones and draw.
+expect_keeps_contract <- function(name, result) {
+  header <- read_header(name)
+  declared <- header_columns(paste(header$output, collapse = ", "))
+  kinds <- vapply(result$data, function(column) {
+    if (inherits(column, "Date")) "date" else
+      switch(typeof(column), character = "text", integer = "integer", double = "number", logical = "flag", "other")
+  }, "")
+  testthat::expect_identical(kinds, declared)
+  testthat::expect_setequal(setdiff(names(result), "data"), sub(" .*", "", header$plot))
+  for (plot in setdiff(names(result), "data")) draws(result[[plot]])
 }

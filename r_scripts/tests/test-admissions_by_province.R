@@ -47,7 +47,7 @@ test_that("a province none of whose municipalities have inhabitants has a total 
   expect_equal(result$data$total_admissions, 12L)
   expect_true(is.na(result$data$per_100k))
   expect_equal(result$data$label, "no inhabitants known")
-  draws(result$ranking)
+  expect_keeps_contract("admissions_by_province", result)
 })
 
 test_that("a municipality that stops reporting is named in a warning", {
@@ -74,7 +74,7 @@ test_that("no rows give no rows and a plot that says so", {
   result <- quietly(none, inhabitants("GM0001", 1000L))
   expect_equal(nrow(result$data), 0)
   expect_s3_class(result$data$report_date, "Date")
-  draws(result$ranking)
+  expect_keeps_contract("admissions_by_province", result)
 })
 
 test_that("the published RIVM file gives the published totals", {
@@ -95,5 +95,5 @@ test_that("the published RIVM file gives the published totals", {
   by_hand <- tapply(rivm$Hospital_admission[last_day], rivm$Province[last_day], sum)
   expect_equal(result$data$total_admissions, as.integer(by_hand[result$data$province]))
   expect_equal(sum(result$data$inhabitants), sum(cbs[[3]]))
-  draws(result$ranking)
+  expect_keeps_contract("admissions_by_province", result)
 })
