@@ -115,7 +115,7 @@ tell_what_is_missing <- function(reports, people) {
             "no province: ", paste(utils::head(silent, 5), collapse = ", "), call. = FALSE)
   }
   missing <- sum(is.na(reports$admissions))
-  if (missing) warning(missing, " reports of the last day give no number of admissions; counted as none.", call. = FALSE)
+  if (missing) warning(missing, " reports of the last day give no admissions; counted as none.", call. = FALSE)
   unplaced <- sum(reports$admissions[reports$unplaced], na.rm = TRUE)
   message(unplaced, " admissions have a province and no municipality; they count for their province.")
 }

@@ -57,7 +57,8 @@ positivity_by_laboratory <- function(lab_results, params = list()) {
   laboratories$first_test <- rep(if (nrow(tests)) min(tests$test_date) else as.Date(NA), nrow(laboratories))
   laboratories$last_test <- rep(if (nrow(tests)) max(tests$test_date) else as.Date(NA), nrow(laboratories))
 
-  list(data = laboratories, funnel = positivity_funnel(laboratories, funnel), ranking = positivity_ranking(laboratories))
+  list(data = laboratories, funnel = positivity_funnel(laboratories, funnel),
+       ranking = positivity_ranking(laboratories))
 }
 
 #' Positive, valid and unreadable results per laboratory, in alphabetical order.

@@ -108,6 +108,7 @@ mortality_ranking <- function(result) {
                highlight = mortality_highlight(judged$label)),
     title = "Deaths in hospital: organisations in order", value_label = "Observed / expected deaths",
     labels = scales::label_number(accuracy = 0.1), reference = 1, reference_label = "as expected",
-    meanings = mortality_meanings, caption = "Lines: 95 % confidence limits of each ratio (exact below 10 deaths, else Byar)."
+    meanings = mortality_meanings,
+    caption = "Lines: 95 % confidence limits of each ratio (exact below 10 deaths, else Byar)."
   )
 }

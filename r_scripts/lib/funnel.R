@@ -16,10 +16,7 @@ source("../lib/overdispersion.R")
 funnel_proportion <- function(numerator, denominator, target = NULL) {
   units <- funnel_units(numerator, denominator, target)
   check_part_of(units$numerator, units$denominator)
-  with_limits(units, function(confidence) {
-    half <- normal_quantile(confidence) * sqrt(units$target * (1 - units$target) / units$denominator)
-    list(lower = pmax(units$target - half, 0), upper = pmin(units$target + half, 1))
-  })
+  with_limits(units, function(confidence) chance_limits("proportion", units$target, units$denominator, confidence))
 }
 
 #' Funnel limits for standardised ratios (observed / expected)
@@ -37,15 +34,12 @@ funnel_proportion <- function(numerator, denominator, target = NULL) {
 funnel_ratio <- function(observed, expected, target = 1, method = c("exact", "chi-square")) {
   method <- match.arg(method)
   units <- funnel_units(observed, expected, target)
-  mean <- units$denominator * units$target
   result <- with_limits(units, function(confidence) {
+    if (method == "exact") return(chance_limits("ratio", units$target, units$denominator, confidence))
     tail <- (1 - confidence) / 2
-    limits <- if (method == "exact") {
-      exact_count_limits(mean, tail)
-    } else {
-      list(lower = stats::qchisq(tail, 2 * mean) / 2, upper = stats::qchisq(1 - tail, 2 * mean + 2) / 2)
-    }
-    lapply(limits, `/`, units$denominator)
+    mean <- units$denominator * units$target
+    list(lower = stats::qchisq(tail, 2 * mean) / 2 / units$denominator,
+         upper = stats::qchisq(1 - tail, 2 * mean + 2) / 2 / units$denominator)
   })
   names(result)[1:2] <- c("observed", "expected")
   result
@@ -61,10 +55,7 @@ funnel_ratio <- function(observed, expected, target = 1, method = c("exact", "ch
 #' @return as [funnel_proportion]
 funnel_rate <- function(numerator, denominator, target = NULL, multiplier = 100000) {
   units <- funnel_units(numerator, denominator, target)
-  mean <- units$denominator * units$target
-  result <- with_limits(units, function(confidence) {
-    lapply(exact_count_limits(mean, (1 - confidence) / 2), `/`, units$denominator)
-  })
+  result <- with_limits(units, function(confidence) chance_limits("rate", units$target, units$denominator, confidence))
   scaled <- c("value", "target", "lower_95", "upper_95", "lower_998", "upper_998")
   result[scaled] <- result[scaled] * multiplier
   result
@@ -72,23 +63,29 @@ funnel_rate <- function(numerator, denominator, target = NULL, multiplier = 1000
 
 #' Funnel limits that allow for overdispersion
 #'
-#' Scores as in [standard_scores], phi and tau2 as in [overdispersion], limits as in [overdispersed_limits].
+#' Scores as in [standard_scores], phi and tau2 as in [overdispersion], limits as in [overdispersed_limits], but never
+#' narrower than those of chance alone: for few events the transformed scales promise more than they can keep (0 deaths
+#' where 1 was expected would be "significantly low").
 #'
 #' @param kind  "proportion" (arcsine), "ratio_log", "ratio_sqrt" (both with a target of 1) or "rate" (square root)
 #' @param trim,trim_method  see [overdispersion]
 #' @param multiplier  value, target and limits are per this many
-#' @return as [funnel_proportion], with z (the score against the widened limits), phi and tau2 after significance
+#' @return as [funnel_proportion], with z, phi and tau2 after significance. z is the score with the extra variation in
+#'   it, or that of chance alone, (value - target) / standard error at the target, whichever is nearer to 0.
 funnel_overdispersed <- function(numerator, denominator, kind = c("proportion", "ratio_log", "ratio_sqrt", "rate"),
                                  target = NULL, trim = 0.1, trim_method = "winsorise", multiplier = 1) {
   kind <- match.arg(kind)
   scores <- standard_scores(numerator, denominator, kind, target)
   extra <- overdispersion(scores$z, scores$s, trim, trim_method)
-  scale <- switch(kind, proportion = "arcsine", ratio_log = "log", "sqrt")
-  units <- scores[c("numerator", "denominator", "value", "target")]
+  units <- funnel_units(numerator, denominator, scores$target)
   result <- with_limits(units, function(confidence) {
-    overdispersed_limits(scores$target, scores$s, extra$tau2, scale, confidence)
+    widened_limits(kind, units$target, units$denominator, extra$tau2, confidence)
   })
-  result$z <- (scores$y - scores$target_y) / sqrt(scores$s^2 + extra$tau2)
+  spread <- if (kind == "proportion") units$target * (1 - units$target) else units$target
+  chance <- (units$value - units$target) / sqrt(spread / units$denominator)
+  wide <- (scores$y - scores$target_y) / sqrt(scores$s^2 + extra$tau2)
+  result$z <- ifelse(abs(chance) < abs(wide) | is.nan(wide), chance, wide)
+  result$z[which(units$value == units$target)] <- 0
   result$phi <- extra$phi
   result$tau2 <- extra$tau2
   scaled <- c("value", "target", "lower_95", "upper_95", "lower_998", "upper_998")
@@ -106,22 +103,17 @@ funnel_curve <- function(units, kind = c("proportion", "ratio_log", "ratio_sqrt"
                          points = 200) {
   kind <- match.arg(kind)
   sizes <- units[[2]][!is.na(units$value)]
-  if (!length(sizes)) return(data.frame(size = numeric(), lower_95 = numeric(), upper_95 = numeric(),
-                                        lower_998 = numeric(), upper_998 = numeric()))
-  size <- exp(seq(log(0.8 * min(sizes)), log(1.05 * max(sizes)), length.out = points))
-  target <- units$target[1] / multiplier
-  if (is.null(units$tau2)) {
-    drawn <- switch(kind, proportion = funnel_proportion(0 * size, size, target),
-                    rate = funnel_rate(0 * size, size, target, multiplier = 1), funnel_ratio(0 * size, size, target))
-    limits <- drawn[c("lower_95", "upper_95", "lower_998", "upper_998")]
-  } else {
-    scale <- switch(kind, proportion = "arcsine", ratio_log = "log", "sqrt")
-    s <- if (kind == "ratio_log") 1 / sqrt(size) else 1 / (2 * sqrt(size))
-    limits <- cbind(overdispersed_limits(target, s, units$tau2[1], scale, 0.95),
-                    overdispersed_limits(target, s, units$tau2[1], scale, 0.998))
-    names(limits) <- c("lower_95", "upper_95", "lower_998", "upper_998")
+  span <- if (length(sizes)) seq(log(0.8 * min(sizes)), log(1.05 * max(sizes)), length.out = points) else numeric()
+  size <- exp(span)
+  target <- rep_len(units$target[1] / multiplier, length(size))
+  limits <- function(confidence) {
+    if (is.null(units$tau2)) return(chance_limits(kind, target, size, confidence))
+    widened_limits(kind, target, size, units$tau2[1], confidence)
   }
-  cbind(size = size, limits * multiplier)
+  inner <- limits(0.95)
+  outer <- limits(0.998)
+  data.frame(size = size, lower_95 = inner$lower * multiplier, upper_95 = inner$upper * multiplier,
+             lower_998 = outer$lower * multiplier, upper_998 = outer$upper * multiplier)
 }
 
 #' The label of a value against its funnel limits
@@ -163,6 +155,24 @@ with_limits <- function(units, limits) {
   result
 }
 
+#' Limits of chance alone around a target, at each size.
+chance_limits <- function(kind, target, size, confidence) {
+  if (kind == "proportion") {
+    half <- normal_quantile(confidence) * sqrt(target * (1 - target) / size)
+    return(list(lower = pmax(target - half, 0), upper = pmin(target + half, 1)))
+  }
+  lapply(exact_count_limits(target * size, (1 - check_confidence(confidence)) / 2), `/`, size)
+}
+
+#' Limits with the variation between units in them, nowhere narrower than those of chance.
+widened_limits <- function(kind, target, size, tau2, confidence) {
+  s <- if (kind == "ratio_log") 1 / sqrt(size) else 1 / (2 * sqrt(size))
+  scale <- switch(kind, proportion = "arcsine", ratio_log = "log", "sqrt")
+  wide <- overdispersed_limits(target, s, tau2, scale, confidence)
+  chance <- chance_limits(kind, target, size, confidence)
+  list(lower = pmin(wide$lower, chance$lower), upper = pmax(wide$upper, chance$upper))
+}
+
 #' Interpolated Poisson counts with `tail` probability at and beyond them, for each mean.
 exact_count_limits <- function(mean, tail) {
   lower <- solve_count(mean, function(count, m) stats::pgamma(m, count + 1, lower.tail = FALSE) - tail)
@@ -186,5 +196,6 @@ solve_count <- function(mean, excess) {
   solution[excess(numeric(length(m)), m) > 0] <- 0
   result <- rep(NA_real_, length(mean))
   result[known] <- solution
+  result[which(mean == 0)] <- 0
   result
 }

@@ -1,4 +1,5 @@
-# Loads scripts the way the platform does: source() is relative to the file that calls it, into an environment of its own.
+# Loads scripts the way the platform does: source() is relative to the file that calls it, and everything lands in an
+# environment of its own.
 
 r_scripts <- normalizePath("..")
 

@@ -58,10 +58,13 @@ test_that("units without a denominator or numerator have no value, no limits, an
   expect_equal(wide$tau2, rep(0, 4))
 })
 
-test_that("no events at all give a target of 0 and nothing outside", {
+test_that("no events at all give a target of 0 and nothing outside; none where four were expected is low", {
   units <- funnel$funnel_proportion(c(0, 0), c(10, 20))
   expect_equal(units$upper_998, c(0, 0))
   expect_equal(units$significance, rep("not different", 2))
+  expect_equal(funnel$funnel_rate(c(0, 0), c(10, 20))$significance, rep("not different", 2))
+  expect_equal(funnel$funnel_overdispersed(c(0, 0, 0), c(10, 20, 30))$significance, rep("not different", 3))
+  expect_equal(funnel$funnel_overdispersed(c(0, 0, 0), c(10, 20, 30), "rate")$z, c(0, 0, 0))
   expect_equal(funnel$funnel_ratio(c(0, 0), c(3, 4))$significance, c("not different", "lower (95 %)")) # exp(-4) < 2.5 %
 })
 
@@ -85,6 +88,35 @@ test_that("chance alone gives a phi near 1 and leaves the limits nearly as they 
   wide <- funnel$funnel_overdispersed(x, n, trim_method = "none")
   expect_equal(wide$phi[1], 1, tolerance = 0.2)
   expect_equal(wide$upper_95, funnel$funnel_proportion(x, n)$upper_95, tolerance = 0.02)
+})
+
+test_that("limits with overdispersion are never narrower than those of chance, so that few events prove nothing", {
+  set.seed(5)
+  expected <- exp(runif(60, log(0.5), log(50)))
+  observed <- rpois(60, expected)
+  plain <- funnel$funnel_ratio(observed, expected)
+  for (kind in c("ratio_sqrt", "ratio_log")) {
+    wide <- funnel$funnel_overdispersed(observed, expected, kind)
+    expect_true(all(wide$lower_95 <= plain$lower_95 & wide$upper_998 >= plain$upper_998))
+  }
+  none <- funnel$funnel_overdispersed(c(0, 100), c(1, 100), "ratio_sqrt")
+  expect_equal(none$significance[1], "not different")
+  expect_gt(none$z[1], -2)
+  few <- funnel$funnel_overdispersed(c(0, 57, 60), c(42, 1000, 1000), target = 0.057)
+  expect_equal(few$significance[1], "not different")
+})
+
+test_that("the drawn funnel passes through the units' own limits", {
+  n <- c(50, 80, 200, 400)
+  for (units in list(funnel$funnel_proportion(c(10, 30, 40, 90), n), funnel$funnel_overdispersed(c(10, 30, 40, 90), n))) {
+    curve <- funnel$funnel_curve(units, "proportion", points = 5000)
+    expect_equal(approx(curve$size, curve$upper_95, n)$y, units$upper_95, tolerance = 1e-4)
+    expect_equal(approx(curve$size, curve$lower_998, n)$y, units$lower_998, tolerance = 1e-4)
+  }
+  rates <- funnel$funnel_rate(c(5, 40), c(1000, 9000), multiplier = 1000)
+  curve <- funnel$funnel_curve(rates, "rate", multiplier = 1000, points = 5000)
+  expect_equal(approx(curve$size, curve$upper_95, 9000)$y, rates$upper_95[2], tolerance = 1e-4)
+  expect_equal(nrow(funnel$funnel_curve(funnel$funnel_proportion(NA_real_, 10), "proportion")), 0)
 })
 
 test_that("square-root limits come back to the scale of the ratio and stop at 0", {

@@ -119,8 +119,8 @@ test_that("standardised ratios and indirectly standardised rates agree with PHEi
   }
 })
 
-phe_label <- c("High (0.001)" = "higher (99.8 %)", "High (0.025)" = "higher (95 %)", "Not significant" = "not different",
-               "Low (0.025)" = "lower (95 %)", "Low (0.001)" = "lower (99.8 %)")
+phe_label <- c("High (0.001)" = "higher (99.8 %)", "High (0.025)" = "higher (95 %)",
+               "Not significant" = "not different", "Low (0.025)" = "lower (95 %)", "Low (0.001)" = "lower (99.8 %)")
 
 test_that("funnel limits and labels of proportions agree with PHEindicatormethods", {
   input <- vector_file("phe_funnel_prop_input.csv")
