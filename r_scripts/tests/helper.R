@@ -30,6 +30,7 @@ shared_file <- function(...) {
 
 expect_relative <- function(object, expected, tolerance) {
   label <- deparse(substitute(object))
+  testthat::expect_gt(length(expected), 0, label = paste("number of expected values of", label))
   testthat::expect_identical(is.na(object), is.na(expected), label = paste("missing values of", label))
   exact_zero <- expected == 0 & !is.na(expected)
   worst <- max(0, (abs(object - expected) / abs(expected))[!exact_zero], abs(object)[exact_zero], na.rm = TRUE)

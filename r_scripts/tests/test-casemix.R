@@ -61,3 +61,11 @@ test_that("the c-statistic is 1 for a perfect model, 0.5 for a coin, NA without 
   expect_equal(case_mix$c_statistic(c(0, 1, 0, 1), c(0.5, 0.5, 0.5, 0.5)), 0.5)
   expect_true(is.na(case_mix$c_statistic(c(0, 0), c(0.1, 0.2))))
 })
+
+test_that("a patient without an outcome counts in neither, and an organisation of such patients has no ratio", {
+  units <- case_mix$observed_expected(c("A", "A", "B"), c(1, NA, 0), c(0.5, 0.5, NA))
+  expect_equal(units$patients, c(1, 0))
+  expect_equal(units$left_out, c(1, 1))
+  expect_equal(units$observed, c(1, 0))
+  expect_equal(units$value, c(2, NA))
+})

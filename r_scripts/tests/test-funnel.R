@@ -108,7 +108,8 @@ test_that("limits with overdispersion are never narrower than those of chance, s
 
 test_that("the drawn funnel passes through the units' own limits", {
   n <- c(50, 80, 200, 400)
-  for (units in list(funnel$funnel_proportion(c(10, 30, 40, 90), n), funnel$funnel_overdispersed(c(10, 30, 40, 90), n))) {
+  x <- c(10, 30, 40, 90)
+  for (units in list(funnel$funnel_proportion(x, n), funnel$funnel_overdispersed(x, n))) {
     curve <- funnel$funnel_curve(units, "proportion", points = 5000)
     expect_equal(approx(curve$size, curve$upper_95, n)$y, units$upper_95, tolerance = 1e-4)
     expect_equal(approx(curve$size, curve$lower_998, n)$y, units$lower_998, tolerance = 1e-4)
