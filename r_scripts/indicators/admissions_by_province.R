@@ -12,7 +12,7 @@
 #'                              province <text>, total_reported <integer>, hospital_admissions <integer>,
 #'                              deaths <integer>
 #' @input population            municipality_code <text>, municipality_name <text>, inhabitants <integer>
-#' @param until <date> last report day counted; without it the last day in the data
+#' @param until <date> last report day counted, NA for the last day in the data, default NA
 #' @output province <text>, total_admissions <integer>, per_100k <number>, inhabitants <integer>,
 #'         lower_95 <number>, upper_95 <number>, label <text>, report_date <date>,
 #'         municipalities_without_inhabitants <integer>
@@ -43,7 +43,7 @@ admissions_by_province <- function(municipal_admissions, population, params = li
   result <- do.call(rbind, lapply(provinces, province_row))
   if (is.null(result)) result <- province_row(reports)[0, ]
 
-  country <- 1e5 * sum(result$admissions_in_rate) / sum(result$inhabitants)
+  country <- 1e5 * overall_share(result$admissions_in_rate, result$inhabitants)
   limits <- rate(result$admissions_in_rate, result$inhabitants, confidence = 0.95)
   wide <- rate(result$admissions_in_rate, result$inhabitants, confidence = 0.998)
   result$per_100k <- limits$value

@@ -9,8 +9,8 @@
 #'
 #' @input lab_results  sample_id <text>, test_date <date>, result <text>, viral_load <integer>, laboratory <text>,
 #'                     clinic <text>, turnaround_hours <number>
-#' @param from <date> first test day counted; without it the first in the data
-#' @param until <date> last test day counted; without it the last in the data
+#' @param from <date> first test day counted, NA for the first in the data, default NA
+#' @param until <date> last test day counted, NA for the last in the data, default NA
 #' @output laboratory <text>, positive <integer>, tested <integer>, not_valid <integer>, positivity <number>,
 #'         lower_95 <number>, upper_95 <number>, target <number>, funnel_lower_95 <number>, funnel_upper_95 <number>,
 #'         funnel_lower_998 <number>, funnel_upper_998 <number>, z <number>, label <text>, first_test <date>,
@@ -44,7 +44,7 @@ positivity_by_laboratory <- function(lab_results, params = list()) {
   laboratories$lower_95 <- wilson_limits$lower
   laboratories$upper_95 <- wilson_limits$upper
 
-  overall <- sum(laboratories$positive) / sum(laboratories$tested)
+  overall <- overall_share(laboratories$positive, laboratories$tested)
   volume <- ifelse(laboratories$tested >= minimum_tests, laboratories$tested, NA)
   funnel <- funnel_overdispersed(laboratories$positive, volume, "proportion", target = overall)
   laboratories$target <- funnel$target

@@ -13,8 +13,8 @@
 #'
 #' @input hospital_stays  stay_id <text>, organisation <text>, admission_date <date>, age <integer>,
 #'                        length_of_stay <integer>, died <flag>
-#' @param from <date> first admission day counted; without it the first in the data
-#' @param until <date> last admission day counted; without it the last in the data
+#' @param from <date> first admission day counted, NA for the first in the data, default NA
+#' @param until <date> last admission day counted, NA for the last in the data, default NA
 #' @output organisation <text>, stays <integer>, left_out <integer>, observed <integer>, expected <number>,
 #'         ratio <number>, lower_95 <number>, upper_95 <number>, funnel_lower_95 <number>, funnel_upper_95 <number>,
 #'         funnel_lower_998 <number>, funnel_upper_998 <number>, z <number>, phi <number>, label <text>,

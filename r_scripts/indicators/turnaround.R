@@ -9,8 +9,8 @@
 #' @input lab_results  sample_id <text>, test_date <date>, result <text>, viral_load <integer>, laboratory <text>,
 #'                     clinic <text>, turnaround_hours <number>
 #' @param measure <text> what the chart is of, median or mean, default median
-#' @param from <date> first test day counted; without it the first in the data
-#' @param until <date> last test day counted; without it the last in the data
+#' @param from <date> first test day counted, NA for the first in the data, default NA
+#' @param until <date> last test day counted, NA for the last in the data, default NA
 #' @output week <text>, week_start <date>, tests <integer>, without_turnaround <integer>, median_hours <number>,
 #'         mean_hours <number>, mean_lower_95 <number>, mean_upper_95 <number>, value <number>, centre <number>,
 #'         lower_limit <number>, upper_limit <number>, special_cause <text>, label <text>

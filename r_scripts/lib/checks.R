@@ -59,3 +59,9 @@ normal_quantile <- function(confidence) stats::qnorm(1 - (1 - check_confidence(c
 
 #' A parameter that was given, or the default where it is NULL or NA.
 given <- function(parameter, default) if (length(parameter) && !is.na(parameter[1])) parameter[1] else default
+
+#' One sum over another; NA, never NaN or infinite, where there is nothing to divide by.
+overall_share <- function(numerator, denominator) {
+  total <- sum(denominator)
+  if (is.na(total) || total == 0) NA_real_ else sum(numerator) / total
+}

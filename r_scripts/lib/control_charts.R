@@ -174,7 +174,7 @@ shewhart <- function(numerator, denominator, sigma, ceiling) {
   check_same_length(numerator = x, denominator = n)
   if (ceiling == 1) check_part_of(x, n)
   known <- !is.na(x) & !is.na(n) & n > 0
-  centre <- if (any(known)) sum(x[known]) / sum(n[known]) else NA_real_
+  centre <- overall_share(x[known], n[known])
   half <- ifelse(known, 3 * sigma(centre, n), NA_real_)
   value <- ifelse(known, x / n, NA_real_)
   lower <- pmax(centre - half, 0)

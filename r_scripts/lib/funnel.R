@@ -138,7 +138,7 @@ funnel_units <- function(numerator, denominator, target) {
   units <- data.frame(numerator = rep_len(x, length), denominator = rep_len(n, length))
   known <- !is.na(units$numerator) & !is.na(units$denominator) & units$denominator > 0
   units$value <- ifelse(known, units$numerator / units$denominator, NA_real_)
-  if (is.null(target)) target <- sum(units$numerator[known]) / sum(units$denominator[known])
+  if (is.null(target)) target <- overall_share(units$numerator[known], units$denominator[known])
   units$target <- rep_len(target, length)
   units
 }

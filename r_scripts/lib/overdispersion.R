@@ -33,7 +33,7 @@ standard_scores <- function(numerator, denominator,
   n[is.na(x) | (!is.na(n) & n == 0)] <- NA
   if (kind == "proportion") check_part_of(x, n)
   if (is.null(target)) {
-    target <- if (kind %in% c("ratio_log", "ratio_sqrt")) 1 else sum(x[!is.na(n)]) / sum(n[!is.na(n)])
+    target <- if (kind %in% c("ratio_log", "ratio_sqrt")) 1 else overall_share(x[!is.na(n)], n[!is.na(n)])
   }
   scale <- switch(kind, proportion = "arcsine", ratio_log = "log", count_ratio = "log", "sqrt")
   shown <- if (kind == "ratio_log") ifelse(!is.na(x) & x == 0, 0.5, x) else x

@@ -74,7 +74,7 @@ expected_events <- function(count, population, reference_count, reference_popula
     expected <- ifelse(!is.na(area$population) & area$population == 0, 0,
                        ifelse(area$people == 0, NA_real_, area$population * area$reference / area$people))
     data.frame(observed = sum(area$count), expected = sum(expected),
-               reference_rate = sum(area$reference) / sum(area$people))
+               reference_rate = overall_share(area$reference, area$people))
   })
 }
 

@@ -70,6 +70,10 @@ expect_keeps_contract <- function(name, result) {
       switch(typeof(column), character = "text", integer = "integer", double = "number", logical = "flag", "other")
   }, "")
   testthat::expect_identical(kinds, declared)
+  for (column in names(kinds)[kinds == "number"]) {
+    values <- result$data[[column]]
+    testthat::expect_true(all(is.finite(values) | (is.na(values) & !is.nan(values))), label = paste(column, "is finite"))
+  }
   testthat::expect_setequal(setdiff(names(result), "data"), sub(" .*", "", header$plot))
   for (plot in setdiff(names(result), "data")) draws(result[[plot]])
 }

@@ -11,6 +11,7 @@ test_that("every indicator declares itself in full", {
     expect_true(header$direction %in% c("higher is better", "lower is better", "neutral"), label = name)
     expect_match(header$owner, "^team:[a-z]+$", label = name)
     expect_match(header$minimum_n, "^[0-9]+$", label = name)
+    expect_true(all(grepl(", default \\S+$", header$param)), label = paste(name, "parameters have a default"))
     expect_true(all(header_columns(unlist(header[c("input", "output")])) %in%
                       c("text", "integer", "number", "flag", "date", "time")), label = name)
   }
