@@ -7,12 +7,15 @@ import hashlib
 import importlib.util
 import json
 import os
+import time
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from platform_assets.contracts.model import Contract
+
+KEPT_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ def compiled(contract: Contract, today: dt.date, folder: Path, dialect: str = "d
     result = compile_contract(contract, today, dialect)
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob(f"{contract.name}-*.json"):
-        old.unlink(missing_ok=True)
+        if time.time() - old.stat().st_mtime > KEPT_DAYS * 86_400:
+            old.unlink(missing_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.part")
     partial.write_text(json.dumps(asdict(result)), encoding="utf-8")
     partial.replace(path)
