@@ -13,6 +13,7 @@ from resources.r_runtime.process import Exit
 from resources.r_runtime.scrub import Scrubber
 
 if TYPE_CHECKING:
+    from platform_assets.indicators import Indicator
     from resources.r_runtime.runtime import RRuntime
 
 MOST_CALL = 140
@@ -54,7 +55,7 @@ class Diagnosis:
 
 
 def diagnose(
-    ended: Exit, report: Mapping[str, Any] | None, samples: Path, files: Sequence[Path], runtime: RRuntime
+    ended: Exit, report: Mapping[str, Any] | None, indicator: Indicator, runtime: RRuntime
 ) -> Diagnosis:
     """The most telling account of a failed run."""
     reported = _reported(report)
@@ -62,22 +63,21 @@ def diagnose(
         message = f"stopped after {runtime.timeout_seconds:g} seconds"
         if reported and reported.stack:
             return replace(reported, kind="timeout", message=message)
-        return _with_last_sample(Diagnosis("timeout", message), samples, files)
+        return _with_traceback(Diagnosis("timeout", message), ended.stderr, indicator)
     if reported:
         return reported
-    if ended.code == 0 or (ended.code > 0 and "Traceback (most recent call last)" not in ended.stderr):
-        message = "R ended before the function returned"
-        return _with_last_sample(Diagnosis("quit", message), samples, files)
     if _NO_MEMORY.search(ended.stderr):
         limit = f" ({runtime.memory_limit_mb} MB)" if runtime.memory_limit_mb else ""
-        message = f"the memory limit{limit} was reached"
-        return _with_last_sample(Diagnosis("memory", message), samples, files)
-    if ended.code > 0:
+        return Diagnosis("memory", f"the memory limit{limit} was reached")
+    if ended.code > 0 and "Traceback (most recent call last)" in ended.stderr:
         return Diagnosis("platform", f"the process that hosts R failed: {_python_error(ended.stderr)}")
+    if ended.code >= 0:
+        return Diagnosis("quit", "R ended before the function returned")
     if ended.signal_name == "SIGKILL":
-        message = "the operating system killed R (SIGKILL)"
-        return _with_last_sample(Diagnosis("killed", message), samples, files)
-    return _crashed(ended, samples, files)
+        return Diagnosis("killed", "the operating system killed R (SIGKILL)")
+    cause = re.search(r"\*\*\* caught \w+ \*\*\*\naddress [^,]*, cause '([^']*)'", ended.stderr)
+    detail = f"{ended.signal_name}: {cause[1]}" if cause else ended.signal_name
+    return _with_traceback(Diagnosis("crash", f"R crashed ({detail})"), ended.stderr, indicator)
 
 
 def _reported(report: Mapping[str, Any] | None) -> Diagnosis | None:
@@ -102,76 +102,52 @@ def _reported(report: Mapping[str, Any] | None) -> Diagnosis | None:
     )
 
 
-def _crashed(ended: Exit, samples: Path, files: Sequence[Path]) -> Diagnosis:
-    """R prints its stack when C code breaks it, without lines: these are found by the text of the calls."""
-    cause = re.search(r"\*\*\* caught (\w+) \*\*\*\n(?:address [^,]*, cause '([^']*)')?", ended.stderr)
-    detail = f": {cause[2]}" if cause and cause[2] else ""
-    diagnosis = Diagnosis("crash", f"R crashed ({ended.signal_name}{detail})")
-    traceback = _R_TRACEBACK.search(ended.stderr)
-    if traceback is None:
-        return _with_last_sample(diagnosis, samples, files)
-    calls = [" ".join(match["call"].split()) for match in _TRACEBACK_CALL.finditer(traceback["calls"])]
-    frames, place = [], None
-    for call in calls:  # innermost first
-        found = _find_call(call, files)
-        if found:
-            frames.append(Frame(call, found[0].name, found[1]))
-            place = place or found
-    if place is None:
-        return _with_last_sample(diagnosis, samples, files)
-    frames.reverse()
-    return replace(diagnosis, file=str(place[0]), line=place[1], stack=tuple(frames))
-
-
-def _find_call(call: str, files: Sequence[Path]) -> tuple[Path, int] | None:
-    wanted = re.sub(r"\s", "", call)[:60]
-    for file in files:
-        for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
-            if wanted in re.sub(r"\s", "", line).replace("'", '"'):
-                return file, number
-    return None
-
-
-# A sample reads: 1#4 ".C" 1#4 "helper" 1#8 "main" - the statement that was running, then each call, innermost first,
-# followed by the line that made it; 1 is the number of a file, named in the lines "#File 1: path" before.
-_SAMPLE_ITEM = re.compile(r'"(?P<name>[^"]*)"|(?P<file>\d+)#(?P<line>\d+)')
-
-
-def _with_last_sample(diagnosis: Diagnosis, samples: Path, files: Sequence[Path]) -> Diagnosis:
-    """Add where R was at its last sample of the stack, at most a fifth of a second of computing before the end."""
-    if not samples.is_file():
+def _with_traceback(diagnosis: Diagnosis, stderr: str, indicator: Indicator) -> Diagnosis:
+    """Add the stack that R printed on its way down. It has no lines: these are found by the text of the calls."""
+    printed = _R_TRACEBACK.search(stderr)
+    if printed is None:
         return diagnosis
-    names: dict[str, str] = {}
-    last = ""
-    for line in samples.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]:
-        if line.startswith("#File "):
-            number, _, path = line[6:].partition(": ")
-            names[number] = path
-        elif line and not line.startswith("line profiling"):
-            last = line
-    known = {str(file) for file in files}
+    calls: list[str] = []  # innermost first, up to the call of the indicator
+    for match in _TRACEBACK_CALL.finditer(printed["calls"]):
+        calls.append(" ".join(match["call"].split()))
+        if calls[-1].startswith(f"{indicator.name}("):
+            break
+    else:
+        return diagnosis
     frames: list[Frame] = []
-    place: tuple[str, int] | None = None
-    pending: str | None = None
-    for item in _SAMPLE_ITEM.finditer(last):
-        if item["name"] is not None:
-            pending = item["name"]
-            continue
-        path, line_number = names.get(item["file"], ""), int(item["line"])
-        if path not in known:
-            continue
-        place = place or (path, line_number)
-        if pending:
-            frames.append(Frame(f"{pending}()", Path(path).name, line_number))
-    if place is None:
-        return diagnosis
+    place: tuple[Path, int] | None = None
+    for call, caller in zip(calls, [*calls[1:], ""], strict=True):
+        found = _find_call(call, caller, indicator.files) if caller else None
+        if found or not caller:
+            frames.append(Frame(call, found[0].name if found else None, found[1] if found else None))
+            place = place or found
     frames.reverse()
     return replace(
         diagnosis,
-        file=place[0],
-        line=place[1],
-        stack=tuple(frames[:15] + frames[-15:] if len(frames) > 30 else frames),
+        stack=tuple(frames),
+        file=str(place[0]) if place else None,
+        line=place[1] if place else None,
     )
+
+
+def _find_call(call: str, caller: str, files: Sequence[Path]) -> tuple[Path, int] | None:
+    """The line that holds a call: the first one after the line that defines the function which makes it."""
+    wanted = _squeeze(call)[:60]
+    defines = re.compile(rf"\b{re.escape(caller.split('(', 1)[0])}\s*(?:<-|=)\s*(?:function|\\\\)")
+    fallback = None
+    for file in files:
+        inside = False
+        for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
+            inside = inside or bool(defines.search(line))
+            if wanted in _squeeze(line):
+                if inside:
+                    return file, number
+                fallback = fallback or (file, number)
+    return fallback
+
+
+def _squeeze(code: str) -> str:
+    return re.sub(r"\s", "", code).replace("'", '"')
 
 
 def _python_error(stderr: str) -> str:

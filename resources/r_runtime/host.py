@@ -12,14 +12,11 @@ import os
 import resource
 import signal
 import sys
-import threading
-import time
 from typing import Any
 
 from resources.r_runtime.embedded import start_r
 
 MOST_EVENTS = 500
-_SAMPLE_SECONDS = 0.2
 _PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None)
@@ -44,6 +41,10 @@ class Pipe:
             )
         if self._events <= MOST_EVENTS + 1:
             self._send({"event": {"level": level, "text": text, "file": file, "line": line}})
+
+    def session(self, session: dict[str, Any]) -> None:
+        """R's version and the packages loaded so far; sent more than once, the last one counts."""
+        self._send({"session": session})
 
     def report(self, **report: Any) -> None:
         """The outcome, sent once."""
@@ -104,21 +105,21 @@ def _run(request: dict[str, Any], pipe: Pipe) -> dict[str, Any]:
         return ri.NULL
 
     def outcome(failure: dict[str, Any]) -> dict[str, Any]:
+        pipe.session(_plain(harness["session_info"]()))
         return {
             "ok": False,
             "failure": failure,
             "warnings": _plain(session["warnings"]) or [],
-            "session": _plain(harness["session_info"]()),
             "peak_kb": _peak_kb(),
         }
 
     callback = ri.rternalize(event)  # held by this name: R does not keep the Python function alive
     session = harness["new_session"](_to_r(request["spec"]), callback)
-    _watch(request)
     exchange = Exchange(harness)
     try:
         harness["fix_conditions"]()
         loaded = harness["load_script"](session)
+        pipe.session(_plain(harness["session_info"]()))
         if _is_null(loaded):
             return outcome(_plain(session["failure"]))
         inputs = ri.ListSexpVector(
@@ -148,11 +149,11 @@ def _run(request: dict[str, Any], pipe: Pipe) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     pq.write_table(table, request["output"], compression="zstd")
+    pipe.session(_plain(harness["session_info"]()))
     return {
         "ok": True,
         "rows": table.num_rows,
         "warnings": _plain(session["warnings"]) or [],
-        "session": _plain(harness["session_info"]()),
         "peak_kb": _peak_kb(),
     }
 
@@ -164,24 +165,6 @@ def _read(exchange: Any, name: str, table: dict[str, Any]) -> Any:
         return exchange.read_parquet(table["path"], table["columns"])
     except ExchangeError as error:
         raise ExchangeError(f"input {name}: {error}") from None
-
-
-def _watch(request: dict[str, Any]) -> None:
-    """Sample R's stack into a file, so that the parent knows where the script was when it had to be killed.
-
-    R writes the samples from a timer signal into a buffer; a thread empties the buffer every second, which works
-    while R sits in C code.
-    """
-    import rpy2.rinterface as ri
-
-    ri.evalr("utils::Rprof")(request["samples"], interval=_SAMPLE_SECONDS, **{"line.profiling": True})
-
-    def flush() -> None:
-        while True:
-            time.sleep(1)
-            _libc.fflush(None)
-
-    threading.Thread(target=flush, daemon=True).start()
 
 
 def _peak_kb() -> int:

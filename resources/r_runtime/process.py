@@ -8,7 +8,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ RUN_MARK = "INDICATOR_RUN"
 """Environment variable that marks the child and everything it starts."""
 
 _INTERRUPT_EVERY = 0.5  # seconds; a child of the script may swallow the first interrupt
+_LAST_WORDS = 2.0  # seconds for R to print its traceback
 _KEEP_STDERR = 64 * 1024
 
 
@@ -25,7 +26,6 @@ class Exit:
 
     code: int
     timed_out: bool
-    interrupted: bool
     stderr: str
     printed_lines: int
     seconds: float
@@ -50,8 +50,9 @@ def run_child(
 ) -> Exit:
     """Run `command` in its own session and process group and hand each line of the pipe to `on_line`.
 
-    After `timeout` seconds the group is interrupted (SIGINT), so that R can say where it was; `grace` seconds
-    later it is killed. On every way out of this function, exceptions included, the whole group is killed.
+    After `timeout` seconds the group is interrupted (SIGINT), so that R can say where it was. `grace` seconds
+    later the child gets SIGSEGV: R answers that with a traceback even from C code that cannot be interrupted.
+    Then it is killed. On every way out of this function, exceptions included, the whole group is killed.
     """
     reader, writer = pipe
     started = time.monotonic()
@@ -76,30 +77,40 @@ def run_child(
         cleanup.callback(os.close, reader)
         cleanup.callback(_end, child, mark)
         listener = cleanup.enter_context(contextlib.closing(_Listener(child, reader, on_line)))
-        deadline, next_interrupt, interrupted, timed_out = started + timeout, started + timeout, False, False
+        schedule = _stops(started + timeout, grace)
+        when, stop = next(schedule)
+        timed_out = False
         while not listener.exited:
             now = time.monotonic()
-            if now >= deadline + grace:
+            if now >= when:
                 timed_out = True
-                _signal_group(child, signal.SIGKILL)
-            elif now >= next_interrupt:
-                timed_out = interrupted = True
-                next_interrupt = now + _INTERRUPT_EVERY
-                _signal_group(child, signal.SIGINT)
-            listener.listen(min(0.2, max(0.01, next_interrupt - now)))
-        _signal_group(
-            child, signal.SIGKILL
-        )  # what the script left running, before the pipes are read to their end
+                stop(child)
+                when, stop = next(schedule)
+            listener.listen(min(0.2, max(0.01, when - now)))
+        # What the script left running goes first: it could hold the pipes open.
+        _signal_group(child, signal.SIGKILL)
         listener.drain()
         return Exit(
             code=child.wait(),
             timed_out=timed_out,
-            interrupted=interrupted,
             stderr=listener.stderr.decode(errors="replace"),
             printed_lines=listener.printed_lines,
             seconds=time.monotonic() - started,
             peak_mb=listener.peak_kb / 1024,
         )
+
+
+def _stops(
+    deadline: float, grace: float
+) -> Iterator[tuple[float, Callable[[subprocess.Popen[bytes]], None]]]:
+    """When to stop the child, and how, each attempt harder than the one before."""
+    when = deadline
+    while when < deadline + grace:
+        yield when, lambda child: _signal_group(child, signal.SIGINT)
+        when += _INTERRUPT_EVERY
+    yield deadline + grace, lambda child: child.send_signal(signal.SIGSEGV)
+    while True:
+        yield deadline + grace + _LAST_WORDS, lambda child: _signal_group(child, signal.SIGKILL)
 
 
 class _Listener:

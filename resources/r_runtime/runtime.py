@@ -136,8 +136,8 @@ class _Run:
         for part in ("tmp", "out"):
             (self.folder / part).mkdir(mode=0o700)
         self.output = self.folder / "out" / "data.parquet"
-        self.samples = self.folder / "samples.out"
         self.report: dict[str, Any] | None = None
+        self.session = Session()
         self.sandbox = ""
         columns = {name: {c.name: c.type for c in i.columns.values()} for name, i in indicator.inputs.items()}
         self.columns = columns
@@ -182,7 +182,7 @@ class _Run:
                 return self._result(report, ended)
             diagnosis = Diagnosis("platform", problem)
         else:
-            diagnosis = diagnose(ended, report, self.samples, self.indicator.files, self.runtime)
+            diagnosis = diagnose(ended, report, self.indicator, self.runtime)
         card = self._card(diagnosis, ended, reproduce)
         for part in ("tmp", "out"):  # what the script left there may hold patients' data
             shutil.rmtree(self.folder / part, ignore_errors=True)
@@ -202,7 +202,6 @@ class _Run:
             "parent": os.getpid(),
             "folder": str(self.folder),
             "output": str(self.output),
-            "samples": str(self.samples),
             "harness": harness,
             "memory_limit_mb": self.runtime.memory_limit_mb,
             "sandbox": self.runtime.sandbox,
@@ -228,6 +227,9 @@ class _Run:
         message = json.loads(line)
         if "report" in message:
             self.report = message["report"]
+            return
+        if "session" in message:
+            self.session = Session.of(message["session"])
             return
         event = message["event"]
         if event["level"] == "sandbox":
@@ -264,7 +266,6 @@ class _Run:
     def _result(self, report: Mapping[str, Any], ended: Exit) -> RunResult:
         out = self.folder / "out"
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
-        self.samples.unlink(missing_ok=True)
         return RunResult(
             output=self.output,
             rows=report["rows"],
@@ -273,7 +274,7 @@ class _Run:
                 for name, plot in self.indicator.plots.items()
             },
             warnings=self._warnings(report["warnings"]),
-            session=Session.of(report["session"]),
+            session=self.session,
             sandbox=self.sandbox,
             params=self.params,
             seconds=ended.seconds,
@@ -310,7 +311,7 @@ class _Run:
             warnings=self._warnings(report.get("warnings") or []),
             inputs=self.inputs,
             params=self.params,
-            session=Session.of(report.get("session")),
+            session=self.session,
             sandbox=self.sandbox,
             seconds=ended.seconds,
             peak_mb=max(ended.peak_mb, (report.get("peak_kb") or 0) / 1024),
