@@ -1,6 +1,6 @@
 """Reads an indicator's header and code version from the text of its .R file; R is not needed.
 
-The same grammar is read by `r_scripts/harness/header.R` for authors without Python; a test holds the two
+The same grammar is read by `r_scripts/harness/author/header.R` for authors without Python; a test holds the two
 together.
 """
 

@@ -72,14 +72,14 @@ check_column_names <- function(name, actual, declared) {
 }
 
 # The column without names and foreign attributes, if type and values are as declared.
-check_column <- function(x, column, declared, rows) {
+check_column <- function(x, column, declared, rows, kind = "wrong_output", says = "", tag = "@output") {
   type <- declared$type
   class <- column_class(x)
-  wrong <- function(...) fail("wrong_output", "column ", quoted(column), " ", ...)
+  wrong <- function(...) fail(kind, says, "column ", quoted(column), " ", ...)
   if (!is.null(dim(x)) || length(x) != rows) wrong("is a ", class(x)[1], ": a column must be a plain vector")
   if (class == "logical" && type != "flag" && all(is.na(x))) return(all_missing(type, rows)) # NA is logical in R
   if (!class %in% accepted[[type]]) {
-    wrong("is ", class, ", @output says <", type, ">", advice(class, type))
+    wrong("is ", class, ", ", tag, " says <", type, ">", advice(class, type))
   }
   at_rows <- function(bad) {
     n <- sum(bad)
@@ -104,7 +104,7 @@ check_column <- function(x, column, declared, rows) {
     if (type %in% c("integer", "date")) {
       bad <- !is.na(plain) & plain != round(plain)
       if (any(bad)) {
-        wrong(if (type == "date") "has a part of a day " else "has a fraction ", at_rows(bad), ", @output says <",
+        wrong(if (type == "date") "has a part of a day " else "has a fraction ", at_rows(bad), ", ", tag, " says <",
               type, ">: ", if (type == "date") "round it with as.Date(floor(as.numeric(x)))" else "use round()")
       }
     }
@@ -121,22 +121,22 @@ check_column <- function(x, column, declared, rows) {
       if (any(bad)) wrong("is not a time between 1698 and 2242 ", at_rows(bad))
     }
   }
-  check_limits(plain, declared, wrong, at_rows)
+  check_limits(plain, declared, wrong, at_rows, tag)
   if (type == "number") as.double(plain)
   else if (type == "date") structure(as.double(plain), class = "Date")
   else if (type == "time") structure(as.double(plain), class = c("POSIXct", "POSIXt"), tzone = "UTC")
   else plain
 }
 
-check_limits <- function(plain, declared, wrong, at_rows) {
+check_limits <- function(plain, declared, wrong, at_rows, tag) {
   limits <- function() paste0("<", declared$type, " ", declared$minimum, "..", declared$maximum, ">")
   if (!is.null(declared$minimum)) {
     bad <- !is.na(plain) & plain < declared$minimum
-    if (any(bad)) wrong("is below ", declared$minimum, " ", at_rows(bad), ", @output says ", limits())
+    if (any(bad)) wrong("is below ", declared$minimum, " ", at_rows(bad), ", ", tag, " says ", limits())
   }
   if (!is.null(declared$maximum)) {
     bad <- !is.na(plain) & plain > declared$maximum
-    if (any(bad)) wrong("is above ", declared$maximum, " ", at_rows(bad), ", @output says ", limits())
+    if (any(bad)) wrong("is above ", declared$maximum, " ", at_rows(bad), ", ", tag, " says ", limits())
   }
 }
 

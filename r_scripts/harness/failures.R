@@ -71,7 +71,7 @@ describe <- function(session, condition, calls) {
 
 # R raises "cannot open the connection" and names the file only in the warning before it.
 message_of <- function(session, condition) {
-  if (inherits(condition, "interrupt")) return("stopped at the time limit")
+  if (inherits(condition, "interrupt")) return("interrupted")
   message <- conditionMessage(condition)
   last <- if (length(session$warnings)) session$warnings[[length(session$warnings)]]$message else ""
   if (grepl("cannot open the connection", message, fixed = TRUE) && grepl("^cannot open", last)) last else message

@@ -23,6 +23,8 @@ new_session <- function(spec, event = function(level, text, file, line) NULL) {
 fix_conditions <- function() {
   RNGkind("Mersenne-Twister", "Inversion", "Rejection")
   set.seed(1)
+  Sys.setlocale("LC_COLLATE", "C") # sort() and factor() order text the same way everywhere
+  Sys.setenv(TZ = "UTC")
   options(
     keep.source = TRUE, warn = 0, digits = 7, scipen = 0, OutDec = ".", width = 100, mc.cores = 1L,
     warning.length = 4000L, cli.num_colors = 1L, crayon.enabled = FALSE, rlang_backtrace_on_error = "none",
@@ -37,10 +39,11 @@ load_script <- function(session) {
   guard(session, function() {
     session$script <- new.env(parent = globalenv())
     session$script$source <- source_replacement(session)
+    session$script$quit <- session$script$q <- quit_replacement
     evaluate_file(session, session$spec$script)
     session$indicator <- get0(session$spec$name, session$script, mode = "function", inherits = FALSE)
     if (is.null(session$indicator)) {
-      found <- Filter(function(n) is.function(session$script[[n]]), setdiff(ls(session$script), "source"))
+      found <- Filter(function(n) is.function(session$script[[n]]), setdiff(ls(session$script), c("source", "quit", "q")))
       fail("arguments", "the file must define a function named ", session$spec$name, " (found: ",
            if (length(found)) paste(found, collapse = ", ") else "none", ")")
     }
@@ -64,6 +67,17 @@ source_replacement <- function(session) {
     }
     evaluate_file(session, path)
     invisible()
+  }
+}
+
+quit_replacement <- function(...) fail("quit", "the script called quit(), so there is no result to publish")
+
+# For the platform's own process only: base::quit(), and packages that call it, meet the same answer.
+forbid_quit <- function() {
+  for (name in c("quit", "q")) {
+    unlockBinding(name, baseenv())
+    assign(name, quit_replacement, envir = baseenv())
+    lockBinding(name, baseenv())
   }
 }
 

@@ -117,6 +117,7 @@ def _run(request: dict[str, Any], pipe: Pipe) -> dict[str, Any]:
     session = harness["new_session"](_to_r(request["spec"]), callback)
     exchange = Exchange(harness)
     try:
+        harness["forbid_quit"]()
         harness["fix_conditions"]()
         loaded = harness["load_script"](session)
         pipe.session(_plain(harness["session_info"]()))
