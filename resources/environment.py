@@ -11,9 +11,11 @@ from pathlib import Path
 
 from resources.identity import EnvironmentKeys, IdentityKeys, LaptopKeys
 from resources.object_store import LocalStore, ObjectStore
+from resources.r_runtime import RRuntime
 from resources.warehouse import Warehouse
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+INDICATORS = REPOSITORY / "r_scripts" / "indicators"
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ class Settings:
     settle_seconds: float = 2.0
     """PLATFORM_SETTLE_SECONDS: a file is complete when its size and time have not changed for so long."""
 
+    r_timeout_seconds: float = 600.0
+    """PLATFORM_R_TIMEOUT_SECONDS: after this an R script is interrupted."""
+    r_memory_mb: int = 4096
+    """PLATFORM_R_MEMORY_MB: address space of an R script's process."""
+
     @classmethod
     def from_environment(cls) -> Settings:
         """Settings of this process."""
@@ -36,6 +43,8 @@ class Settings:
             home=Path(os.environ.get("DATA_HOME") or REPOSITORY / "data").resolve(),
             memory_limit=os.environ.get("PLATFORM_MEMORY_LIMIT", "2GB"),
             http_sources=os.environ.get("PLATFORM_HTTP_SOURCES", "off").lower() == "on",
+            r_timeout_seconds=float(os.environ.get("PLATFORM_R_TIMEOUT_SECONDS", "600")),
+            r_memory_mb=int(os.environ.get("PLATFORM_R_MEMORY_MB", "4096")),
             settle_seconds=float(os.environ.get("PLATFORM_SETTLE_SECONDS", "2")),
         )
 
@@ -48,6 +57,7 @@ class Platform:
     warehouse: Warehouse
     store: ObjectStore
     keys: IdentityKeys
+    r: RRuntime = RRuntime()
 
 
 def resources_for(environment: str, settings: Settings | None = None) -> Platform:
@@ -62,5 +72,6 @@ def resources_for(environment: str, settings: Settings | None = None) -> Platfor
             warehouse=Warehouse(settings.home / "lake", memory_limit=settings.memory_limit),
             store=LocalStore(settings.home),
             keys=LaptopKeys(EnvironmentKeys(), settings.home / "sample"),
+            r=RRuntime(timeout_seconds=settings.r_timeout_seconds, memory_limit_mb=settings.r_memory_mb),
         )
     raise ValueError(f"PLATFORM_ENV={environment!r} is not known; use laptop")

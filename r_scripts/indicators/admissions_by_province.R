@@ -18,7 +18,7 @@
 #'         municipalities_without_inhabitants <integer>
 #' @plot ranking Provinces by admissions per 100,000 inhabitants
 #' @unit admissions per 100,000 inhabitants
-#' @direction lower is better
+#' @direction higher is worse
 #' @version 1.0
 #' @owner team:surveillance
 #' @minimum_n 10

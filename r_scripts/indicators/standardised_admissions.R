@@ -22,7 +22,7 @@
 #' @plot funnel Observed over expected deaths by organisation, funnel plot
 #' @plot ranking Organisations in order of O/E, with 95 % limits
 #' @unit ratio of observed to expected deaths (1 is as expected)
-#' @direction lower is better
+#' @direction higher is worse
 #' @version 1.0
 #' @owner team:quality
 #' @minimum_n 20

@@ -16,7 +16,7 @@
 #'         lower_limit <number>, upper_limit <number>, special_cause <text>, label <text>
 #' @plot chart Turnaround by week, XmR control chart
 #' @unit hours
-#' @direction lower is better
+#' @direction higher is worse
 #' @version 1.0
 #' @owner team:surveillance
 #' @minimum_n 10
