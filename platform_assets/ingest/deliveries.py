@@ -52,6 +52,8 @@ class Delivery:
     """Why nothing in it can be judged."""
     held_before: bool = False
     """Was held under an earlier contract and is judged again, from the archive."""
+    is_fix: bool = False
+    """Holds rows that a steward has mended: it takes the place in time of what it mends, and may be short."""
 
     @property
     def id(self) -> str:

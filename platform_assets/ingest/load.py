@@ -152,6 +152,8 @@ class _Load:
 
     def _open(self, waiting: list[tuple[StoredObject, bool]]) -> list[Delivery]:
         """Deliveries in the order of loading: oldest first. Those loaded before are put away and left out."""
+        from platform_assets.stewardship.quarantine import fixes_in_time
+
         opened: dict[str, Delivery] = {}
         for found, held in waiting:
             delivery = open_delivery(self.store, self.contract, found, self.folder, self.loaded_at)
@@ -163,6 +165,9 @@ class _Load:
                 self._forget(delivery)
             else:
                 opened[delivery.id] = delivery
+        for fix, as_of in fixes_in_time(self.warehouse, self.connection, self.contract.name).items():
+            if fix in opened:
+                opened[fix].is_fix, opened[fix].as_of = True, as_of or opened[fix].as_of
         known = {e.delivery: e for e in ledger.read(self.connection, self.contract.name, deliveries=opened)}
         fresh = []
         for delivery in opened.values():

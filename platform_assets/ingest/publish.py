@@ -117,9 +117,10 @@ def _count(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
 def _hold(batch: Batch, contract: Contract) -> None:
     """A delivery that breaks a limit of `quality` is held: all its rows go to quarantine, nothing of it is published."""
     quality = contract.quality
+    fixes = {d.id for d in batch.deliveries if d.is_fix}
     for entry in batch.entries.values():
         share = entry.quarantined / entry.rows_in if entry.rows_in else 0.0
-        if entry.rows_in < quality.min_rows:
+        if entry.rows_in < quality.min_rows and entry.delivery not in fixes:
             entry.reason = f"{entry.rows_in} rows, the contract asks for at least {quality.min_rows}"
         elif share > quality.max_quarantined:
             entry.reason = (

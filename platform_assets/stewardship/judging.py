@@ -1,0 +1,56 @@
+"""Rows in text form, judged by the contract's own compiled expression: what ingest will say, said before anything is sent."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from platform_assets.contracts.model import Contract
+from platform_assets.ingest.load import AMSTERDAM
+from resources.warehouse import Warehouse, quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from platform_assets.contracts.expression import CompiledContract
+
+TextRow = Mapping[str, str | None]
+
+
+def expression_of(warehouse: Warehouse, contract: Contract) -> CompiledContract:
+    """The compiled contract as of today, as ingest uses it."""
+    from platform_assets.contracts.expression import compiled
+
+    return compiled(contract, dt.datetime.now(AMSTERDAM).date(), warehouse.home / "expressions")
+
+
+def stage_rows(connection: duckdb.DuckDBPyConnection, contract: Contract, rows: Sequence[TextRow]) -> None:
+    """Make `rows` the temporary table `staged` that the compiled contract reads; `_row` is the place in `rows`."""
+    columns = list(contract.file_columns)
+    listed = ", ".join(f"unnest(?::VARCHAR[]) AS {quoted(c)}" for c in columns)
+    for kind in ("VIEW", "TABLE"):
+        found = connection.execute(
+            f"SELECT 1 FROM duckdb_{kind.lower()}s() WHERE {kind.lower()}_name = 'staged' AND database_name = 'temp'"
+        ).fetchone()
+        if found:
+            connection.execute(f"DROP {kind} temp.staged")
+    connection.execute(
+        f"CREATE TEMP TABLE staged AS SELECT {listed}, 0::BIGINT AS _file, unnest(?::BIGINT[]) AS _row",
+        [*([row.get(c) for row in rows] for c in columns), list(range(len(rows)))],
+    )
+
+
+def judge(
+    warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, contract: Contract, rows: Sequence[TextRow]
+) -> list[list[str]]:
+    """For each of `rows` (column -> text), every reason why it is wrong; an empty list where it is right."""
+    reasons: list[list[str]] = [[] for _ in rows]
+    if rows:
+        stage_rows(connection, contract, rows)
+        found = connection.execute(
+            f"SELECT _row, _reasons FROM ({expression_of(warehouse, contract).judged})"
+        ).fetchall()
+        for place, why in found:
+            reasons[place] = list(why)
+    return reasons

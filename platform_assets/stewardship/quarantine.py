@@ -1,0 +1,481 @@
+"""Quarantine: see what was rejected and why, fix it as text, send it through the same door, or dismiss it with a reason.
+
+A row is known by delivery, file and row number. What happens to it is a row of `platform.quarantine_actions` (the row itself stays
+where it is: the ledger counts it); fixes that wait are texts in `platform.staged_fixes`. Sent fixes are a file in landing, judged
+like any other: a fix that breaks a rule comes back into quarantine, linked to the row that it was meant to mend. A fix takes the place
+in time of the delivery that it mends, so it never replaces what came later; a minimum number of rows is not asked of it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from platform_assets.contracts.model import Contract
+from platform_assets.ingest import ledger
+from platform_assets.ingest.deliveries import landing_folder
+from platform_assets.ingest.tables import Tables
+from platform_assets.stewardship import fix_files
+from platform_assets.stewardship.access import Permission, User
+from platform_assets.stewardship.audit import AuditLog
+from platform_assets.stewardship.judging import judge
+from resources.object_store import ObjectStore
+from resources.warehouse import Warehouse, literal, quoted
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+ACTIONS = "platform.quarantine_actions"
+ACTION_COLUMNS = {
+    "dataset": "VARCHAR",
+    "delivery": "VARCHAR",
+    "file": "VARCHAR",
+    "row": "BIGINT",
+    "action": "VARCHAR",
+    "reason": "VARCHAR",
+    "acted_by": "VARCHAR",
+    "acted_at": "TIMESTAMP",
+    "fix_file": "VARCHAR",
+    "fix_delivery": "VARCHAR",
+    "fix_row": "BIGINT",
+}
+STAGED = "platform.staged_fixes"
+STAGED_COLUMNS = {
+    "dataset": "VARCHAR",
+    "delivery": "VARCHAR",
+    "file": "VARCHAR",
+    "row": "BIGINT",
+    "fixed": "VARCHAR",
+    "acted_by": "VARCHAR",
+    "acted_at": "TIMESTAMP",
+}
+HELD = "delivery: held"
+CLOSED = ("resubmitted", "dismissed")
+
+
+class QuarantineError(ValueError):
+    """What was asked does not fit the rows; the message says what to do."""
+
+
+class RowKey(NamedTuple):
+    """A quarantined row."""
+
+    delivery: str
+    file: str
+    row: int
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A row's new text, all columns of the file."""
+
+    key: RowKey
+    values: Mapping[str, str | None]
+
+
+@dataclass
+class Resubmission:
+    """What was sent, and what was not."""
+
+    files: list[str] = field(default_factory=list)
+    sent: int = 0
+    still_wrong: dict[RowKey, list[str]] = field(default_factory=dict)
+    """Staged rows that still break a rule: they stay staged."""
+
+
+def ensure(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the tables of this module where they are not there yet."""
+    ledger.ensure(warehouse, connection)
+    warehouse.ensure_table(connection, ACTIONS, ACTION_COLUMNS)
+    warehouse.ensure_table(connection, STAGED, STAGED_COLUMNS)
+
+
+def fixes_in_time(
+    warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, dataset: str
+) -> dict[str, dt.datetime | None]:
+    """For ingest: deliveries that are stewards' fixes -> the place in time of what they mend."""
+    if not warehouse.columns(connection, ACTIONS):
+        return {}
+    found = connection.execute(
+        f"SELECT a.fix_delivery, max(l.as_of) FROM {ACTIONS} a LEFT JOIN {ledger.TABLE} l "
+        "ON l.dataset = a.dataset AND l.delivery = a.delivery "
+        "WHERE a.dataset = ? AND a.action = 'resubmitted' GROUP BY 1",
+        [dataset],
+    ).fetchall()
+    return dict(found)
+
+
+class Desk:
+    """The quarantine of one dataset, as one user works on it. Every call checks what the user may do."""
+
+    def __init__(
+        self, contract: Contract, warehouse: Warehouse, store: ObjectStore, audit: AuditLog, user: User
+    ) -> None:
+        self.contract = contract
+        self.warehouse = warehouse
+        self.store = store
+        self.audit = audit
+        self.user = user
+        self.texts = list(contract.file_columns)
+        self._table = Tables(contract).quarantine
+
+    # ------------------------------------------------------------------------------------------------ seeing
+
+    def counts(self) -> pd.DataFrame:
+        """Open rows by delivery and reason: `delivery`, `file`, `reason`, `rows`. No values."""
+        self.user.require(Permission.SEE_STATUS)
+        with self._connection() as connection:
+            return connection.execute(
+                "SELECT delivery, file, reason, count(*) AS rows FROM ("
+                "SELECT _delivery AS delivery, _file AS file, unnest(_reasons) AS reason "
+                f"FROM ({self._open_sql()})) GROUP BY ALL ORDER BY rows DESC, delivery, reason"
+            ).fetchdf()
+
+    def rows(
+        self, *, delivery: str | None = None, rule: str | None = None, limit: int = 1000, offset: int = 0
+    ) -> pd.DataFrame:
+        """Open rows: their text (as staged, where a fix is staged), `_text` (a line that could not be split), `_reasons`, `_file`,
+        `_delivery`, `_row`, `_quarantined_at`, `_state` (open or staged). `rule` is a reason, or how it begins."""
+        self.user.require(Permission.SEE_QUARANTINE)
+        conditions, parameters = ["true"], []
+        if delivery:
+            conditions.append("_delivery = ?")
+            parameters.append(delivery)
+        if rule:
+            conditions.append("len(list_filter(_reasons, r -> starts_with(r, ?))) > 0")
+            parameters.append(rule)
+        with self._connection() as connection:
+            return connection.execute(
+                f"SELECT * FROM ({self._open_sql()}) WHERE {' AND '.join(conditions)} "
+                f"ORDER BY _quarantined_at, _delivery, _file, _row LIMIT {int(limit)} OFFSET {int(offset)}",
+                parameters,
+            ).fetchdf()
+
+    def check(self, rows: Sequence[Mapping[str, str | None]]) -> list[list[str]]:
+        """For each row, every reason why ingest would reject it."""
+        self.user.require(Permission.SEE_QUARANTINE)
+        with self._connection() as connection:
+            return judge(self.warehouse, connection, self.contract, rows)
+
+    def history(self, key: RowKey) -> pd.DataFrame:
+        """What happened to a row, oldest first: `event`, `at`, `by`, `reason`, `file`, `delivery`, `row`.
+
+        Follows fixes of fixes; ends with accepted (in the table), superseded, or rejected again.
+        """
+        self.user.require(Permission.SEE_QUARANTINE)
+        import pandas as pd
+
+        events: list[dict[str, object]] = []
+        with self._connection() as connection:
+            while before := connection.execute(
+                f"SELECT delivery, file, row FROM {ACTIONS} WHERE dataset = ? AND fix_delivery = ? AND fix_row = ?",
+                [self.contract.name, key.delivery, key.row],
+            ).fetchone():
+                key = RowKey(*before)
+            following: RowKey | None = key
+            while following:
+                following = self._events(connection, following, events)
+        return pd.DataFrame(events, columns=["event", "at", "by", "reason", "file", "delivery", "row"])
+
+    # ------------------------------------------------------------------------------------------------ doing
+
+    def stage(self, fixes: Sequence[Fix]) -> dict[RowKey, list[str]]:
+        """Keep fixes to be sent later. Returns those that are still wrong, with the reasons (they are kept all the same)."""
+        self.user.require(Permission.FIX)
+        unknown = sorted({c for fix in fixes for c in fix.values} - set(self.texts))
+        if unknown:
+            raise QuarantineError(f"{self.contract.name} has no column {unknown[0]!r} in its files")
+        with self._connection() as connection:
+            self._require_open(connection, [f.key for f in fixes])
+            reasons = judge(self.warehouse, connection, self.contract, [f.values for f in fixes])
+            with self.warehouse.write(connection):
+                self._forget_staged(connection, [f.key for f in fixes])
+                now = _now()
+                _insert(
+                    connection,
+                    STAGED,
+                    STAGED_COLUMNS,
+                    [(self.contract.name, *f.key, json.dumps(dict(f.values)), self.user.name, now) for f in fixes],
+                )
+                self._act(connection, [f.key for f in fixes], "staged")
+        self._log("quarantine.stage", fixes=len(fixes))
+        return {f.key: why for f, why in zip(fixes, reasons, strict=True) if why}
+
+    def unstage(self, keys: Sequence[RowKey]) -> None:
+        """Drop staged fixes; the rows are open as they came."""
+        self.user.require(Permission.FIX)
+        with self._connection() as connection, self.warehouse.write(connection):
+            self._require_open(connection, keys)
+            self._forget_staged(connection, keys)
+            self._act(connection, keys, "unstaged")
+        self._log("quarantine.unstage", rows=len(keys))
+
+    def replace_value(self, column: str, old: str | None, new: str | None) -> dict[RowKey, list[str]]:
+        """Stage a fix for every open row whose `column` reads exactly `old`: it becomes `new`. Returns those still wrong."""
+        self.user.require(Permission.FIX)
+        if column not in self.texts:
+            raise QuarantineError(f"{self.contract.name} has no column {column!r} in its files")
+        with self._connection() as connection:
+            names = ", ".join(["_delivery", "_file", "_row", *map(quoted, self.texts)])
+            found = connection.execute(
+                f"SELECT {names} FROM ({self._open_sql()}) WHERE {quoted(column)} IS NOT DISTINCT FROM ? AND _text IS NULL",
+                [old],
+            ).fetchall()
+        if not found:
+            raise QuarantineError(f"no open row of {self.contract.name} has that value in {column}")
+        fixes = [Fix(RowKey(*r[:3]), {**dict(zip(self.texts, r[3:], strict=True)), column: new}) for r in found]
+        return self.stage(fixes)
+
+    def release(self, delivery: str, reason: str) -> Resubmission:
+        """Send the right rows of a held delivery after someone has looked; its wrong rows stay in quarantine."""
+        self.user.require(Permission.FIX)
+        _need(reason)
+        with self._connection() as connection:
+            names = ", ".join(["_delivery", "_file", "_row", *map(quoted, self.texts)])
+            found = connection.execute(
+                f"SELECT {names} FROM ({self._open_sql()}) WHERE _delivery = ? AND _state = 'open' AND _text IS NULL "
+                f"AND list_contains(list_transform(_reasons, r -> starts_with(r, '{HELD}')), true)",
+                [delivery],
+            ).fetchall()
+            if not found:
+                raise QuarantineError(
+                    f"delivery {delivery} of {self.contract.name} is not held, or was released already"
+                )
+            rows = [dict(zip(self.texts, r[3:], strict=True)) for r in found]
+            reasons = judge(self.warehouse, connection, self.contract, rows)
+        keys = [RowKey(*r[:3]) for r in found]
+        right = [Fix(k, row) for k, row, why in zip(keys, rows, reasons, strict=True) if not why]
+        if not right:
+            raise QuarantineError("no row of this delivery is right as it came: mend rows one by one")
+        self.stage(right)
+        return self.resubmit(reason, only=[f.key for f in right])
+
+    def resubmit(self, reason: str = "", *, only: Iterable[RowKey] | None = None) -> Resubmission:
+        """Send staged fixes (all, or `only` some) as files into landing, one per file that they mend. Wrong ones stay staged."""
+        self.user.require(Permission.FIX)
+        result = Resubmission()
+        with self._connection() as connection:
+            self._finish_moves(connection)
+            with self.warehouse.write(connection):
+                staged = self._staged(connection, None if only is None else set(only))
+                reasons = judge(self.warehouse, connection, self.contract, [f.values for f in staged])
+                groups: dict[tuple[str, str], list[Fix]] = {}
+                for fix, why in zip(staged, reasons, strict=True):
+                    if why:
+                        result.still_wrong[fix.key] = why
+                    else:
+                        groups.setdefault((fix.key.delivery, fix.key.file), []).append(fix)
+                if groups and self.contract.load.mode == "snapshot":
+                    raise QuarantineError(
+                        f"{self.contract.name} is a snapshot: a file of fixed rows would become the whole table. "
+                        "Ask the sender for a complete, corrected file"
+                    )
+                for (delivery, file), fixes in groups.items():
+                    self._send(connection, delivery, file, fixes, reason, result)
+            self._finish_moves(connection)
+        if result.sent:
+            self._log("quarantine.resubmit", ground=reason, rows=result.sent, files=result.files)
+        return result
+
+    def dismiss(self, keys: Sequence[RowKey], reason: str) -> None:
+        """Close rows that will not be mended."""
+        self.user.require(Permission.FIX)
+        _need(reason)
+        with self._connection() as connection, self.warehouse.write(connection):
+            self._require_open(connection, keys)
+            self._forget_staged(connection, keys)
+            self._act(connection, keys, "dismissed", reason)
+        self._log("quarantine.dismiss", ground=reason, rows=len(keys))
+
+    # ------------------------------------------------------------------------------------------------ inside
+
+    def _connection(self) -> _Prepared:
+        return _Prepared(self)
+
+    def _open_sql(self) -> str:
+        """Open rows, with the staged text where there is a fix."""
+        texts = ", ".join(
+            f"CASE WHEN s.fixed IS NULL THEN q.{quoted(c)} ELSE json_extract_string(s.fixed, '$.\"{c}\"') END AS {quoted(c)}"
+            for c in self.texts
+        )
+
+        def same(other: str) -> str:
+            keys = f"{other}.delivery = q._delivery AND {other}.file = q._file AND {other}.row = q._row"
+            return f"{other}.dataset = {literal(self.contract.name)} AND {keys}"
+
+        closed = ", ".join(f"'{a}'" for a in CLOSED)
+        return (
+            f"SELECT {texts}, CASE WHEN s.fixed IS NULL THEN q._text END AS _text, q._reasons, q._file, q._delivery, q._row, "
+            "q._quarantined_at, CASE WHEN s.fixed IS NULL THEN 'open' ELSE 'staged' END AS _state "
+            f"FROM {self._table} q LEFT JOIN {STAGED} s ON {same('s')} "
+            f"WHERE NOT EXISTS (SELECT 1 FROM {ACTIONS} a WHERE {same('a')} AND a.action IN ({closed}))"
+        )
+
+    def _require_open(self, connection: duckdb.DuckDBPyConnection, keys: Sequence[RowKey]) -> None:
+        """Raises QuarantineError unless every key is an open row: two people may look at the same list."""
+        if not keys:
+            raise QuarantineError("no rows were chosen")
+        deliveries, files, rows = (list(part) for part in zip(*keys, strict=True))
+        found = connection.execute(
+            f"SELECT count(DISTINCT (k.delivery, k.file, k.row)) FROM (SELECT unnest(?::VARCHAR[]) AS delivery, "
+            f"unnest(?::VARCHAR[]) AS file, unnest(?::BIGINT[]) AS row) k JOIN ({self._open_sql()}) q "
+            "ON q._delivery = k.delivery AND q._file = k.file AND q._row = k.row",
+            [deliveries, files, rows],
+        ).fetchone()
+        if not found or found[0] != len(set(keys)):
+            raise QuarantineError("some of these rows are not open any more: someone else has sent or dismissed them")
+
+    def _staged(self, connection: duckdb.DuckDBPyConnection, only: set[RowKey] | None) -> list[Fix]:
+        found = connection.execute(
+            f"SELECT delivery, file, row, fixed FROM {STAGED} WHERE dataset = ? ORDER BY delivery, file, row",
+            [self.contract.name],
+        ).fetchall()
+        fixes = [Fix(RowKey(*r[:3]), json.loads(r[3])) for r in found]
+        return [f for f in fixes if only is None or f.key in only]
+
+    def _send(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        delivery: str,
+        file: str,
+        fixes: Sequence[Fix],
+        reason: str,
+        result: Resubmission,
+    ) -> None:
+        tag = hashlib.sha256(f"{delivery}/{file}/{_now().isoformat()}".encode()).hexdigest()[:8]
+        name, fmt = fix_files.name_and_format(self.contract, file, tag)
+        data = fix_files.render(self.contract, fmt, [f.values for f in fixes])
+        # not taken by ingest under this name; it gets its own once the transaction stands
+        self.store.write(f"{landing_folder(self.contract.name)}/.{name}.part", data)
+        sent = hashlib.sha256(data).hexdigest()[:16]
+        first = 2 if fmt.kind in ("csv", "tsv") and fmt.header else 1
+        keys = [f.key for f in fixes]
+        self._forget_staged(connection, keys)
+        self._act(connection, keys, "resubmitted", reason, (name, sent, first))
+        result.files.append(name)
+        result.sent += len(fixes)
+
+    def _finish_moves(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Give prepared fix files their name; drop those whose transaction never came (a crash)."""
+        folder = landing_folder(self.contract.name)
+        for found in list(self.store.list(folder)):
+            name = found.basename
+            if not (name.startswith(".") and name.endswith(".part") and "fix-" in name):
+                continue
+            final = name[1:-5]
+            known = connection.execute(
+                f"SELECT 1 FROM {ACTIONS} WHERE dataset = ? AND fix_file = ?", [self.contract.name, final]
+            ).fetchone()
+            if known:
+                self.store.move(found.name, f"{folder}/{final}")
+            else:
+                self.store.delete(found.name)
+
+    def _forget_staged(self, connection: duckdb.DuckDBPyConnection, keys: Sequence[RowKey]) -> None:
+        if keys:
+            deliveries, files, rows = (list(part) for part in zip(*keys, strict=True))
+            connection.execute(
+                f"DELETE FROM {STAGED} WHERE dataset = ? AND (delivery, file, row) IN "
+                "(SELECT (unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::BIGINT[])))",
+                [self.contract.name, deliveries, files, rows],
+            )
+
+    def _act(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        keys: Sequence[RowKey],
+        action: str,
+        reason: str = "",
+        sent: tuple[str, str, int] | None = None,
+    ) -> None:
+        now = _now()
+        file, delivery, first = sent or (None, None, 0)
+        rows = [
+            (self.contract.name, *key, action, reason, self.user.name, now, file, delivery, first + n if sent else None)
+            for n, key in enumerate(keys)
+        ]
+        _insert(connection, ACTIONS, ACTION_COLUMNS, rows)
+
+    def _events(
+        self, connection: duckdb.DuckDBPyConnection, key: RowKey, events: list[dict[str, object]]
+    ) -> RowKey | None:
+        """Append the events of one row; returns the row of its fix where that was rejected in turn."""
+        place = {"file": key.file, "delivery": key.delivery, "row": key.row}
+        rejected = connection.execute(
+            f"SELECT _quarantined_at, array_to_string(_reasons, '; ') FROM {self._table} "
+            "WHERE _delivery = ? AND _file = ? AND _row = ?",
+            list(key),
+        ).fetchone()
+        if rejected:
+            events.append({"event": "rejected", "at": rejected[0], "by": "contract", "reason": rejected[1], **place})
+        acts = connection.execute(
+            f"SELECT action, acted_at, acted_by, reason, fix_file, fix_delivery, fix_row FROM {ACTIONS} "
+            "WHERE dataset = ? AND delivery = ? AND file = ? AND row = ? ORDER BY acted_at",
+            [self.contract.name, *key],
+        ).fetchall()
+        for action, at, by, reason, fix_file, fix_delivery, fix_row in acts:
+            events.append({"event": action, "at": at, "by": by, "reason": reason, **place})
+            if action != "resubmitted":
+                continue
+            again = connection.execute(
+                f"SELECT _delivery, _file, _row FROM {self._table} WHERE _delivery = ? AND _row = ?",
+                [fix_delivery, fix_row],
+            ).fetchone()
+            if again:
+                return RowKey(*again)
+            loaded = ledger.read(connection, self.contract.name, deliveries=[fix_delivery])
+            if loaded:
+                entry = loaded[0]
+                event = "accepted" if entry.status == "published" else entry.status
+                if entry.status == "published" and entry.superseded:
+                    event = "accepted or superseded by newer data"
+                what = {"file": fix_file, "delivery": fix_delivery, "row": fix_row}
+                events.append({"event": event, "at": entry.loaded_at, "by": "contract", "reason": entry.reason, **what})
+        return None
+
+    def _log(self, action: str, ground: str = "", **details: object) -> None:
+        self.audit.record(
+            self.user.name, action, role=self.user.role_names, table=self._table, ground=ground, details=details
+        )
+
+
+class _Prepared:
+    """A connection on which all tables of the desk exist."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._context = desk.warehouse.connect()
+
+    def __enter__(self) -> duckdb.DuckDBPyConnection:
+        connection = self._context.__enter__()
+        missing = [t for t in (ACTIONS, STAGED, self._desk._table) if not self._desk.warehouse.columns(connection, t)]
+        if missing:
+            with self._desk.warehouse.write(connection):
+                ensure(self._desk.warehouse, connection)
+                Tables(self._desk.contract).ensure(self._desk.warehouse, connection)
+        return connection
+
+    def __exit__(self, *raised: object) -> None:
+        self._context.__exit__(*raised)  # type: ignore[arg-type]
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str], rows: Sequence[tuple[object, ...]]
+) -> None:
+    if rows:
+        listed = ", ".join(f"unnest(?::{kind}[]) AS {quoted(name)}" for name, kind in columns.items())
+        connection.execute(f"INSERT INTO {table} BY NAME SELECT {listed}", [list(c) for c in zip(*rows, strict=True)])
+
+
+def _need(reason: str) -> None:
+    if not reason.strip():
+        raise QuarantineError("say why: the reason is kept with the rows")
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None)

@@ -1,0 +1,111 @@
+"""The reports: row level for the agency, aggregated and protected for everyone else, and the logs. Pure functions from tables.
+
+What is written as CSV goes through `csv_bytes`, so that no cell is a formula for whoever opens it in a spreadsheet.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from platform_assets.disclosure import Policy, Spec, protect
+from platform_assets.ingest import ledger
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What makes a spreadsheet read a text cell as a formula (OWASP, CSV Injection), full-width forms included."""
+LOG_COLUMNS = {
+    "dataset": "dataset",
+    "file": "file",
+    "delivery": "delivery",
+    "status": "status",
+    "loaded_at": "loaded_at",
+    "rows_in": "rows_in",
+    "valid": "valid",
+    "quarantined": "quarantined",
+    "superseded": "superseded",
+    "inserted": "inserted",
+    "updated": "updated",
+    "unchanged": "unchanged",
+    "partitions": "partitions_touched",
+    "seconds": "seconds",
+    "run": "run",
+    "reason": "reason",
+}
+
+
+def final_export(table: pd.DataFrame, date: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """The row-level export: `columns` of `table` (default: all but the platform's own, which begin with _), newest `date` first.
+
+    Rows of one date keep a fixed order (by the other columns), so that the same table always gives the same file.
+    """
+    chosen = list(columns or [str(c) for c in table.columns if not str(c).startswith("_")])
+    missing = [c for c in (date, *chosen) if c not in table.columns]
+    if missing:
+        raise ValueError(f"the table has no column {missing[0]!r}")
+    others = [c for c in chosen if c != date]
+    ordered = table.sort_values(others, kind="stable") if others else table
+    return ordered.sort_values(date, ascending=False, kind="stable", na_position="last")[chosen].reset_index(drop=True)
+
+
+def surveillance_report(
+    table: pd.DataFrame, *, date: str, laboratory: str, result: str, policy: Policy | None = None
+) -> pd.DataFrame:
+    """Tests by ISO week, laboratory and result, with every total, protected.
+
+    Columns: week (2024-W05), laboratory, result (``(all)`` in totals), tests, tests_suppressed, suppressed. A row without a date
+    counts under the week ``(unknown)``.
+    """
+    import pandas as pd
+
+    moments = pd.to_datetime(table[date].astype("object"))
+    iso = moments.dt.isocalendar()
+    week = iso["year"].astype("string") + "-W" + iso["week"].astype("string").str.zfill(2)
+    named = pd.DataFrame(
+        {
+            "week": week.array,
+            "laboratory": table[laboratory].astype("string").array,
+            "result": table[result].astype("string").array,
+            "tests": 1,
+        }
+    )
+    return protect(named, Spec(["week", "laboratory", "result"], {"tests": None}, policy=policy or Policy()))
+
+
+def execution_log(connection: duckdb.DuckDBPyConnection, dataset: str | None = None) -> pd.DataFrame:
+    """One row per delivery, newest first: file, status, rows in, valid, quarantined, superseded ..., seconds. No values of rows."""
+    listed = ", ".join(f"{column} AS {name}" for column, name in LOG_COLUMNS.items())
+    where, parameters = ("WHERE dataset = ?", [dataset]) if dataset else ("", [])
+    return connection.execute(
+        f"SELECT {listed} FROM {ledger.TABLE} {where} ORDER BY loaded_at DESC, delivery", parameters
+    ).fetchdf()
+
+
+def csv_bytes(table: pd.DataFrame) -> bytes:
+    """`table` as CSV (UTF-8, CRLF, RFC 4180). Text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    import pandas as pd
+
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow([harmless(str(c)) for c in table.columns])
+    columns = [[_cell(v, pd.isna) for v in table[c].astype(object)] for c in table.columns]
+    writer.writerows(zip(*columns, strict=True))
+    return out.getvalue().encode()
+
+
+def harmless(text: str) -> str:
+    """`text`, with an apostrophe in front where a spreadsheet would take it for a formula."""
+    return "'" + text if text.lstrip(" ").startswith(FORMULA_STARTS) else text
+
+
+def _cell(value: Any, missing: Any) -> Any:
+    if isinstance(value, str):
+        return harmless(value)
+    if not isinstance(value, list | tuple | dict) and not hasattr(value, "shape") and missing(value):
+        return ""
+    return harmless(str(value)) if not isinstance(value, int | float) else value
