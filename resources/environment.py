@@ -6,7 +6,7 @@ Nothing is opened here: a resource opens files and connections when it is used.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from resources.identity import EnvironmentKeys, IdentityKeys, LaptopKeys
@@ -57,7 +57,7 @@ class Platform:
     warehouse: Warehouse
     store: ObjectStore
     keys: IdentityKeys
-    r: RRuntime = RRuntime()
+    r: RRuntime = field(default_factory=RRuntime)
 
 
 def resources_for(environment: str, settings: Settings | None = None) -> Platform:

@@ -12,7 +12,9 @@ def main(arguments: list[str]) -> int:
     """Exit code 0: the same bytes; 1: not; 2: cannot be told."""
     names = {path.stem: path for path in list_indicators(INDICATORS)}
     if len(arguments) != 2 or arguments[0] != "rederive" or arguments[1] not in names:
-        sys.stderr.write(f"usage: python -m platform_assets.indicators rederive NAME\nNAME is one of {', '.join(names)}\n")
+        sys.stderr.write(
+            f"usage: python -m platform_assets.indicators rederive NAME\nNAME is one of {', '.join(names)}\n"
+        )
         return 2
     platform = resources_for("laptop")
     try:

@@ -81,7 +81,9 @@ def compute(
             )
             table = f"indicators.{indicator.name}"
             with warehouse.write(connection):
-                connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM read_parquet({literal(str(result.output))})")
+                connection.execute(
+                    f"CREATE OR REPLACE TABLE {table} AS FROM read_parquet({literal(str(result.output))})"
+                )
                 receipts.write(connection, receipt)
             keep(result)
         finally:
@@ -100,7 +102,9 @@ def rederive(indicator: Indicator, warehouse: Warehouse, runtime: RRuntime) -> t
             raise InputMissing(f"indicators.{indicator.name} was never made: materialize it first")
         if receipt.code_version != indicator.code_version:
             changed = ", ".join(receipt.files)
-            raise InputMissing(f"the script has changed since the table was made: check out the version of {changed} that made it")
+            raise InputMissing(
+                f"the script has changed since the table was made: check out the version of {changed} that made it"
+            )
         folder = warehouse.wait_for_scratch()
         try:
             result = run_on(
@@ -120,7 +124,9 @@ def used_tables(
         table = ".".join(declared.asset_key)
         present = warehouse.columns(connection, table)
         if not present:
-            raise InputMissing(f"{indicator.name} needs the table {table}, which is not there: load {declared.asset_key[1]} first")
+            raise InputMissing(
+                f"{indicator.name} needs the table {table}, which is not there: load {declared.asset_key[1]} first"
+            )
         lacking = [c for c in declared.columns if c not in present]
         if lacking:
             raise InputMissing(

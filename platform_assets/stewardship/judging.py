@@ -20,7 +20,7 @@ TextRow = Mapping[str, str | None]
 
 def expression_of(warehouse: Warehouse, contract: Contract) -> CompiledContract:
     """The compiled contract as of today, as ingest uses it."""
-    from platform_assets.contracts.expression import compiled
+    from platform_assets.contracts.compiled import compiled
 
     return compiled(contract, dt.datetime.now(AMSTERDAM).date(), warehouse.home / "expressions")
 
