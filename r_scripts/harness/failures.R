@@ -17,7 +17,7 @@ fail <- function(kind, ..., file = NULL, line = NULL) {
 
 # Evaluates step(); its value, or NULL with session$failure set. Messages and warnings become events.
 guard <- function(session, step) {
-  session$failure <- NULL
+  session$failure <- session$calls <- session$message <- NULL
   tryCatch(
     withCallingHandlers(
       step(),
@@ -28,22 +28,24 @@ guard <- function(session, step) {
         tryInvokeRestart("muffleMessage")
       },
       warning = function(c) {
+        if (getOption("warn") >= 2) return() # the author wants warnings to be errors
         note_warning(session, c, sys.calls())
         tryInvokeRestart("muffleWarning")
       },
-      error = function(c) session$failure <- describe(session, c, sys.calls()),
-      interrupt = function(c) session$failure <- suspendInterrupts(describe(session, c, sys.calls()))
+      error = function(c) remember(session, c, sys.calls()),
+      interrupt = function(c) remember(session, c, sys.calls())
     ),
-    # Reached with session$failure set, unless the stack was too full for the handlers above.
-    error = function(c) {
-      if (is.null(session$failure)) session$failure <- describe(session, c, list())
-      NULL
-    },
-    interrupt = function(c) {
-      if (is.null(session$failure)) session$failure <- describe(session, c, list())
-      NULL
-    }
+    error = function(c) describe(session, c),
+    interrupt = function(c) suspendInterrupts(describe(session, c))
   )
+}
+
+# At the moment of the error only what is gone afterwards is taken: after endless recursion there is hardly any stack
+# left to work with. Calls first, because a message may need more of it.
+remember <- function(session, condition, calls) {
+  session$calls <- calls
+  session$message <- NULL
+  session$message <- conditionMessage(condition)
 }
 
 note_warning <- function(session, condition, calls) {
@@ -55,7 +57,9 @@ note_warning <- function(session, condition, calls) {
   session$event("warning", text, at$file, at$line)
 }
 
-describe <- function(session, condition, calls) {
+# Sets session$failure; NULL, as the value of a guard() that failed.
+describe <- function(session, condition) {
+  calls <- session$calls
   at <- place(session, calls)
   call <- conditionCall(condition)
   failure <- list(
@@ -66,13 +70,15 @@ describe <- function(session, condition, calls) {
   )
   if (!is.null(condition$file)) failure$file <- condition$file
   if (!is.null(condition$line)) failure$line <- failure$end_line <- condition$line
-  failure
+  session$warnings <- Filter(function(w) !identical(w$message, failure$message), session$warnings)
+  session$failure <- failure
+  NULL
 }
 
 # R raises "cannot open the connection" and names the file only in the warning before it.
 message_of <- function(session, condition) {
   if (inherits(condition, "interrupt")) return("interrupted")
-  message <- conditionMessage(condition)
+  message <- if (is.null(session$message)) conditionMessage(condition) else session$message
   last <- if (length(session$warnings)) session$warnings[[length(session$warnings)]]$message else ""
   if (grepl("cannot open the connection", message, fixed = TRUE) && grepl("^cannot open", last)) last else message
 }
@@ -122,9 +128,20 @@ author_stack <- function(session, calls) {
       stack[[length(stack) + 1]] <- list(call = call_text(call), file = at$file, line = at$line)
     }
   }
+  shorten(stack)
+}
+
+# The same call again and again becomes one entry; of a very long stack the middle is left out.
+shorten <- function(stack) {
+  keys <- vapply(stack, function(frame) paste(frame, collapse = " "), "")
+  runs <- rle(keys)
+  stack <- stack[cumsum(runs$lengths)]
+  for (i in which(runs$lengths > 1)) {
+    stack[[i]]$call <- paste0(stack[[i]]$call, "  (", runs$lengths[i], " times)")
+  }
   n <- length(stack)
-  if (n > 40) stack <- c(stack[1:15], list(list(call = sprintf("... %d more calls ...", n - 30))), stack[(n - 14):n])
-  stack
+  if (n <= 24) return(stack)
+  c(stack[1:8], list(list(call = sprintf("... %d more calls ...", n - 16))), stack[(n - 7):n])
 }
 
 machinery <- c(".handleSimpleError", "h", ".signalSimpleWarning", "(function)")
@@ -138,10 +155,15 @@ call_name <- function(call) {
 }
 
 # A call as one line of text. Values that were put into the call (by do.call, say) are named by their kind only.
-call_text <- function(call) cut_text(gsub("\\s+", " ", paste(deparse(without_values(call), width.cutoff = 200L), collapse = " ")), 500)
+call_text <- function(call) {
+  lines <- tryCatch(deparse(without_values(call), width.cutoff = 200L), error = function(e) paste0(call_name(call), "()"))
+  cut_text(gsub("\\s+", " ", paste(lines, collapse = " ")), 500)
+}
 
 without_values <- function(x) {
-  if (is.call(x)) {
+  if (is.call(x) && identical(x[[1]], quote(`function`))) {
+    x[1:3] # without the source reference that follows
+  } else if (is.call(x)) {
     attributes(x) <- NULL
     for (i in seq_along(x)) {
       if (!identical(x[[i]], quote(expr = ))) x[i] <- list(without_values(x[[i]]))
@@ -149,8 +171,6 @@ without_values <- function(x) {
     x
   } else if (is.symbol(x) || is.null(x) || (is.atomic(x) && length(x) == 1 && !is.object(x))) {
     x
-  } else if (is.pairlist(x)) {
-    quote(...)
   } else {
     as.name(paste0("<", class(x)[1], ">"))
   }

@@ -62,7 +62,7 @@ source_replacement <- function(session) {
            basename(session$current))
     }
     if (!path %in% session$spec$files) {
-      fail("missing_file", "source(\"", file, "\"): give source() its path in quotes, such as ",
+      fail("error", "source(\"", file, "\"): give source() its path in quotes, such as ",
            "source(\"../lib/rates.R\"), so that a change in that file is noticed")
     }
     evaluate_file(session, path)
@@ -174,7 +174,7 @@ save_plot <- function(plot, path) {
   grDevices::svg(paste0(path, ".svg"), width = 8, height = 5)
   tryCatch(draw(), finally = grDevices::dev.off())
   grDevices::png(paste0(path, ".png"), width = 960, height = 600, res = 120, type = "cairo")
-  tryCatch(draw(), finally = grDevices::dev.off())
+  tryCatch(suppressMessages(suppressWarnings(draw())), finally = grDevices::dev.off()) # they were said above
 }
 
 # --- Session ---------------------------------------------------------------------------------------------------

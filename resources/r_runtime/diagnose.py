@@ -72,7 +72,7 @@ def diagnose(
     if ended.code > 0 and "Traceback (most recent call last)" in ended.stderr:
         return Diagnosis("platform", f"the process that hosts R failed: {_python_error(ended.stderr)}")
     if ended.code >= 0:
-        return Diagnosis("quit", "R ended before the function returned")
+        return Diagnosis("quit", "R ended before the function returned: compiled code called exit()")
     if ended.signal_name == "SIGKILL":
         return Diagnosis("killed", "the operating system killed R (SIGKILL)")
     cause = re.search(r"\*\*\* caught \w+ \*\*\*\naddress [^,]*, cause '([^']*)'", ended.stderr)

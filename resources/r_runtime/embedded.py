@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import resource
 import signal
 import warnings
 from collections.abc import Iterable
 from typing import Any
 
-C_STACK = 7_500_000
-"""Bytes of the usual 8 MB stack that R may use before it reports endless recursion."""
+STACK = 64 << 20
+"""Bytes of stack for R. With the usual 8 MB a recursion through sapply() ends the C stack before R's own limit of 5000
+nested calls, and R can then not say where it was."""
+
+_MARGIN = 1 << 20
 
 _libc = ctypes.CDLL(None)
+
+
+def _stack() -> int:
+    """Let the main thread's stack grow to STACK, or as far as allowed; its size in bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    size = STACK if hard == resource.RLIM_INFINITY else min(STACK, hard)
+    if soft == resource.RLIM_INFINITY or soft >= size:
+        return size
+    resource.setrlimit(resource.RLIMIT_STACK, (size, hard))
+    return size
 
 
 def start_r(harness: Iterable[str]) -> Any:
@@ -33,7 +47,7 @@ def start_r(harness: Iterable[str]) -> Any:
     lib, ffi = openrlib.rlib, openrlib.ffi
     options = [ffi.new("char[]", option) for option in (b"R", b"--vanilla", b"--no-echo")]
     lib.Rf_initialize_R(ffi.cast("int", len(options)), options)
-    lib.R_CStackLimit = ffi.cast("uintptr_t", C_STACK)
+    lib.R_CStackLimit = ffi.cast("uintptr_t", _stack() - _MARGIN)
     lib.R_Interactive = False
     lib.setup_Rmainloop()
     _libc.signal.restype = ctypes.c_void_p

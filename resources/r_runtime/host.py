@@ -62,9 +62,11 @@ def main(request_path: str) -> None:
         request = json.load(file)
     pipe = Pipe(request["pipe"])
     _limit(request)
-    pipe.event("sandbox", _enter_sandbox(request))
     try:
+        _enter_sandbox(request, pipe)
         pipe.report(**_run(request, pipe))
+    except NoSandbox as error:
+        pipe.report(ok=False, failure={"kind": "platform", "message": str(error)})
     except MemoryError:
         pipe.report(ok=False, failure={"kind": "memory", "message": "not enough memory", "phase": "exchange"})
     _libc.fflush(None)
@@ -76,17 +78,25 @@ def _limit(request: dict[str, Any]) -> None:
     if os.getppid() != request["parent"]:
         os._exit(1)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if request["memory_limit_mb"]:
-        resource.setrlimit(resource.RLIMIT_AS, (request["memory_limit_mb"] << 20,) * 2)
+    if request["limits"]["memory_limit_mb"]:
+        resource.setrlimit(resource.RLIMIT_AS, (request["limits"]["memory_limit_mb"] << 20,) * 2)
 
 
-def _enter_sandbox(request: dict[str, Any]) -> str:
+class NoSandbox(RuntimeError):
+    """The run may only happen locked in, and the kernel cannot."""
+
+
+def _enter_sandbox(request: dict[str, Any], pipe: Pipe) -> None:
     from resources.r_runtime import sandbox
 
-    if not request["sandbox"]:
-        return "off: the script can read this user's files and use the network"
+    mode = request["limits"]["sandbox"]
+    if mode == "off":
+        pipe.event("sandbox", "off: the script can read this user's files and use the network")
+        return
     state = sandbox.enter(request["readable"], [request["folder"], *_DEVICES])
-    return str(state)
+    pipe.event("sandbox", str(state))
+    if mode == "required" and not (state.files and state.network):
+        raise NoSandbox("a sandbox for files and network is required and this kernel does not offer it")
 
 
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")

@@ -15,7 +15,7 @@ from pathlib import Path
 RUN_MARK = "INDICATOR_RUN"
 """Environment variable that marks the child and everything it starts."""
 
-_INTERRUPT_EVERY = 0.5  # seconds; a child of the script may swallow the first interrupt
+_INTERRUPT_EVERY = 0.5  # seconds; R code may be holding interrupts back for a moment
 _LAST_WORDS = 2.0  # seconds for R to print its traceback
 _KEEP_STDERR = 64 * 1024
 
@@ -50,7 +50,7 @@ def run_child(
 ) -> Exit:
     """Run `command` in its own session and process group and hand each line of the pipe to `on_line`.
 
-    After `timeout` seconds the group is interrupted (SIGINT), so that R can say where it was. `grace` seconds
+    After `timeout` seconds the child is interrupted (SIGINT), so that R can say where it was. `grace` seconds
     later the child gets SIGSEGV: R answers that with a traceback even from C code that cannot be interrupted.
     Then it is killed. On every way out of this function, exceptions included, the whole group is killed.
     """
@@ -106,7 +106,7 @@ def _stops(
     """When to stop the child, and how, each attempt harder than the one before."""
     when = deadline
     while when < deadline + grace:
-        yield when, lambda child: _signal_group(child, signal.SIGINT)
+        yield when, lambda child: child.send_signal(signal.SIGINT)
         when += _INTERRUPT_EVERY
     yield deadline + grace, lambda child: child.send_signal(signal.SIGSEGV)
     while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from resources.r_runtime.diagnose import Diagnosis, diagnose
 from resources.r_runtime.model import Event, InputTable, PlotFile, RunResult, Session, Warned
 from resources.r_runtime.process import Exit, run_child
 from resources.r_runtime.scrub import Scrubber
+from resources.r_runtime.slots import Slots
 
 if TYPE_CHECKING:
     from platform_assets.indicators import Indicator
@@ -45,6 +47,7 @@ class RRuntime:
     sandbox            "best": what the kernel offers; "required": fail where files and network cannot both be
                        closed; "off"
     library            folders of R packages beside the system's
+    slots              places shared with other processes; a run waits for one (None: no waiting)
     """
 
     timeout_seconds: float = 600.0
@@ -52,6 +55,7 @@ class RRuntime:
     grace_seconds: float = 5.0
     sandbox: str = "best"
     library: tuple[Path, ...] = ()
+    slots: Slots | None = None
     harness: Path = HARNESS
 
     def run(
@@ -74,15 +78,16 @@ class RRuntime:
         missing = [name for name in indicator.inputs if name not in inputs]
         if missing:
             raise ValueError(f"{indicator.name} needs the input tables {', '.join(missing)}")
-        run = _Run(self, indicator, {name: inputs[name] for name in indicator.inputs}, params or {}, run_dir)
-        return run.execute(on_event, reproduce)
+        chosen = {name: inputs[name] for name in indicator.inputs}
+        with self.slots.take() if self.slots else contextlib.nullcontext():
+            return _Run(self, indicator, chosen, params or {}, run_dir).execute(on_event, reproduce)
 
     def environment(self, folder: Path) -> dict[str, str]:
         """The whole environment of the child: nothing of the platform's own is handed on."""
         program = shutil.which("R")
         if program is None:
             raise RUnavailable("R is not installed: run `make setup`, or install r-base-core")
-        home = {name: value for name, value in _r_variables(program).items() if name not in _NOT_FROM_R}
+        home = {name: value for name, value in _r_variables(program).items() if name.startswith("R_")}
         return home | {
             "PATH": f"{Path(program).parent}:/usr/local/bin:/usr/bin:/bin",
             # R's own value also names the system's libraries, which may hold another Python of the same version
@@ -102,9 +107,6 @@ class RRuntime:
             "PYTHONPATH": str(PROJECT),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-
-
-_NOT_FROM_R = ("PATH", "HOME", "PWD", "SHLVL", "_", "OLDPWD", "R_LIBS_USER")
 
 
 @functools.lru_cache(maxsize=1)
@@ -138,6 +140,7 @@ class _Run:
         self.output = self.folder / "out" / "data.parquet"
         self.report: dict[str, Any] | None = None
         self.session = Session()
+        self.last_place: str | None = None
         self.sandbox = ""
         columns = {name: {c.name: c.type for c in i.columns.values()} for name, i in indicator.inputs.items()}
         self.columns = columns
@@ -170,11 +173,12 @@ class _Run:
             mark=secrets.token_hex(16),
         )
         if ended.printed_lines:
-            on_event(
-                Event(
-                    "info", f"{ended.printed_lines} printed lines are not shown; use message() for progress"
-                )
+            lines = (
+                "1 printed line is"
+                if ended.printed_lines == 1
+                else f"{ended.printed_lines} printed lines are"
             )
+            on_event(Event("info", f"{lines} not shown; use message() for progress"))
         report = self.report
         if report and report["ok"] and ended.code == 0 and not ended.timed_out:
             problem = self._problem_with_output(report)
@@ -203,8 +207,6 @@ class _Run:
             "folder": str(self.folder),
             "output": str(self.output),
             "harness": harness,
-            "memory_limit_mb": self.runtime.memory_limit_mb,
-            "sandbox": self.runtime.sandbox,
             "readable": [*_SYSTEM, sys.prefix, sys.base_prefix, str(PROJECT / "resources"), *harness, *files]
             + [table["path"] for table in tables.values()]
             + [str(folder) for folder in self.runtime.library],
@@ -221,6 +223,12 @@ class _Run:
             "inputs": tables,
             "params": {name: {"type": p.type, "default": p.default} for name, p in indicator.params.items()},
             "given": self.given,
+            "limits": {
+                "timeout_seconds": self.runtime.timeout_seconds,
+                "memory_limit_mb": self.runtime.memory_limit_mb,
+                "grace_seconds": self.runtime.grace_seconds,
+                "sandbox": self.runtime.sandbox,
+            },
         }
 
     def _receive(self, line: bytes, on_event: Callable[[Event], None]) -> None:
@@ -236,8 +244,12 @@ class _Run:
             self.sandbox = event["text"]
             on_event(Event("sandbox", f"sandbox: {self.sandbox}"))
             return
-        text = self.scrubber.scrub(event["text"])
-        on_event(Event(event["level"], text, _file_name(event["file"]), event["line"]))
+        said = Event(
+            event["level"], self.scrubber.scrub(event["text"]), _file_name(event["file"]), event["line"]
+        )
+        if said.file:
+            self.last_place = f"{said.file} line {said.line}"
+        on_event(said)
 
     def _problem_with_output(self, report: Mapping[str, Any]) -> str | None:
         """Why the file that the child wrote cannot be the declared table; None if it is."""
@@ -292,12 +304,15 @@ class _Run:
 
     def _card(self, diagnosis: Diagnosis, ended: Exit, reproduce: str | None) -> FailureCard:
         report = self.report or {}
+        if (
+            diagnosis.file is None
+            and diagnosis.kind in ("killed", "quit", "crash", "memory", "timeout")
+            and self.last_place
+        ):
+            diagnosis = replace(
+                diagnosis, message=f"{diagnosis.message}; its last message came from {self.last_place}"
+            )
         scrubbed = diagnosis.scrubbed(self.scrubber)
-        python = shlex.quote(
-            os.path.relpath(sys.executable)
-            if Path(sys.executable).is_relative_to(Path.cwd())
-            else sys.executable
-        )
         return FailureCard(
             indicator=self.indicator.name,
             kind=scrubbed.kind,
@@ -316,7 +331,7 @@ class _Run:
             seconds=ended.seconds,
             peak_mb=max(ended.peak_mb, (report.get("peak_kb") or 0) / 1024),
             code_version=self.indicator.code_version,
-            reproduce=reproduce or f"{python} -m resources.r_runtime {shlex.quote(str(self.folder))}",
+            reproduce=reproduce or _repeat_command(self.folder),
         )
 
 
@@ -345,6 +360,13 @@ def text_of(value: object) -> str:
     if isinstance(value, date):
         return value.isoformat()
     return str(value)
+
+
+def _repeat_command(folder: Path) -> str:
+    python = Path(sys.executable)
+    with contextlib.suppress(ValueError):
+        python = python.relative_to(Path.cwd())
+    return shlex.join([str(python), "-m", "resources.r_runtime", str(folder)])
 
 
 def _file_name(path: str | None) -> str | None:

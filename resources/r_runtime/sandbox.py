@@ -11,7 +11,7 @@ import ctypes
 import os
 import platform
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
@@ -126,23 +126,25 @@ class _Program(ctypes.Structure):
 
 
 def _enter_seccomp() -> bool:
-    """Deny socket() and io_uring_setup() with "permission denied"; everything else stays."""
     known = _SYSCALLS.get(platform.machine())
-    if known is None:
-        return False
-    architecture, socket, io_uring = known
+    return known is not None and deny_calls(known[0], known[1:])
+
+
+def deny_calls(architecture: int, numbers: Sequence[int]) -> bool:
+    """Answer these system calls with "permission denied" from now on; True if the kernel took the rule."""
     load, equal, at_least, give = 0x20, 0x15, 0x35, 0x06
     allow, deny = 0x7FFF0000, 0x00050000 | _EACCES
+    to_deny = len(numbers) + 1  # instructions from the first comparison of a number to the denial
     instructions = [
         (load, 0, 0, 4),  # architecture of the call
-        (equal, 0, 4, architecture),
+        (equal, 0, to_deny + 1, architecture),
         (load, 0, 0, 0),  # its number
-        (equal, 2, 0, socket),
-        (equal, 1, 0, io_uring),
+        *((equal, to_deny - 1 - index, 0, number) for index, number in enumerate(numbers)),
         (at_least, 0, 1, _X32_BIT),
         (give, 0, 0, deny),
         (give, 0, 0, allow),
     ]
     filters = (_Filter * len(instructions))(*(_Filter(*instruction) for instruction in instructions))
     program = _Program(len(instructions), filters)
+    _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     return _libc.prctl(_PR_SET_SECCOMP, _SECCOMP_FILTER, ctypes.byref(program), 0, 0) == 0
