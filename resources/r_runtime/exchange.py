@@ -266,6 +266,7 @@ def _values(array: pa.Array, code: str, size: int) -> memoryview:
 
 
 def _integers(array: pa.Array) -> Any:
+    array = array.cast(pa.int32())  # arithmetic with a Python number gives int64, whose bytes R would read as pairs
     return ri.IntSexpVector.from_memoryview(_values(array, "i", 4)) if len(array) else ri.IntSexpVector([])
 
 
