@@ -3,27 +3,63 @@
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 export DATA_HOME ?= $(CURDIR)/data
-export DAGSTER_HOME ?= $(DATA_HOME)/dagster
+# dagster.yaml stands here; its paths lead to data/dagster
+export DAGSTER_HOME ?= $(CURDIR)
+export DAGSTER_MODULE_NAME := platform_assets.definitions
 
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
+.PHONY: run
+run: setup sample ## Set up, load the sample data, run the weekly job, say what came out
+	@set -o pipefail; PYTHONWARNINGS=ignore .venv/bin/dagster job execute -j weekly 2>&1 | $(PYTHON) scripts/progress.py; code=$$?; \
+	  $(PYTHON) -m platform_assets.summary; exit $$code
+
+.PHONY: ui
+ui: setup ## The Dagster UI on http://127.0.0.1:3000, with sensors and the weekly schedule running
+	@mkdir -p data/dagster
+	env -u DAGSTER_MODULE_NAME .venv/bin/dagster dev -h 127.0.0.1 -p 3000 -w workspace.yaml
+
 .PHONY: setup
 setup: ## Install what is missing: Debian packages (R), .venv from the hashed lock file
 	@scripts/setup.sh
 
+.PHONY: sample
+sample: setup ## Write the generated sample data into DATA_HOME/landing (once)
+	@$(PYTHON) -m platform_assets.sample
+
+.PHONY: summary
+summary: ## What the platform holds: deliveries, rows, indicators
+	@$(PYTHON) -m platform_assets.summary
+
+.PHONY: test
+test: setup lint test-r test-python ## Everything that CI runs: lint, R tests, Python tests
+
+.PHONY: test-python
+test-python: setup ## Unit, component and end-to-end tests
+	.venv/bin/python -m pytest -q
+
+.PHONY: test-r
+test-r: setup ## testthat: statistics library, indicators, harness
+	Rscript -e 'testthat::test_dir("r_scripts/tests", reporter = "summary", stop_on_failure = TRUE)'
+
 .PHONY: lint
-lint: setup ## ruff and mypy
+lint: setup ## ruff, mypy, and the contracts of all datasets
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/dagster definitions validate
+
+.PHONY: bench
+bench: setup ## Measure speed and memory; writes benchmarks/results.md
+	$(PYTHON) -m benchmarks
 
 .PHONY: lock
 lock: setup ## Renew requirements.lock from pyproject.toml
 	.venv/bin/uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --python-version 3.11 --custom-compile-command "make lock" -q -o requirements.lock
 
-.PHONY: sample
-sample: setup ## Write the generated sample data into DATA_HOME/landing (once)
-	@$(PYTHON) -m platform_assets.sample
+.PHONY: clean
+clean: ## Remove all state (DATA_HOME) after asking; code and .venv stay
+	@read -r -p "Remove $(DATA_HOME) with everything that was loaded? [y/N] " answer && [ "$$answer" = y ] && rm -rf "$(DATA_HOME)"

@@ -1,5 +1,6 @@
 """The code location: everything under `defs/`, the weekly job and its schedule, and the resources of this environment."""
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -50,5 +51,11 @@ def _components() -> Iterator[dg.Definitions]:
             yield tree.build_defs_at_path(document.parent.relative_to(package / "defs"))
     yield dg.Definitions(component_tree=tree)
 
+
+if "DAGSTER_HOME" not in os.environ:
+    logging.getLogger("platform").warning(
+        "DAGSTER_HOME is not set, so what runs now is forgotten by Dagster when it ends (the data stay). "
+        "Set it to the folder of dagster.yaml: source .venv/bin/activate does so."
+    )
 
 defs = build_definitions()

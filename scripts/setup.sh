@@ -38,3 +38,8 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
     { echo "rpy2 was not built in API mode: are r-base-dev and the -dev packages installed?" >&2; exit 1; }
   echo "$wanted" >"$stamp"
 fi
+
+# in an activated .venv the dagster command finds dagster.yaml (the same instance as `make`) and the definitions
+if ! grep -q DAGSTER_HOME .venv/bin/activate; then
+  printf '\nexport DAGSTER_HOME="%s" DAGSTER_MODULE_NAME=platform_assets.definitions\n' "$PWD" >>.venv/bin/activate
+fi

@@ -91,7 +91,7 @@ def indicator_asset(indicator: Indicator) -> dg.AssetsDefinition:
                 pictures[plot.title or name] = dg.MetadataValue.md(f"![{plot.title}](data:image/png;base64,{image})")
 
         def tell(event: Event) -> None:
-            (context.log.warning if event.level == "warning" else context.log.info)(str(event))
+            (context.log.warning if event.level == "warning" else context.log.info)(f"{indicator.name}: {event}")
 
         try:
             computed = compute(

@@ -1,0 +1,85 @@
+"""`python -m platform_assets.summary`: what the platform holds, on one screen. Also the text that runs carry as metadata."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from platform_assets.contracts.files import read_contracts
+from resources.environment import Platform, resources_for
+from resources.warehouse import scalar
+
+_DATASETS = """
+    SELECT dataset, count(*) AS files, sum(rows_in)::BIGINT, sum(valid)::BIGINT, sum(quarantined)::BIGINT,
+      sum(superseded)::BIGINT, count(*) FILTER (WHERE status = 'held'), count(*) FILTER (WHERE status = 'rejected'),
+      sum(s)::DOUBLE
+    FROM (SELECT *, CASE WHEN row_number() OVER (PARTITION BY dataset, loaded_at) = 1 THEN seconds ELSE 0 END AS s
+          FROM platform.ledger)
+    GROUP BY dataset ORDER BY dataset
+"""
+
+
+def summary(platform: Platform) -> str:
+    """Per dataset its deliveries and rows, per indicator its table, and where everything is."""
+    lines = []
+    if not (platform.warehouse.home / "catalog.sqlite").exists():
+        return "Nothing has been loaded yet: run `make run`."
+    with platform.warehouse.connect(read_only=True) as connection:
+        datasets = (
+            connection.execute(_DATASETS).fetchall()
+            if platform.warehouse.columns(connection, "platform.ledger")
+            else []
+        )
+        indicators: list[tuple[Any, ...]] = []
+        if platform.warehouse.columns(connection, "platform.receipts"):
+            indicators = connection.execute(
+                "SELECT indicator, arg_max(rows, made_at), max(made_at) FROM platform.receipts GROUP BY 1 ORDER BY 1"
+            ).fetchall()
+        sizes = {d[0]: scalar(connection, f"SELECT count(*) FROM validated.{d[0]}") for d in datasets}
+    header = (
+        "dataset",
+        "files",
+        "rows in",
+        "valid",
+        "quarantined",
+        "superseded",
+        "held",
+        "refused",
+        "in table",
+        "seconds",
+    )
+    rows = [(d[0], *(f"{n:,}" for n in d[1:8]), f"{sizes[d[0]]:,}", f"{d[8]:.1f}") for d in datasets]
+    waiting = sorted(set(read_contracts()) - {d[0] for d in datasets})
+    lines += _table(header, rows)
+    if waiting:
+        lines.append(f"nothing delivered yet: {', '.join(waiting)}")
+    lines += [
+        "",
+        *_table(("indicator", "rows", "made (UTC)"), [(n, f"{r:,}", f"{t:%Y-%m-%d %H:%M}") for n, r, t in indicators]),
+    ]
+    home = platform.settings.home
+    lines += [
+        "",
+        f"drop files      {home}/landing/<dataset>/",
+        f"tables          {home}/lake (DuckLake: layers raw, validated, quarantine, indicators)",
+        f"products        {home}/products",
+        f"refused files   {home}/rejected",
+        "UI              make ui, then http://127.0.0.1:3000",
+    ]
+    return "\n".join(lines)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(str(r[i])) for r in [header, *rows]) for i in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        return "  ".join(
+            c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))
+        ).rstrip()
+
+    return [line(header), line(["-" * w for w in widths]), *(line(r) for r in rows)]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(summary(resources_for("laptop")) + "\n")
