@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LAKE = "lake"
 LAYERS = ("raw", "validated", "quarantine", "indicators", "products", "platform")
+BUSY_TIMEOUT_MS = 30_000
 EXTENSIONS = ("ducklake", "sqlite_scanner")
 
 
@@ -56,6 +57,11 @@ class Warehouse:
         """Folder for temporary files of running work; whatever is in it may be removed when nothing runs."""
         return self.home / "scratch"
 
+    @property
+    def ready(self) -> Path:
+        """A file that is there once the catalog is."""
+        return self.home / "ready"
+
     # ------------------------------------------------------------------------------------------------ connections
 
     @contextmanager
@@ -78,21 +84,29 @@ class Warehouse:
         try:
             for name in EXTENSIONS:
                 connection.execute(f"LOAD '{_extension_file(name)}'")
-            if not (self.home / "catalog.sqlite").exists():
-                with self.write_lock():
-                    self._attach(connection, read_only=False)
-                    for layer in LAYERS:
-                        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {LAKE}.{layer}")
-                    connection.execute(f"DETACH {LAKE}")
+            if not self.ready.exists():
+                self._create(connection)
             self._attach(connection, read_only=read_only)
             connection.execute(f"USE {LAKE}")
             yield connection
         finally:
             connection.close()
 
+    def _create(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """The catalog with its layers, by the first process that needs it; a crash in between is repeated by the next."""
+        with self.write_lock():
+            if not self.ready.exists():
+                self._attach(connection, read_only=False)
+                for layer in LAYERS:
+                    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {LAKE}.{layer}")
+                connection.execute(f"DETACH {LAKE}")
+                self.ready.touch()
+
     def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
         # inlined rows would live in the catalog, out of reach of the erasure of data files
         options = f"DATA_PATH '{self.home / 'data'}/', DATA_INLINING_ROW_LIMIT 0, OVERRIDE_DATA_PATH true"
+        # with a write-ahead log readers do not hold up the commit of a writer, nor the other way round
+        options += f", META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT {BUSY_TIMEOUT_MS}"
         mode = ", READ_ONLY" if read_only else ""
         connection.execute(f"ATTACH 'ducklake:sqlite:{self.home / 'catalog.sqlite'}' AS {LAKE} ({options}{mode})")
 

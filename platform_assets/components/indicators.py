@@ -195,6 +195,9 @@ def _preview(platform: Platform, indicator: Indicator) -> dg.MetadataValue:
     from platform_assets.indicators.product import protected_table
 
     frame = protected_table(indicator, platform).head(PREVIEW_ROWS)
+    for column in indicator.outputs.values():
+        if column.type == "date":
+            frame[column.name] = frame[column.name].dt.strftime("%Y-%m-%d")
     records = json.loads(frame.to_json(orient="records", date_format="iso", double_precision=3))
     shown = [{k: ("" if v is None else v) for k, v in row.items()} for row in records]
     return dg.MetadataValue.table([dg.TableRecord(row) for row in shown]) if shown else dg.MetadataValue.text("no rows")
