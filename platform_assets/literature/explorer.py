@@ -16,11 +16,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from platform_assets.literature.graph import Graph
 from platform_assets.literature.graph_files import replace_file
-from platform_assets.literature.tables import CLINICAL_TRIAL, KINDS
+from platform_assets.literature.tables import CLINICAL_TRIAL, KINDS, database
 
 MOST_PUBLICATIONS = 20_000
 """A page with more publications is slow to open and says nothing more to the eye."""
@@ -58,9 +56,7 @@ def explorer_html(graph: Graph, title: str = "Drugs in the literature", most: in
 def _page_data(graph: Graph, most: int) -> dict[str, Any]:
     """What the page reads: names once, publications as rows that point to them by position."""
     counts = graph.counts()
-    with duckdb.connect() as db:
-        db.register("nodes", graph.nodes)
-        db.register("edges", graph.edges)
+    with database(nodes=graph.nodes, edges=graph.edges) as db:
         db.execute(_PUBLICATIONS_QUERY)
         (everything,) = db.sql("select count(*) from publications").fetchall()[0]
         cut = everything > most

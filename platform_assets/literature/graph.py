@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from platform_assets.literature.mentions import drug_names
-from platform_assets.literature.tables import DRUGS, KINDS, MENTIONS, PUBLICATIONS, Tabular, table
+from platform_assets.literature.tables import DRUGS, KINDS, MENTIONS, PUBLICATIONS, Tabular, database, table
 
 NODES = pa.schema(
     [
@@ -64,10 +64,11 @@ def build_graph(drugs: Tabular, publications: Tabular, mentions: Tabular) -> Gra
     """
     rows = table(drugs, DRUGS).to_pydict()
     names = drug_names((code, name) for code, name in zip(*rows.values(), strict=True) if code and name)
-    with duckdb.connect() as db:
-        db.register("drugs", pa.table({"code": list(names), "name": list(names.values())}, _DRUG_NODES))
-        db.register("publications", table(publications, PUBLICATIONS))
-        db.register("mentions", table(mentions, MENTIONS))
+    with database(
+        drugs=pa.table({"code": list(names), "name": list(names.values())}, _DRUG_NODES),
+        publications=table(publications, PUBLICATIONS),
+        mentions=table(mentions, MENTIONS),
+    ) as db:
         _check(db)
         nodes = db.sql(_NODES_QUERY).to_arrow_table().cast(NODES)
         edges = db.sql(_EDGES_QUERY).to_arrow_table().cast(EDGES)
@@ -76,9 +77,7 @@ def build_graph(drugs: Tabular, publications: Tabular, mentions: Tabular) -> Gra
 
 def mentions_of(graph: Graph) -> pa.Table:
     """The MENTIONS that a graph was made of, none lost, sorted by kind, publication and drug."""
-    with duckdb.connect() as db:
-        db.register("nodes", graph.nodes)
-        db.register("edges", graph.edges)
+    with database(nodes=graph.nodes, edges=graph.edges) as db:
         return db.sql(_MENTIONS_QUERY).to_arrow_table().cast(MENTIONS)
 
 

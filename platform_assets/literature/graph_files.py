@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import IO, Any
-from xml.sax.saxutils import escape, quoteattr
 
 import ijson
 import pyarrow as pa
@@ -139,27 +139,27 @@ def _write_graphml(graph: Graph, file: IO[bytes]) -> None:
             file.write(line.encode())
     file.write(b'<graph edgedefault="directed">\n')
     for node in _dictionaries(graph.nodes):
-        file.write(f"<node id={_attribute(node['id'])}>{_data('node', node_keys, node)}</node>\n".encode())
+        file.write(f'<node id="{_xml(node["id"])}">{_data("node", node_keys, node)}</node>\n'.encode())
     for edge in _dictionaries(graph.edges):
-        ends = f"source={_attribute(edge['source'])} target={_attribute(edge['target'])}"
+        ends = f'source="{_xml(edge["source"])}" target="{_xml(edge["target"])}"'
         file.write(f"<edge {ends}>{_data('edge', edge_keys, edge)}</edge>\n".encode())
     file.write(b"</graph>\n</graphml>\n")
 
 
 def _data(domain: str, keys: list[str], row: dict[str, Any]) -> str:
-    present = [(key, row[key]) for key in keys if key in row]
-    return "".join(f'<data key="{domain}_{key}">{escape(_text(value))}</data>' for key, value in present)
+    return "".join(f'<data key="{domain}_{key}">{_xml(row[key])}</data>' for key in keys if key in row)
 
 
-def _attribute(value: str) -> str:
-    return quoteattr(_text(value))
+def _xml(value: Any) -> str:
+    """A value as text that may stand between tags or in quotes."""
+    text = value if isinstance(value, str) else _encode(value) if isinstance(value, list) else str(value)
+    return text.translate(_XML) if _NEEDS_CARE.search(text) else text
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        value = json.dumps(value, ensure_ascii=False, default=date.isoformat)
-    return str(value).translate(_NOT_IN_XML)
-
-
-# XML 1.0 has no way at all to write these.
-_NOT_IN_XML = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF], "\ufffd")
+_encode = json.JSONEncoder(ensure_ascii=False, default=date.isoformat).encode
+_NOT_IN_XML = [*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF]  # XML 1.0 has no way at all to write these
+_XML = {
+    **dict.fromkeys(_NOT_IN_XML, "\ufffd"),
+    **{ord(character): f"&#{ord(character)};" for character in '&<>"\t\n\r'},
+}
+_NEEDS_CARE = re.compile("[" + re.escape("".join(map(chr, _XML))) + "]")

@@ -6,16 +6,13 @@ A drug is a code here, as it is a node in the graph.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import tempfile
 from collections.abc import Iterator
 
-import duckdb
 import pyarrow as pa
 
 from platform_assets.literature.names import spelling
-from platform_assets.literature.tables import CLINICAL_TRIAL, MENTIONS, PUBMED, Tabular, table
+from platform_assets.literature.tables import CLINICAL_TRIAL, MENTIONS, PUBMED, Tabular, database, table
 
 UNITS = ("year", "quarter", "month", "week")
 """Periods that drugs can be followed over; weeks are ISO weeks, told by their Monday."""
@@ -80,7 +77,7 @@ def related_drug_pairs(mentions: Tabular) -> Iterator[pa.RecordBatch]:
 
     The answer grows with the square of the drugs per journal, so it is streamed.
     """
-    with _database(mentions) as db:
+    with database(mentions=table(mentions, MENTIONS)) as db:
         for batch in db.sql(_related("count(*) as journals")).to_arrow_reader(BATCH_ROWS):
             yield batch.cast(RELATED_DRUG_PAIRS)
 
@@ -137,17 +134,5 @@ def find_drug(names: dict[str, str], wanted: str) -> list[str]:
 
 
 def _ask(mentions: Tabular, query: str, answer: pa.Schema, **others: pa.Table) -> pa.Table:
-    with _database(mentions) as db:
-        for name, other in others.items():
-            db.register(name, other)
+    with database(mentions=table(mentions, MENTIONS), **others) as db:
         return db.sql(query).to_arrow_table().cast(answer)
-
-
-@contextlib.contextmanager
-def _database(mentions: Tabular) -> Iterator[duckdb.DuckDBPyConnection]:
-    with tempfile.TemporaryDirectory() as spill, duckdb.connect() as db:
-        # Large answers go by way of the disk rather than take the machine's memory.
-        db.execute("set memory_limit = '2GB'")
-        db.execute("set temp_directory = $1", [spill])
-        db.register("mentions", table(mentions, MENTIONS))
-        yield db

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 PUBMED = "pubmed"
@@ -38,6 +41,9 @@ MENTIONS = pa.schema(
 )
 """One row per drug code and publication whose title names it; unique by (drug_code, kind, publication_id)."""
 
+MEMORY_LIMIT = "2GB"
+"""What a query may take before it goes by way of the disk; its input and answer come on top."""
+
 Tabular = Any
 """A `pyarrow.Table`, `pyarrow.RecordBatch` or `pandas.DataFrame`, or an iterable of them (streamed)."""
 
@@ -62,6 +68,18 @@ def batches(data: Tabular, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
 def table(data: Tabular, schema: pa.Schema) -> pa.Table:
     """`batches` gathered in one table."""
     return pa.Table.from_batches(batches(data, schema), schema=schema)
+
+
+@contextlib.contextmanager
+def database(**registered: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory that knows `registered` by name and spills to a temporary folder of its own."""
+    with tempfile.TemporaryDirectory() as spill, duckdb.connect() as db:
+        db.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
+        # Without this DuckDB spills to the folder that the process happens to stand in.
+        db.execute("set temp_directory = $1", [spill])
+        for name, registered_table in registered.items():
+            db.register(name, registered_table)
+        yield db
 
 
 def _parts(data: Tabular) -> Iterable[Any]:
