@@ -262,10 +262,10 @@ def test_arrow_keys_walk_over_the_map_and_enter_opens(small: Explorer) -> None:
         "DIPHENHYDRAMINE: drug, 1 PubMed publication, 1 clinical trial",
     ]
     page.keyboard.press("Enter")
-    wait_until(page, "location.hash === '#drug_A04AD'")
+    wait_until(page, "state.selected?.id === 'drug_A04AD'")
     assert small.focused() == "pad"
     page.keyboard.press("Escape")
-    wait_until(page, "location.hash === ''")
+    wait_until(page, "state.selected === null")
     before = page.evaluate("({...map.view})")
     page.keyboard.press("+")
     page.keyboard.press("Shift+ArrowRight")
@@ -333,7 +333,7 @@ def test_a_link_to_a_node_opens_it_and_the_back_button_works(browser: Browser, s
     page.goto(small_page.as_uri() + "#journal_Psychopharmacology")
     assert page.inner_text("#details h2") == "Psychopharmacology"
     page.click("#details >> text=TETRACYCLINE")
-    wait_until(page, "location.hash === '#drug_S03AA'")
+    wait_until(page, "state.selected?.id === 'drug_S03AA'")
     page.go_back()
     wait_until(page, "document.querySelector('#details h2').textContent === 'Psychopharmacology'")
     page.close()
@@ -356,7 +356,7 @@ def test_a_link_to_nothing_and_an_empty_graph_open_without_complaint(
 def test_clicking_a_node_on_the_map_opens_it(small: Explorer) -> None:
     place = small.page.evaluate("map.place(map.scene.items.find(item => item.node.id === 'drug_A04AD'))")
     small.page.click("#pad", position=place)
-    wait_until(small.page, "location.hash === '#drug_A04AD'")
+    wait_until(small.page, "state.selected?.id === 'drug_A04AD'")
     assert small.page.inner_text("#details h2") == "DIPHENHYDRAMINE"
 
 
@@ -365,7 +365,7 @@ def test_a_hostile_title_is_shown_as_text(browser: Browser, tmp_path: Path) -> N
     explorer = Explorer(browser, write_explorer(graph, tmp_path / "g.html"))
     page = explorer.page
     page.evaluate("location.hash = 'drug_V03AB'")
-    page.wait_for_selector("#details h2")
+    wait_until(page, "state.selected !== null")
     title = HOSTILE.column("title")[0].as_py()
     assert title in page.inner_text("#details")
     assert "<b>Bold</b>" in page.inner_text("#details")
