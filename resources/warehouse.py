@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import importlib
 import os
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ LAKE = "lake"
 LAYERS = ("raw", "validated", "quarantine", "indicators", "products", "platform")
 BUSY_TIMEOUT_MS = 30_000
 EXTENSIONS = ("ducklake", "sqlite_scanner")
+
+_ENGINES: dict[tuple[Any, ...], duckdb.DuckDBPyConnection] = {}
+_ENGINES_LOCK = threading.Lock()
 
 
 class WarehouseError(RuntimeError):
@@ -66,11 +70,35 @@ class Warehouse:
 
     @contextmanager
     def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection with the lake attached and current. Read-only connections need a lake that exists."""
+        """A connection of its own (temporary tables, variables, transaction) to the lake, which always shows its latest state.
+
+        One engine per process stands behind them: loading the extensions takes longer than most queries.
+        """
+        engine = self._engine(read_only=read_only)
+        connection = engine.cursor()
+        try:
+            connection.execute(f"USE {LAKE}")
+            yield connection
+        finally:
+            connection.close()
+
+    def _engine(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        with _ENGINES_LOCK:
+            if not self.ready.exists():
+                self._create()
+            # another file under the same name is another lake (a restored backup); another process needs its own engine
+            catalog = (self.home / "catalog.sqlite").stat().st_ino
+            key = (os.getpid(), str(self.home), catalog, read_only, self.memory_limit, self.threads)
+            if key not in _ENGINES:
+                engine = self._open()
+                self._attach(engine, read_only=read_only)
+                _ENGINES[key] = engine
+            return _ENGINES[key]
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
         import duckdb
 
-        for folder in (self.home / "data", self.scratch):
-            folder.mkdir(parents=True, exist_ok=True)
+        self.scratch.mkdir(parents=True, exist_ok=True)
         config: dict[str, Any] = {
             "memory_limit": self.memory_limit,
             "temp_directory": str(self.scratch / "spill"),
@@ -80,26 +108,20 @@ class Warehouse:
         }
         if self.threads:
             config["threads"] = str(self.threads)
-        connection = duckdb.connect(config=config)
-        try:
-            for name in EXTENSIONS:
-                connection.execute(f"LOAD '{_extension_file(name)}'")
-            if not self.ready.exists():
-                self._create(connection)
-            self._attach(connection, read_only=read_only)
-            connection.execute(f"USE {LAKE}")
-            yield connection
-        finally:
-            connection.close()
+        engine = duckdb.connect(config=config)
+        for name in EXTENSIONS:
+            engine.execute(f"LOAD '{_extension_file(name)}'")
+        return engine
 
-    def _create(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def _create(self) -> None:
         """The catalog with its layers, by the first process that needs it; a crash in between is repeated by the next."""
+        (self.home / "data").mkdir(parents=True, exist_ok=True)
         with self.write_lock():
             if not self.ready.exists():
-                self._attach(connection, read_only=False)
-                for layer in LAYERS:
-                    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {LAKE}.{layer}")
-                connection.execute(f"DETACH {LAKE}")
+                with self._open() as engine:
+                    self._attach(engine, read_only=False)
+                    for layer in LAYERS:
+                        engine.execute(f"CREATE SCHEMA IF NOT EXISTS {LAKE}.{layer}")
                 self.ready.touch()
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:

@@ -130,7 +130,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
             platform.warehouse,
             platform.store,
             platform.keys,
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             log=context.log.info,
             settle_seconds=platform.settings.settle_seconds,
         )

@@ -99,7 +99,7 @@ def indicator_asset(indicator: Indicator) -> dg.AssetsDefinition:
                 platform.warehouse,
                 platform.r,
                 params=context.op_execution_context.op_config if config else None,
-                run_id=context.run_id,
+                run_id=context.run.run_id,
                 on_event=tell,
                 keep=keep,
             )

@@ -125,7 +125,7 @@ class Exchange:
             array = array.cast(pa.int64())
         limits = pc.min_max(array).as_py()
         low, high = limits["min"] or 0, limits["max"] or 0
-        if _NA_INTEGER < low and high < 2**31:
+        if low > _NA_INTEGER and high < 2**31:
             return _integers(pc.fill_null(array.cast(pa.int32()), _NA_INTEGER))
         return _doubles(_whole_as_double(array, low, high))
 

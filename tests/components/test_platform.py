@@ -1,0 +1,280 @@
+"""The whole platform as Dagster sees it, on sample data: definitions, the weekly job, what the UI shows, and what must not leak."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from platform_assets.definitions import build_definitions
+from platform_assets.sample import write as write_sample
+from platform_assets.summary import summary
+from resources.environment import Platform, Settings, resources_for
+
+UNTIL = dt.date(2026, 3, 16)
+CANARY = "CANARY4711"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    """A laptop platform whose landing holds the sample data, with a canary among the identifiers of lab_results."""
+    home = tmp_path_factory.mktemp("home")
+    write_sample(home, UNTIL)
+    return resources_for("laptop", Settings(home=home, settle_seconds=0))
+
+
+@pytest.fixture(scope="module")
+def weekly(sampled: Platform) -> Iterator[tuple[dg.ExecuteInProcessResult, dg.DagsterInstance]]:
+    job = build_definitions({"platform": sampled}).resolve_job_def("weekly")
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield job.execute_in_process(instance=instance, raise_on_error=False), instance
+
+
+def _definitions(platform: Platform) -> dg.Definitions:
+    return build_definitions({"platform": platform})
+
+
+def test_the_weekly_job_loads_checks_computes_and_publishes_everything(
+    sampled: Platform, weekly: tuple[dg.ExecuteInProcessResult, dg.DagsterInstance]
+) -> None:
+    result, _ = weekly
+    assert result.success
+    made = {tuple(e.asset_key.path) for e in result.get_asset_materialization_events() if e.asset_key}
+    expected = {tuple(k.path) for k in _definitions(sampled).resolve_asset_graph().materializable_asset_keys}
+    assert made == expected
+    failed = [
+        (e.asset_key.to_user_string(), e.check_name, e.description)
+        for e in result.get_asset_check_evaluations()
+        if not e.passed
+    ]
+    warned = {"drift", "freshness", "cumulative", "rules"}
+    assert [f for f in failed if f[1] not in warned] == []
+    assert not list((sampled.settings.home / "landing").rglob("*.csv"))
+
+
+def test_nothing_new_changes_nothing_and_runs_no_r(
+    sampled: Platform, weekly: tuple[dg.ExecuteInProcessResult, dg.DagsterInstance]
+) -> None:
+    _, instance = weekly
+    with sampled.warehouse.connect(read_only=True) as connection:
+        before = connection.execute("SELECT * FROM platform.ledger ORDER BY ALL").fetchall()
+        made = connection.execute("SELECT * FROM platform.receipts ORDER BY ALL").fetchall()
+    again = _definitions(sampled).resolve_job_def("weekly").execute_in_process(instance=instance)
+    assert again.success
+    with sampled.warehouse.connect(read_only=True) as connection:
+        assert connection.execute("SELECT * FROM platform.ledger ORDER BY ALL").fetchall() == before
+        assert connection.execute("SELECT * FROM platform.receipts ORDER BY ALL").fetchall() == made
+
+
+def test_every_asset_tells_what_it_is(
+    sampled: Platform, weekly: tuple[dg.ExecuteInProcessResult, dg.DagsterInstance]
+) -> None:
+    result, _ = weekly
+    graph = _definitions(sampled).resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        name = key.to_user_string()
+        assert node.description, name
+        assert node.owners, name
+        assert node.kinds, name
+        assert node.group_name == key.path[0], name
+        if key.path[0] != "landing":
+            assert "dagster/column_schema" in node.metadata or key.path[0] == "products", name
+    for event in result.get_asset_materialization_events():
+        assert "dagster/row_count" in event.materialization.metadata, event.asset_key
+
+
+def test_the_indicator_shows_its_table_and_a_plot(weekly: tuple[dg.ExecuteInProcessResult, dg.DagsterInstance]) -> None:
+    result, _ = weekly
+    (event,) = [
+        e
+        for e in result.get_asset_materialization_events()
+        if e.asset_key == dg.AssetKey(["indicators", "admissions_by_province"])
+    ]
+    metadata = event.materialization.metadata
+    assert metadata["dagster/row_count"].value == 12
+    preview = metadata["preview"]
+    assert isinstance(preview, dg.TableMetadataValue)
+    assert len(preview.records) == 12
+    plots = [
+        v.value
+        for v in metadata.values()
+        if isinstance(v, dg.MarkdownMetadataValue) and "data:image/png" in str(v.value)
+    ]
+    assert len(plots) == 1
+
+
+def test_the_product_is_published_as_parquet_and_csv_with_metadata(
+    sampled: Platform, weekly: tuple[dg.ExecuteInProcessResult, dg.DagsterInstance]
+) -> None:
+    folder = sampled.settings.home / "products" / "admissions_by_province"
+    assert (folder / "admissions_by_province.csv").read_text().startswith("province,total_admissions,per_100k")
+    about = json.loads((folder / "admissions_by_province.json").read_text())
+    assert about["rows"] == 12
+    assert about["made_from"]["population"]["rows"] == 60
+    assert (folder / "plots" / "ranking.svg").read_text().count("<svg") == 1
+
+
+def test_the_summary_names_every_dataset_and_indicator(
+    sampled: Platform, weekly: tuple[dg.ExecuteInProcessResult, dg.DagsterInstance]
+) -> None:
+    text = summary(sampled)
+    for name in ("lab_results", "municipal_admissions", "population", "admissions_by_province", "turnaround"):
+        assert name in text
+
+
+def test_no_identifier_appears_in_any_event_log_metadata_or_error(
+    platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A canary in good rows, in bad rows, in a broken line and in a refused file, once as the identifier and once elsewhere."""
+    folder = platform.settings.home / "landing" / "lab_results"
+    folder.mkdir(parents=True)
+    head = "sample_id,test_date,result,viral_load,laboratory,clinic\n"
+    rows = [
+        f"{CANARY}-1,2024-01-01,POS,1,Lab,Clinic",
+        f"{CANARY}-2,{CANARY},Positive{CANARY},{CANARY},Lab,Clinic",
+        f"{CANARY}/3,2024-01-01,POS,1,Lab,{CANARY * 10}",
+        f'"{CANARY}-4,2024-01-01',
+        f"{CANARY}\xff,2024-01-01,POS,1,Lab,Clinic",
+    ]
+    (folder / "a.csv").write_bytes(head.encode() + "\n".join(rows).encode("latin-1") + b"\n")
+    (folder / "b.csv").write_text(f"{CANARY},who\n{CANARY},knows\n")
+    (folder / "c.csv").write_text(f"{head}{CANARY}-5,2024-01-01,POS,1,Lab,Clinic,{CANARY}\n")
+    caplog.set_level(logging.DEBUG)
+    definitions = _definitions(platform)
+    job = definitions.resolve_implicit_global_asset_job_def()
+    keys = [dg.AssetKey([layer, "lab_results"]) for layer in ("raw", "validated", "quarantine")]
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, asset_selection=keys, raise_on_error=False)
+        events = "\n".join(str(record) for record in instance.all_logs(result.run_id))
+    assert "quarantine" in events
+    for text in (events, caplog.text):
+        assert CANARY not in text
+    with platform.warehouse.connect(read_only=True) as connection:
+        assert CANARY in str(connection.execute("SELECT * FROM quarantine.lab_results").fetchall())  # it was there
+        for table in ("raw.lab_results", "validated.lab_results", "platform.ledger"):
+            shown = connection.execute(
+                f"SELECT * EXCLUDE (clinic) FROM {table}" if "raw" in table else f"SELECT * FROM {table}"
+            )
+            if table == "raw.lab_results":
+                assert all(CANARY not in str(row[0]) for row in shown.fetchall())
+            else:
+                assert CANARY not in str(shown.fetchall())
+
+
+def test_a_held_delivery_fails_its_check_and_stops_what_depends_on_it(platform: Platform) -> None:
+    folder = platform.settings.home / "landing" / "population"
+    folder.mkdir(parents=True)
+    (folder / "p.csv").write_text("Municipality_code;Municipality_name;Inhabitants\n" + "x;Place;many\n" * 20)
+    definitions = _definitions(platform)
+    selection = dg.AssetSelection.assets(["validated", "population"]).upstream() | dg.AssetSelection.assets(
+        ["indicators", "admissions_by_province"]
+    )
+    keys = [k for k in selection.resolve(definitions.resolve_asset_graph()) if k.path[0] != "landing"]
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance, asset_selection=keys, raise_on_error=False
+        )
+    made = {e.asset_key.to_user_string() for e in result.get_asset_materialization_events() if e.asset_key}
+    assert "validated/population" not in made
+    assert "indicators/admissions_by_province" not in made
+    checks = {e.check_name: e for e in result.get_asset_check_evaluations() if e.asset_key.path[1] == "population"}
+    assert not checks["quarantine_rate"].passed
+    assert "20 of 20 rows (100.0%) are wrong" in str(checks["quarantine_rate"].description)
+
+
+def test_a_missing_key_fails_the_step_with_the_way_out(platform: Platform) -> None:
+    bare = Platform(
+        platform.settings, platform.warehouse, platform.store, resources_for("laptop", platform.settings).keys
+    )
+    folder = platform.settings.home / "landing" / "hospital_stays"
+    folder.mkdir(parents=True)
+    (folder / "s.csv").write_text(
+        "stay_id,organisation,admission_date,age,length_of_stay,died\nH1,X,2024-01-01,1,1,0\n"
+    )
+    with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
+        patch.delenv("PLATFORM_IDENTITY_KEY_STAY_ID", raising=False)
+        result = (
+            _definitions(bare)
+            .resolve_implicit_global_asset_job_def()
+            .execute_in_process(
+                instance=instance, asset_selection=[dg.AssetKey(["validated", "hospital_stays"])], raise_on_error=False
+            )
+        )
+    assert not result.success
+    (failure,) = [e for e in result.all_events if e.is_step_failure]
+    assert "python -m resources.identity" in str(failure.event_specific_data)
+    assert (folder / "s.csv").exists()
+
+
+def test_the_sensor_waits_until_files_stop_changing_and_starts_one_run_for_all(platform: Platform) -> None:
+    definitions = _definitions(platform)
+    sensor = definitions.resolve_sensor_def("landing_population")
+    folder = platform.settings.home / "landing" / "population"
+    folder.mkdir(parents=True)
+
+    def tick(cursor: str | None) -> tuple[list[dg.RunRequest], str | None, str | None]:
+        with dg.build_sensor_context(cursor=cursor, resources={"platform": platform}) as context:
+            data = sensor.evaluate_tick(context)
+            return list(data.run_requests or []), data.cursor, data.skip_message
+
+    requests, cursor, skipped = tick(None)
+    assert (requests, skipped) == ([], "nothing waits in landing/population/")
+    for n in range(3):
+        (folder / f"{n}.csv").write_text("a")
+    (folder / "half.csv.part").write_text("a")
+    requests, cursor, skipped = tick(cursor)
+    assert requests == []
+    assert "3 file(s)" in str(skipped)
+    (folder / "0.csv").write_text("ab")  # still growing
+    requests, cursor, _ = tick(cursor)
+    assert requests == []
+    (request,), cursor, _ = tick(cursor)
+    assert request.tags["platform/files"] == "3"
+    again, _, _ = tick(cursor)
+    assert [r.run_key for r in again] == [request.run_key]  # the same key: Dagster starts no second run
+    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+
+
+def test_the_schedule_runs_on_monday_morning_in_amsterdam(platform: Platform) -> None:
+    schedule = _definitions(platform).resolve_schedule_def("weekly_schedule")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 6 * * 1", "Europe/Amsterdam")
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+
+
+def test_loading_the_definitions_opens_nothing_and_imports_no_heavy_library() -> None:
+    code = (
+        "import sys, platform_assets.definitions;"
+        "print([m for m in ('pandas', 'ibis', 'pandera', 'pyarrow', 'duckdb', 'rpy2', 'requests') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_contract_with_a_mistake_is_refused_with_file_line_and_key(tmp_path: Path) -> None:
+    copy = tmp_path / "project"
+    for name in ("platform_assets", "resources", "r_scripts"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    document = copy / "platform_assets" / "defs" / "surveillance" / "lab_results" / "defs.yaml"
+    text = document.read_text()
+    document.write_text(text.replace("le: today", "less: today", 1))
+    done = subprocess.run(
+        [sys.executable, "-c", "import platform_assets.definitions"],
+        capture_output=True,
+        text=True,
+        cwd=copy,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "attributes.columns.test_date.less" in done.stderr
+    assert "lab_results/defs.yaml:" in done.stderr

@@ -1,0 +1,105 @@
+"""A contract says what it means or is refused: unknown keys, options that do not fit, ambiguous dates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from platform_assets.contracts.dates import DateFormatError, ambiguous, read_format
+from platform_assets.contracts.files import ContractError, read_contract, read_contracts
+from platform_assets.contracts.model import Contract
+from tests.conftest import LAB, lab_contract
+
+
+def _column(**options: Any) -> Contract:
+    return lab_contract(columns={**LAB["columns"], "x": options})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"type": "integer", "mathces": "a"}, "Extra inputs are not permitted"),
+        ({"type": "number"}, "Input should be 'string', 'integer'"),
+        (
+            {"type": "integer", "matches": "^a$"},
+            "'matches' does not apply to type integer, only to string, categorical",
+        ),
+        ({"type": "string", "ge": 3}, "'ge' does not apply to type string"),
+        ({"type": "date"}, "a date declares its format"),
+        ({"type": "date", "format": "%d/%m/%y"}, "unknown directive %y"),
+        ({"type": "date", "format": ["%d/%m/%Y", "%m/%d/%Y"]}, "ambiguous"),
+        ({"type": "date", "format": "%Y-%m-%d %H:%M"}, "use type timestamp"),
+        ({"type": "timestamp", "format": "%Y-%m-%d"}, "use type date"),
+        ({"type": "categorical"}, "lists its values under 'in'"),
+        ({"type": "integer", "in": ["1"]}, "does not fit type integer"),
+        ({"type": "integer", "le": "today"}, "does not fit type integer"),
+        ({"type": "integer", "role": "identifier"}, "an identifier is a string"),
+        ({"type": "string", "purpose": "x"}, "add 'role: identifier'"),
+        ({"type": "string", "matches": "("}, "is not a regular expression"),
+        ({"type": "string", "matches": "(?=a)"}, "look-around"),
+        ({"type": "string", "constant": "x", "from": "y"}, "a constant column is not in the file"),
+        ({"type": "string", "optional": True, "required": True}, "cannot require a value"),
+        ({"type": "float", "decimal_separator": ",", "thousands_separator": ","}, "are the same"),
+        ({"type": "integer", "cumulative": True}, "needs partition.by"),
+    ],
+)
+def test_a_column_that_makes_no_sense_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message.replace("(", r"\(")):
+        _column(**options)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"load": {"mode": "upsert"}}, "upsert needs a key"),
+        ({"load": {"mode": "append", "key": ["sample_id"]}}, "'key' and 'order_by' would be ignored"),
+        ({"load": {"mode": "upsert", "key": ["nope"]}}, "there is no column 'nope'"),
+        ({"load": {"mode": "snapshot", "order_by": {"column": "viral_load"}}}, "must be a required date or timestamp"),
+        ({"load": {"mode": "snapshot", "order_by": {"file_name": "x"}}}, "exactly one group"),
+        ({"partition": {"by": "result"}}, "must be a required date"),
+        ({"format": {"kind": "json", "delimiter": ","}}, "'delimiter' does not apply to json"),
+        ({"format": {"kind": "excel"}}, "Input should be 'csv'"),
+        ({"quality": {"max_quarantined": "lots"}}, "not a percentage"),
+        ({"quality": {"freshness": {"cron": "monday"}}}, "not a cron line"),
+        ({"source": {"kind": "http"}}, "'url' goes with kind http"),
+        ({"owner": "someone"}, "String should match pattern"),
+        ({"colour": "red"}, "Extra inputs are not permitted"),
+        ({"name": "Lab Results"}, "String should match pattern"),
+    ],
+)
+def test_a_contract_that_makes_no_sense_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        lab_contract(**changes)
+
+
+def test_errors_of_a_file_name_file_line_and_key(tmp_path: Path) -> None:
+    path = tmp_path / "defs.yaml"
+    path.write_text(
+        "type: platform_assets.components.Dataset\nattributes:\n  name: lab\n  description: d\n  owner: team:x\n"
+        "  format: {kind: csv}\n  load: {mode: append}\n  columns:\n    a:\n      type: string\n      lenght: 3\n"
+    )
+    with pytest.raises(ContractError, match=rf"{path}:11: columns.a.lenght: Extra inputs are not permitted"):
+        read_contract(path)
+
+
+def test_every_contract_that_ships_can_be_read() -> None:
+    assert {"lab_results", "municipal_admissions", "population"} <= set(read_contracts())
+
+
+def test_the_hash_changes_with_the_contract_and_with_nothing_else() -> None:
+    assert lab_contract().hash == lab_contract().hash
+    assert lab_contract().hash != lab_contract(quality={"min_rows": 2}).hash
+
+
+@pytest.mark.parametrize("text", ["%d/%m", "%Y%Y-%m-%d", "%H:%M", "%Y-%m-%d %M", "%Y-%-m%-d"])
+def test_a_date_format_names_a_whole_date_once(text: str) -> None:
+    with pytest.raises(DateFormatError):
+        read_format(text)
+
+
+def test_formats_are_ambiguous_only_if_one_text_means_two_days() -> None:
+    assert ambiguous(("%Y-%m-%d", "%d/%m/%Y", "%-d %B %Y")) is None
+    assert ambiguous(("%d-%m-%Y", "%m-%d-%Y")) is not None

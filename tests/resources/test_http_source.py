@@ -1,0 +1,125 @@
+"""Downloads from a real server on loopback that behaves as servers do: not modified, busy, cut off, gone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from platform_assets.contracts.model import Contract
+from resources import http_source
+from resources.environment import Platform
+from resources.http_source import DownloadFailed, fetch
+from tests.conftest import LAB
+
+BODY = b"sample_id,test_date,result,viral_load\nA,2024-01-01,POS,1\n"
+
+
+class Server(ThreadingHTTPServer):
+    """Answers from a script: one entry per request, the last one for ever."""
+
+    script: list[str]
+    seen: list[dict[str, str]]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.seen.append(dict(self.headers))
+        step = self.server.script.pop(0) if len(self.server.script) > 1 else self.server.script[0]
+        if step == "ok" and self.headers.get("If-None-Match") == '"v1"':
+            step = "304"
+        if step == "ok":
+            self.send_response(200)
+            self.send_header("ETag", '"v1"')
+            self.send_header("Content-Length", str(len(BODY)))
+            self.end_headers()
+            self.wfile.write(BODY)
+        elif step == "cut":
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(BODY)))
+            self.end_headers()
+            self.wfile.write(BODY[:20])
+            self.wfile.flush()
+            self.connection.close()
+        else:
+            self.send_response(int(step))
+            if step == "429":
+                self.send_header("Retry-After", "0")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(http_source, "FIRST_PAUSE_SECONDS", 0.01)
+    made = Server(("127.0.0.1", 0), Handler)
+    made.script, made.seen = ["ok"], []
+    thread = threading.Thread(target=made.serve_forever)
+    thread.start()
+    yield made
+    made.shutdown()
+    thread.join()
+    made.server_close()
+
+
+@pytest.fixture
+def online(platform: Platform) -> Platform:
+    return replace(platform, settings=replace(platform.settings, http_sources=True))
+
+
+def _contract(server: Server) -> Contract:
+    url = f"http://127.0.0.1:{server.server_port}/files/lab.csv"
+    return Contract.model_validate({**LAB, "source": {"kind": "http", "url": url}})
+
+
+def _landed(platform: Platform) -> list[bytes]:
+    return [p.read_bytes() for p in sorted((platform.settings.home / "landing" / "lab").glob("*"))]
+
+
+def test_a_file_lands_once_and_is_asked_for_conditionally_afterwards(server: Server, online: Platform) -> None:
+    contract = _contract(server)
+    assert fetch(contract, online, lambda _: None)
+    assert _landed(online) == [BODY]
+    assert not fetch(contract, online, lambda _: None)
+    assert server.seen[1]["If-None-Match"] == '"v1"'
+    assert len(_landed(online)) == 1
+
+
+def test_off_on_a_laptop_unless_asked_for(server: Server, platform: Platform) -> None:
+    said: list[str] = []
+    assert not fetch(_contract(server), platform, said.append)
+    assert server.seen == []
+    assert "PLATFORM_HTTP_SOURCES=on" in said[0]
+
+
+@pytest.mark.parametrize("script", [["503", "ok"], ["429", "ok"], ["cut", "cut", "ok"], ["500", "502", "504", "ok"]])
+def test_passing_trouble_is_retried(server: Server, online: Platform, script: list[str]) -> None:
+    server.script = list(script)
+    assert fetch(_contract(server), online, lambda _: None)
+    assert _landed(online) == [BODY]
+    assert len(server.seen) == len(script)
+
+
+@pytest.mark.parametrize(("status", "requests"), [("404", 1), ("401", 1), ("503", 5)])
+def test_lasting_trouble_is_told_and_nothing_lands(
+    server: Server, online: Platform, status: str, requests: int
+) -> None:
+    server.script = [status]
+    with pytest.raises(DownloadFailed, match=status):
+        fetch(_contract(server), online, lambda _: None)
+    assert len(server.seen) == requests
+    assert _landed(online) == []
+
+
+def test_the_address_can_be_set_from_outside(server: Server, online: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    contract = Contract.model_validate({**LAB, "source": {"kind": "http", "url": "http://127.0.0.1:1/nothing.csv"}})
+    monkeypatch.setenv("PLATFORM_URL_LAB", f"http://127.0.0.1:{server.server_port}/other.csv")
+    assert fetch(contract, online, lambda _: None)

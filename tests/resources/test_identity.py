@@ -1,0 +1,69 @@
+"""Pseudonyms: the same in Python and in the engine, keyed, and closed without a key."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resources.identity import (
+    EnvironmentKeys,
+    LaptopKeys,
+    MissingIdentityKey,
+    new_key,
+    pseudonym,
+    pseudonym_sql,
+    session_variables,
+)
+
+KEYS = EnvironmentKeys(
+    {"PLATFORM_IDENTITY_KEY_PATIENT": "0b" * 20 + "00" * 20, "PLATFORM_IDENTITY_KEY_LONG": "aa" * 131}
+)
+
+
+def test_a_published_test_case_of_hmac_sha256() -> None:
+    # RFC 4231, test case 6: a key longer than a block
+    key = KEYS.key("long")
+    expected = "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+    assert pseudonym(key, "Test Using Larger Than Block-Size Key - Hash Key First") == expected[:32]
+
+
+@given(text=st.text(st.characters(codec="utf-8"), max_size=100))
+def test_engine_and_python_give_the_same_pseudonym(text: str) -> None:
+    with duckdb.connect() as connection:
+        for purpose in ("patient", "long"):
+            for name, value in session_variables(KEYS, {purpose}).items():
+                connection.execute(f"SET VARIABLE {name} = $1", [value])
+            row = connection.execute(f"SELECT {pseudonym_sql('x', purpose)} FROM (SELECT $1 AS x)", [text]).fetchone()
+            assert row == (pseudonym(KEYS.key(purpose), text),)
+
+
+def test_another_key_gives_another_pseudonym() -> None:
+    assert pseudonym(bytes.fromhex(new_key()), "A") != pseudonym(bytes.fromhex(new_key()), "A")
+
+
+@pytest.mark.parametrize("value", ["", "not hex", "ab"])
+def test_a_missing_or_weak_key_is_refused(value: str) -> None:
+    with pytest.raises((MissingIdentityKey, ValueError), match=r"python -m resources\.identity"):
+        EnvironmentKeys({"PLATFORM_IDENTITY_KEY_PATIENT": value}).key("patient")
+
+
+def test_throwaway_keys_are_for_sample_files_only(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps(["aa", "bb"]))
+    keys = LaptopKeys(EnvironmentKeys({}), tmp_path)
+    sample = keys.for_files(["aa", "bb"])
+    assert sample.key("patient") == keys.for_files(["aa"]).key("patient")
+    assert oct((tmp_path / "identity_keys.json").stat().st_mode)[-3:] == "600"
+    with pytest.raises(MissingIdentityKey):
+        keys.for_files(["aa", "cc"]).key("patient")
+
+
+def test_a_real_key_is_used_for_sample_files_too(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps(["aa"]))
+    key = new_key()
+    keys = LaptopKeys(EnvironmentKeys({"PLATFORM_IDENTITY_KEY_PATIENT": key}), tmp_path)
+    assert keys.for_files(["aa"]).key("patient").hex() == key

@@ -1,0 +1,43 @@
+"""The generated sample data: the same for the same day, realistic in its errors, written once."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from pathlib import Path
+
+from platform_assets.contracts.files import read_contracts
+from platform_assets.sample import generate, write
+from platform_assets.sample.rows import to_csv
+
+UNTIL = dt.date(2026, 3, 16)
+
+
+def test_the_same_day_gives_the_same_bytes() -> None:
+    assert [to_csv(d) for d in generate(UNTIL)] == [to_csv(d) for d in generate(UNTIL)]
+
+
+def test_every_dataset_that_ships_has_sample_data() -> None:
+    assert {d.dataset for d in generate(UNTIL)} == set(read_contracts())
+
+
+def test_laboratories_make_a_few_per_cent_of_errors() -> None:
+    (history,) = [d for d in generate(UNTIL) if d.file == "history.csv"]
+    results = Counter(str(row[2]) for row in history.rows)
+    wrong = sum(results[r] for r in ("Positive", "negative", "invalid"))
+    assert 0.003 < wrong / len(history.rows) < 0.03
+
+
+def test_running_totals_rise_but_for_corrections() -> None:
+    last = [d for d in generate(UNTIL) if d.dataset == "municipal_admissions"][-1]
+    falls, before = 0, {}
+    for row in last.rows:
+        falls += before.get(row[1:4], 0) > row[4]
+        before[row[1:4]] = row[4]
+    assert 0 < falls < 0.02 * len(last.rows)
+
+
+def test_it_is_written_once(tmp_path: Path) -> None:
+    assert write(tmp_path, UNTIL)
+    assert write(tmp_path, UNTIL) == []
+    assert (tmp_path / "sample" / "lab_results.csv").exists()
