@@ -112,7 +112,7 @@ class Exchange:
         if levels.null_count:  # a dictionary may itself hold null: decode, so that it becomes NA
             return self._text_to_r(levels.take(indices))
         block, separator = _block(levels)
-        codes = pc.fill_null(pc.add(indices.cast(pa.int32()), 1), _NA_INTEGER)
+        codes = pc.fill_null(pc.add(indices.cast(pa.int32()), pa.scalar(1, pa.int32())), _NA_INTEGER)
         return self._r["text_from_levels"](block, len(levels), separator, _integers(codes))
 
     def _integer_to_r(self, array: pa.Array) -> Any:
