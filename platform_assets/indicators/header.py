@@ -54,6 +54,7 @@ def read_indicator(path: Path | str, harness: Path = HARNESS) -> Indicator:
     header = _Header(path)
     for line, tag, text in _tags(path, code, header):
         header.add(line, tag, text)
+    header.check_complete()
     masked = rtext.mask(code)
     _check_function(path, code, masked, header)
     files = _files(path, code, masked)
@@ -172,7 +173,7 @@ class _Header:
         for column in names:
             if names.count(column) > 1:
                 raise self.error(line, f'column "{column}" is declared twice')
-        self.inputs[name] = Input(name, {column.name: column for column in columns}, layer, table)
+        self.inputs[name] = Input(name, layer, table, {column.name: column for column in columns})
 
     def _param(self, line: int, text: str) -> None:
         match = _PARAM.fullmatch(text)
@@ -203,11 +204,13 @@ class _Header:
     def _type(self, line: int, name: str) -> ColumnType:
         if name not in COLUMN_TYPES:
             raise self.error(line, f"unknown type <{name}>; the types are {', '.join(COLUMN_TYPES)}")
-        return cast("ColumnType", name)
+        return name
 
     def _columns(self, line: int, tag: str, text: str) -> list[Column]:
+        if not text:
+            return []
         matches = list(_COLUMN.finditer(text))
-        if text and (not matches or text[: matches[0].start()].strip(" ,")):
+        if not matches or text[: matches[0].start()].strip(" ,"):
             unread = text[: matches[0].start()] if matches else text
             raise self.error(
                 line, f'@{tag}: cannot read "{unread.strip(" ,")}"; write: column <type>, column <type>'
@@ -238,7 +241,7 @@ class _Header:
         except ValueError:
             raise self.error(line, f"cannot read the limits of <{declared}>; write <number 0..100>") from None
 
-    def indicator(self, files: tuple[Path, ...], code_version: str) -> Indicator:
+    def check_complete(self) -> None:
         while self.prose and not self.prose[0]:
             self.prose.pop(0)
         if not self.prose:
@@ -247,6 +250,8 @@ class _Header:
             raise self.error(None, "no @input line; write: #' @input table column <type>, column <type>")
         if not self.outputs:
             raise self.error(None, "no @output line; write: #' @output column <type>, column <type>")
+
+    def indicator(self, files: tuple[Path, ...], code_version: str) -> Indicator:
         minimum_n = self.single.get("minimum_n")
         return Indicator(
             name=self.path.stem,

@@ -125,7 +125,7 @@ class Exchange:
             array = array.cast(pa.int64())
         limits = pc.min_max(array).as_py()
         low, high = limits["min"] or 0, limits["max"] or 0
-        if _NA_INTEGER < low and high < 2**31:
+        if low > _NA_INTEGER and high < 2**31:
             return _integers(pc.fill_null(array.cast(pa.int32()), _NA_INTEGER))
         return _doubles(_whole_as_double(array, low, high))
 
@@ -172,6 +172,8 @@ class Exchange:
         arrays = []
         for index, (name, kind) in enumerate(columns.items()):
             packed = self._r["pack_column"](frame[index])
+            if packed[0][0] not in _FORMS[kind]:
+                raise ExchangeError(f'column "{name}" left R as {packed[0][0]}, which is not <{kind}>')
             try:
                 arrays.append(_unpack(packed, kind))
             except pa.ArrowInvalid:
@@ -280,6 +282,17 @@ def _doubles(array: pa.Array) -> Any:
 
 def _micros(seconds: pa.Array) -> pa.Array:
     return pc.round(pc.multiply(seconds, 1e6)).cast(pa.int64())
+
+
+# Forms of pack_column() in exchange.R that each declared type may have.
+_FORMS = {
+    "text": ("block", "levels"),
+    "integer": ("integer", "double", "integer64"),
+    "number": ("double",),
+    "flag": ("logical",),
+    "date": ("double",),
+    "time": ("double",),
+}
 
 
 # --- R vectors as Arrow -------------------------------------------------------------------------------------

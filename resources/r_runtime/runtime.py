@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from resources.r_runtime.card import FailureCard, IndicatorFailed
 from resources.r_runtime.diagnose import Diagnosis, diagnose
 from resources.r_runtime.model import Event, InputTable, PlotFile, RunResult, Session, Warned
+from resources.r_runtime.output import OUTPUT, problem_with_output
 from resources.r_runtime.process import Exit, run_child
 from resources.r_runtime.scrub import Scrubber
 from resources.r_runtime.slots import Slots
@@ -137,7 +138,7 @@ class _Run:
         self.folder = Path(tempfile.mkdtemp(prefix=f"{indicator.name}-", dir=run_dir)).resolve()
         for part in ("tmp", "out"):
             (self.folder / part).mkdir(mode=0o700)
-        self.output = self.folder / "out" / "data.parquet"
+        self.output = self.folder / "out" / OUTPUT
         self.report: dict[str, Any] | None = None
         self.session = Session()
         self.last_place: str | None = None
@@ -181,7 +182,7 @@ class _Run:
             on_event(Event("info", f"{lines} not shown; use message() for progress"))
         report = self.report
         if report and report["ok"] and ended.code == 0 and not ended.timed_out:
-            problem = self._problem_with_output(report)
+            problem = problem_with_output(self.folder / "out", self.indicator, report["rows"])
             if problem is None:
                 return self._result(report, ended)
             diagnosis = Diagnosis("platform", problem)
@@ -250,30 +251,6 @@ class _Run:
         if said.file:
             self.last_place = f"{said.file} line {said.line}"
         on_event(said)
-
-    def _problem_with_output(self, report: Mapping[str, Any]) -> str | None:
-        """Why the file that the child wrote cannot be the declared table; None if it is."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        from resources.r_runtime.types import arrow_schema
-
-        if not self.output.is_file():
-            return "the child said that it was done but left no output file"
-        try:
-            metadata = pq.read_metadata(self.output)
-            schema = metadata.schema.to_arrow_schema().remove_metadata()
-        except pa.ArrowInvalid:
-            return "the output file is not readable Parquet"
-        wanted = arrow_schema({name: column.type for name, column in self.indicator.outputs.items()})
-        if not schema.equals(wanted):
-            return "the output file does not have the declared columns and types"
-        if metadata.num_rows != report["rows"]:
-            return "the output file does not have the rows that the child reported"
-        for plot in self.indicator.plots:
-            if not all((self.folder / "out" / f"{plot}.{kind}").is_file() for kind in ("svg", "png")):
-                return f"the plot {plot} was not written"
-        return None
 
     def _result(self, report: Mapping[str, Any], ended: Exit) -> RunResult:
         out = self.folder / "out"

@@ -85,7 +85,11 @@ def run(tmp_path: Path, visits: InputTable) -> RunScript:
         ran = Ran()
         try:
             ran.result = runtime.run(
-                read_indicator(SCRIPTS / f"{name}.R"), {"visits": visits}, params, tmp_path / "runs", ran.events.append
+                read_indicator(SCRIPTS / f"{name}.R"),
+                {"visits": visits},
+                params,
+                tmp_path / "runs",
+                ran.events.append,
             )
         except IndicatorFailed as failed:
             ran.card = failed.card

@@ -21,7 +21,14 @@ from resources.r_runtime import RRuntime
 from resources.r_runtime.runtime import HARNESS
 from resources.r_runtime.types import arrow_schema
 
-TYPES = {"text": "text", "integer": "integer", "number": "number", "flag": "flag", "date": "date", "time": "time"}
+TYPES = {
+    "text": "text",
+    "integer": "integer",
+    "number": "number",
+    "flag": "flag",
+    "date": "date",
+    "time": "time",
+}
 
 
 class R:
@@ -133,7 +140,9 @@ def test_numbers_keep_every_bit(numbers: list[float], r: R) -> None:
 @given(words=st.lists(st.one_of(st.none(), _text), min_size=1, max_size=30))
 @settings(max_examples=50, deadline=None)
 def test_text_arrives_character_by_character(words: list[str | None], r: R) -> None:
-    code_points = 'vapply(x, function(s) if (is.na(s)) NA_character_ else paste(utf8ToInt(s), collapse = " "), "")'
+    code_points = (
+        'vapply(x, function(s) if (is.na(s)) NA_character_ else paste(utf8ToInt(s), collapse = " "), "")'
+    )
 
     seen = r.see(pa.array(words, pa.string()), "text", code_points)
 
@@ -186,7 +195,10 @@ def test_whole_numbers_stay_integers_up_to_two_to_the_31(r: R) -> None:
     ]
     # -2^31 is R's own mark for a missing integer
     for beyond in (2**31, -(2**31)):
-        assert r.see(pa.array([beyond]), "integer", 'c(typeof(x), sprintf("%.0f", x))') == ["double", str(beyond)]
+        assert r.see(pa.array([beyond]), "integer", 'c(typeof(x), sprintf("%.0f", x))') == [
+            "double",
+            str(beyond),
+        ]
 
 
 def test_whole_numbers_beyond_two_to_the_53_are_refused_not_rounded(r: R) -> None:
@@ -211,7 +223,11 @@ def test_a_time_is_the_same_instant_across_a_change_of_clocks(r: R) -> None:
 
 
 def test_times_keep_their_microseconds(r: R) -> None:
-    moments = [datetime(2024, 3, 31, 1, 59, 59, 999999), datetime(1900, 1, 1, 0, 0, 0, 1), datetime(2150, 1, 1, 0, 0, 0, 7)]
+    moments = [
+        datetime(2024, 3, 31, 1, 59, 59, 999999),
+        datetime(1900, 1, 1, 0, 0, 0, 1),
+        datetime(2150, 1, 1, 0, 0, 0, 7),
+    ]
     column = pa.array(moments, pa.timestamp("us"))
 
     returned = r.back(pa.table({"x": column}), {"x": "time"})["x"].to_pylist()
@@ -257,7 +273,9 @@ def test_a_dictionary_arrives_as_plain_text(r: R) -> None:
     column = pa.array(["b", None, "a", "b"]).dictionary_encode()
 
     assert r.see(column, "text", "c(class(x), x)") == ["character", "b", None, "a", "b"]
-    chunks = pa.chunked_array([pa.array(["a", "b"]).dictionary_encode(), pa.array(["c", "a"]).dictionary_encode()])
+    chunks = pa.chunked_array(
+        [pa.array(["a", "b"]).dictionary_encode(), pa.array(["c", "a"]).dictionary_encode()]
+    )
     assert list(r.exchange.to_r(chunks, "text", "x")) == ["a", "b", "c", "a"]
     with_null = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0]), pa.array(["a", None]))
     assert r.see(with_null, "text", "x") == ["a", None, "a"]
@@ -349,7 +367,7 @@ def test_a_missing_column_is_named_with_those_there_are(r: R, tmp_path: Path) ->
         ('iconv("caf\\u00e9", "UTF-8", "latin1")', "text", ["café"]),
         ('structure(c(4.940656e-324, 1.5e-323), class = "integer64")', "integer", [1, 3]),
         ('rep(c("a", NA), 3000)', "text", ["a", None] * 3000),
-        ('c(as.character(1:5000), NA)', "text", [*map(str, range(1, 5001)), None]),
+        ("c(as.character(1:5000), NA)", "text", [*map(str, range(1, 5001)), None]),
         ("character()", "text", []),
     ],
 )
@@ -374,7 +392,11 @@ def test_what_r_returns_becomes_the_declared_type(code: str, kind: str, expected
         ('as.POSIXct("2020-01-01", tz = "UTC")', "date", "is POSIXct, @output says <date>; use as.Date(x)"),
         ('as.Date("2020-01-01")', "time", "is Date, @output says <time>"),
         ('as.POSIXct(1e11, origin = "1970-01-01")', "time", "is not a time between 1698 and 2242 in row 1"),
-        ('as.Date("2020-01-02") - as.Date("2020-01-01")', "number", 'is difftime, @output says <number>; use as.numeric'),
+        (
+            'as.Date("2020-01-02") - as.Date("2020-01-01")',
+            "number",
+            "is difftime, @output says <number>; use as.numeric",
+        ),
         ("list(1, 2)", "number", "is list, @output says <number>; use unlist()"),
         ("matrix(1:4, 2)", "integer", "is a matrix: a column must be a plain vector"),
         ("complex(real = 1, imaginary = 1)", "number", "is complex, @output says <number>"),
@@ -395,5 +417,6 @@ def _bits(column: pa.ChunkedArray) -> list[object]:
     """Values with floats as their bits, so that NaN and -0.0 count; every NaN that is not missing is one NaN."""
     values: list[object] = column.to_pylist()
     return [
-        ("nan" if math.isnan(value) else value.hex()) if isinstance(value, float) else value for value in values
+        ("nan" if math.isnan(value) else value.hex()) if isinstance(value, float) else value
+        for value in values
     ]

@@ -72,7 +72,10 @@ EXPECTED = [
         "error",
         "object 'aeg' not found",
         "visits %>%",
-        ("dplyr_error(visits) @", "visits %>% group_by(patient) %>% summarise(n = sum(aeg)) @ dplyr_error.R:7"),
+        (
+            "dplyr_error(visits) @",
+            "visits %>% group_by(patient) %>% summarise(n = sum(aeg)) @ dplyr_error.R:7",
+        ),
     ),
     Expected(
         "strict_warning",
@@ -84,7 +87,10 @@ EXPECTED = [
     Expected("hidden_source", "error", "give source() its path in quotes", 'do.call("source", list(path))'),
     Expected("returns_null", "no_output", "returns_null() returned NULL", "if (nrow(visits) < 0) result"),
     Expected(
-        "returns_list", "no_output", "returned list without a data frame `data`", "list(table = data.frame(n = 1L))"
+        "returns_list",
+        "no_output",
+        "returned list without a data frame `data`",
+        "list(table = data.frame(n = 1L))",
     ),
     Expected(
         "wrong_columns",
@@ -169,7 +175,9 @@ EXPECTED = [
         "evaluation nested too deeply",
         "sum(sapply(1:2, function(i) deeper(x + i)))",
     ),
-    Expected("missing_package", "missing_package", "there is no package called ‘PropCIs’", "library(PropCIs)"),
+    Expected(
+        "missing_package", "missing_package", "there is no package called ‘PropCIs’", "library(PropCIs)"
+    ),
     Expected(
         "missing_namespace",
         "missing_package",
@@ -189,7 +197,7 @@ EXPECTED = [
         "quotes_patients",
         "error",
         "invalid value '<value>' with score <value>",
-        "stop(\"invalid value '\", id, \"' with score \", round(score, 2))",
+        'stop("invalid value \'", id, "\' with score ", round(score, 2))',
         warnings=1,
     ),
     Expected("quotes_by_itself", "error", "object '<value>' not found", "get(visits$patient[2])"),
@@ -277,7 +285,9 @@ def test_the_command_succeeds_once_the_script_is_mended(run: RunScript, tmp_path
     mended.parent.mkdir()
     script = SCRIPTS / "fraction.R"
     mended.write_text(script.read_text(encoding="utf-8").replace("2.5", "3"), encoding="utf-8")
-    request.write_text(request.read_text(encoding="utf-8").replace(str(script), str(mended)), encoding="utf-8")
+    request.write_text(
+        request.read_text(encoding="utf-8").replace(str(script), str(mended)), encoding="utf-8"
+    )
 
     repeated = subprocess.run(
         [sys.executable, "-m", "resources.r_runtime", str(request.parent)],
@@ -337,7 +347,9 @@ def test_an_error_in_the_log_handler_still_ends_the_child(run: RunScript, tmp_pa
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        RRuntime().run(read_indicator(SCRIPTS / "loops_in_r.R"), {"visits": visits}, {}, tmp_path / "runs", cancel)
+        RRuntime().run(
+            read_indicator(SCRIPTS / "loops_in_r.R"), {"visits": visits}, {}, tmp_path / "runs", cancel
+        )
 
     assert not _processes_that_mention(str(tmp_path))
 
