@@ -1,6 +1,9 @@
 # Input tables for authors: CSV files of sample data, or data frames of their own, held to the header's @input lines.
 
-sample_folder <- function(root) file.path(Sys.getenv("DATA_HOME", file.path(dirname(root), "data")), "sample")
+sample_folder <- function(root) {
+  home <- Sys.getenv("DATA_HOME")
+  file.path(if (nzchar(home)) home else file.path(dirname(root), "data"), "sample")
+}
 
 # Named list of data frames for every declared input: from `given`, else from <folder>/<input>.csv.
 read_inputs <- function(header, given, folder) {
