@@ -36,9 +36,7 @@ _COLUMN = re.compile(r"(?:`(?P<quoted>[^`]+)`|(?P<plain>[^\s,<>`]+))\s*<(?P<type
 _TYPE = re.compile(r"(?P<type>\w+)(?:\s+(?P<low>-?[\d.]+?)?\.\.(?P<high>-?\d[\d.]*)?)?")
 _INPUT = re.compile(r"(?P<name>\S+)(?:\s+from\s+(?P<source>[^\s<]\S*))?(?:\s+(?P<columns>.*))?", re.DOTALL)
 _SOURCE = re.compile(r"(?P<layer>[a-z][a-z0-9_]*)/(?P<table>[a-z][a-z0-9_]*)")
-_PARAM = re.compile(
-    r"(?P<name>\S+)\s+<(?P<type>\w+)>\s*(?P<help>.*?)(?:,?\s*\bdefault\s+(?P<default>.+))?", re.DOTALL
-)
+_PARAM = re.compile(r"(?P<name>\S+)\s+<(?P<type>\w+)>\s*(?P<help>.*?)(?:,?\s*\bdefault\s+(?P<default>.+))?", re.DOTALL)
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -68,9 +66,7 @@ def _read(path: Path) -> str:
         raise HeaderError(path, None, "there is no such file") from None
     except UnicodeDecodeError as error:
         line = path.read_bytes().count(b"\n", 0, error.start) + 1
-        raise HeaderError(
-            path, line, "this is not UTF-8 text; in RStudio: File, Save with Encoding, UTF-8"
-        ) from None
+        raise HeaderError(path, line, "this is not UTF-8 text; in RStudio: File, Save with Encoding, UTF-8") from None
     return text.replace("\r\n", "\n")
 
 
@@ -143,9 +139,7 @@ class _Header:
 
     def _new(self, line: int, tag: str, name: str, known: object) -> None:
         if not _TABLE_NAME.fullmatch(name):
-            raise self.error(
-                line, f'@{tag} "{name}": a name has small letters, digits and _, and starts with a letter'
-            )
+            raise self.error(line, f'@{tag} "{name}": a name has small letters, digits and _, and starts with a letter')
         if name in cast("dict[str, object]", known):
             raise self.error(line, f'@{tag} "{name}" is declared twice')
 
@@ -166,9 +160,7 @@ class _Header:
             layer, table = source["layer"], source["table"]
         columns = self._columns(line, "input", match["columns"] or "")
         if not columns:
-            raise self.error(
-                line, f'@input "{name}" names no columns; write: @input {name} column <type>, ...'
-            )
+            raise self.error(line, f'@input "{name}" names no columns; write: @input {name} column <type>, ...')
         names = [column.name for column in columns]
         for column in names:
             if names.count(column) > 1:
@@ -178,9 +170,7 @@ class _Header:
     def _param(self, line: int, text: str) -> None:
         match = _PARAM.fullmatch(text)
         if match is None:
-            raise self.error(
-                line, "cannot read @param; write: @param name <type> what it does, default value"
-            )
+            raise self.error(line, "cannot read @param; write: @param name <type> what it does, default value")
         self._new(line, "param", match["name"], self.params)
         kind = self._type(line, match["type"])
         default = match["default"].strip() if match["default"] else None
@@ -212,17 +202,13 @@ class _Header:
         matches = list(_COLUMN.finditer(text))
         if not matches or text[: matches[0].start()].strip(" ,"):
             unread = text[: matches[0].start()] if matches else text
-            raise self.error(
-                line, f'@{tag}: cannot read "{unread.strip(" ,")}"; write: column <type>, column <type>'
-            )
+            raise self.error(line, f'@{tag}: cannot read "{unread.strip(" ,")}"; write: column <type>, column <type>')
         columns = []
         for match, following in zip(matches, [*matches[1:], None], strict=True):
             rest = text[match.end() : following.start() if following else len(text)].strip()
             note = "" if rest.startswith(",") else rest.rstrip(", ")
             if (rest.startswith(",") and rest.strip(" ,")) or (note and tag == "input"):
-                raise self.error(
-                    line, f'@{tag}: cannot read "{rest.strip(" ,")}"; write: column <type>, column <type>'
-                )
+                raise self.error(line, f'@{tag}: cannot read "{rest.strip(" ,")}"; write: column <type>, column <type>')
             columns.append(self._column(line, match["quoted"] or match["plain"], match["type"], note))
         return columns
 

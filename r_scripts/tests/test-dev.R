@@ -90,7 +90,7 @@ test_that("every type is read from CSV exactly", {
     paste0("#' T\n#' @input t s <text>, i <integer>, n <number>, f <flag>, d <date>, m <time>, `two words` <text>\n",
            "#' @output s <text>, i <integer>, n <number>, f <flag>, d <date>, m <time>, `two words` <text>\n",
            "copies <- function(t) t"),
-    list(t = c("m,two words,s,i,n,f,d,not declared",
+    list(t = c("\ufeffm,two words,s,i,n,f,d,not declared",
                "2020-03-29T01:30:00Z,\"a, b\",007,9007199254740992,1e-3,true,2020-02-29,x",
                ",,,,,,,",
                "2020-03-29 01:30:00.25,c,x,-1,2,FALSE,1900-01-01,x"))

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -112,7 +112,7 @@ class Exchange:
         if levels.null_count:  # a dictionary may itself hold null: decode, so that it becomes NA
             return self._text_to_r(levels.take(indices))
         block, separator = _block(levels)
-        codes = pc.fill_null(pc.add(indices.cast(pa.int32()), pa.scalar(1, pa.int32())), _NA_INTEGER)
+        codes = pc.fill_null(pc.add(indices.cast(pa.int32()), 1), _NA_INTEGER)
         return self._r["text_from_levels"](block, len(levels), separator, _integers(codes))
 
     def _integer_to_r(self, array: pa.Array) -> Any:
@@ -228,16 +228,12 @@ def _block(array: pa.Array) -> tuple[Any, str]:
     array = pc.fill_null(array, "")
     text = _text_bytes(array)
     if b"\0" in text:
-        raise _NoCounterpart(
-            "holds a NUL character, which R text cannot hold; clean it in the dataset's contract"
-        )
+        raise _NoCounterpart("holds a NUL character, which R text cannot hold; clean it in the dataset's contract")
     separator = ""
     if not text.isascii():
         separator = next((s for s in _SEPARATORS if s.encode() not in text), "")
         if not separator:
-            raise _NoCounterpart(
-                "mixes every control character that could separate its values; clean it first"
-            )
+            raise _NoCounterpart("mixes every control character that could separate its values; clean it first")
     empty, end = (pa.scalar(piece, pa.large_string()) for piece in ("", separator or "\0"))
     joined = pc.binary_join_element_wise(array, empty, end)
     return ri.ByteSexpVector.from_memoryview(memoryview(_text_bytes(joined))), separator
@@ -254,13 +250,11 @@ def _text_bytes(array: pa.Array) -> bytes:
 
 def _whole_as_double(array: pa.Array, low: int, high: int) -> pa.Array:
     if low < -_EXACT or high > _EXACT:
-        raise _NoCounterpart(
-            "holds whole numbers beyond 2^53, where R cannot count exactly; declare it <text>"
-        )
+        raise _NoCounterpart("holds whole numbers beyond 2^53, where R cannot count exactly; declare it <text>")
     return array.cast(pa.float64())
 
 
-def _values(array: pa.Array, code: str, size: int) -> memoryview:
+def _values(array: pa.Array, code: Literal["i", "d"], size: int) -> Any:
     data = array.buffers()[1]
     if data is None:
         return memoryview(b"").cast(code)
@@ -268,6 +262,7 @@ def _values(array: pa.Array, code: str, size: int) -> memoryview:
 
 
 def _integers(array: pa.Array) -> Any:
+    array = array.cast(pa.int32())  # arithmetic with a Python number gives int64, whose bytes R would read as pairs
     return ri.IntSexpVector.from_memoryview(_values(array, "i", 4)) if len(array) else ri.IntSexpVector([])
 
 
@@ -354,9 +349,7 @@ def _text(block: Any, length: int, missing: Any) -> pa.Array:
     size = len(block)
     address = int(openrlib.ffi.cast("uintptr_t", openrlib.RAW(block.__sexp__._cdata)))
     whole = pa.foreign_buffer(address, size, base=block)
-    one = pa.Array.from_buffers(
-        pa.large_binary(), 1, [None, pa.array([0, size], pa.int64()).buffers()[1], whole]
-    )
+    one = pa.Array.from_buffers(pa.large_binary(), 1, [None, pa.array([0, size], pa.int64()).buffers()[1], whole])
     # cast to string first: it checks that the bytes are UTF-8
     pieces = pc.split_pattern(one.cast(pa.large_string()), "\0").flatten()[:length].cast(pa.string())
     if missing is None or not len(missing):

@@ -133,9 +133,7 @@ def _run(request: dict[str, Any], pipe: Pipe) -> dict[str, Any]:
         pipe.session(_plain(harness["session_info"]()))
         if _is_null(loaded):
             return outcome(_plain(session["failure"]))
-        inputs = ri.ListSexpVector(
-            [_read(exchange, name, table) for name, table in request["inputs"].items()]
-        )
+        inputs = ri.ListSexpVector([_read(exchange, name, table) for name, table in request["inputs"].items()])
         names = ri.StrSexpVector(list(request["inputs"]))
         result = harness["call_with"](
             session,

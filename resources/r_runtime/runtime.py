@@ -114,9 +114,7 @@ class RRuntime:
 def _r_variables(program: str) -> dict[str, str]:
     """What R's own start script puts into the environment (R_HOME, library paths)."""
     bare = {"PATH": os.defpath, "LANG": "C.UTF-8"}
-    done = subprocess.run(
-        [program, "CMD", "env", "-0"], env=bare, capture_output=True, check=True, timeout=30
-    )
+    done = subprocess.run([program, "CMD", "env", "-0"], env=bare, capture_output=True, check=True, timeout=30)
     pairs = (entry.partition("=") for entry in done.stdout.decode().split("\0") if entry)
     return {name: value for name, _, value in pairs}
 
@@ -174,11 +172,7 @@ class _Run:
             mark=secrets.token_hex(16),
         )
         if ended.printed_lines:
-            lines = (
-                "1 printed line is"
-                if ended.printed_lines == 1
-                else f"{ended.printed_lines} printed lines are"
-            )
+            lines = "1 printed line is" if ended.printed_lines == 1 else f"{ended.printed_lines} printed lines are"
             on_event(Event("info", f"{lines} not shown; use message() for progress"))
         report = self.report
         if report and report["ok"] and ended.code == 0 and not ended.timed_out:
@@ -245,9 +239,7 @@ class _Run:
             self.sandbox = event["text"]
             on_event(Event("sandbox", f"sandbox: {self.sandbox}"))
             return
-        said = Event(
-            event["level"], self.scrubber.scrub(event["text"]), _file_name(event["file"]), event["line"]
-        )
+        said = Event(event["level"], self.scrubber.scrub(event["text"]), _file_name(event["file"]), event["line"])
         if said.file:
             self.last_place = f"{said.file} line {said.line}"
         on_event(said)
@@ -286,9 +278,7 @@ class _Run:
             and diagnosis.kind in ("killed", "quit", "crash", "memory", "timeout")
             and self.last_place
         ):
-            diagnosis = replace(
-                diagnosis, message=f"{diagnosis.message}; its last message came from {self.last_place}"
-            )
+            diagnosis = replace(diagnosis, message=f"{diagnosis.message}; its last message came from {self.last_place}")
         scrubbed = diagnosis.scrubbed(self.scrubber)
         return FailureCard(
             indicator=self.indicator.name,

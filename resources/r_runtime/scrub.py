@@ -64,9 +64,7 @@ class Scrubber:
     what was found. `seconds` bounds the time spent on it in a whole run; beyond it unknown text is withheld.
     """
 
-    def __init__(
-        self, tables: Iterable[tuple[Path, Mapping[str, str]]], public: str, seconds: float = 60.0
-    ) -> None:
+    def __init__(self, tables: Iterable[tuple[Path, Mapping[str, str]]], public: str, seconds: float = 60.0) -> None:
         self._tables = list(tables)
         self._words = {word.lower() for word in re.findall(r"\w+", public)}
         self._numbers = _TRIVIAL.union(_NUMBER.findall(public))
@@ -81,17 +79,12 @@ class Scrubber:
     def scrub_all(self, texts: Sequence[str]) -> list[str]:
         """Several texts at the price of one."""
         split = [self._tokens(text) for text in texts]
-        pieces = {
-            piece for text, tokens in zip(texts, split, strict=True) for _, _, piece in _pieces(text, tokens)
-        }
-        numbers = {
-            token.text for tokens in split for token in tokens if token.kind == "number" and not token.known
-        }
+        pieces = {piece for text, tokens in zip(texts, split, strict=True) for _, _, piece in _pieces(text, tokens)}
+        numbers = {token.text for tokens in split for token in tokens if token.kind == "number" and not token.known}
         numbers |= {match[0] for text in texts for match in _THOUSANDS.finditer(text)}
         if not self._look_up(pieces, numbers):
             return [
-                text if all(t.known for t in tokens) else WITHHELD
-                for text, tokens in zip(texts, split, strict=True)
+                text if all(t.known for t in tokens) else WITHHELD for text, tokens in zip(texts, split, strict=True)
             ]
         return [self._hide(text, tokens) for text, tokens in zip(texts, split, strict=True)]
 
@@ -208,9 +201,7 @@ def _numbers_in(column: Any, numbers: set[str]) -> set[str]:
     if pa.types.is_date(kind):
         column = column.cast(pa.date32()).cast(pa.int32())
     elif pa.types.is_timestamp(kind):
-        column = pc.divide(
-            column.cast(pa.timestamp("us", tz=kind.tz), safe=False).cast(pa.int64()), 1_000_000
-        )
+        column = pc.divide(column.cast(pa.timestamp("us", tz=kind.tz), safe=False).cast(pa.int64()), 1_000_000)
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
         return set()
     values = pc.abs(column.cast(pa.float64(), safe=False))

@@ -64,9 +64,7 @@ def scripts(tmp_path: Path) -> Path:
     root = tmp_path / "r_scripts"
     (root / "indicators").mkdir(parents=True)
     (root / "lib").mkdir()
-    (root / "lib" / "rates.R").write_text(
-        'source("more.R")\nrate <- function(n, d) n / d\n', encoding="utf-8"
-    )
+    (root / "lib" / "rates.R").write_text('source("more.R")\nrate <- function(n, d) n / d\n', encoding="utf-8")
     (root / "lib" / "more.R").write_text('source("rates.R")\nper <- 1e5\n', encoding="utf-8")
     return root
 
@@ -352,9 +350,9 @@ def test_r_and_python_read_the_same_header(scripts: Path) -> None:
     assert [header[tag] for tag in ("unit", "direction", "version", "owner", "minimum_n")] == [
         *(indicator.unit, indicator.direction, indicator.version, indicator.owner, indicator.minimum_n)
     ]
-    assert {
-        name: (table["source"], _columns(table["columns"])) for name, table in header["inputs"].items()
-    } == {name: ("/".join(table.asset_key), dict(table.columns)) for name, table in indicator.inputs.items()}
+    assert {name: (table["source"], _columns(table["columns"])) for name, table in header["inputs"].items()} == {
+        name: ("/".join(table.asset_key), dict(table.columns)) for name, table in indicator.inputs.items()
+    }
     assert _columns(header["outputs"]) == indicator.outputs
     assert header["params"] == {
         name: {"type": param.type, "help": param.help, "default": param.default}
@@ -380,12 +378,8 @@ def versions_after(scripts: Path, path: Path, changed: Path, text: str) -> tuple
     return before, read_indicator(path, harness).code_version
 
 
-@pytest.mark.parametrize(
-    "file", ["indicators/admissions_by_province.R", "lib/rates.R", "lib/more.R", "harness/run.R"]
-)
-def test_an_edit_of_the_script_its_helpers_or_the_harness_changes_the_code_version(
-    file: str, scripts: Path
-) -> None:
+@pytest.mark.parametrize("file", ["indicators/admissions_by_province.R", "lib/rates.R", "lib/more.R", "harness/run.R"])
+def test_an_edit_of_the_script_its_helpers_or_the_harness_changes_the_code_version(file: str, scripts: Path) -> None:
     path = write(scripts, "admissions_by_province", FULL)
     shutil.copytree(HARNESS, scripts / "harness")
     changed = scripts / file
@@ -395,9 +389,7 @@ def test_an_edit_of_the_script_its_helpers_or_the_harness_changes_the_code_versi
     assert before != after
 
 
-def test_other_files_line_endings_and_place_do_not_change_the_code_version(
-    scripts: Path, tmp_path: Path
-) -> None:
+def test_other_files_line_endings_and_place_do_not_change_the_code_version(scripts: Path, tmp_path: Path) -> None:
     path = write(scripts, "admissions_by_province", FULL)
     before = read_indicator(path).code_version
 

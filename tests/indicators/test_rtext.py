@@ -40,9 +40,7 @@ def test_the_arguments_of_a_function(code: str, arguments: tuple[str, ...]) -> N
     assert function.arguments == arguments
 
 
-@pytest.mark.parametrize(
-    "code", ["g <- function(a) a", "# f <- function(a) a", 'x <- "f <- function(a)"', "f <- 1"]
-)
+@pytest.mark.parametrize("code", ["g <- function(a) a", "# f <- function(a) a", 'x <- "f <- function(a)"', "f <- 1"])
 def test_a_function_that_is_not_there(code: str) -> None:
     assert rtext.find_function(code, rtext.mask(code), "f") is None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import signal
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -65,7 +64,7 @@ class R:
 
 
 @pytest.fixture(scope="module")
-def r() -> Iterator[R]:
+def r() -> R:
     os.environ["R_HOME"] = RRuntime().environment(Path("/tmp"))["R_HOME"]
     from resources.r_runtime.embedded import start_r
 
@@ -75,7 +74,7 @@ def r() -> Iterator[R]:
 
     from resources.r_runtime.exchange import Exchange
 
-    yield R(Exchange(harness), ri.evalr)
+    return R(Exchange(harness), ri.evalr)
 
 
 # --- Every type, there and back ------------------------------------------------------------------------------
@@ -140,9 +139,7 @@ def test_numbers_keep_every_bit(numbers: list[float], r: R) -> None:
 @given(words=st.lists(st.one_of(st.none(), _text), min_size=1, max_size=30))
 @settings(max_examples=50, deadline=None)
 def test_text_arrives_character_by_character(words: list[str | None], r: R) -> None:
-    code_points = (
-        'vapply(x, function(s) if (is.na(s)) NA_character_ else paste(utf8ToInt(s), collapse = " "), "")'
-    )
+    code_points = 'vapply(x, function(s) if (is.na(s)) NA_character_ else paste(utf8ToInt(s), collapse = " "), "")'
 
     seen = r.see(pa.array(words, pa.string()), "text", code_points)
 
@@ -238,7 +235,7 @@ def test_times_keep_their_microseconds(r: R) -> None:
 def test_times_finer_or_farther_than_r_can_hold_are_refused(r: R) -> None:
     from resources.r_runtime.exchange import ExchangeError
 
-    with pytest.raises(ExchangeError, match='column "x" .* is not exact as <time>'):
+    with pytest.raises(ExchangeError, match=r'column "x" .* is not exact as <time>'):
         r.see(pa.array([1], pa.timestamp("ns")), "time", "x")
     with pytest.raises(ExchangeError, match="too far from 1970"):
         r.see(pa.array([datetime(9000, 1, 1, 0, 0, 0, 1)], pa.timestamp("us")), "time", "x")
@@ -273,9 +270,7 @@ def test_a_dictionary_arrives_as_plain_text(r: R) -> None:
     column = pa.array(["b", None, "a", "b"]).dictionary_encode()
 
     assert r.see(column, "text", "c(class(x), x)") == ["character", "b", None, "a", "b"]
-    chunks = pa.chunked_array(
-        [pa.array(["a", "b"]).dictionary_encode(), pa.array(["c", "a"]).dictionary_encode()]
-    )
+    chunks = pa.chunked_array([pa.array(["a", "b"]).dictionary_encode(), pa.array(["c", "a"]).dictionary_encode()])
     assert list(r.exchange.to_r(chunks, "text", "x")) == ["a", "b", "c", "a"]
     with_null = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0]), pa.array(["a", None]))
     assert r.see(with_null, "text", "x") == ["a", None, "a"]
@@ -416,7 +411,4 @@ def test_what_has_no_exact_place_in_the_table_is_refused(code: str, kind: str, m
 def _bits(column: pa.ChunkedArray) -> list[object]:
     """Values with floats as their bits, so that NaN and -0.0 count; every NaN that is not missing is one NaN."""
     values: list[object] = column.to_pylist()
-    return [
-        ("nan" if math.isnan(value) else value.hex()) if isinstance(value, float) else value
-        for value in values
-    ]
+    return [("nan" if math.isnan(value) else value.hex()) if isinstance(value, float) else value for value in values]

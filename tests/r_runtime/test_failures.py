@@ -175,9 +175,7 @@ EXPECTED = [
         "evaluation nested too deeply",
         "sum(sapply(1:2, function(i) deeper(x + i)))",
     ),
-    Expected(
-        "missing_package", "missing_package", "there is no package called ‘PropCIs’", "library(PropCIs)"
-    ),
+    Expected("missing_package", "missing_package", "there is no package called ‘PropCIs’", "library(PropCIs)"),
     Expected(
         "missing_namespace",
         "missing_package",
@@ -285,9 +283,7 @@ def test_the_command_succeeds_once_the_script_is_mended(run: RunScript, tmp_path
     mended.parent.mkdir()
     script = SCRIPTS / "fraction.R"
     mended.write_text(script.read_text(encoding="utf-8").replace("2.5", "3"), encoding="utf-8")
-    request.write_text(
-        request.read_text(encoding="utf-8").replace(str(script), str(mended)), encoding="utf-8"
-    )
+    request.write_text(request.read_text(encoding="utf-8").replace(str(script), str(mended)), encoding="utf-8")
 
     repeated = subprocess.run(
         [sys.executable, "-m", "resources.r_runtime", str(request.parent)],
@@ -347,9 +343,7 @@ def test_an_error_in_the_log_handler_still_ends_the_child(run: RunScript, tmp_pa
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        RRuntime().run(
-            read_indicator(SCRIPTS / "loops_in_r.R"), {"visits": visits}, {}, tmp_path / "runs", cancel
-        )
+        RRuntime().run(read_indicator(SCRIPTS / "loops_in_r.R"), {"visits": visits}, {}, tmp_path / "runs", cancel)
 
     assert not _processes_that_mention(str(tmp_path))
 
@@ -390,3 +384,27 @@ def _is_complete(card: FailureCard) -> None:
     assert "\n" not in card.reproduce
     assert card.headline == text.splitlines()[0]
     assert dataclasses.replace(card, message="").text() != text
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["own_error", "builtin_error", "helper_error", "wrong_type", "returns_null", "syntax", "missing_package"],
+)
+def test_an_author_without_the_platform_sees_the_same_words(script: str, run: RunScript, tmp_path: Path) -> None:
+    samples = tmp_path / "sample"
+    samples.mkdir()
+    (samples / "visits.csv").write_text(
+        "patient,visit_date,age,score\nA,2019-03-17,47,1.5\nB,1987-11-30,83,2\nC,2001-06-08,,3\n",
+        encoding="utf-8",
+    )
+    program = (
+        f'source("{PROJECT}/r_scripts/dev.R"); '
+        f'tryCatch(run_indicator("{script}", folder = "{SCRIPTS}", samples = "{samples}"), '
+        'error = function(e) cat("CARD", conditionMessage(e), sep = ""))'
+    )
+    done = subprocess.run(["Rscript", "--vanilla", "-e", program], capture_output=True, text=True, check=True)
+
+    card = run(script).failure()
+
+    platform_card = re.split(r"\n\n(?:Inputs|What to do)\n", card.text())[0]
+    assert done.stdout.partition("CARD")[2] == platform_card

@@ -55,9 +55,7 @@ def test_a_run_tells_what_it_ran_with(run: RunScript) -> None:
     assert result.sandbox
 
 
-def test_messages_and_warnings_arrive_while_the_script_runs(
-    run: RunScript, visits: InputTable, tmp_path: Path
-) -> None:
+def test_messages_and_warnings_arrive_while_the_script_runs(run: RunScript, visits: InputTable, tmp_path: Path) -> None:
     arrived: list[tuple[float, str]] = []
 
     def note(event: Event) -> None:
@@ -122,9 +120,7 @@ def test_parameters_arrive_typed(run: RunScript) -> None:
         ),
     ],
 )
-def test_a_parameter_that_does_not_fit_is_named(
-    params: dict[str, object], message: str, run: RunScript
-) -> None:
+def test_a_parameter_that_does_not_fit_is_named(params: dict[str, object], message: str, run: RunScript) -> None:
     card = run("with_params", **params).failure()
 
     assert (card.kind, card.message) == ("arguments", message)
@@ -233,10 +229,7 @@ def test_the_parent_checks_the_files_itself(run: RunScript, tmp_path: Path) -> N
     (out / "lines.svg").unlink()
     assert problem_with_output(out, indicator, 1) == "the plot lines was not written"
     pq.write_table(pa.table({"n": ["1"]}), result.output)
-    assert (
-        problem_with_output(out, indicator, 1)
-        == "the output file does not have the declared columns and types"
-    )
+    assert problem_with_output(out, indicator, 1) == "the output file does not have the declared columns and types"
     result.output.write_bytes(b"PAR1")
     assert problem_with_output(out, indicator, 1) == "the output file is not readable Parquet"
     result.output.unlink()

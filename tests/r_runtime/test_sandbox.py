@@ -16,9 +16,7 @@ from resources.r_runtime import RRuntime
 from resources.r_runtime.sandbox import Sandbox, landlock_version
 from tests.r_runtime.conftest import SCRIPTS, RunScript
 
-needs_landlock = pytest.mark.skipif(
-    landlock_version() < 6, reason="this kernel has no Landlock with signal scopes"
-)
+needs_landlock = pytest.mark.skipif(landlock_version() < 6, reason="this kernel has no Landlock with signal scopes")
 needs_seccomp = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "aarch64"), reason="no seccomp rule for this machine"
 )

@@ -101,9 +101,7 @@ def test_what_r_says_of_itself_stays(text: str, path: Path) -> None:
 def test_what_the_script_says_itself_stays(path: Path) -> None:
     public = "if (age > 87) warning('Jan Jansen is a test patient, born 1950-02-28')"
 
-    assert (
-        scrubber(path, public).scrub("Jan Jansen, 87, born 1950-02-28") == "Jan Jansen, 87, born 1950-02-28"
-    )
+    assert scrubber(path, public).scrub("Jan Jansen, 87, born 1950-02-28") == "Jan Jansen, 87, born 1950-02-28"
 
 
 def test_when_time_is_up_unknown_text_is_withheld(path: Path) -> None:
@@ -112,9 +110,7 @@ def test_when_time_is_up_unknown_text_is_withheld(path: Path) -> None:
     assert busy.scrub_all(["step 1 of 2", "Jan Jansen"]) == ["step 1 of 2", WITHHELD]
 
 
-_plain = st.text(
-    st.characters(categories=["Lu", "Ll", "Nd", "Zs"], max_codepoint=0x17F), min_size=2, max_size=60
-)
+_plain = st.text(st.characters(categories=["Lu", "Ll", "Nd", "Zs"], max_codepoint=0x17F), min_size=2, max_size=60)
 
 
 @settings(max_examples=60, deadline=None)
