@@ -153,12 +153,12 @@ class _Run:
     @property
     def params(self) -> dict[str, str]:
         """Every parameter as text: given, or else the default."""
-        defaults = {name: p.default for name, p in self.indicator.params.items() if p.default is not None}
+        declared = self.indicator.params.items()
+        defaults = {name: text_of(param.parse(param.default)) for name, param in declared if param.default is not None}
         return defaults | self.given
 
     def execute(self, on_event: Callable[[Event], None], reproduce: str | None) -> RunResult:
         reader, writer = os.pipe()
-        os.set_inheritable(writer, True)
         request = self.folder / "request.json"
         request.write_text(json.dumps(self._request(writer), indent=1), encoding="utf-8")
         ended = run_child(
@@ -304,14 +304,7 @@ class _Run:
 
 _SYSTEM = (
     *("/usr", "/lib", "/lib64", "/bin", "/opt/R", "/etc/R", "/etc/ld.so.cache", "/etc/alternatives"),
-    *(
-        "/etc/localtime",
-        "/etc/timezone",
-        "/etc/fonts",
-        "/var/cache/fontconfig",
-        "/etc/nsswitch.conf",
-        "/etc/passwd",
-    ),
+    *("/etc/localtime", "/etc/timezone", "/etc/fonts", "/var/cache/fontconfig"),
     *("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu"),
 )
 

@@ -20,14 +20,14 @@ VISITS = pa.table(
     {
         "patient": ["Q7-Okonkwo", "Zelle Ørsted", "P-44417"],
         "visit_date": pa.array([date(2019, 3, 17), date(1987, 11, 30), date(2001, 6, 8)]),
-        "age": pa.array([47, 83, None], pa.int64()),
+        "age": pa.array([47, 30583, None], pa.int64()),
         "score": [12.34567, 99.25, 61.875],
         "not_declared": ["secret one", "secret two", "secret three"],
     }
 )
 CANARIES = (
     *("Q7-Okonkwo", "Okonkwo", "Zelle", "Ørsted", "P-44417", "44417"),
-    *("2019-03-17", "1987-11-30", "2001-06-08", "83", "12.34567", "12.35", "99.25", "61.88", "61.875"),
+    *("2019-03-17", "1987-11-30", "2001-06-08", "30583", "12.34567", "12.35", "99.25", "61.88", "61.875"),
 )
 
 

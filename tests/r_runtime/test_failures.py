@@ -7,12 +7,13 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from resources.r_runtime import Event, FailureCard, RRuntime
+from resources.r_runtime import Event, FailureCard, InputTable, RRuntime
 from tests.r_runtime.conftest import CANARIES, SCRIPTS, RunScript
 
 PROJECT = SCRIPTS.parents[3]
@@ -334,7 +335,6 @@ def test_an_error_in_the_log_handler_still_ends_the_child(run: RunScript, tmp_pa
         pass
 
     from platform_assets.indicators import read_indicator
-    from resources.r_runtime import InputTable
 
     visits = InputTable(tmp_path / "visits.parquet", "validated/visits", "4711", 3)
 
@@ -408,3 +408,35 @@ def test_an_author_without_the_platform_sees_the_same_words(script: str, run: Ru
 
     platform_card = re.split(r"\n\n(?:Inputs|What to do)\n", card.text())[0]
     assert done.stdout.partition("CARD")[2] == platform_card
+
+
+STARTS_A_LOOP = """
+import sys
+import time
+from pathlib import Path
+from platform_assets.indicators import read_indicator
+from resources.r_runtime import InputTable, RRuntime
+script, visits, folder = sys.argv[1:]
+table = InputTable(Path(visits), "validated/visits", "1", 3)
+RRuntime().run(read_indicator(script), {"visits": table}, {}, Path(folder), lambda event: print(event, flush=True))
+"""
+
+
+def test_a_killed_platform_leaves_no_r_behind(visits: InputTable, tmp_path: Path) -> None:
+    script, folder = SCRIPTS / "loops_in_r.R", tmp_path / "runs"
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTS_A_LOOP, str(script), str(visits.path), str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT,
+    ) as platform:
+        assert platform.stdout is not None
+        while "starting" not in platform.stdout.readline():
+            assert platform.poll() is None
+        assert _processes_that_mention(str(folder))
+        platform.kill()
+
+    deadline = time.monotonic() + 5
+    while _processes_that_mention(str(folder)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _processes_that_mention(str(folder))
