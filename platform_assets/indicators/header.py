@@ -36,9 +36,7 @@ _COLUMN = re.compile(r"(?:`(?P<quoted>[^`]+)`|(?P<plain>[^\s,<>`]+))\s*<(?P<type
 _TYPE = re.compile(r"(?P<type>\w+)(?:\s+(?P<low>-?[\d.]+?)?\.\.(?P<high>-?\d[\d.]*)?)?")
 _INPUT = re.compile(r"(?P<name>\S+)(?:\s+from\s+(?P<source>[^\s<]\S*))?(?:\s+(?P<columns>.*))?", re.DOTALL)
 _SOURCE = re.compile(r"(?P<layer>[a-z][a-z0-9_]*)/(?P<table>[a-z][a-z0-9_]*)")
-_PARAM = re.compile(
-    r"(?P<name>\S+)\s+<(?P<type>\w+)>\s*(?P<help>.*?)(?:,?\s*\bdefault\s+(?P<default>.+))?", re.DOTALL
-)
+_PARAM = re.compile(r"(?P<name>\S+)\s+<(?P<type>\w+)>\s*(?P<help>.*?)(?:,?\s*\bdefault\s+(?P<default>.+))?", re.DOTALL)
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -54,6 +52,7 @@ def read_indicator(path: Path | str, harness: Path = HARNESS) -> Indicator:
     header = _Header(path)
     for line, tag, text in _tags(path, code, header):
         header.add(line, tag, text)
+    header.check_complete()
     masked = rtext.mask(code)
     _check_function(path, code, masked, header)
     files = _files(path, code, masked)
@@ -67,9 +66,7 @@ def _read(path: Path) -> str:
         raise HeaderError(path, None, "there is no such file") from None
     except UnicodeDecodeError as error:
         line = path.read_bytes().count(b"\n", 0, error.start) + 1
-        raise HeaderError(
-            path, line, "this is not UTF-8 text; in RStudio: File, Save with Encoding, UTF-8"
-        ) from None
+        raise HeaderError(path, line, "this is not UTF-8 text; in RStudio: File, Save with Encoding, UTF-8") from None
     return text.replace("\r\n", "\n")
 
 
@@ -142,9 +139,7 @@ class _Header:
 
     def _new(self, line: int, tag: str, name: str, known: object) -> None:
         if not _TABLE_NAME.fullmatch(name):
-            raise self.error(
-                line, f'@{tag} "{name}": a name has small letters, digits and _, and starts with a letter'
-            )
+            raise self.error(line, f'@{tag} "{name}": a name has small letters, digits and _, and starts with a letter')
         if name in cast("dict[str, object]", known):
             raise self.error(line, f'@{tag} "{name}" is declared twice')
 
@@ -165,21 +160,17 @@ class _Header:
             layer, table = source["layer"], source["table"]
         columns = self._columns(line, "input", match["columns"] or "")
         if not columns:
-            raise self.error(
-                line, f'@input "{name}" names no columns; write: @input {name} column <type>, ...'
-            )
+            raise self.error(line, f'@input "{name}" names no columns; write: @input {name} column <type>, ...')
         names = [column.name for column in columns]
         for column in names:
             if names.count(column) > 1:
                 raise self.error(line, f'column "{column}" is declared twice')
-        self.inputs[name] = Input(name, {column.name: column for column in columns}, layer, table)
+        self.inputs[name] = Input(name, layer, table, {column.name: column for column in columns})
 
     def _param(self, line: int, text: str) -> None:
         match = _PARAM.fullmatch(text)
         if match is None:
-            raise self.error(
-                line, "cannot read @param; write: @param name <type> what it does, default value"
-            )
+            raise self.error(line, "cannot read @param; write: @param name <type> what it does, default value")
         self._new(line, "param", match["name"], self.params)
         kind = self._type(line, match["type"])
         default = match["default"].strip() if match["default"] else None
@@ -203,23 +194,21 @@ class _Header:
     def _type(self, line: int, name: str) -> ColumnType:
         if name not in COLUMN_TYPES:
             raise self.error(line, f"unknown type <{name}>; the types are {', '.join(COLUMN_TYPES)}")
-        return cast("ColumnType", name)
+        return name
 
     def _columns(self, line: int, tag: str, text: str) -> list[Column]:
+        if not text:
+            return []
         matches = list(_COLUMN.finditer(text))
-        if text and (not matches or text[: matches[0].start()].strip(" ,")):
+        if not matches or text[: matches[0].start()].strip(" ,"):
             unread = text[: matches[0].start()] if matches else text
-            raise self.error(
-                line, f'@{tag}: cannot read "{unread.strip(" ,")}"; write: column <type>, column <type>'
-            )
+            raise self.error(line, f'@{tag}: cannot read "{unread.strip(" ,")}"; write: column <type>, column <type>')
         columns = []
         for match, following in zip(matches, [*matches[1:], None], strict=True):
             rest = text[match.end() : following.start() if following else len(text)].strip()
             note = "" if rest.startswith(",") else rest.rstrip(", ")
             if (rest.startswith(",") and rest.strip(" ,")) or (note and tag == "input"):
-                raise self.error(
-                    line, f'@{tag}: cannot read "{rest.strip(" ,")}"; write: column <type>, column <type>'
-                )
+                raise self.error(line, f'@{tag}: cannot read "{rest.strip(" ,")}"; write: column <type>, column <type>')
             columns.append(self._column(line, match["quoted"] or match["plain"], match["type"], note))
         return columns
 
@@ -238,7 +227,7 @@ class _Header:
         except ValueError:
             raise self.error(line, f"cannot read the limits of <{declared}>; write <number 0..100>") from None
 
-    def indicator(self, files: tuple[Path, ...], code_version: str) -> Indicator:
+    def check_complete(self) -> None:
         while self.prose and not self.prose[0]:
             self.prose.pop(0)
         if not self.prose:
@@ -247,6 +236,8 @@ class _Header:
             raise self.error(None, "no @input line; write: #' @input table column <type>, column <type>")
         if not self.outputs:
             raise self.error(None, "no @output line; write: #' @output column <type>, column <type>")
+
+    def indicator(self, files: tuple[Path, ...], code_version: str) -> Indicator:
         minimum_n = self.single.get("minimum_n")
         return Indicator(
             name=self.path.stem,

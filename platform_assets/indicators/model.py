@@ -46,14 +46,14 @@ class Input:
     """A table that the indicator reads, and the only columns of it that reach R."""
 
     name: str
+    layer: str
+    table: str
     columns: Mapping[str, Column]
-    layer: str = "validated"
-    table: str = ""
 
     @property
     def asset_key(self) -> tuple[str, str]:
         """Layer and table, e.g. `("validated", "admissions")`."""
-        return (self.layer, self.table or self.name)
+        return (self.layer, self.table)
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,7 @@ def output_schema(indicator: Indicator) -> pandera.DataFrameSchema:
         )
         for column in indicator.outputs.values()
     }
-    return pandera.DataFrameSchema(
-        columns, strict=True, ordered=True, name=indicator.name, title=indicator.title
-    )
+    return pandera.DataFrameSchema(columns, strict=True, ordered=True, name=indicator.name, title=indicator.title)
 
 
 def _limits(column: Column) -> list[pandera.Check]:

@@ -86,15 +86,15 @@ check_column <- function(x, column, declared, rows, kind = "wrong_output", says 
     if (n == 1) paste("in row", which(bad)) else sprintf("in %d rows, first in row %d", n, which(bad)[1])
   }
   if (class == "character") {
-    x <- enc2utf8(as.vector(x))
-    bad <- Encoding(x) == "bytes" | !validUTF8(x)
+    x <- as.vector(x)
+    bad <- Encoding(x) == "bytes" | !validEnc(x)
     if (any(bad)) wrong("is not valid UTF-8 text ", at_rows(bad), ": read its file with its own encoding")
-    return(x)
+    return(enc2utf8(x))
   }
   if (class == "factor") {
-    levels <- enc2utf8(levels(x))
-    if (!all(validUTF8(levels))) wrong("has levels that are not valid UTF-8: read its file with its own encoding")
-    return(levels[as.integer(x)])
+    levels <- levels(x)
+    if (!all(validEnc(levels))) wrong("has levels that are not valid UTF-8: read its file with its own encoding")
+    return(enc2utf8(levels)[as.integer(x)])
   }
   if (class == "integer64") return(structure(as.vector(unclass(x)), class = "integer64"))
   plain <- as.vector(unclass(x))

@@ -117,17 +117,13 @@ class FailureCard:
         """The card for a log or a terminal."""
         blocks = [self.headline, _indent(self.message)]
         if self.code:
-            blocks.append(
-                "\n".join(f"{'>' if c.marked else ' '} {c.number:4d} | {c.text}" for c in self.code)
-            )
+            blocks.append("\n".join(f"{'>' if c.marked else ' '} {c.number:4d} | {c.text}" for c in self.code))
         if self.stack:
             blocks.append("Call stack, outermost first\n" + _table([_frame(f) for f in self.stack]))
         if self.warnings:
             blocks.append(f"Warnings before it ({len(self.warnings)})\n" + _table(_warnings(self.warnings)))
         if self.inputs:
-            blocks.append(
-                "Inputs\n" + _table([[name, *_input(table)] for name, table in self.inputs.items()])
-            )
+            blocks.append("Inputs\n" + _table([[name, *_input(table)] for name, table in self.inputs.items()]))
         if self.params:
             blocks.append("Parameters\n" + _table([[name, value] for name, value in self.params.items()]))
         if self.advice:
@@ -143,9 +139,7 @@ class FailureCard:
             code = "\n".join(f"{'>' if c.marked else ' '} {c.number:4d} | {c.text}" for c in self.code)
             blocks.append(_fence(code, "r"))
         if self.stack:
-            blocks.append(
-                "**Call stack**, outermost first\n\n" + _rows(["call", "from"], map(_frame, self.stack))
-            )
+            blocks.append("**Call stack**, outermost first\n\n" + _rows(["call", "from"], map(_frame, self.stack)))
         if self.warnings:
             heading = f"**Warnings before it** ({len(self.warnings)})\n\n"
             blocks.append(heading + _rows(["warning", "from"], _warnings(self.warnings)))
@@ -153,9 +147,7 @@ class FailureCard:
             rows = ([name, *_input(table)] for name, table in self.inputs.items())
             blocks.append("**Inputs**\n\n" + _rows(["input", "table", "snapshot", "rows"], rows))
         if self.params:
-            blocks.append(
-                "**Parameters**\n\n" + _rows(["parameter", "value"], map(list, self.params.items()))
-            )
+            blocks.append("**Parameters**\n\n" + _rows(["parameter", "value"], map(list, self.params.items())))
         if self.advice:
             blocks.append(f"**What to do**: {_escape(self.advice)}")
         blocks.append(f"**Ran with** {_escape(self.ran_with)}")
@@ -184,9 +176,7 @@ class IndicatorFailed(Exception):
         super().__init__(card.text())
 
 
-def code_around(
-    path: Path, line: int | None, end_line: int | None = None, around: int = 3
-) -> tuple[CodeLine, ...]:
+def code_around(path: Path, line: int | None, end_line: int | None = None, around: int = 3) -> tuple[CodeLine, ...]:
     """The lines of the script around a statement; at most a dozen of the statement itself."""
     if line is None or not path.is_file():
         return ()
@@ -194,8 +184,7 @@ def code_around(
     last = min(max(end_line or line, line), line + 11)
     first_shown, last_shown = max(1, line - around), min(len(lines), last + around)
     return tuple(
-        CodeLine(number, lines[number - 1], line <= number <= last)
-        for number in range(first_shown, last_shown + 1)
+        CodeLine(number, lines[number - 1], line <= number <= last) for number in range(first_shown, last_shown + 1)
     )
 
 
@@ -223,8 +212,7 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     """Left-aligned columns; a long first cell does not push the others out."""
     widths = [min(70, max(len(row[i]) for row in rows)) for i in range(len(rows[0]))]
     return "\n".join(
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
 
 

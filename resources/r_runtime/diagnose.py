@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from resources.r_runtime.runtime import RRuntime
 
 MOST_CALL = 140
-_NO_MEMORY = re.compile(
-    r"cannot allocate|bad_alloc|MemoryError|memory exhausted|out of memory", re.IGNORECASE
-)
+_NO_MEMORY = re.compile(r"cannot allocate|bad_alloc|MemoryError|memory exhausted|out of memory", re.IGNORECASE)
 _R_TRACEBACK = re.compile(
     r"^Traceback:\n(?P<calls>(?: *\d+: .*\n(?:(?! *\d+: |An irrecoverable|Possible).*\n)*)+)", re.M
 )
@@ -43,9 +41,7 @@ class Diagnosis:
         """The same, without values of the input tables."""
         texts = [self.message, self.call or "", *(frame.call for frame in self.stack)]
         message, call, *calls = scrubber.scrub_all(texts)
-        stack = tuple(
-            replace(frame, call=_short(text)) for frame, text in zip(self.stack, calls, strict=True)
-        )
+        stack = tuple(replace(frame, call=_short(text)) for frame, text in zip(self.stack, calls, strict=True))
         return replace(self, message=message, call=_short(call) or None, stack=stack)
 
     def code(self, files: Sequence[Path]) -> tuple[CodeLine, ...]:
@@ -54,9 +50,7 @@ class Diagnosis:
         return code_around(path, self.line, self.end_line) if path else ()
 
 
-def diagnose(
-    ended: Exit, report: Mapping[str, Any] | None, indicator: Indicator, runtime: RRuntime
-) -> Diagnosis:
+def diagnose(ended: Exit, report: Mapping[str, Any] | None, indicator: Indicator, runtime: RRuntime) -> Diagnosis:
     """The most telling account of a failed run."""
     reported = _reported(report)
     if ended.timed_out:
@@ -96,8 +90,7 @@ def _reported(report: Mapping[str, Any] | None) -> Diagnosis | None:
         call=failure.get("call"),
         phase=failure.get("phase") or "",
         stack=tuple(
-            Frame(frame["call"], _name(frame.get("file")), frame.get("line"))
-            for frame in failure.get("stack") or []
+            Frame(frame["call"], _name(frame.get("file")), frame.get("line")) for frame in failure.get("stack") or []
         ),
     )
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -172,6 +172,8 @@ class Exchange:
         arrays = []
         for index, (name, kind) in enumerate(columns.items()):
             packed = self._r["pack_column"](frame[index])
+            if packed[0][0] not in _FORMS[kind]:
+                raise ExchangeError(f'column "{name}" left R as {packed[0][0]}, which is not <{kind}>')
             try:
                 arrays.append(_unpack(packed, kind))
             except pa.ArrowInvalid:
@@ -226,16 +228,12 @@ def _block(array: pa.Array) -> tuple[Any, str]:
     array = pc.fill_null(array, "")
     text = _text_bytes(array)
     if b"\0" in text:
-        raise _NoCounterpart(
-            "holds a NUL character, which R text cannot hold; clean it in the dataset's contract"
-        )
+        raise _NoCounterpart("holds a NUL character, which R text cannot hold; clean it in the dataset's contract")
     separator = ""
     if not text.isascii():
         separator = next((s for s in _SEPARATORS if s.encode() not in text), "")
         if not separator:
-            raise _NoCounterpart(
-                "mixes every control character that could separate its values; clean it first"
-            )
+            raise _NoCounterpart("mixes every control character that could separate its values; clean it first")
     empty, end = (pa.scalar(piece, pa.large_string()) for piece in ("", separator or "\0"))
     joined = pc.binary_join_element_wise(array, empty, end)
     return ri.ByteSexpVector.from_memoryview(memoryview(_text_bytes(joined))), separator
@@ -252,13 +250,11 @@ def _text_bytes(array: pa.Array) -> bytes:
 
 def _whole_as_double(array: pa.Array, low: int, high: int) -> pa.Array:
     if low < -_EXACT or high > _EXACT:
-        raise _NoCounterpart(
-            "holds whole numbers beyond 2^53, where R cannot count exactly; declare it <text>"
-        )
+        raise _NoCounterpart("holds whole numbers beyond 2^53, where R cannot count exactly; declare it <text>")
     return array.cast(pa.float64())
 
 
-def _values(array: pa.Array, code: str, size: int) -> memoryview:
+def _values(array: pa.Array, code: Literal["i", "d"], size: int) -> Any:
     data = array.buffers()[1]
     if data is None:
         return memoryview(b"").cast(code)
@@ -281,6 +277,17 @@ def _doubles(array: pa.Array) -> Any:
 
 def _micros(seconds: pa.Array) -> pa.Array:
     return pc.round(pc.multiply(seconds, 1e6)).cast(pa.int64())
+
+
+# Forms of pack_column() in exchange.R that each declared type may have.
+_FORMS = {
+    "text": ("block", "levels"),
+    "integer": ("integer", "double", "integer64"),
+    "number": ("double",),
+    "flag": ("logical",),
+    "date": ("double",),
+    "time": ("double",),
+}
 
 
 # --- R vectors as Arrow -------------------------------------------------------------------------------------
@@ -342,9 +349,7 @@ def _text(block: Any, length: int, missing: Any) -> pa.Array:
     size = len(block)
     address = int(openrlib.ffi.cast("uintptr_t", openrlib.RAW(block.__sexp__._cdata)))
     whole = pa.foreign_buffer(address, size, base=block)
-    one = pa.Array.from_buffers(
-        pa.large_binary(), 1, [None, pa.array([0, size], pa.int64()).buffers()[1], whole]
-    )
+    one = pa.Array.from_buffers(pa.large_binary(), 1, [None, pa.array([0, size], pa.int64()).buffers()[1], whole])
     # cast to string first: it checks that the bytes are UTF-8
     pieces = pc.split_pattern(one.cast(pa.large_string()), "\0").flatten()[:length].cast(pa.string())
     if missing is None or not len(missing):

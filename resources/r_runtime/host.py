@@ -133,9 +133,7 @@ def _run(request: dict[str, Any], pipe: Pipe) -> dict[str, Any]:
         pipe.session(_plain(harness["session_info"]()))
         if _is_null(loaded):
             return outcome(_plain(session["failure"]))
-        inputs = ri.ListSexpVector(
-            [_read(exchange, name, table) for name, table in request["inputs"].items()]
-        )
+        inputs = ri.ListSexpVector([_read(exchange, name, table) for name, table in request["inputs"].items()])
         names = ri.StrSexpVector(list(request["inputs"]))
         result = harness["call_with"](
             session,
@@ -147,8 +145,6 @@ def _run(request: dict[str, Any], pipe: Pipe) -> dict[str, Any]:
         )
         if _is_null(result):
             return outcome(_plain(session["failure"]))
-        types = {name: column["type"] for name, column in request["spec"]["outputs"].items()}
-        table = exchange.frame_to_arrow(result[0], types)
     except ExchangeError as error:
         return outcome({"kind": "input", "message": str(error), "phase": "exchange"})
     except RRuntimeError:
@@ -156,6 +152,12 @@ def _run(request: dict[str, Any], pipe: Pipe) -> dict[str, Any]:
         message = _plain(ri.baseenv["geterrmessage"]())
         kind = "recursion" if "stack" in message else "timeout" if not message.strip() else "error"
         return outcome({"kind": kind, "message": message.strip(), "phase": _plain(session["phase"])})
+
+    types = {name: column["type"] for name, column in request["spec"]["outputs"].items()}
+    try:
+        table = exchange.frame_to_arrow(result[0], types)
+    except ExchangeError as error:
+        return outcome({"kind": "wrong_output", "message": str(error), "phase": "exchange"})
 
     import pyarrow.parquet as pq
 

@@ -100,9 +100,7 @@ def run_child(
         )
 
 
-def _stops(
-    deadline: float, grace: float
-) -> Iterator[tuple[float, Callable[[subprocess.Popen[bytes]], None]]]:
+def _stops(deadline: float, grace: float) -> Iterator[tuple[float, Callable[[subprocess.Popen[bytes]], None]]]:
     """When to stop the child, and how, each attempt harder than the one before."""
     when = deadline
     while when < deadline + grace:

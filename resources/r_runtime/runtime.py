@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from resources.r_runtime.card import FailureCard, IndicatorFailed
 from resources.r_runtime.diagnose import Diagnosis, diagnose
 from resources.r_runtime.model import Event, InputTable, PlotFile, RunResult, Session, Warned
+from resources.r_runtime.output import OUTPUT, problem_with_output
 from resources.r_runtime.process import Exit, run_child
 from resources.r_runtime.scrub import Scrubber
 from resources.r_runtime.slots import Slots
@@ -113,9 +114,7 @@ class RRuntime:
 def _r_variables(program: str) -> dict[str, str]:
     """What R's own start script puts into the environment (R_HOME, library paths)."""
     bare = {"PATH": os.defpath, "LANG": "C.UTF-8"}
-    done = subprocess.run(
-        [program, "CMD", "env", "-0"], env=bare, capture_output=True, check=True, timeout=30
-    )
+    done = subprocess.run([program, "CMD", "env", "-0"], env=bare, capture_output=True, check=True, timeout=30)
     pairs = (entry.partition("=") for entry in done.stdout.decode().split("\0") if entry)
     return {name: value for name, _, value in pairs}
 
@@ -137,7 +136,7 @@ class _Run:
         self.folder = Path(tempfile.mkdtemp(prefix=f"{indicator.name}-", dir=run_dir)).resolve()
         for part in ("tmp", "out"):
             (self.folder / part).mkdir(mode=0o700)
-        self.output = self.folder / "out" / "data.parquet"
+        self.output = self.folder / "out" / OUTPUT
         self.report: dict[str, Any] | None = None
         self.session = Session()
         self.last_place: str | None = None
@@ -154,12 +153,12 @@ class _Run:
     @property
     def params(self) -> dict[str, str]:
         """Every parameter as text: given, or else the default."""
-        defaults = {name: p.default for name, p in self.indicator.params.items() if p.default is not None}
+        declared = self.indicator.params.items()
+        defaults = {name: text_of(param.parse(param.default)) for name, param in declared if param.default is not None}
         return defaults | self.given
 
     def execute(self, on_event: Callable[[Event], None], reproduce: str | None) -> RunResult:
         reader, writer = os.pipe()
-        os.set_inheritable(writer, True)
         request = self.folder / "request.json"
         request.write_text(json.dumps(self._request(writer), indent=1), encoding="utf-8")
         ended = run_child(
@@ -173,15 +172,11 @@ class _Run:
             mark=secrets.token_hex(16),
         )
         if ended.printed_lines:
-            lines = (
-                "1 printed line is"
-                if ended.printed_lines == 1
-                else f"{ended.printed_lines} printed lines are"
-            )
+            lines = "1 printed line is" if ended.printed_lines == 1 else f"{ended.printed_lines} printed lines are"
             on_event(Event("info", f"{lines} not shown; use message() for progress"))
         report = self.report
         if report and report["ok"] and ended.code == 0 and not ended.timed_out:
-            problem = self._problem_with_output(report)
+            problem = problem_with_output(self.folder / "out", self.indicator, report["rows"])
             if problem is None:
                 return self._result(report, ended)
             diagnosis = Diagnosis("platform", problem)
@@ -244,36 +239,10 @@ class _Run:
             self.sandbox = event["text"]
             on_event(Event("sandbox", f"sandbox: {self.sandbox}"))
             return
-        said = Event(
-            event["level"], self.scrubber.scrub(event["text"]), _file_name(event["file"]), event["line"]
-        )
+        said = Event(event["level"], self.scrubber.scrub(event["text"]), _file_name(event["file"]), event["line"])
         if said.file:
             self.last_place = f"{said.file} line {said.line}"
         on_event(said)
-
-    def _problem_with_output(self, report: Mapping[str, Any]) -> str | None:
-        """Why the file that the child wrote cannot be the declared table; None if it is."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        from resources.r_runtime.types import arrow_schema
-
-        if not self.output.is_file():
-            return "the child said that it was done but left no output file"
-        try:
-            metadata = pq.read_metadata(self.output)
-            schema = metadata.schema.to_arrow_schema().remove_metadata()
-        except pa.ArrowInvalid:
-            return "the output file is not readable Parquet"
-        wanted = arrow_schema({name: column.type for name, column in self.indicator.outputs.items()})
-        if not schema.equals(wanted):
-            return "the output file does not have the declared columns and types"
-        if metadata.num_rows != report["rows"]:
-            return "the output file does not have the rows that the child reported"
-        for plot in self.indicator.plots:
-            if not all((self.folder / "out" / f"{plot}.{kind}").is_file() for kind in ("svg", "png")):
-                return f"the plot {plot} was not written"
-        return None
 
     def _result(self, report: Mapping[str, Any], ended: Exit) -> RunResult:
         out = self.folder / "out"
@@ -309,9 +278,7 @@ class _Run:
             and diagnosis.kind in ("killed", "quit", "crash", "memory", "timeout")
             and self.last_place
         ):
-            diagnosis = replace(
-                diagnosis, message=f"{diagnosis.message}; its last message came from {self.last_place}"
-            )
+            diagnosis = replace(diagnosis, message=f"{diagnosis.message}; its last message came from {self.last_place}")
         scrubbed = diagnosis.scrubbed(self.scrubber)
         return FailureCard(
             indicator=self.indicator.name,
@@ -337,14 +304,7 @@ class _Run:
 
 _SYSTEM = (
     *("/usr", "/lib", "/lib64", "/bin", "/opt/R", "/etc/R", "/etc/ld.so.cache", "/etc/alternatives"),
-    *(
-        "/etc/localtime",
-        "/etc/timezone",
-        "/etc/fonts",
-        "/var/cache/fontconfig",
-        "/etc/nsswitch.conf",
-        "/etc/passwd",
-    ),
+    *("/etc/localtime", "/etc/timezone", "/etc/fonts", "/var/cache/fontconfig"),
     *("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu"),
 )
 

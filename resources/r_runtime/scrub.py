@@ -26,7 +26,7 @@ _TOKEN = re.compile(
       (?P<date>\b(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}
          |\d{1,2}[ ](?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ ]\d{4})
          (?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?Z?)?\b)
-    | (?P<number>(?<![\w.])(?:\d[\d,]*\.?\d*|\.\d+)(?:e[+-]?\d+)?(?![\w]))
+    | (?P<number>(?<![\w.])(?:\d+(?:\.\d+)?|\.\d+)(?:e[+-]?\d+)?(?!\w))
     | (?P<word>\w+)
     | (?P<mark>[^\w\s])
     """,
@@ -39,11 +39,13 @@ _UNITS = (
 )
 _COUNTS_AFTER = re.compile(rf"\s*(?:{_UNITS})(?![\w])", re.IGNORECASE)
 _COUNTS_BEFORE = re.compile(
-    rf"(?:\b(?:{_UNITS}|size|length|nrow|ncol|index|n|usage|fold|limit|version|seed)\s*[:=#]?\s*|\^)\Z",
+    rf"(?:\b(?:{_UNITS}|has|size|length|nrow|ncol|index|n|usage|fold|limit|version|seed)\s*[:=#]?\s*|\^)\Z",
     re.IGNORECASE,
 )
 _CONTINUES = re.compile(r"(?P<number>\d)\s*(?:,|and|vs\.?|/|-|x)\s*\Z", re.IGNORECASE)
-_TRIVIAL = {0.0, 1.0}
+_NUMBER = re.compile(r"(?<![\w.])(?:\d+(?:\.\d+)?|\.\d+)(?:e[+-]?\d+)?(?!\w)", re.IGNORECASE)
+_THOUSANDS = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\w,])")
+_TRIVIAL = {"0", "1"}
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,10 @@ class Scrubber:
     what was found. `seconds` bounds the time spent on it in a whole run; beyond it unknown text is withheld.
     """
 
-    def __init__(
-        self, tables: Iterable[tuple[Path, Mapping[str, str]]], public: str, seconds: float = 60.0
-    ) -> None:
+    def __init__(self, tables: Iterable[tuple[Path, Mapping[str, str]]], public: str, seconds: float = 60.0) -> None:
         self._tables = list(tables)
         self._words = {word.lower() for word in re.findall(r"\w+", public)}
-        self._numbers = {
-            _number(text) for text in re.findall(r"(?<![\w.])\d[\d.]*(?:e[+-]?\d+)?(?!\w)", public)
-        }
+        self._numbers = _TRIVIAL.union(_NUMBER.findall(public))
         self._public = public.lower()
         self._budget = seconds
         self._tested: dict[str, bool] = {}
@@ -81,16 +79,12 @@ class Scrubber:
     def scrub_all(self, texts: Sequence[str]) -> list[str]:
         """Several texts at the price of one."""
         split = [self._tokens(text) for text in texts]
-        pieces = {
-            piece for text, tokens in zip(texts, split, strict=True) for _, _, piece in _pieces(text, tokens)
-        }
-        numbers = {
-            token.text for tokens in split for token in tokens if token.kind == "number" and not token.known
-        }
+        pieces = {piece for text, tokens in zip(texts, split, strict=True) for _, _, piece in _pieces(text, tokens)}
+        numbers = {token.text for tokens in split for token in tokens if token.kind == "number" and not token.known}
+        numbers |= {match[0] for text in texts for match in _THOUSANDS.finditer(text)}
         if not self._look_up(pieces, numbers):
             return [
-                text if all(t.known for t in tokens) else WITHHELD
-                for text, tokens in zip(texts, split, strict=True)
+                text if all(t.known for t in tokens) else WITHHELD for text, tokens in zip(texts, split, strict=True)
             ]
         return [self._hide(text, tokens) for text, tokens in zip(texts, split, strict=True)]
 
@@ -112,8 +106,7 @@ class Scrubber:
         return tokens
 
     def _counts(self, text: str, match: re.Match[str], before: Sequence[_Token]) -> bool:
-        number = _number(match[0])
-        if number in _TRIVIAL or number in self._numbers:
+        if match[0] in self._numbers:
             return True
         head = text[max(0, match.start() - 30) : match.start()]
         if _COUNTS_AFTER.match(text, match.end()) or _COUNTS_BEFORE.search(head):
@@ -146,6 +139,7 @@ class Scrubber:
             for token in tokens
             if token.kind == "number" and not token.known and self._tested.get(f"#{token.text}")
         ]
+        spans += [match.span() for match in _THOUSANDS.finditer(text) if self._tested.get(f"#{match[0]}")]
         for start, end, piece in _pieces(text, tokens):
             if self._tested.get(piece):
                 spans.append((start, _line_end(text, end) if end - start >= _PREFIX else end))
@@ -207,9 +201,7 @@ def _numbers_in(column: Any, numbers: set[str]) -> set[str]:
     if pa.types.is_date(kind):
         column = column.cast(pa.date32()).cast(pa.int32())
     elif pa.types.is_timestamp(kind):
-        column = pc.divide(
-            column.cast(pa.timestamp("us", tz=kind.tz), safe=False).cast(pa.int64()), 1_000_000
-        )
+        column = pc.divide(column.cast(pa.timestamp("us", tz=kind.tz), safe=False).cast(pa.int64()), 1_000_000)
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
         return set()
     values = pc.abs(column.cast(pa.float64(), safe=False))
@@ -230,7 +222,7 @@ def _is_text(kind: Any) -> bool:
 
 def _number(text: str) -> float:
     try:
-        return float(text.replace(",", "").rstrip("."))
+        return float(text.replace(",", ""))
     except ValueError:
         return float("nan")
 

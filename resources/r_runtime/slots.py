@@ -42,7 +42,5 @@ class Slots:
                     os.close(handle)
                 return
             if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(
-                    f"no free place among {self.count} for R runs in {timeout_seconds:g} seconds"
-                )
+                raise TimeoutError(f"no free place among {self.count} for R runs in {timeout_seconds:g} seconds")
             time.sleep(0.1)

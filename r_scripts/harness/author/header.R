@@ -13,7 +13,7 @@ read_header <- function(path) {
   code <- read_code(path)
   header <- list(
     name = sub("[.][Rr]$", "", basename(path)), script = path, title = "", description = "", inputs = list(),
-    params = list(), outputs = list(), plots = character(), unit = "", direction = "neutral", version = "1",
+    params = list(), outputs = list(), plots = list(), unit = "", direction = "neutral", version = "1",
     owner = "", minimum_n = NULL
   )
   read <- header_lines(path, code)

@@ -1,6 +1,9 @@
 # Input tables for authors: CSV files of sample data, or data frames of their own, held to the header's @input lines.
 
-sample_folder <- function(root) file.path(Sys.getenv("DATA_HOME", file.path(dirname(root), "data")), "sample")
+sample_folder <- function(root) {
+  home <- Sys.getenv("DATA_HOME")
+  file.path(if (nzchar(home)) home else file.path(dirname(root), "data"), "sample")
+}
 
 # Named list of data frames for every declared input: from `given`, else from <folder>/<input>.csv.
 read_inputs <- function(header, given, folder) {
@@ -32,9 +35,10 @@ check_input <- function(table, declared, input) {
 # A CSV file (UTF-8, commas, a header line; an empty field or NA is missing), read by the declared types.
 read_sample <- function(path, declared, input) {
   text <- utils::read.csv(
-    path, colClasses = "character", na.strings = c("", "NA"), check.names = FALSE, encoding = "UTF-8",
-    fileEncoding = "UTF-8-BOM", strip.white = TRUE
+    path, colClasses = "character", na.strings = c("", "NA"), check.names = FALSE, encoding = "UTF-8", strip.white = TRUE
   )
+  Encoding(names(text)) <- "UTF-8"
+  names(text)[1] <- sub("^\ufeff", "", names(text)[1]) # the mark that Excel puts first
   check_present(names(text), declared, input)
   columns <- lapply(names(declared), function(column) {
     as_type(text[[column]], declared[[column]]$type, function(row, example) {

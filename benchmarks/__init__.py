@@ -1,0 +1,1 @@
+"""Measurements. Each module has `main()`, which prints a small table in Markdown and returns it."""

@@ -1,0 +1,422 @@
+"""Headers are read from text: what they declare, and what is said of those that cannot be understood."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platform_assets.indicators import (
+    HARNESS,
+    Column,
+    HeaderError,
+    Indicator,
+    Input,
+    Param,
+    Plot,
+    list_indicators,
+    read_indicator,
+)
+
+FULL = """
+    #' Hospital admissions by province
+    #'
+    #' Counted over all dates up to `until`.
+    #' Admissions without a province are left out.
+    #'
+    #' @input admissions   report_date <date>, province <text>,
+    #'                     admissions <integer>
+    #' @input earlier from indicators/admissions_last_year  `province name` <text>, per_100k <number>
+    #' @param until        <date> last report date counted, default 2020-09-14
+    #' @param label        <text> shown in the plot
+    #' @output province <text> where the patient lives, not where the hospital is
+    #' @output admissions <integer 0..>, share <number 0..1> of the whole country,
+    #'   `change (%)` <number -100..>
+    #' @plot  ranking      Provinces by rate
+    #' @unit per 100,000 inhabitants
+    #' @direction higher is worse
+    #' @version 2.1
+    #' @owner team:surveillance
+    #' @minimum_n 10
+    library(dplyr)
+    source("../lib/rates.R") # and not source(this)
+
+    helper <- function(x, y = c("a", "b)")) x
+
+    #' @input ignored because it is not in the first block
+    admissions_by_province <- function(admissions, # a comment, with (brackets
+                                       earlier, params = list(until = "2020-01-01")) {
+      helper("source('not/this.R')")
+    }
+"""
+SHORT = "#' T\n#' @input a x <text>\n#' @output x <text>\n"
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Path:
+    """An empty r_scripts folder with one helper file."""
+    root = tmp_path / "r_scripts"
+    (root / "indicators").mkdir(parents=True)
+    (root / "lib").mkdir()
+    (root / "lib" / "rates.R").write_text('source("more.R")\nrate <- function(n, d) n / d\n', encoding="utf-8")
+    (root / "lib" / "more.R").write_text('source("rates.R")\nper <- 1e5\n', encoding="utf-8")
+    return root
+
+
+def write(scripts: Path, name: str, text: str) -> Path:
+    path = scripts / "indicators" / f"{name}.R"
+    path.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
+    return path
+
+
+def test_everything_that_a_header_can_declare(scripts: Path) -> None:
+    indicator = read_indicator(write(scripts, "admissions_by_province", FULL))
+
+    assert indicator == Indicator(
+        name="admissions_by_province",
+        path=scripts / "indicators" / "admissions_by_province.R",
+        title="Hospital admissions by province",
+        description="Counted over all dates up to `until`.\nAdmissions without a province are left out.",
+        inputs={
+            "admissions": Input(
+                "admissions",
+                "validated",
+                "admissions",
+                {
+                    "report_date": Column("report_date", "date"),
+                    "province": Column("province", "text"),
+                    "admissions": Column("admissions", "integer"),
+                },
+            ),
+            "earlier": Input(
+                "earlier",
+                "indicators",
+                "admissions_last_year",
+                {"province name": Column("province name", "text"), "per_100k": Column("per_100k", "number")},
+            ),
+        },
+        params={
+            "until": Param("until", "date", "last report date counted", "2020-09-14"),
+            "label": Param("label", "text", "shown in the plot", None),
+        },
+        outputs={
+            "province": Column("province", "text", "where the patient lives, not where the hospital is"),
+            "admissions": Column("admissions", "integer", minimum=0.0),
+            "share": Column("share", "number", "of the whole country", 0.0, 1.0),
+            "change (%)": Column("change (%)", "number", minimum=-100.0),
+        },
+        plots={"ranking": Plot("ranking", "Provinces by rate")},
+        unit="per 100,000 inhabitants",
+        direction="higher is worse",
+        version="2.1",
+        owner="team:surveillance",
+        minimum_n=10,
+        files=(
+            scripts / "indicators" / "admissions_by_province.R",
+            scripts / "lib" / "rates.R",
+            scripts / "lib" / "more.R",
+        ),
+        code_version=indicator.code_version,
+    )
+    assert indicator.inputs["admissions"].asset_key == ("validated", "admissions")
+    assert indicator.inputs["earlier"].asset_key == ("indicators", "admissions_last_year")
+    assert indicator.root == scripts
+
+
+# Header lines and code, and what is said of them. Each is also read by R, which must say the same.
+MISTAKES: dict[str, tuple[str, str]] = {
+    "unknown_tag": (
+        "#' T\n#' @inputs a x <text>\n",
+        "unknown_tag.R line 2: unknown tag @inputs; the tags are @input, @param, @output, @plot, @unit, @direction, "
+        "@version, @owner, @minimum_n",
+    ),
+    "empty_tag": ("#' T\n#' @input\n", "empty_tag.R line 2: @input is empty"),
+    "bad_type": (
+        "#' T\n#' @input a x <string>\n",
+        "bad_type.R line 2: unknown type <string>; the types are text, integer, number, flag, date, time",
+    ),
+    "no_type": (
+        "#' T\n#' @input a x, y <text>\n",
+        'no_type.R line 2: @input: cannot read "x"; write: column <type>, column <type>',
+    ),
+    "no_type_later": (
+        "#' T\n#' @input a x <text>, y, z <text>\n",
+        'no_type_later.R line 2: @input: cannot read "y"; write: column <type>, column <type>',
+    ),
+    "only_names": (
+        "#' T\n#' @output x, y\n",
+        'only_names.R line 2: @output: cannot read "x, y"; write: column <type>, column <type>',
+    ),
+    "note_on_input": (
+        "#' T\n#' @input a x <text> the province\n",
+        'note_on_input.R line 2: @input: cannot read "the province"; write: column <type>, column <type>',
+    ),
+    "no_columns": (
+        "#' T\n#' @input a\n",
+        'no_columns.R line 2: @input "a" names no columns; write: @input a column <type>, ...',
+    ),
+    "bad_source": (
+        "#' T\n#' @input a from elsewhere x <text>\n",
+        'bad_source.R line 2: cannot read "from elsewhere"; write layer/table, as in: from indicators/other',
+    ),
+    "bad_name": (
+        "#' T\n#' @input Patients x <text>\n",
+        'bad_name.R line 2: @input "Patients": a name has small letters, digits and _, and starts with a letter',
+    ),
+    "input_params": (
+        "#' T\n#' @input params x <text>\n",
+        'input_params.R line 2: @input cannot be named "params": that is the argument for parameters',
+    ),
+    "plot_data": (
+        f"{SHORT}#' @plot data The data\n",
+        'plot_data.R line 4: @plot cannot be named "data": that is the name of the table',
+    ),
+    "twice_input": (f"{SHORT}#' @input a y <text>\n", 'twice_input.R line 4: @input "a" is declared twice'),
+    "twice_column": (
+        "#' T\n#' @input a x <text>, x <date>\n",
+        'twice_column.R line 2: column "x" is declared twice',
+    ),
+    "twice_output": (f"{SHORT}#' @output x <text>\n", 'twice_output.R line 4: column "x" is declared twice'),
+    "twice_unit": (f"{SHORT}#' @unit a\n#' @unit b\n", "twice_unit.R line 5: @unit is declared twice"),
+    "bad_param": (
+        f"{SHORT}#' @param until last day\n",
+        "bad_param.R line 4: cannot read @param; write: @param name <type> what it does, default value",
+    ),
+    "bad_default": (
+        f"{SHORT}#' @param until <date> last day, default 1-1-2020\n",
+        'bad_default.R line 4: default of @param until: "1-1-2020" is not a date: write it as 2020-03-01',
+    ),
+    "bad_integer": (
+        f"{SHORT}#' @param n <integer> how many, default 1.5\n",
+        'bad_integer.R line 4: default of @param n: "1.5" is not a whole number such as 5',
+    ),
+    "bad_flag": (
+        f"{SHORT}#' @param n <flag> whether, default yes\n",
+        'bad_flag.R line 4: default of @param n: "yes" is not a flag: write TRUE or FALSE',
+    ),
+    "bad_direction": (
+        f"{SHORT}#' @direction up\n",
+        'bad_direction.R line 4: @direction is "up"; write one of: higher is better, higher is worse, neutral',
+    ),
+    "bad_minimum": (
+        f"{SHORT}#' @minimum_n ten\n",
+        'bad_minimum.R line 4: @minimum_n is "ten"; write a whole number',
+    ),
+    "bad_limits": (
+        "#' T\n#' @output x <number 0-1>\n",
+        "bad_limits.R line 2: cannot read <number 0-1>; write <number>, or <number 0..100> for the values allowed",
+    ),
+    "text_limits": (
+        "#' T\n#' @output x <text 0..1>\n",
+        "text_limits.R line 2: <text 0..1>: only an integer or number column can have limits",
+    ),
+    "prose_after": (
+        f"{SHORT}#'\n#' It counts.\n",
+        "prose_after.R line 5: text after the tags; write the description above the first tag",
+    ),
+    "no_title": (
+        "#' @input a x <text>\n#' @output x <text>\nno_title <- function(a) a\n",
+        "no_title.R line 1: no title; begin the file with a line such as #' Admissions by province",
+    ),
+    "no_input": (
+        "#' T\n#' @output x <text>\n",
+        "no_input.R: no @input line; write: #' @input table column <type>, column <type>",
+    ),
+    "no_output": (
+        "#' T\n#' @input a x <text>\n",
+        "no_output.R: no @output line; write: #' @output column <type>, column <type>",
+    ),
+    "no_header": (
+        "no_header <- function(a) a\n",
+        "no_header.R line 1: no title; begin the file with a line such as #' Admissions by province",
+    ),
+    "other_function": (
+        f"{SHORT}counts <- function(a) a\nsums = function(b) b\n",
+        "other_function.R: the file must define a function named other_function (found: counts, sums)",
+    ),
+    "no_function": (SHORT, "no_function.R: the file must define a function named no_function (found: none)"),
+    "other_arguments": (
+        f"{SHORT}\n\nother_arguments <- function(admissions) admissions\n",
+        "other_arguments.R line 6: other_arguments(admissions): the arguments must be the inputs of the header: "
+        "other_arguments(a)",
+    ),
+    "lacks_params": (
+        f"{SHORT}#' @param n <integer> how many, default 5\nlacks_params <- function(a) a\n",
+        "lacks_params.R line 5: lacks_params(a): the arguments must be the inputs of the header: "
+        "lacks_params(a, params)",
+    ),
+    "needless_params": (
+        f"{SHORT}needless_params <- function(a, params) a\n",
+        "needless_params.R line 4: needless_params(a, params): the arguments must be the inputs of the header: "
+        "needless_params(a)",
+    ),
+    "variable_source": (
+        f'{SHORT}path <- "../lib/rates.R"\nsource(path)\nvariable_source <- function(a) a\n',
+        'variable_source.R line 5: source() must be given its path in quotes, such as source("../lib/rates.R"), '
+        "so that a change in that file is noticed",
+    ),
+    "built_source": (
+        f'{SHORT}source(file.path("..", "lib", "rates.R"))\nbuilt_source <- function(a) a\n',
+        'built_source.R line 4: source() must be given its path in quotes, such as source("../lib/rates.R"), '
+        "so that a change in that file is noticed",
+    ),
+    "absent_source": (
+        f'{SHORT}source("../lib/absent.R")\nabsent_source <- function(a) a\n',
+        'absent_source.R line 4: source("../lib/absent.R"): there is no such file; the path starts at absent_source.R',
+    ),
+    "outside_source": (
+        f'{SHORT}source("../../outside.R")\noutside_source <- function(a) a\n',
+        'outside_source.R line 4: source("../../outside.R") lies outside r_scripts/; keep helpers in r_scripts/lib',
+    ),
+    "Capital": (
+        f"{SHORT}Capital <- function(a) a\n",
+        'Capital.R: "Capital": a file name has small letters, digits and _, and starts with a letter',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(MISTAKES))
+def test_a_mistake_is_named_with_file_line_and_remedy(name: str, scripts: Path) -> None:
+    text, message = MISTAKES[name]
+    (scripts.parent / "outside.R").write_text("1\n", encoding="utf-8")
+
+    with pytest.raises(HeaderError) as error:
+        read_indicator(write(scripts, name, text))
+
+    assert str(error.value) == message
+
+
+def test_a_file_that_is_not_utf8_is_named_with_its_line(scripts: Path) -> None:
+    path = scripts / "indicators" / "latin.R"
+    path.write_bytes("#' T\n#' Größe\n".encode("latin-1"))
+
+    with pytest.raises(HeaderError, match=r"latin\.R line 2: this is not UTF-8 text"):
+        read_indicator(path)
+
+
+def test_a_file_that_is_not_there_is_named(scripts: Path) -> None:
+    with pytest.raises(HeaderError, match=r"gone\.R: there is no such file"):
+        read_indicator(scripts / "indicators" / "gone.R")
+
+
+READ_WITH_R = """
+    harness <- new.env(parent = baseenv())
+    arguments <- commandArgs(TRUE)
+    for (folder in file.path(arguments[1], c(".", "author")))
+      for (file in list.files(folder, "[.]R$", full.names = TRUE)) sys.source(file, harness)
+    read <- lapply(arguments[-1], function(path) tryCatch({
+      header <- harness$read_header(path)
+      header[c("title", "description", "inputs", "params", "outputs", "plots", "unit", "direction", "version", "owner",
+               "minimum_n", "files")]
+    }, error = function(e) list(error = conditionMessage(e))))
+    cat(jsonlite::toJSON(read, auto_unbox = TRUE, null = "null"))
+"""
+
+
+def read_with_r(paths: list[Path]) -> list[dict[str, Any]]:
+    program = textwrap.dedent(READ_WITH_R)
+    done = subprocess.run(
+        ["Rscript", "--vanilla", "-e", program, str(HARNESS), *map(str, paths)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    read: list[dict[str, Any]] = json.loads(done.stdout)
+    return read
+
+
+def test_r_and_python_say_the_same_of_every_mistake(scripts: Path) -> None:
+    (scripts.parent / "outside.R").write_text("1\n", encoding="utf-8")
+    paths = [write(scripts, name, text) for name, (text, _) in MISTAKES.items()]
+
+    said = [header.get("error") for header in read_with_r(paths)]
+
+    assert said == [message for _, message in MISTAKES.values()]
+
+
+def test_r_and_python_read_the_same_header(scripts: Path) -> None:
+    path = write(scripts, "admissions_by_province", FULL)
+    indicator = read_indicator(path)
+
+    (header,) = read_with_r([path])
+
+    assert (header["title"], header["description"]) == (indicator.title, indicator.description)
+    assert [header[tag] for tag in ("unit", "direction", "version", "owner", "minimum_n")] == [
+        *(indicator.unit, indicator.direction, indicator.version, indicator.owner, indicator.minimum_n)
+    ]
+    assert {name: (table["source"], _columns(table["columns"])) for name, table in header["inputs"].items()} == {
+        name: ("/".join(table.asset_key), dict(table.columns)) for name, table in indicator.inputs.items()
+    }
+    assert _columns(header["outputs"]) == indicator.outputs
+    assert header["params"] == {
+        name: {"type": param.type, "help": param.help, "default": param.default}
+        for name, param in indicator.params.items()
+    }
+    assert header["plots"] == {name: plot.title for name, plot in indicator.plots.items()}
+    assert header["files"] == [str(file) for file in indicator.files]
+
+
+def _columns(read: dict[str, dict[str, Any]]) -> dict[str, Column]:
+    return {name: Column(**column) for name, column in read.items()}
+
+
+# --- Code version --------------------------------------------------------------------------------------------
+
+
+def versions_after(scripts: Path, path: Path, changed: Path, text: str) -> tuple[str, str]:
+    harness = scripts / "harness"
+    if not harness.exists():
+        shutil.copytree(HARNESS, harness)
+    before = read_indicator(path, harness).code_version
+    changed.write_text(text, encoding="utf-8")
+    return before, read_indicator(path, harness).code_version
+
+
+@pytest.mark.parametrize("file", ["indicators/admissions_by_province.R", "lib/rates.R", "lib/more.R", "harness/run.R"])
+def test_an_edit_of_the_script_its_helpers_or_the_harness_changes_the_code_version(file: str, scripts: Path) -> None:
+    path = write(scripts, "admissions_by_province", FULL)
+    shutil.copytree(HARNESS, scripts / "harness")
+    changed = scripts / file
+
+    before, after = versions_after(scripts, path, changed, changed.read_text(encoding="utf-8") + "# edited\n")
+
+    assert before != after
+
+
+def test_other_files_line_endings_and_place_do_not_change_the_code_version(scripts: Path, tmp_path: Path) -> None:
+    path = write(scripts, "admissions_by_province", FULL)
+    before = read_indicator(path).code_version
+
+    (scripts / "lib" / "unrelated.R").write_text("1\n", encoding="utf-8")
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    moved = shutil.copytree(scripts, tmp_path / "moved") / "indicators" / path.name
+
+    assert read_indicator(path).code_version == before
+    assert read_indicator(moved).code_version == before
+
+
+def test_a_folder_lists_its_indicators_by_name(scripts: Path) -> None:
+    paths = [write(scripts, name, SHORT) for name in ("b", "a")]
+    (scripts / "indicators" / "notes.txt").write_text("", encoding="utf-8")
+
+    assert list_indicators(scripts / "indicators") == sorted(paths)
+
+
+def test_two_hundred_headers_are_read_in_a_fraction_of_a_second(scripts: Path) -> None:
+    paths = []
+    for number in range(200):
+        name = f"indicator_{number}"
+        paths.append(write(scripts, name, FULL.replace("admissions_by_province", name)))
+    read_indicator(paths[0])
+
+    started = time.process_time()
+    for path in paths:
+        read_indicator(path)
+
+    assert time.process_time() - started < 0.5

@@ -1,0 +1,442 @@
+"""One script for each way to fail: the card says what happened, where, and what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from resources.r_runtime import Event, FailureCard, InputTable, RRuntime
+from tests.r_runtime.conftest import CANARIES, SCRIPTS, RunScript
+
+PROJECT = SCRIPTS.parents[3]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """`marked` is the text of the first marked line of code; `stack` the calls as `call @ file:line`."""
+
+    script: str
+    kind: str
+    message: str
+    marked: str | None
+    stack: tuple[str, ...] = ()
+    file: str | None = None
+    warnings: int = 0
+
+
+EXPECTED = [
+    Expected(
+        "own_error",
+        "error",
+        "ages are missing; ask the laboratory",
+        'stop("ages are missing; ask the laboratory")',
+        (
+            "own_error(visits) @",
+            "clean(visits) @ own_error.R:15",
+            "keep(x) @ own_error.R:7",
+            'stop("ages are missing; ask the laboratory") @ own_error.R:11',
+        ),
+        warnings=1,
+    ),
+    Expected(
+        "builtin_error",
+        "error",
+        "non-numeric argument to binary operator",
+        "total <- visits$age +",
+        ("builtin_error(visits) @",),
+    ),
+    Expected(
+        "helper_error",
+        "error",
+        "a population of zero has no rate",
+        'stop("a population of zero has no rate")',
+        (
+            "helper_error(visits) @",
+            "sapply(1:2, function(i) { per_100(i, 0) }) @ helper_error.R:8",
+            "per_100(i, 0) @ helper_error.R:9",
+            'stop("a population of zero has no rate") @ rates.R:4',
+        ),
+        file="rates.R",
+        warnings=1,
+    ),
+    Expected("top_level_error", "error", "subscript out of bounds", 'high <- limits[["high"]]'),
+    Expected(
+        "dplyr_error",
+        "error",
+        "object 'aeg' not found",
+        "visits %>%",
+        (
+            "dplyr_error(visits) @",
+            "visits %>% group_by(patient) %>% summarise(n = sum(aeg)) @ dplyr_error.R:7",
+        ),
+    ),
+    Expected(
+        "strict_warning",
+        "error",
+        "(converted from warning) NAs introduced by coercion",
+        'n <- as.integer("many")',
+        ("strict_warning(visits) @",),
+    ),
+    Expected("hidden_source", "error", "give source() its path in quotes", 'do.call("source", list(path))'),
+    Expected("returns_null", "no_output", "returns_null() returned NULL", "if (nrow(visits) < 0) result"),
+    Expected(
+        "returns_list",
+        "no_output",
+        "returned list without a data frame `data`",
+        "list(table = data.frame(n = 1L))",
+    ),
+    Expected(
+        "wrong_columns",
+        "wrong_output",
+        "missing: n; not declared: count, N",
+        "data.frame(count = nrow(visits), N = 1L)",
+    ),
+    Expected(
+        "wrong_type",
+        "wrong_output",
+        'column "n" is character, @output says <integer>',
+        "data.frame(n = as.character(nrow(visits)))",
+    ),
+    Expected(
+        "fraction",
+        "wrong_output",
+        'column "n" has a fraction in row 3, @output says <integer>: use round()',
+        "data.frame(n = c(1, 2, 2.5))",
+    ),
+    Expected(
+        "not_a_number",
+        "wrong_output",
+        'column "share" is NaN or infinite in 2 rows, first in row 2',
+        "data.frame(share = c(NA, 0 / 0, 1 / 0))",
+    ),
+    Expected(
+        "out_of_limits",
+        "wrong_output",
+        'column "share" is above 1 in row 3, @output says <number 0..1>',
+        "data.frame(share = c(0.5, NA, 1.5))",
+    ),
+    Expected(
+        "not_utf8",
+        "wrong_output",
+        'column "name" is not valid UTF-8 text in row 2',
+        'data.frame(name = c("ok", name))',
+    ),
+    Expected(
+        "missing_plot",
+        "wrong_output",
+        'did not return the plot "ages" of its @plot line',
+        "data.frame(n = nrow(visits))",
+    ),
+    Expected(
+        "plot_error",
+        "error",
+        'plot "ages" could not be drawn',
+        "list(data = data.frame(n = nrow(visits)), ages = ages)",
+    ),
+    Expected(
+        "quits",
+        "quit",
+        "the script called quit(), so there is no result to publish",
+        'q("no")',
+        ("quits(visits) @", 'q("no") @ quits.R:6'),
+    ),
+    Expected(
+        "quits_for_real",
+        "quit",
+        "the script called quit(), so there is no result to publish",
+        "tryCatch(base::quit(status = 0), warning = function(w) NULL)",
+    ),
+    Expected("exits", "quit", "compiled code called exit(); its last message came from exits.R line 8", None),
+    Expected(
+        "crashes",
+        "crash",
+        "R crashed (SIGSEGV: memory not mapped)",
+        '.C("crash")',
+        ("crashes(visits) @", "crash() @ crashes.R:13", '.C("crash") @ crashes.R:5'),
+    ),
+    Expected("killed", "killed", "the operating system killed R (SIGKILL)", None),
+    Expected(
+        "recursion",
+        "recursion",
+        "evaluation nested too deeply",
+        "deeper(x + 1)",
+        ("recursion(visits) @", "deeper(1) @ recursion.R:9", "deeper(x + 1)  (N times) @ recursion.R:5"),
+    ),
+    Expected(
+        "deep_recursion",
+        "recursion",
+        "evaluation nested too deeply",
+        "sum(sapply(1:2, function(i) deeper(x + i)))",
+    ),
+    Expected("missing_package", "missing_package", "there is no package called ‘PropCIs’", "library(PropCIs)"),
+    Expected(
+        "missing_namespace",
+        "missing_package",
+        "there is no package called ‘PropCIs’",
+        "PropCIs::exactci(1, 2, 0.95)",
+    ),
+    Expected("syntax", "syntax", "unexpected input", "n <- visits %>%%"),
+    Expected("unclosed", "syntax", "unexpected '}'", "}"),
+    Expected(
+        "missing_file",
+        "missing_file",
+        "cannot open file 'postcodes.csv': No such file or directory",
+        'lookup <- read.csv("postcodes.csv")',
+        ("missing_file(visits) @", 'read.csv("postcodes.csv") @ missing_file.R:5'),
+    ),
+    Expected(
+        "quotes_patients",
+        "error",
+        "invalid value '<value>' with score <value>",
+        'stop("invalid value \'", id, "\' with score ", round(score, 2))',
+        warnings=1,
+    ),
+    Expected("quotes_by_itself", "error", "object '<value>' not found", "get(visits$patient[2])"),
+]
+
+
+@pytest.mark.parametrize("expected", EXPECTED, ids=lambda expected: expected.script)
+def test_the_card_says_what_happened_and_where(expected: Expected, run: RunScript) -> None:
+    ran = run(expected.script)
+
+    card = ran.failure()
+    assert card.kind == expected.kind
+    assert expected.message in card.message
+    assert _marked(card) == expected.marked
+    if expected.marked is not None:
+        assert card.file == (expected.file or f"{expected.script}.R")
+        assert card.line == next(line.number for line in card.code if line.marked)
+    if expected.stack:
+        assert _stack(card) == expected.stack
+    assert len(card.warnings) == expected.warnings
+    _is_complete(card)
+    assert not [canary for canary in CANARIES if canary in ran.everything]
+
+
+@pytest.mark.parametrize(
+    ("script", "marked", "stack"),
+    [
+        ("loops_in_r", None, ("loops_in_r(visits) @", "count(0) @ loops_in_r.R:12")),
+        ("sleeps", "Sys.sleep(1000)", ("sleeps(visits) @", "Sys.sleep(1000) @ sleeps.R:5")),
+        (
+            "loops_in_c",
+            "product <- multiply(6000)",
+            ("loops_in_c(visits) @", "multiply(6000) @ loops_in_c.R:10"),
+        ),
+        (
+            "waits_for_a_program",
+            'system("sleep 1000")',
+            ("waits_for_a_program(visits) @", 'system("sleep 1000") @ waits_for_a_program.R:5'),
+        ),
+    ],
+)
+def test_a_run_that_does_not_end_is_stopped_and_shows_where_it_was(
+    script: str, marked: str | None, stack: tuple[str, ...], run: RunScript
+) -> None:
+    ran = run(script, RRuntime(timeout_seconds=3, grace_seconds=1))
+
+    card = ran.failure()
+    assert card.kind == "timeout"
+    assert card.message == "stopped after 3 seconds"
+    assert card.seconds < 8
+    assert _stack(card) == stack
+    if marked:
+        assert _marked(card) == marked
+    else:  # interrupted on whichever line of the loop R was
+        assert card.file == f"{script}.R"
+        assert card.line in (5, 6)
+    _is_complete(card)
+
+
+def test_a_script_that_needs_too_much_memory_is_told_so(run: RunScript) -> None:
+    card = run("memory", RRuntime(timeout_seconds=60, memory_limit_mb=1024)).failure()
+
+    assert card.kind == "memory"
+    assert "cannot allocate vector of size" in card.message
+    assert _marked(card) == "parts[[i]] <- runif(1e7)"
+    assert card.peak_mb < 1024
+    _is_complete(card)
+
+
+def test_the_one_command_of_the_card_repeats_the_failure(run: RunScript) -> None:
+    card = run("helper_error").failure()
+
+    command = shlex.split(card.reproduce)
+    repeated = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    assert repeated.returncode == 1
+    assert "helper_error: R error in rates.R line 4" in repeated.stdout
+    assert "snapshot 4711" in repeated.stdout
+
+
+def test_the_command_succeeds_once_the_script_is_mended(run: RunScript, tmp_path: Path) -> None:
+    card = run("fraction").failure()
+    request = Path(shlex.split(card.reproduce)[-1]) / "request.json"
+    mended = tmp_path / "indicators" / "fraction.R"
+    mended.parent.mkdir()
+    script = SCRIPTS / "fraction.R"
+    mended.write_text(script.read_text(encoding="utf-8").replace("2.5", "3"), encoding="utf-8")
+    request.write_text(request.read_text(encoding="utf-8").replace(str(script), str(mended)), encoding="utf-8")
+
+    repeated = subprocess.run(
+        [sys.executable, "-m", "resources.r_runtime", str(request.parent)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=PROJECT,
+    )
+
+    assert repeated.returncode == 0, repeated.stdout + repeated.stderr
+    assert repeated.stdout.startswith("3 rows in ")
+
+
+def test_the_command_says_so_when_the_tables_are_gone(run: RunScript) -> None:
+    card = run("fraction").failure()
+    card.inputs["visits"].path.unlink()
+
+    command = shlex.split(card.reproduce)
+    repeated = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    assert repeated.returncode == 2
+    assert "the files of input visits are gone" in repeated.stderr
+
+
+def test_a_failed_run_leaves_no_data_behind(run: RunScript, tmp_path: Path) -> None:
+    run("plot_error")
+
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert sorted(path.name for path in folder.iterdir()) == ["card.txt", "request.json"]
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_markdown_card_holds_the_same_facts(run: RunScript) -> None:
+    page = run("helper_error").failure().markdown()
+
+    assert page.startswith("**helper\\_error: R error in rates.R line 4**")
+    assert '>    4 |     stop("a population of zero has no rate")' in page
+    assert "| per\\_100(i, 0) | helper\\_error.R line 9 |" in page
+    assert "| visits | validated/visits | snapshot 4711 | 3 rows |" in page
+    assert "| three visits have no date | helper\\_error.R line 7 |" in page
+
+
+def test_an_error_in_the_log_handler_still_ends_the_child(run: RunScript, tmp_path: Path) -> None:
+    """The caller may be interrupted while it handles an event, as when a Dagster run is cancelled."""
+
+    class Cancelled(BaseException):
+        pass
+
+    from platform_assets.indicators import read_indicator
+
+    visits = InputTable(tmp_path / "visits.parquet", "validated/visits", "4711", 3)
+
+    def cancel(event: Event) -> None:
+        if event.text == "starting":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        RRuntime().run(read_indicator(SCRIPTS / "loops_in_r.R"), {"visits": visits}, {}, tmp_path / "runs", cancel)
+
+    assert not _processes_that_mention(str(tmp_path))
+
+
+def _processes_that_mention(text: str) -> list[str]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if text in command:
+                found.append(command)
+    return found
+
+
+def _marked(card: FailureCard) -> str | None:
+    return next((line.text.strip() for line in card.code if line.marked), None)
+
+
+def _stack(card: FailureCard) -> tuple[str, ...]:
+    calls = (f"{f.call} @ {f.file}:{f.line}" if f.file else f"{f.call} @" for f in card.stack)
+    return tuple(re.sub(r"\(\d{3,} times\)", "(N times)", call) for call in calls)
+
+
+def _is_complete(card: FailureCard) -> None:
+    """Every card tells inputs with snapshot and rows, session, sandbox, advice where there is any, one command."""
+    text = card.text()
+    assert re.search(r"visits +validated/visits +snapshot 4711 +3 rows", text)
+    assert f"R {card.session.r}" in text
+    assert re.fullmatch(r"\d+\.\d+\.\d+", card.session.r)
+    assert card.sandbox
+    assert card.sandbox in text
+    assert card.code_version in text
+    assert card.advice in text
+    assert text.rstrip().endswith(card.reproduce)
+    assert "\n" not in card.reproduce
+    assert card.headline == text.splitlines()[0]
+    assert dataclasses.replace(card, message="").text() != text
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["own_error", "builtin_error", "helper_error", "wrong_type", "returns_null", "syntax", "missing_package"],
+)
+def test_an_author_without_the_platform_sees_the_same_words(script: str, run: RunScript, tmp_path: Path) -> None:
+    samples = tmp_path / "sample"
+    samples.mkdir()
+    (samples / "visits.csv").write_text(
+        "patient,visit_date,age,score\nA,2019-03-17,47,1.5\nB,1987-11-30,83,2\nC,2001-06-08,,3\n",
+        encoding="utf-8",
+    )
+    program = (
+        f'source("{PROJECT}/r_scripts/dev.R"); '
+        f'tryCatch(run_indicator("{script}", folder = "{SCRIPTS}", samples = "{samples}"), '
+        'error = function(e) cat("CARD", conditionMessage(e), sep = ""))'
+    )
+    done = subprocess.run(["Rscript", "--vanilla", "-e", program], capture_output=True, text=True, check=True)
+
+    card = run(script).failure()
+
+    platform_card = re.split(r"\n\n(?:Inputs|What to do)\n", card.text())[0]
+    assert done.stdout.partition("CARD")[2] == platform_card
+
+
+STARTS_A_LOOP = """
+import sys
+import time
+from pathlib import Path
+from platform_assets.indicators import read_indicator
+from resources.r_runtime import InputTable, RRuntime
+script, visits, folder = sys.argv[1:]
+table = InputTable(Path(visits), "validated/visits", "1", 3)
+RRuntime().run(read_indicator(script), {"visits": table}, {}, Path(folder), lambda event: print(event, flush=True))
+"""
+
+
+def test_a_killed_platform_leaves_no_r_behind(visits: InputTable, tmp_path: Path) -> None:
+    script, folder = SCRIPTS / "loops_in_r.R", tmp_path / "runs"
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTS_A_LOOP, str(script), str(visits.path), str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT,
+    ) as platform:
+        assert platform.stdout is not None
+        while "starting" not in platform.stdout.readline():
+            assert platform.poll() is None
+        assert _processes_that_mention(str(folder))
+        platform.kill()
+
+    deadline = time.monotonic() + 5
+    while _processes_that_mention(str(folder)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _processes_that_mention(str(folder))
