@@ -134,7 +134,7 @@ def test_the_engine_and_pandera_on_pandas_reject_the_same_rows(rows: list[tuple[
     contract = _contract(COLUMNS, RULES)
     typed, wrong = _run(contract, rows)
     frame = pd.DataFrame(
-        {n: pd.array([r[k] for r in typed], dtype=dtype_of(c)) for k, (n, c) in enumerate(contract.columns.items())}
+        {n: pd.Series([r[k] for r in typed], dtype=dtype_of(c)) for k, (n, c) in enumerate(contract.columns.items())}
     )
     expected: set[int] = set()
     # pandera judges typed values; what could not be read at all has NULL there and is told by the text

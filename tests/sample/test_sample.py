@@ -30,10 +30,12 @@ def test_laboratories_make_a_few_per_cent_of_errors() -> None:
 
 def test_running_totals_rise_but_for_corrections() -> None:
     last = [d for d in generate(UNTIL) if d.dataset == "municipal_admissions"][-1]
-    falls, before = 0, {}
+    falls = 0
+    before: dict[tuple[object, ...], int] = {}
     for row in last.rows:
-        falls += before.get(row[1:4], 0) > row[4]
-        before[row[1:4]] = row[4]
+        place, total = tuple(row[1:4]), int(row[4])
+        falls += before.get(place, 0) > total
+        before[place] = total
     assert 0 < falls < 0.02 * len(last.rows)
 
 
