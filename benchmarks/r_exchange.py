@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROWS = 1_000_000
-REPEATS = 3
+REPEATS = 5
 
 
 def main() -> str:
@@ -63,17 +63,20 @@ def _measure() -> dict[str, float]:
     collect = ri.baseenv["gc"]
     frames: list[Any] = []
 
-    def into() -> None:
-        frames[:] = [exchange.frame_to_r(table, types)]
+    def forget() -> None:
+        """Drop R's table and with it R's strings: the next one makes them anew."""
+        frames.clear()
+        collect()
 
-    found = {"into R": _best(into, collect)}
-    found["out of R"] = _best(lambda: exchange.frame_to_arrow(frames[0], types), collect)
-    assert exchange.frame_to_arrow(frames[0], types).equals(table)
+    def into() -> None:
+        frames.append(exchange.frame_to_r(table, types))
 
     numbers = [table[name] for name, kind in types.items() if kind != "text"]
-    copy = _best(lambda: _copy_bytes(sum(column.nbytes for column in numbers)), collect)
-    make = _strings_into_r(table, types)
-    found["floor into R"] = copy + _best(make, collect)
+    copy = _best(lambda: _copy_bytes(sum(column.nbytes for column in numbers)), forget)
+    found = {"floor into R": copy + _best(_strings_into_r(table, types), forget)}
+    found["into R"] = _best(into, forget)
+    found["out of R"] = _best(lambda: exchange.frame_to_arrow(frames[0], types), collect)
+    assert exchange.frame_to_arrow(frames[0], types).equals(table)
     write = ri.evalr("function(x) writeBin(x, raw())")
     texts = [frames[0][index] for index, kind in enumerate(types.values()) if kind == "text"]
     found["floor out of R"] = copy + _best(lambda: [write(text) for text in texts], collect)
@@ -144,10 +147,10 @@ def _copy_bytes(size: int) -> None:
     ctypes.memmove(target, source, size)
 
 
-def _best(work: Callable[[], object], collect: Callable[[], object]) -> float:
+def _best(work: Callable[[], object], before: Callable[[], object]) -> float:
     times = []
     for _ in range(REPEATS):
-        collect()
+        before()
         started = time.perf_counter()
         work()
         times.append(time.perf_counter() - started)

@@ -84,11 +84,15 @@ message_of <- function(session, condition) {
 }
 
 kind_of <- function(condition) {
-  message <- tryCatch(conditionMessage(condition), error = function(e) "")
   if (inherits(condition, "interrupt")) "timeout"
   else if (inherits(condition, "indicator_failure")) condition$kind
   else if (inherits(condition, "packageNotFoundError")) "missing_package"
-  else if (inherits(condition, "stackOverflowError") || grepl(recursion_words, message)) "recursion"
+  else if (inherits(condition, "stackOverflowError")) "recursion"
+  else kind_of_message(tryCatch(conditionMessage(condition), error = function(e) ""))
+}
+
+kind_of_message <- function(message) {
+  if (grepl(recursion_words, message)) "recursion"
   else if (grepl(memory_words, message)) "memory"
   else if (grepl(file_words, message)) "missing_file"
   else "error"

@@ -148,10 +148,10 @@ def _run(request: dict[str, Any], pipe: Pipe) -> dict[str, Any]:
     except ExchangeError as error:
         return outcome({"kind": "input", "message": str(error), "phase": "exchange"})
     except RRuntimeError:
-        # R unwound past the harness's handlers: only an exhausted C stack or an interrupt between two calls do that.
-        message = _plain(ri.baseenv["geterrmessage"]())
-        kind = "recursion" if "stack" in message else "timeout" if not message.strip() else "error"
-        return outcome({"kind": kind, "message": message.strip(), "phase": _plain(session["phase"])})
+        # Outside of the harness's handlers: no memory for an input, an exhausted C stack, an interrupt between calls.
+        message = str(_plain(ri.baseenv["geterrmessage"]())).strip()
+        kind = _plain(harness["kind_of_message"](message)) if message else "timeout"
+        return outcome({"kind": kind, "message": message, "phase": _plain(session["phase"])})
 
     types = {name: column["type"] for name, column in request["spec"]["outputs"].items()}
     try:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from resources.r_runtime.card import FailureCard, IndicatorFailed
 from resources.r_runtime.diagnose import Diagnosis, diagnose
@@ -54,7 +54,7 @@ class RRuntime:
     timeout_seconds: float = 600.0
     memory_limit_mb: int | None = 4096
     grace_seconds: float = 5.0
-    sandbox: str = "best"
+    sandbox: Literal["best", "required", "off"] = "best"
     library: tuple[Path, ...] = ()
     slots: Slots | None = None
     harness: Path = HARNESS
@@ -80,7 +80,11 @@ class RRuntime:
         if missing:
             raise ValueError(f"{indicator.name} needs the input tables {', '.join(missing)}")
         chosen = {name: inputs[name] for name in indicator.inputs}
-        with self.slots.take() if self.slots else contextlib.nullcontext():
+
+        def waiting() -> None:
+            on_event(Event("info", "waiting for other R runs to end"))
+
+        with self.slots.take(on_wait=waiting) if self.slots else contextlib.nullcontext():
             return _Run(self, indicator, chosen, params or {}, run_dir).execute(on_event, reproduce)
 
     def environment(self, folder: Path) -> dict[str, str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,11 +25,11 @@ class Slots:
         return cls(folder, len(os.sched_getaffinity(0)))
 
     @contextlib.contextmanager
-    def take(self, timeout_seconds: float | None = None) -> Iterator[int]:
-        """Hold a place, waiting for one if need be; its number. Raises TimeoutError after `timeout_seconds`."""
+    def take(self, timeout_seconds: float | None = None, on_wait: Callable[[], None] = lambda: None) -> Iterator[int]:
+        """Hold a place; its number. Calls `on_wait` once if none is free; TimeoutError after `timeout_seconds`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        while True:
+        for attempt in itertools.count():
             for number in range(self.count):
                 handle = os.open(self.folder / f"slot-{number}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 try:
@@ -43,4 +44,6 @@ class Slots:
                 return
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"no free place among {self.count} for R runs in {timeout_seconds:g} seconds")
+            if attempt == 0:
+                on_wait()
             time.sleep(0.1)

@@ -306,3 +306,25 @@ def _running(*words: str) -> bool:
             except OSError:
                 continue
     return False
+
+
+@pytest.mark.parametrize("memory_limit_mb", [550, 700])
+def test_an_input_that_does_not_fit_the_memory_limit_is_a_failure_of_memory(
+    memory_limit_mb: int, run: RunScript, visits: InputTable
+) -> None:
+    """With little room Arrow cannot read the column, with a little more R cannot hold it."""
+    rows = 12_000_000
+    wide = pa.table(
+        {
+            "patient": pa.nulls(rows, pa.string()),
+            "visit_date": pa.nulls(rows, pa.date32()),
+            "age": pa.nulls(rows, pa.int64()),
+            "score": pa.nulls(rows, pa.float64()),
+        }
+    )
+    pq.write_table(wide, visits.path, compression="zstd")
+
+    card = run("well_behaved", RRuntime(memory_limit_mb=memory_limit_mb)).failure()
+
+    assert card.kind == "memory", card.text()
+    assert "memory" in card.message or "cannot allocate" in card.message

@@ -76,4 +76,5 @@ def test_a_run_waits_for_its_place(tmp_path: Path, visits: InputTable) -> None:
         )
 
     assert result.rows == 1
+    assert str(events[0]) == "waiting for other R runs to end"
     assert time.monotonic() - started > 1.5
