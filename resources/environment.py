@@ -12,6 +12,7 @@ from pathlib import Path
 from resources.identity import EnvironmentKeys, IdentityKeys, LaptopKeys
 from resources.object_store import LocalStore, ObjectStore
 from resources.r_runtime import RRuntime
+from resources.r_runtime.slots import Slots
 from resources.warehouse import Warehouse
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -72,6 +73,10 @@ def resources_for(environment: str, settings: Settings | None = None) -> Platfor
             warehouse=Warehouse(settings.home / "lake", memory_limit=settings.memory_limit),
             store=LocalStore(settings.home),
             keys=LaptopKeys(EnvironmentKeys(), settings.home / "sample"),
-            r=RRuntime(timeout_seconds=settings.r_timeout_seconds, memory_limit_mb=settings.r_memory_mb),
+            r=RRuntime(
+                timeout_seconds=settings.r_timeout_seconds,
+                memory_limit_mb=settings.r_memory_mb,
+                slots=Slots.one_per_core(settings.home / "lake" / "locks" / "r"),
+            ),
         )
     raise ValueError(f"PLATFORM_ENV={environment!r} is not known; use laptop")

@@ -31,7 +31,7 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   sed -n '/^uv==/,/[^\\]$/p' requirements.lock >"$uv_lock"
   .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r "$uv_lock"
   # rpy2 in API mode, built here against this machine's R: its ABI-only wheel loads but is slow and crashes late
-  RPY2_CFFI_MODE=API .venv/bin/uv pip sync -q --python .venv/bin/python \
+  RPY2_CFFI_MODE=API .venv/bin/uv pip sync -q --compile-bytecode --python .venv/bin/python \
     --no-binary rpy2-rinterface --refresh-package rpy2-rinterface --require-hashes requirements.lock
   .venv/bin/uv pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e .
   .venv/bin/python -c 'import rpy2.rinterface_lib.openrlib as o, sys; sys.exit(o.cffi_mode.name != "API")' ||

@@ -10,22 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platform_assets.indicators import receipts
-from platform_assets.indicators.model import ColumnType, Indicator
+from platform_assets.indicators.model import Indicator
 from platform_assets.indicators.receipts import Receipt, UsedTable
 from resources.r_runtime import Event, InputTable, RRuntime, RunResult
 from resources.warehouse import Warehouse, literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
-
-SQL_TYPES: dict[ColumnType, str] = {
-    "text": "VARCHAR",
-    "integer": "BIGINT",
-    "number": "DOUBLE",
-    "flag": "BOOLEAN",
-    "date": "DATE",
-    "time": "TIMESTAMP",
-}
 
 
 class InputMissing(RuntimeError):
@@ -154,7 +145,8 @@ def run_on(
     for name, table in used.items():
         columns = indicator.inputs[name].columns
         present = warehouse.columns(connection, table.table)
-        selected = ", ".join(f"{quoted(c)}::{SQL_TYPES[spec.type]} AS {quoted(c)}" for c, spec in columns.items())
+        # uncast: what does not fit the declared type exactly must fail on the way to R, not be rounded before
+        selected = ", ".join(quoted(c) for c in columns)
         order = ["_delivery", "_row"] if {"_delivery", "_row"} <= set(present) else [quoted(c) for c in columns]
         path = folder / f"{name}.parquet"
         connection.execute(

@@ -39,7 +39,7 @@ turnaround <- function(lab_results, params = list()) {
   charted <- if (measure == "median") weeks$median_hours else weeks$mean_hours
   charted[weeks$tests < minimum_results] <- NA
   unfinished <- rep(nrow(tests) > 0, nrow(weeks)) & weeks$week_start + 6 > max(tests$test_date, as.Date(-Inf))
-  chart <- xmr(ifelse(unfinished, NA, charted), "lower is better")
+  chart <- xmr(ifelse(unfinished, NA, charted), "higher is worse")
 
   weeks$value <- charted
   weeks$centre <- chart$centre

@@ -8,16 +8,16 @@ source("../lib/checks.R")
 #' methods for healthcare regulation, J R Stat Soc A 175:1-47. With many units expect false alerts: 1 in 22 each.
 #'
 #' @param z          standard scores, (value - target) / standard error
-#' @param direction  "higher is better", "lower is better" or "neutral"; decides whether it is "good" or "bad"
+#' @param direction  "higher is better", "higher is worse" or "neutral"; decides whether it is "good" or "bad"
 #' @return data frame: z, level ("ordinary", "alert", "alarm", "no data"), side ("high", "low", ""),
 #'   meaning ("better", "worse", "different" if neutral, "" if ordinary). Exactly 2 or 3 is not yet beyond it.
 alert_alarm <- function(z, direction = "neutral") {
-  direction <- match.arg(direction, c("higher is better", "lower is better", "neutral"))
+  direction <- match.arg(direction, c("higher is better", "higher is worse", "neutral"))
   if (!is.numeric(z) && !all(is.na(z))) stop("z must be numbers", call. = FALSE)
   beyond <- !is.na(z) & abs(z) > 2
   level <- ifelse(is.na(z), "no data", ifelse(abs(z) > 3, "alarm", ifelse(abs(z) > 2, "alert", "ordinary")))
   side <- ifelse(!beyond, "", ifelse(z > 0, "high", "low"))
-  better <- switch(direction, "higher is better" = "high", "lower is better" = "low", NA_character_)
+  better <- switch(direction, "higher is better" = "high", "higher is worse" = "low", NA_character_)
   meaning <- ifelse(!beyond, "", if (is.na(better)) "different" else ifelse(side == better, "better", "worse"))
   data.frame(z = z, level = as.character(level), side = as.character(side), meaning = as.character(meaning))
 }

@@ -2,7 +2,7 @@
 # Values in time order in, one row per point out. A missing value stays missing and interrupts every run.
 source("../lib/checks.R")
 
-directions <- c("higher is better", "lower is better", "neutral")
+directions <- c("higher is better", "higher is worse", "neutral")
 
 #' XmR chart (individuals and moving range) with special-cause rules
 #'
@@ -14,7 +14,7 @@ directions <- c("higher is better", "lower is better", "neutral")
 #' points on one side beyond two thirds of the way to the limit; seven or more points on one side of the mean.
 #'
 #' @param value      one number per period, in time order
-#' @param direction  "higher is better", "lower is better" or "neutral"
+#' @param direction  "higher is better", "higher is worse" or "neutral"
 #' @param screen     leave the largest moving ranges out of the limits?
 #' @param fix_after  compute mean and limits from the first so many points of a phase only; NULL: from all
 #' @param phase      a label per point, where the process was knowingly changed: limits start afresh; NULL: one phase
@@ -112,7 +112,7 @@ judge <- function(special_cause, direction) {
   up <- grepl("above|rising|upper", special_cause)
   down <- grepl("below|falling|lower", special_cause)
   words <- switch(direction, "higher is better" = c("improvement", "concern"),
-                  "lower is better" = c("concern", "improvement"), c("high", "low"))
+                  "higher is worse" = c("concern", "improvement"), c("high", "low"))
   judgement <- special_cause
   judgement[up] <- words[1]
   judgement[down] <- words[2]

@@ -8,7 +8,7 @@ test_that("beyond 2 SD is an alert, beyond 3 an alarm, and exactly on it is not 
 
 test_that("the direction says which side is worse", {
   expect_equal(alerts$alert_alarm(c(4, -4), "higher is better")$meaning, c("better", "worse"))
-  expect_equal(alerts$alert_alarm(c(4, -4), "lower is better")$meaning, c("worse", "better"))
+  expect_equal(alerts$alert_alarm(c(4, -4), "higher is worse")$meaning, c("worse", "better"))
   expect_equal(alerts$alert_alarm(c(4, 0), "neutral")$meaning, c("different", ""))
 })
 

@@ -40,7 +40,7 @@ test_that("screening keeps one outlier from hiding itself", {
 
 test_that("seven falling points are an improvement where lower is better and a concern where higher is better", {
   values <- c(20, 30, 20, 30, 26, 25, 24, 23, 22, 21, 20, 27, 20, 30)
-  falling <- xmr(values, "lower is better")
+  falling <- xmr(values, "higher is worse")
   expect_equal(which(falling$special_cause == "seven or more falling"), 4:11)
   expect_equal(unique(falling$judgement[4:11]), "improvement")
   expect_equal(unique(xmr(values, "higher is better")$judgement[4:11]), "concern")

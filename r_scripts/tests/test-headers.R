@@ -8,7 +8,7 @@ test_that("every indicator declares itself in full", {
     header <- read_header(name)
     tags <- c("input", "output", "plot", "unit", "direction", "version", "owner", "minimum_n")
     expect_true(all(tags %in% names(header)), label = paste(name, "has all tags"))
-    expect_true(header$direction %in% c("higher is better", "lower is better", "neutral"), label = name)
+    expect_true(header$direction %in% c("higher is better", "higher is worse", "neutral"), label = name)
     expect_match(header$owner, "^team:[a-z]+$", label = name)
     expect_match(header$minimum_n, "^[0-9]+$", label = name)
     expect_true(all(grepl(", default \\S+$", header$param)), label = paste(name, "parameters have a default"))

@@ -219,7 +219,7 @@ test_that("XmR limits and special causes agree with NHSRplotthedots", {
                 special_cause_concern = "concern")
   for (name in unique(all_cases$case)) {
     case <- all_cases[all_cases$case == name, ]
-    ours <- control$xmr(case$y, if (case$improvement_direction[1] == 1) "higher is better" else "lower is better",
+    ours <- control$xmr(case$y, if (case$improvement_direction[1] == 1) "higher is better" else "higher is worse",
                         screen = case$screen_outliers[1],
                         fix_after = if (is.na(case$fix_after_n_points[1])) NULL else case$fix_after_n_points[1],
                         phase = case$rebase_group)
