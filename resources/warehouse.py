@@ -1,13 +1,12 @@
 """The warehouse: DuckDB as engine, DuckLake as tables. Data, quarantine and ledger commit together; every commit is a snapshot.
 
-Tables are named `<layer>.<dataset>`, e.g. ``validated.lab_results``. Readers never lock; writers on one machine queue behind a
-file lock (DuckLake's SQLite catalog starves a writer under contention). Readers go through DuckLake, never through its Parquet
+Tables are named `<layer>.<dataset>`, e.g. ``validated.lab_results``. Readers never lock; writers queue behind a lock of the catalog
+(DuckLake's SQLite catalog starves a writer under contention). Readers go through DuckLake, never through its Parquet
 files: deletes are kept beside the data (merge on read).
 """
 
 from __future__ import annotations
 
-import fcntl
 import importlib
 import os
 import time
@@ -17,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources.catalog import Catalog, SqliteCatalog
+
 if TYPE_CHECKING:
     import duckdb
 
 LAKE = "lake"
 LAYERS = ("raw", "validated", "quarantine", "indicators", "products", "platform")
-EXTENSIONS = ("ducklake", "sqlite_scanner")
+BUCKET = "gs://"
 
 
 class WarehouseError(RuntimeError):
@@ -44,10 +45,23 @@ class TableState:
 
 
 class Warehouse:
-    """DuckLake in the folder `home`: ``catalog.sqlite`` and ``data/``."""
+    """DuckLake in the folder `home`: ``catalog.sqlite`` and ``data/``. Another `catalog` or a bucket for `data` may be given.
 
-    def __init__(self, home: Path, *, memory_limit: str = "2GB", threads: int | None = None) -> None:
+    A bucket (``gs://bucket/folder``) needs the HMAC key of a service account in GCS_HMAC_KEY_ID and GCS_HMAC_SECRET.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        memory_limit: str = "2GB",
+        threads: int | None = None,
+        catalog: Catalog | None = None,
+        data: str = "",
+    ) -> None:
         self.home = home
+        self.catalog = catalog or SqliteCatalog(home)
+        self.data = data.rstrip("/") or str(home / "data")
         self.memory_limit = memory_limit
         self.threads = threads
 
@@ -63,7 +77,7 @@ class Warehouse:
         """A connection with the lake attached and current. Read-only connections need a lake that exists."""
         import duckdb
 
-        for folder in (self.home / "data", self.scratch):
+        for folder in (self.home if self.data.startswith(BUCKET) else Path(self.data), self.scratch):
             folder.mkdir(parents=True, exist_ok=True)
         config: dict[str, Any] = {
             "memory_limit": self.memory_limit,
@@ -76,9 +90,11 @@ class Warehouse:
             config["threads"] = str(self.threads)
         connection = duckdb.connect(config=config)
         try:
-            for name in EXTENSIONS:
+            for name in ("ducklake", self.catalog.extension):
                 connection.execute(f"LOAD '{_extension_file(name)}'")
-            if not (self.home / "catalog.sqlite").exists():
+            if self.data.startswith(BUCKET):
+                _open_bucket(connection)
+            if not self.catalog.ready():
                 with self.write_lock():
                     self._attach(connection, read_only=False)
                     for layer in LAYERS:
@@ -92,37 +108,30 @@ class Warehouse:
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
         # inlined rows would live in the catalog, out of reach of the erasure of data files
-        options = f"DATA_PATH '{self.home / 'data'}/', DATA_INLINING_ROW_LIMIT 0, OVERRIDE_DATA_PATH true"
+        options = f"DATA_PATH '{self.data}/', DATA_INLINING_ROW_LIMIT 0, OVERRIDE_DATA_PATH true"
         mode = ", READ_ONLY" if read_only else ""
-        connection.execute(f"ATTACH 'ducklake:sqlite:{self.home / 'catalog.sqlite'}' AS {LAKE} ({options}{mode})")
+        connection.execute(f"ATTACH 'ducklake:{self.catalog.address}' AS {LAKE} ({options}{mode})")
 
     @contextmanager
     def write(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """One transaction on `connection`, alone among this machine's writers: all of it is committed, or nothing."""
+        """One transaction on `connection`, alone among the writers: all of it is committed, or nothing."""
         with self.write_lock():
             connection.execute("BEGIN TRANSACTION")
             try:
                 yield
+                self.catalog.check_locks()
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
 
     def write_lock(self) -> Any:
-        """Held by the one writer of this machine."""
+        """Held by the one writer."""
         return self.lock("write")
 
-    @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """A named lock between processes of this machine; the system frees it when its holder dies."""
-        folder = self.home / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
+    def lock(self, name: str) -> Any:
+        """A context manager: a named lock between processes, freed when its holder dies."""
+        return self.catalog.lock(name)
 
     # ------------------------------------------------------------------------------------------------ tables
 
@@ -213,6 +222,25 @@ def scalar(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any
     row = connection.execute(sql, parameters or []).fetchone()
     assert row is not None
     return row[0]
+
+
+def _open_bucket(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let `connection` read and write Cloud Storage, by its S3-compatible interface."""
+    names = ("GCS_HMAC_KEY_ID", "GCS_HMAC_SECRET")
+    missing = [name for name in names if not os.environ.get(name)]
+    if missing:
+        raise WarehouseError(f"{' and '.join(missing)} must hold the HMAC key by which the warehouse opens its bucket")
+    connection.execute(f"LOAD '{_extension_file('httpfs')}'")
+    # bound, so that no key stands in any SQL text; the endpoint is another only where a test says so
+    connection.execute(
+        "CREATE SECRET bucket (TYPE gcs, KEY_ID $1, SECRET $2, ENDPOINT $3, URL_STYLE 'path', USE_SSL $4)",
+        [*(os.environ[n] for n in names), *_bucket_endpoint()],
+    )
+
+
+def _bucket_endpoint() -> tuple[str, bool]:
+    endpoint = os.environ.get("GCS_S3_ENDPOINT", "https://storage.googleapis.com")
+    return endpoint.partition("://")[2], endpoint.startswith("https://")
 
 
 def _extension_file(name: str) -> Path:
