@@ -26,7 +26,10 @@ ENV RPY2_CFFI_MODE=API PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python3 -m venv /opt/venv \
  && /opt/venv/bin/pip install --require-hashes --no-deps --no-binary rpy2-rinterface -r /tmp/requirements.lock \
  && /opt/venv/bin/python -c 'import rpy2.rinterface_lib.openrlib as o; assert o.cffi_mode.name == "API", o.cffi_mode' \
- && find /opt/venv -depth \( -name tests -o -name test \) -path '*/site-packages/*' -prune -exec rm -rf {} + \
+ # API descriptions of hundreds of Google services: only those of our sources stay
+ && find /opt/venv/lib/python3.11/site-packages/googleapiclient/discovery_cache/documents -type f \
+      ! -name 'searchconsole*' ! -name 'businessprofile*' ! -name 'mybusiness*' -delete \
+ && rm -rf /opt/venv/lib/python3.11/site-packages/pyarrow/include \
  && /opt/venv/bin/python -m compileall -q -j 0 /opt/venv/lib \
  && rm -rf /opt/venv/bin/pip* /opt/venv/lib/python3.11/site-packages/pip
 
