@@ -12,7 +12,7 @@ COPY deploy/image/r.lock /tmp/r.lock
 # hadolint ignore=DL3008
 RUN apt-get update \
  && xargs -a /tmp/r.lock apt-get install -y --no-install-recommends python3 libpython3.11 tzdata \
- && rm -rf /var/lib/apt/lists/* /usr/share/doc /usr/share/man /usr/share/locale /tmp/r.lock
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /usr/share/doc /usr/share/man /usr/share/locale /tmp/r.lock
 
 # ---------------------------------------------------------------- compilers, only here: rpy2 is built against this R
 FROM base AS build
