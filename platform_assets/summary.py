@@ -23,7 +23,7 @@ _DATASETS = """
 def summary(platform: Platform) -> str:
     """Per dataset its deliveries and rows, per indicator its table, and where everything is."""
     lines = []
-    if not platform.warehouse.ready.exists():
+    if not platform.warehouse.catalog.ready():
         return "Nothing has been loaded yet: run `make run`."
     with platform.warehouse.connect(read_only=True) as connection:
         datasets = (

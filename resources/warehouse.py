@@ -1,13 +1,12 @@
 """The warehouse: DuckDB as engine, DuckLake as tables. Data, quarantine and ledger commit together; every commit is a snapshot.
 
-Tables are named `<layer>.<dataset>`, e.g. ``validated.lab_results``. Readers never lock; writers on one machine queue behind a
-file lock (DuckLake's SQLite catalog starves a writer under contention). Readers go through DuckLake, never through its Parquet
+Tables are named `<layer>.<dataset>`, e.g. ``validated.lab_results``. Readers never lock; writers queue behind a lock of the catalog
+(DuckLake's SQLite catalog starves a writer under contention). Readers go through DuckLake, never through its Parquet
 files: deletes are kept beside the data (merge on read).
 """
 
 from __future__ import annotations
 
-import fcntl
 import importlib
 import os
 import threading
@@ -18,13 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources.catalog import Catalog, SqliteCatalog
+
 if TYPE_CHECKING:
     import duckdb
 
 LAKE = "lake"
 LAYERS = ("raw", "validated", "quarantine", "indicators", "products", "platform")
-BUSY_TIMEOUT_MS = 30_000
-EXTENSIONS = ("ducklake", "sqlite_scanner")
+BUCKET = "gs://"
 
 _ENGINES: dict[tuple[Any, ...], duckdb.DuckDBPyConnection] = {}
 _ENGINES_LOCK = threading.Lock()
@@ -49,10 +49,23 @@ class TableState:
 
 
 class Warehouse:
-    """DuckLake in the folder `home`: ``catalog.sqlite`` and ``data/``."""
+    """DuckLake in the folder `home`: ``catalog.sqlite`` and ``data/``. Another `catalog` or a bucket for `data` may be given.
 
-    def __init__(self, home: Path, *, memory_limit: str = "2GB", threads: int | None = None) -> None:
+    A bucket (``gs://bucket/folder``) needs the HMAC key of a service account in GCS_HMAC_KEY_ID and GCS_HMAC_SECRET.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        memory_limit: str = "2GB",
+        threads: int | None = None,
+        catalog: Catalog | None = None,
+        data: str = "",
+    ) -> None:
         self.home = home
+        self.catalog = catalog or SqliteCatalog(home)
+        self.data = data.rstrip("/") or str(home / "data")
         self.memory_limit = memory_limit
         self.threads = threads
 
@@ -60,11 +73,6 @@ class Warehouse:
     def scratch(self) -> Path:
         """Folder for temporary files of running work; whatever is in it may be removed when nothing runs."""
         return self.home / "scratch"
-
-    @property
-    def ready(self) -> Path:
-        """A file that is there once the catalog is."""
-        return self.home / "ready"
 
     # ------------------------------------------------------------------------------------------------ connections
 
@@ -84,11 +92,10 @@ class Warehouse:
 
     def _engine(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         with _ENGINES_LOCK:
-            if not self.ready.exists():
+            if not self.catalog.ready():
                 self._create()
-            # another file under the same name is another lake (a restored backup); another process needs its own engine
-            catalog = (self.home / "catalog.sqlite").stat().st_ino
-            key = (os.getpid(), str(self.home), catalog, read_only, self.memory_limit, self.threads)
+            # a process that was forked needs an engine of its own
+            key = (os.getpid(), self.catalog.identity(), self.data, read_only, self.memory_limit, self.threads)
             if key not in _ENGINES:
                 engine = self._open()
                 self._attach(engine, read_only=read_only)
@@ -109,56 +116,50 @@ class Warehouse:
         if self.threads:
             config["threads"] = str(self.threads)
         engine = duckdb.connect(config=config)
-        for name in EXTENSIONS:
+        for name in ("ducklake", self.catalog.extension):
             engine.execute(f"LOAD '{_extension_file(name)}'")
+        if self.data.startswith(BUCKET):
+            _open_bucket(engine)
         return engine
 
     def _create(self) -> None:
         """The catalog with its layers, by the first process that needs it; a crash in between is repeated by the next."""
-        (self.home / "data").mkdir(parents=True, exist_ok=True)
+        if not self.data.startswith(BUCKET):
+            Path(self.data).mkdir(parents=True, exist_ok=True)
         with self.write_lock():
-            if not self.ready.exists():
+            if not self.catalog.ready():
                 with self._open() as engine:
                     self._attach(engine, read_only=False)
                     for layer in LAYERS:
                         engine.execute(f"CREATE SCHEMA IF NOT EXISTS {LAKE}.{layer}")
-                self.ready.touch()
+                self.catalog.created()
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
         # inlined rows would live in the catalog, out of reach of the erasure of data files
-        options = f"DATA_PATH '{self.home / 'data'}/', DATA_INLINING_ROW_LIMIT 0, OVERRIDE_DATA_PATH true"
-        # with a write-ahead log readers do not hold up the commit of a writer, nor the other way round
-        options += f", META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT {BUSY_TIMEOUT_MS}"
+        options = f"DATA_PATH '{self.data}/', DATA_INLINING_ROW_LIMIT 0, OVERRIDE_DATA_PATH true{self.catalog.options}"
         mode = ", READ_ONLY" if read_only else ""
-        connection.execute(f"ATTACH 'ducklake:sqlite:{self.home / 'catalog.sqlite'}' AS {LAKE} ({options}{mode})")
+        connection.execute(f"ATTACH 'ducklake:{self.catalog.address}' AS {LAKE} ({options}{mode})")
 
     @contextmanager
     def write(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """One transaction on `connection`, alone among this machine's writers: all of it is committed, or nothing."""
+        """One transaction on `connection`, alone among the writers: all of it is committed, or nothing."""
         with self.write_lock():
             connection.execute("BEGIN TRANSACTION")
             try:
                 yield
+                self.catalog.check_locks()
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
 
     def write_lock(self) -> Any:
-        """Held by the one writer of this machine."""
+        """Held by the one writer."""
         return self.lock("write")
 
-    @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """A named lock between processes of this machine; the system frees it when its holder dies."""
-        folder = self.home / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
+    def lock(self, name: str) -> Any:
+        """A context manager: a named lock between processes, freed when its holder dies."""
+        return self.catalog.lock(name)
 
     # ------------------------------------------------------------------------------------------------ tables
 
@@ -249,6 +250,25 @@ def scalar(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any
     row = connection.execute(sql, parameters or []).fetchone()
     assert row is not None
     return row[0]
+
+
+def _open_bucket(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let `connection` read and write Cloud Storage, by its S3-compatible interface."""
+    names = ("GCS_HMAC_KEY_ID", "GCS_HMAC_SECRET")
+    missing = [name for name in names if not os.environ.get(name)]
+    if missing:
+        raise WarehouseError(f"{' and '.join(missing)} must hold the HMAC key by which the warehouse opens its bucket")
+    connection.execute(f"LOAD '{_extension_file('httpfs')}'")
+    # bound, so that no key stands in any SQL text; the endpoint is another only where a test says so
+    connection.execute(
+        "CREATE SECRET bucket (TYPE gcs, KEY_ID $1, SECRET $2, ENDPOINT $3, URL_STYLE 'path', USE_SSL $4)",
+        [*(os.environ[n] for n in names), *_bucket_endpoint()],
+    )
+
+
+def _bucket_endpoint() -> tuple[str, bool]:
+    endpoint = os.environ.get("GCS_S3_ENDPOINT", "https://storage.googleapis.com")
+    return endpoint.partition("://")[2], endpoint.startswith("https://")
 
 
 def _extension_file(name: str) -> Path:

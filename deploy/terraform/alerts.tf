@@ -1,0 +1,90 @@
+# The platform writes one JSON line per alert (resources/notifier.py); these policies see the lines where mail and webhooks fail,
+# and notice when nothing is written at all.
+resource "google_monitoring_notification_channel" "email" {
+  display_name = "Platform"
+  type         = "email"
+
+  labels = {
+    email_address = var.alert_email
+  }
+}
+
+locals {
+  of_platform = "resource.type=\"k8s_container\" AND resource.labels.namespace_name=\"${var.namespace}\""
+
+  alerts = {
+    "Incident in the platform" = "${local.of_platform} AND jsonPayload.event=\"alert\" AND jsonPayload.state=\"open\""
+    "Alert could not be sent"  = "${local.of_platform} AND jsonPayload.event=\"alert_not_delivered\""
+    "Row law broken"           = "${local.of_platform} AND textPayload:\"are not accounted for\""
+    "Erasure not complete"     = "${local.of_platform} AND jsonPayload.event=\"alert\" AND jsonPayload.kind=\"erasure\""
+  }
+}
+
+resource "google_monitoring_alert_policy" "log" {
+  for_each = local.alerts
+
+  display_name          = each.key
+  combiner              = "OR"
+  notification_channels = [google_monitoring_notification_channel.email.id]
+
+  conditions {
+    display_name = each.key
+
+    condition_matched_log {
+      filter = each.value
+
+      label_extractors = each.key == "Incident in the platform" ? { "incident" = "EXTRACT(jsonPayload.incident)" } : {}
+    }
+  }
+
+  alert_strategy {
+    notification_rate_limit {
+      period = "3600s"
+    }
+
+    auto_close = "86400s"
+  }
+
+  documentation {
+    content   = "See docs/cloud.md, 'Alerts'."
+    mime_type = "text/markdown"
+  }
+}
+
+# Cloud Monitoring notices silence for at most a day, so the weekly run that never started is the platform's own business (its
+# dead man's switch, run by the daemon); here it is noticed when the daemon itself is silent.
+resource "google_monitoring_alert_policy" "daemon_silent" {
+  display_name          = "Dagster's daemon is silent"
+  combiner              = "OR"
+  notification_channels = [google_monitoring_notification_channel.email.id]
+
+  conditions {
+    display_name = "no log line of the daemon for an hour"
+
+    condition_absent {
+      filter   = "resource.type=\"k8s_container\" AND resource.labels.container_name=\"main\" AND metric.type=\"logging.googleapis.com/log_entry_count\" AND metadata.user_labels.\"app.kubernetes.io/component\"=\"daemon\""
+      duration = "3600s"
+
+      aggregations {
+        alignment_period   = "300s"
+        per_series_aligner = "ALIGN_RATE"
+      }
+    }
+  }
+}
+
+# who looked at data and secrets stays on record
+resource "google_project_iam_audit_config" "data" {
+  for_each = toset(["storage.googleapis.com", "bigquery.googleapis.com", "secretmanager.googleapis.com", "cloudkms.googleapis.com"])
+
+  project = var.project
+  service = each.value
+
+  audit_log_config {
+    log_type = "DATA_READ"
+  }
+
+  audit_log_config {
+    log_type = "DATA_WRITE"
+  }
+}

@@ -1,0 +1,88 @@
+# One Google service account per role in the cluster, used through workload identity: there are no keys to lose.
+locals {
+  roles = toset(["daemon", "web", "viewer", "code", "run", "console", "proxy", "postgres", "secrets"])
+
+  # role -> what it may do in the whole project; data are granted bucket by bucket and dataset by dataset
+  project_roles = {
+    "postgres cloudsql" = { role = "postgres", grant = "roles/cloudsql.client" }
+    "run bigquery"      = { role = "run", grant = "roles/bigquery.jobUser" }
+    "console bigquery"  = { role = "console", grant = "roles/bigquery.jobUser" }
+  }
+
+  # role -> bucket -> what
+  bucket_roles = {
+    "run landing"     = { role = "run", bucket = google_storage_bucket.landing.name, grant = "roles/storage.objectUser" }
+    "run lake"        = { role = "run", bucket = google_storage_bucket.lake.name, grant = "roles/storage.objectUser" }
+    "code landing"    = { role = "code", bucket = google_storage_bucket.landing.name, grant = "roles/storage.objectViewer" }
+    "code lake"       = { role = "code", bucket = google_storage_bucket.lake.name, grant = "roles/storage.objectViewer" }
+    "console landing" = { role = "console", bucket = google_storage_bucket.landing.name, grant = "roles/storage.objectUser" }
+    "console lake"    = { role = "console", bucket = google_storage_bucket.lake.name, grant = "roles/storage.objectViewer" }
+  }
+}
+
+resource "google_service_account" "role" {
+  for_each = local.roles
+
+  account_id   = "platform-${each.value}"
+  display_name = "Platform: ${each.value}"
+}
+
+resource "google_service_account_iam_member" "workload" {
+  for_each = local.roles
+
+  service_account_id = google_service_account.role[each.value].name
+  role               = "roles/iam.workloadIdentityUser"
+  member             = "serviceAccount:${var.project}.svc.id.goog[${var.namespace}/platform-${each.value}]"
+
+  depends_on = [google_container_cluster.platform]
+}
+
+resource "google_project_iam_member" "role" {
+  for_each = local.project_roles
+
+  project = var.project
+  role    = each.value.grant
+  member  = google_service_account.role[each.value.role].member
+}
+
+resource "google_storage_bucket_iam_member" "role" {
+  for_each = local.bucket_roles
+
+  bucket = each.value.bucket
+  role   = each.value.grant
+  member = google_service_account.role[each.value.role].member
+}
+
+# what the cluster's nodes are: they write logs and metrics and pull images
+resource "google_service_account" "nodes" {
+  account_id   = "platform-nodes"
+  display_name = "Platform: nodes"
+}
+
+resource "google_project_iam_member" "nodes" {
+  for_each = toset(["roles/container.defaultNodeServiceAccount"])
+
+  project = var.project
+  role    = each.value
+  member  = google_service_account.nodes.member
+}
+
+resource "google_artifact_registry_repository_iam_member" "nodes" {
+  repository = google_artifact_registry_repository.images.name
+  location   = var.region
+  role       = "roles/artifactregistry.reader"
+  member     = google_service_account.nodes.member
+}
+
+resource "google_artifact_registry_repository" "images" {
+  repository_id = "platform"
+  location      = var.region
+  format        = "DOCKER"
+  kms_key_name  = google_kms_crypto_key.data.id
+
+  docker_config {
+    immutable_tags = true
+  }
+
+  depends_on = [google_kms_crypto_key_iam_member.agents]
+}

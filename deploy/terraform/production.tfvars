@@ -1,0 +1,3 @@
+project     = "example-health-production"
+environment = "production"
+alert_email = "platform@health.example.org"

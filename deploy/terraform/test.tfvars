@@ -1,0 +1,4 @@
+project     = "example-health-test"
+environment = "test"
+namespace   = "platform-test"
+alert_email = "platform-test@health.example.org"

@@ -1,0 +1,55 @@
+variable "project" {
+  type        = string
+  description = "Project id; one project per environment."
+}
+
+variable "environment" {
+  type        = string
+  description = "test or production."
+
+  validation {
+    condition     = contains(["test", "production"], var.environment)
+    error_message = "environment is test or production"
+  }
+}
+
+variable "region" {
+  type        = string
+  description = "Where everything is kept. Health data stay in it."
+  default     = "europe-west4"
+}
+
+variable "namespace" {
+  type        = string
+  description = "Kubernetes namespace of the platform."
+  default     = "platform"
+}
+
+variable "administrators" {
+  type        = list(string)
+  description = "CIDR ranges from which the cluster's API server may be reached."
+  default     = []
+}
+
+variable "archive_days" {
+  type        = number
+  description = "After how many days archived deliveries move to colder storage."
+  default     = 90
+}
+
+variable "noncurrent_days" {
+  type        = number
+  description = "For how many days a replaced or deleted object can be brought back. An erasure is complete only after this time."
+  default     = 7
+}
+
+variable "maximum_bytes_billed_per_day" {
+  type        = number
+  description = "BigQuery: bytes that the project may scan a day (quota), in TiB."
+  default     = 5
+}
+
+variable "alert_email" {
+  type        = string
+  description = "Where alerts of Cloud Monitoring go."
+}

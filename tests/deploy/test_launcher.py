@@ -1,0 +1,208 @@
+"""Runs in the cluster: deploy/dagster.yaml's launcher and the step executor, against an API server that runs the jobs it is sent."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import yaml
+
+from tests.deploy.kubernetes_api import Cluster, kubeconfig
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+IMAGE = "registry.example/platform@sha256:" + "a" * 64
+DEFINITIONS = """
+import time
+import dagster as dg
+from dagster_k8s import k8s_job_executor
+
+@dg.op
+def one() -> int:
+    return 1
+
+@dg.op(tags={"dagster-k8s/config": {"container_config": {"resources": {"requests": {"memory": "8Gi"}, "limits": {"memory": "8Gi"}}}}})
+def two(one: int) -> None:
+    assert one == 1
+
+@dg.op
+def slow() -> None:
+    time.sleep(60)
+
+@dg.job(executor_def=dg.in_process_executor)
+def long():
+    slow()
+
+@dg.job(executor_def=k8s_job_executor.configured({"load_incluster_config": False, "kubeconfig_file": "KUBECONFIG", "max_concurrent": 2}))
+def wide():
+    two(one())
+
+defs = dg.Definitions(jobs=[long, wide])
+"""
+
+
+class Setup:
+    """An instance with the cluster's launcher; only its storage is local and its API server is the test's."""
+
+    def __init__(self, home: Path, cluster: Cluster, port: int) -> None:
+        self.home = home
+        self.cluster = cluster
+        config_file = kubeconfig(port, home)
+        self.file = home / "jobs.py"
+        self.file.write_text(DEFINITIONS.replace("KUBECONFIG", str(config_file)))
+        settings = yaml.safe_load((DEPLOY / "dagster.yaml").read_text(encoding="utf-8"))
+        settings["run_launcher"]["config"] |= {"load_incluster_config": False, "kubeconfig_file": str(config_file)}
+        # the jobs' processes run here: they use this instance, not the one that the image holds
+        settings["run_launcher"]["config"]["dagster_home"] = str(home)
+        # no daemon takes runs from the queue here: they start at once
+        settings["run_coordinator"] = {"module": "dagster.core.run_coordinator", "class": "DefaultRunCoordinator"}
+        del settings["storage"], settings["concurrency"]
+        (home / "dagster.yaml").write_text(yaml.safe_dump(settings))
+        self.environment = {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "DAGSTER_HOME": str(home),
+            "PLATFORM_NAMESPACE": "platform",
+            "PLATFORM_IMAGE": IMAGE,
+            "DAGSTER_DISABLE_TELEMETRY": "yes",
+        }
+        cluster.environment.update(self.environment)
+
+    def launch(self, job: str) -> str:
+        """Start `job` by Dagster's command line; returns the run's id."""
+        done = subprocess.run(
+            ["dagster", "job", "launch", "-f", str(self.file), "-j", job],
+            env={**os.environ, **self.environment},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        with self.instance() as instance:
+            return instance.get_runs(limit=1)[0].run_id
+
+    def instance(self) -> dg.DagsterInstance:
+        """The instance, to look at."""
+        return dg.DagsterInstance.from_config(str(self.home))
+
+    def wait(self, run_id: str, *wanted: dg.DagsterRunStatus, seconds: float = 120) -> dg.DagsterRun:
+        """The run, once it has one of the statuses `wanted`."""
+        deadline = time.monotonic() + seconds
+        with self.instance() as instance:
+            while True:
+                run = instance.get_run_by_id(run_id)
+                assert run is not None
+                if run.status in wanted:
+                    return run
+                assert time.monotonic() < deadline, run.status
+                assert not run.is_finished, run.status
+                time.sleep(0.2)
+
+    def job(self, start: str) -> dict[str, Any]:
+        """The sent job whose name begins with `start`."""
+        found = [j.sent for name, j in self.cluster.jobs.items() if name.startswith(start)]
+        assert len(found) == 1
+        return found[0]
+
+
+@pytest.fixture
+def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setup]:
+    cluster = Cluster({})
+    server = cluster.start()
+    made = Setup(tmp_path, cluster, server.server_address[1])
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    yield made
+    cluster.close()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.slow
+def test_a_run_becomes_a_restricted_job_and_each_step_of_a_wide_run_its_own(setup: Setup) -> None:
+    run_id = setup.launch("wide")
+    setup.wait(run_id, dg.DagsterRunStatus.SUCCESS, seconds=180)
+    assert not setup.cluster.refused
+    job = setup.job(f"dagster-run-{run_id[:8]}")
+    template = job["spec"]["template"]
+    pod, container = template["spec"], template["spec"]["containers"][0]
+    assert container["args"][:3] == ["dagster", "api", "execute_run"]
+    assert "command" not in container  # the image has no entry point, so the arguments are the command
+    assert container["image"] == IMAGE
+    assert pod["serviceAccountName"] == "platform-run"
+    assert job["spec"]["backoffLimit"] == 0
+    assert template["metadata"]["labels"]["app.kubernetes.io/component"] == "run"  # what the network policies look for
+    assert {"configMapRef": {"name": "platform"}} in container["envFrom"]
+    assert {"secretRef": {"name": "platform-run"}} in container["envFrom"]
+    secrets = [e["valueFrom"]["secretKeyRef"] for e in container["env"] if "valueFrom" in e]
+    assert secrets == [{"name": "dagster-postgres", "key": "postgresql-password"}]
+    assert container["resources"]["limits"]["memory"] == "4Gi"
+    assert {m["mountPath"] for m in container["volumeMounts"]} >= {"/tmp", "/var/lib/platform/data"}
+    steps = {
+        job.sent["metadata"]["labels"]["dagster/op"]: job.sent["spec"]["template"]["spec"]["containers"][0]
+        for name, job in setup.cluster.jobs.items()
+        if name.startswith("dagster-step-")
+    }
+    assert set(steps) == {"one", "two"}
+    assert all(c["args"][:3] == ["dagster", "api", "execute_step"] for c in steps.values())
+    assert steps["one"]["resources"]["limits"]["memory"] == "4Gi"
+    assert steps["two"]["resources"]["limits"]["memory"] == "8Gi"
+
+
+@pytest.mark.slow
+def test_a_cancelled_run_loses_its_job_and_a_vanished_one_is_noticed(setup: Setup) -> None:
+    run_id = setup.launch("long")
+    run = setup.wait(run_id, dg.DagsterRunStatus.STARTED)
+    with setup.instance() as instance:
+        assert instance.run_launcher.check_run_worker_health(run).status.value == "RUNNING"
+        assert instance.run_launcher.terminate(run_id)
+        assert setup.cluster.deleted == [f"dagster-run-{run_id}"]
+        setup.cluster.jobs[f"dagster-run-{run_id}"].process.wait()
+        assert instance.run_launcher.check_run_worker_health(run).status.value == "FAILED"
+        setup.cluster.jobs.clear()
+        assert instance.run_launcher.check_run_worker_health(run).status.value in ("NOT_FOUND", "UNKNOWN")
+
+
+def test_an_api_server_that_is_sent_nonsense_refuses_it() -> None:
+    """The tests above mean something only if this one can say no."""
+    cluster = Cluster({})
+    good: dict[str, Any] = {
+        "metadata": {"name": "j"},
+        "spec": {
+            "template": {
+                "spec": {
+                    "restartPolicy": "Never",
+                    "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+                    "containers": [
+                        {
+                            "name": "c",
+                            "image": "i",
+                            "args": ["true"],
+                            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+                        }
+                    ],
+                }
+            }
+        },
+    }
+    cluster.environment = {"PATH": os.environ["PATH"]}
+    assert cluster.create(good)
+    for path, value in (
+        (("spec", "backofLimit"), 0),
+        (("spec", "template", "spec", "restartPolicy"), 1),
+        (("spec", "template", "spec", "hostNetwork"), True),
+        (("spec", "template", "spec", "securityContext"), {}),
+    ):
+        bad = json.loads(json.dumps(good))
+        place = bad
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = value
+        assert cluster.create(bad) is None, path
+    cluster.close()

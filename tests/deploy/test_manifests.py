@@ -1,0 +1,221 @@
+"""The cluster's manifests, as kustomize renders them: valid, restricted, and with no way out that is not written down."""
+
+from __future__ import annotations
+
+import functools
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.deploy.kubernetes_api import problems, unrestricted
+from tests.programs import needed
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+OVERLAYS = ("test", "production")
+OF_OTHERS = {"ExternalSecret", "SecretStore", "ManagedCertificate", "FrontendConfig"}
+"""Kinds that operators and GKE define: their schemas are not Kubernetes' own, so they are not checked."""
+Resource = dict[str, Any]
+
+
+@functools.cache
+def rendered(overlay: str) -> list[Resource]:
+    kubectl = needed("kubectl", "kubernetes-client (or Google's kubectl)")
+    done = subprocess.run(
+        [
+            kubectl,
+            "kustomize",
+            str(DEPLOY / "kustomize/overlays" / overlay),
+            "--load-restrictor",
+            "LoadRestrictionsNone",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [r for r in yaml.safe_load_all(done.stdout) if r]
+
+
+def of_kind(overlay: str, kind: str) -> dict[str, Resource]:
+    return {r["metadata"]["name"]: r for r in rendered(overlay) if r["kind"] == kind}
+
+
+def pods(overlay: str) -> dict[str, Resource]:
+    return {name: d["spec"]["template"] for name, d in of_kind(overlay, "Deployment").items()}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_kubernetes_would_take_every_resource(overlay: str) -> None:
+    checked = [r for r in rendered(overlay) if r["kind"] not in OF_OTHERS]
+    assert len(checked) > 40
+    assert {f"{r['kind']}/{r['metadata']['name']}": p for r in checked if (p := problems(r))} == {}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_pod_is_restricted_read_only_and_bounded(overlay: str) -> None:
+    (namespace,) = of_kind(overlay, "Namespace").values()
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert set(pods(overlay)) == {
+        "code-server", "webserver", "webserver-readonly", "daemon", "console", "proxy", "postgres"
+    }  # fmt: skip
+    for name, pod in pods(overlay).items():
+        assert unrestricted(pod["spec"]) == [], name
+        for container in pod["spec"]["containers"]:
+            assert container["securityContext"]["readOnlyRootFilesystem"], name
+            assert set(container["resources"]["limits"]) == {"cpu", "memory", "ephemeral-storage"}, name
+            assert {"readinessProbe", "livenessProbe"} <= set(container), name
+            assert re.search(r"@sha256:[0-9a-f]{64}$", container["image"]), name
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_only_those_that_start_runs_hold_a_token(overlay: str) -> None:
+    holders = {n for n, p in pods(overlay).items() if p["spec"].get("automountServiceAccountToken") is not False}
+    assert holders == {"daemon", "webserver"}
+    (binding,) = of_kind(overlay, "RoleBinding").values()
+    assert {s["name"] for s in binding["subjects"]} == {"platform-daemon", "platform-web", "platform-run"}
+    (role,) = of_kind(overlay, "Role").values()
+    assert not any("*" in rule["verbs"] + rule["resources"] for rule in role["rules"])
+    assert "secrets" not in {r for rule in role["rules"] for r in rule["resources"]}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_no_secret_stands_in_the_manifests(overlay: str) -> None:
+    assert not of_kind(overlay, "Secret")
+    text = yaml.safe_dump([r for r in rendered(overlay) if r["kind"] == "ConfigMap"])
+    assert not re.search(r"(?i)(password|secret|token|hmac)\w*[=:]\s*['\"]?[A-Za-z0-9/+]{8,}", text)
+    for pod in pods(overlay).values():
+        for container in pod["spec"]["containers"]:
+            literal = {e["name"] for e in container.get("env", []) if "value" in e}
+            assert not {n for n in literal if re.search("PASSWORD|SECRET|KEY", n)}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_what_pods_refer_to_is_there(overlay: str) -> None:
+    maps, secrets = set(of_kind(overlay, "ConfigMap")), set(of_kind(overlay, "ExternalSecret"))
+    for name, pod in pods(overlay).items():
+        text = yaml.safe_dump(pod)
+        accounts = of_kind(overlay, "ServiceAccount")
+        account = accounts[pod["spec"]["serviceAccountName"]]
+        assert account["metadata"]["annotations"]["iam.gke.io/gcp-service-account"]
+        volumes = pod["spec"].get("volumes", [])
+        named = [v["configMap"]["name"] for v in volumes if "configMap" in v]
+        named += [s["configMap"]["name"] for v in volumes for s in v.get("projected", {}).get("sources", [])]
+        assert set(named) <= maps, name
+        assert {v["secret"]["secretName"] for v in volumes if "secret" in v} <= secrets, name
+        mounted = {m["name"] for c in pod["spec"]["containers"] for m in c.get("volumeMounts", [])}
+        assert mounted == {v["name"] for v in volumes}, name
+        assert set(re.findall(r"secretRef:\s+name: (\S+)", text)) <= secrets
+        assert set(re.findall(r"configMapRef:\s+name: (\S+)", text)) <= maps
+    launcher = yaml.safe_load(of_kind(overlay, "ConfigMap")["dagster-instance"]["data"]["dagster.yaml"])
+    config = launcher["run_launcher"]["config"]
+    assert config["service_account_name"] in of_kind(overlay, "ServiceAccount")
+    assert {config["instance_config_map"], *config["env_config_maps"]} <= maps
+    assert {config["postgres_password_secret"], *config["env_secrets"]} <= secrets
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_runs_use_the_image_that_the_daemon_runs(overlay: str) -> None:
+    image = pods(overlay)["daemon"]["spec"]["containers"][0]["image"]
+    assert of_kind(overlay, "ConfigMap")["platform"]["data"]["PLATFORM_IMAGE"] == image
+
+
+def selects(selector: Resource, labels: dict[str, str]) -> bool:
+    """Whether a label selector fits (kubernetes.io/docs/concepts/overview/working-with-objects/labels)."""
+    if any(labels.get(k) != v for k, v in selector.get("matchLabels", {}).items()):
+        return False
+    for rule in selector.get("matchExpressions", []):
+        inside = labels.get(rule["key"]) in rule["values"]
+        if inside != (rule["operator"] == "In"):
+            return False
+    return True
+
+
+def ways_out(overlay: str, **labels: str) -> list[tuple[str, Resource]]:
+    """Egress rules of all policies that select a pod with these labels."""
+    named = {
+        k.replace("component", "app.kubernetes.io/component").replace("fetch", "platform/fetch"): v
+        for k, v in labels.items()
+    }
+    policies = of_kind(overlay, "NetworkPolicy")
+    chosen = {n: p["spec"] for n, p in policies.items() if selects(p["spec"]["podSelector"], named)}
+    assert any("Egress" in spec["policyTypes"] for spec in chosen.values()), "a pod without policy may talk to all"
+    return [
+        (n, rule) for n, spec in chosen.items() if "Egress" in spec["policyTypes"] for rule in spec.get("egress") or []
+    ]
+
+
+def reaches_the_internet(rules: list[tuple[str, Resource]]) -> bool:
+    return any("ipBlock" in to and to["ipBlock"]["cidr"] == "0.0.0.0/0" for _, rule in rules for to in rule["to"])
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_r_workers_have_no_way_out_and_runs_only_where_they_fetch(overlay: str) -> None:
+    assert ways_out(overlay, component="r-worker") == []
+    assert ways_out(overlay, component="something-new") == ways_out(overlay)  # names only, for whoever is not listed
+    assert {n for n, _ in ways_out(overlay, component="run")} == {
+        "names",
+        "google-apis",
+        "to-postgres",
+        "to-kubernetes",
+    }
+    assert not reaches_the_internet(ways_out(overlay, component="run"))
+    assert reaches_the_internet(ways_out(overlay, component="run", fetch="yes"))
+    for component in ("daemon", "webserver", "webserver-readonly", "code-server", "postgres"):
+        assert not reaches_the_internet(ways_out(overlay, component=component))
+    for pod in pods(overlay).values():
+        assert ways_out(overlay, component=pod["metadata"]["labels"]["app.kubernetes.io/component"])
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_webservers_are_reached_through_the_proxy_and_the_console_only(overlay: str) -> None:
+    policies = of_kind(overlay, "NetworkPolicy")
+    for component in ("webserver", "webserver-readonly"):
+        labels = {"app.kubernetes.io/component": component}
+        sources = [
+            source["podSelector"]["matchExpressions"][0]["values"]
+            for policy in policies.values()
+            if selects(policy["spec"]["podSelector"], labels) and "Ingress" in policy["spec"]["policyTypes"]
+            for rule in policy["spec"].get("ingress") or []
+            for source in rule["from"]
+        ]
+        assert sources == [["proxy", "console"]]
+    (ingress,) = of_kind(overlay, "Ingress").values()
+    backends = {r["http"]["paths"][0]["backend"]["service"]["name"] for r in ingress["spec"]["rules"]}
+    assert backends == {"proxy", "console"}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_budgets_fit_the_number_of_replicas(overlay: str) -> None:
+    """A budget that nothing can satisfy would hold up every node upgrade."""
+    replicas = {
+        d["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"]: d["spec"]["replicas"]
+        for d in of_kind(overlay, "Deployment").values()
+    }
+    budgets = of_kind(overlay, "PodDisruptionBudget").values()
+    for component, count in replicas.items():
+        found = [
+            b["spec"] for b in budgets if selects(b["spec"]["selector"], {"app.kubernetes.io/component": component})
+        ]
+        assert len(found) == 1, component
+        assert found[0].get("minAvailable", 0) < count, component
+
+
+def test_the_images_python_packages_are_those_that_were_tested() -> None:
+    def pins(path: Path) -> dict[str, str]:
+        return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^ \\]+)", path.read_text(encoding="utf-8"), re.MULTILINE))
+
+    tested, shipped = pins(DEPLOY.parent / "requirements.lock"), pins(DEPLOY / "image" / "requirements.lock")
+    assert len(shipped) > 100
+    assert {n: v for n, v in shipped.items() if tested.get(n) not in (v, None)} == {}
+    assert not {"pytest", "ruff", "mypy", "hypothesis", "playwright"} & set(shipped)
+
+
+def test_the_image_has_no_entrypoint_no_root_and_no_default_base() -> None:
+    text = (DEPLOY.parent / "Dockerfile").read_text(encoding="utf-8")
+    assert "ENTRYPOINT" not in text.replace("no ENTRYPOINT", "")
+    assert re.findall(r"^USER (.*)$", text, re.MULTILINE)[-1] == "10001:10001"
+    assert "ARG BASE_IMAGE\n" in text
+    assert "--require-hashes" in text

@@ -1,0 +1,280 @@
+"""The proxy before Dagster's webservers, for real: Debian's nginx with the cluster's configuration, dagster-webserver, a browser."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.programs import needed
+
+NGINX = Path(__file__).resolve().parents[2] / "deploy" / "nginx"
+QUERY = {"query": "{ version }"}
+RELOAD = 'mutation { reloadRepositoryLocation(repositoryLocationName: "proxy_test.py") { __typename } }'
+DEFINITIONS = """
+import dagster as dg
+
+@dg.asset
+def admissions() -> None: ...
+
+defs = dg.Definitions(assets=[admissions], jobs=[dg.define_asset_job("weekly", "*")])
+"""
+
+
+@dataclass(frozen=True)
+class Door:
+    """The proxy's addresses: `engineers` leads to the read-write webserver, `viewers` to the read-only one."""
+
+    engineers: str
+    viewers: str
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def started(command: list[str], ready: str, **options: object) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options)  # type: ignore[call-overload]
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                requests.get(ready, timeout=5)
+                break
+            except requests.ConnectionError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    process.kill()
+                    raise RuntimeError(f"{command[0]} did not start: {process.communicate()[1][-2000:]!r}") from None
+                time.sleep(0.1)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def webservers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
+    """Ports of a read-write and a read-only dagster-webserver on one instance."""
+    home = tmp_path_factory.mktemp("dagster")
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    (home / "proxy_test.py").write_text(DEFINITIONS)
+    ports = free_port(), free_port()
+    program = str(Path(sys.executable).with_name("dagster-webserver"))
+    with ExitStack() as stack:
+        for port, options in zip(ports, ([], ["--read-only"]), strict=True):
+            command = [program, "-h", "127.0.0.1", "-p", str(port), "-f", str(home / "proxy_test.py"), *options]
+            stack.enter_context(
+                started(
+                    command,
+                    f"http://127.0.0.1:{port}/server_info",
+                    env={**os.environ, "DAGSTER_HOME": str(home)},
+                    cwd=home,
+                )
+            )
+        yield ports
+
+
+@contextmanager
+def door(webservers: tuple[int, int], login: str) -> Iterator[Door]:
+    """nginx with the files of deploy/nginx; only the place of things is the test's."""
+    program = needed("nginx", "nginx-light", "/usr/sbin")
+    home = Path(tempfile.mkdtemp(prefix="nginx-"))
+    home.chmod(0o755)  # nginx's workers are nobody
+    for name in ("nginx.conf", "dagster.conf"):
+        text = (NGINX / name).read_text(encoding="utf-8")
+        (home / name).write_text(
+            text.replace("/tmp/nginx", f"{home}/nginx").replace("/dev/stdout", f"{home}/access.log")
+        )
+    (home / "login.conf").write_text(login)
+    hashed = subprocess.run(
+        ["openssl", "passwd", "-apr1", "correct horse"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    (home / "users").write_text(f"engineer:{hashed}\n")
+    engineers, viewers = free_port(), free_port()
+    servers = "".join(
+        f"upstream u{port} {{ server 127.0.0.1:{port}; }}\n"
+        f"server {{ listen 127.0.0.1:{listen}; set $dagster u{port}; include dagster.conf; }}\n"
+        for listen, port in zip((engineers, viewers), webservers, strict=True)
+    )
+    origins = f'"http://127.0.0.1:{engineers}" 0; "http://127.0.0.1:{viewers}" 0;'
+    (home / "site.conf").write_text(f'map $http_origin $foreign_origin {{ default 1; "" 0; {origins} }}\n{servers}')
+    command = [program, "-c", str(home / "nginx.conf"), "-g", "daemon off;"]
+    try:
+        with started(command, f"http://127.0.0.1:{engineers}/"):
+            yield Door(f"http://127.0.0.1:{engineers}", f"http://127.0.0.1:{viewers}")
+    finally:
+        shutil.rmtree(home)
+
+
+@pytest.fixture(scope="module")
+def basic(webservers: tuple[int, int]) -> Iterator[Door]:
+    with door(webservers, (NGINX / "login-basic.conf").read_text(encoding="utf-8")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def engineer() -> requests.Session:
+    session = requests.Session()
+    session.auth = ("engineer", "correct horse")
+    return session
+
+
+def upgrade(address: str, origin: str, login: str = "engineer:correct horse") -> int:
+    """Status of a websocket handshake on /graphql."""
+    host, port = address.removeprefix("http://").split(":")
+    basic_login = base64.b64encode(login.encode()).decode()
+    lines = [
+        "GET /graphql HTTP/1.1",
+        f"Host: {host}:{port}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Protocol: graphql-ws",
+        f"Origin: {origin}",
+        *([f"Authorization: Basic {basic_login}"] if login else []),
+    ]
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        return int(connection.recv(4096).split()[1])
+
+
+def test_dagsters_own_webserver_executes_a_mutation_that_comes_by_get(webservers: tuple[int, int]) -> None:
+    """Why there is a proxy at all. Where this fails, Dagster has changed, and the proxy may be simpler."""
+    answer = requests.get(f"http://127.0.0.1:{webservers[0]}/graphql", params={"query": RELOAD}, timeout=60)
+    assert answer.json()["data"]["reloadRepositoryLocation"]["__typename"] == "WorkspaceLocationEntry"
+
+
+def test_without_login_nothing_is_to_be_had(basic: Door) -> None:
+    for address in (basic.engineers, basic.viewers):
+        assert requests.get(address, timeout=20).status_code == 401
+        assert requests.get(f"{address}/server_info", timeout=20).status_code == 401
+        assert requests.post(f"{address}/graphql", json=QUERY, timeout=20).status_code == 401
+        assert upgrade(address, address, login="") == 401
+        assert upgrade(address, address, login="engineer:wrong") == 401
+
+
+def test_a_query_by_post_is_answered(basic: Door, engineer: requests.Session) -> None:
+    answer = engineer.post(f"{basic.engineers}/graphql", json=QUERY, timeout=20)
+    assert answer.json()["data"]["version"]
+    assert answer.headers["X-Frame-Options"] == "DENY"
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/%67raphql", "//graphql", "/./graphql"])
+def test_a_mutation_by_get_is_refused_however_it_is_written(basic: Door, engineer: requests.Session, path: str) -> None:
+    host, port = basic.engineers.removeprefix("http://").split(":")
+    login = base64.b64encode(b"engineer:correct horse").decode()
+    # by hand: clients tidy the path up before they send it
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        request = f"GET {path}?query=mutation HTTP/1.1\r\nHost: {host}\r\nAuthorization: Basic {login}\r\nConnection: close\r\n\r\n"
+        connection.sendall(request.encode())
+        assert connection.recv(100).split()[1] == b"405"
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD"])
+def test_only_post_reaches_graphql(basic: Door, engineer: requests.Session, method: str) -> None:
+    answer = engineer.request(method, f"{basic.engineers}/graphql", params={"query": RELOAD}, timeout=20)
+    assert answer.status_code == 405
+
+
+def test_the_rest_can_only_be_read(basic: Door, engineer: requests.Session) -> None:
+    assert engineer.get(f"{basic.engineers}/server_info", timeout=20).status_code == 200
+    answer = engineer.post(f"{basic.engineers}/report_asset_materialization/admissions", json={}, timeout=20)
+    assert answer.status_code == 405
+
+
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", "http://127.0.0.1", "http://127.0.0.1:1.evil"])
+def test_a_page_of_another_origin_reaches_nothing(basic: Door, engineer: requests.Session, origin: str) -> None:
+    for path in ("/graphql", "/"):
+        answer = engineer.post(f"{basic.engineers}{path}", json=QUERY, headers={"Origin": origin}, timeout=20)
+        assert answer.status_code == 403
+    assert upgrade(basic.engineers, origin) == 403
+
+
+def test_our_own_page_may_use_post_and_websocket(basic: Door, engineer: requests.Session) -> None:
+    headers = {"Origin": basic.engineers}
+    assert engineer.post(f"{basic.engineers}/graphql", json=QUERY, headers=headers, timeout=20).status_code == 200
+    assert upgrade(basic.engineers, basic.engineers) == 101
+
+
+def test_a_viewer_sees_and_changes_nothing(basic: Door, engineer: requests.Session) -> None:
+    seen = engineer.post(f"{basic.viewers}/graphql", json={"query": "{ assetNodes { id } }"}, timeout=60).json()
+    assert len(seen["data"]["assetNodes"]) == 1
+    refused = engineer.post(f"{basic.viewers}/graphql", json={"query": RELOAD}, timeout=60).json()
+    assert refused["data"]["reloadRepositoryLocation"]["__typename"] == "UnauthorizedError"
+    allowed = engineer.post(f"{basic.engineers}/graphql", json={"query": RELOAD}, timeout=60).json()
+    assert allowed["data"]["reloadRepositoryLocation"]["__typename"] == "WorkspaceLocationEntry"
+
+
+@pytest.mark.slow
+def test_the_ui_works_in_a_browser(basic: Door) -> None:
+    from playwright.sync_api import sync_playwright
+
+    chromium = needed("chromium", "chromium")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        context = browser.new_context(http_credentials={"username": "engineer", "password": "correct horse"})
+        page = context.new_page()
+        statuses: list[int] = []
+        sockets: list[str] = []
+        page.on("response", lambda r: statuses.append(r.status) if "/graphql" in r.url else None)
+        page.on("websocket", lambda w: sockets.append(w.url))
+        page.goto(f"{basic.engineers}/assets", timeout=60_000)
+        page.get_by_text("admissions").first.wait_for(timeout=60_000)
+        browser.close()
+    assert statuses
+    assert set(statuses) == {200}
+    assert sockets
+
+
+def test_with_oidc_a_person_is_sent_to_log_in_and_a_script_is_refused(webservers: tuple[int, int]) -> None:
+    """oauth2-proxy's two answers (202 with a session's cookie, 401 without) come from a stand-in on its port."""
+
+    class Login(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(202 if "session=good" in self.headers.get("Cookie", "") else 401)
+            self.send_header("X-Auth-Request-Email", "engineer@example.org")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Tests are quiet."""
+
+    stand_in = ThreadingHTTPServer(("127.0.0.1", 0), Login)
+    threading.Thread(target=stand_in.serve_forever, daemon=True).start()
+    login = (NGINX / "login-oidc.conf").read_text(encoding="utf-8")
+    login = login.replace("127.0.0.1:4180", f"127.0.0.1:{stand_in.server_address[1]}")
+    try:
+        with door(webservers, login) as oidc:
+            graphql = f"{oidc.engineers}/graphql"
+            page = requests.get(
+                f"{oidc.engineers}/runs", headers={"Sec-Fetch-Mode": "navigate"}, allow_redirects=False, timeout=20
+            )
+            assert (page.status_code, page.headers["Location"]) == (302, f"{oidc.engineers}/oauth2/start?rd=/runs")
+            assert requests.post(graphql, json=QUERY, timeout=20).status_code == 401
+            assert requests.post(graphql, json=QUERY, cookies={"session": "bad"}, timeout=20).status_code == 401
+            known = {"session": "good"}
+            assert requests.post(graphql, json=QUERY, cookies=known, timeout=20).json()["data"]["version"]
+            foreign = {"Origin": "https://elsewhere.example"}
+            assert requests.post(graphql, json=QUERY, cookies=known, headers=foreign, timeout=20).status_code == 403
+            assert requests.get(graphql, params={"query": RELOAD}, cookies=known, timeout=20).status_code == 405
+    finally:
+        stand_in.shutdown()
+        stand_in.server_close()

@@ -1,0 +1,146 @@
+"""Rules that the Terraform code must keep. It is parsed, never applied: there is no project to try it in."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hcl2
+import pytest
+import yaml
+
+TERRAFORM = Path(__file__).resolve().parents[2] / "deploy" / "terraform"
+KUSTOMIZE = TERRAFORM.parent / "kustomize"
+Block = dict[str, Any]
+
+
+def bare(value: Any) -> Any:
+    """Parsed text without the quotes that the parser keeps."""
+    if isinstance(value, str):
+        return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
+    if isinstance(value, list):
+        return [bare(v) for v in value]
+    if isinstance(value, dict):
+        return {bare(k): bare(v) for k, v in value.items() if not str(k).startswith("__")}
+    return value
+
+
+def resources(kind: str) -> dict[str, Block]:
+    return {name: block for k, name, block in every_resource() if k == kind}
+
+
+def every_resource() -> Iterator[tuple[str, str, Block]]:
+    for file in sorted(TERRAFORM.glob("*.tf")):
+        for block in bare(hcl2.loads(file.read_text(encoding="utf-8"))).get("resource", []):
+            for kind, named in block.items():
+                for name, body in named.items():
+                    yield kind, name, body
+
+
+def text() -> str:
+    return "\n".join(f.read_text(encoding="utf-8") for f in sorted(TERRAFORM.glob("*.tf")))
+
+
+def test_buckets_are_private_uniform_encrypted_and_forget() -> None:
+    buckets = resources("google_storage_bucket")
+    assert set(buckets) == {"landing", "lake", "logs"}
+    for name, bucket in buckets.items():
+        assert bucket["uniform_bucket_level_access"] is True, name
+        assert bucket["public_access_prevention"] == "enforced", name
+        assert "google_kms_crypto_key.data" in str(bucket["encryption"]), name
+        assert bucket.get("force_destroy", False) is False, name
+        assert bucket["lifecycle_rule"], name
+    for name in ("landing", "lake"):
+        noncurrent = [r for r in buckets[name]["lifecycle_rule"] if "days_since_noncurrent_time" in str(r)]
+        assert len(noncurrent) == 1, "an erased object must leave its old versions too"
+        assert str(buckets[name]["soft_delete_policy"][0]["retention_duration_seconds"]) == "0", name
+
+
+def test_all_that_keeps_data_is_encrypted_with_our_key() -> None:
+    keepers = {
+        "google_storage_bucket",
+        "google_bigquery_dataset",
+        "google_sql_database_instance",
+        "google_container_cluster",
+        "google_secret_manager_secret",
+        "google_artifact_registry_repository",
+    }
+    found = {
+        kind for kind, _, block in every_resource() if kind in keepers and "google_kms_crypto_key.data" in str(block)
+    }
+    assert found == keepers
+    assert bare(resources("google_kms_crypto_key")["data"]["lifecycle"])[0]["prevent_destroy"] is True
+
+
+def test_nobody_is_owner_or_editor_and_nothing_is_public() -> None:
+    granted = set(re.findall(r'"(roles/[A-Za-z.]+)"', text()))
+    assert granted
+    assert not {
+        r for r in granted if re.fullmatch(r"roles/(owner|editor|viewer)", r) or r.endswith(("Admin", ".admin"))
+    }
+    assert "allUsers" not in text()
+    assert "allAuthenticatedUsers" not in text()
+    assert not resources("google_service_account_key"), "workload identity needs no keys"
+    assert not resources("google_project_iam_binding"), "a binding would remove grants that it does not know"
+    assert not resources("google_project_iam_policy")
+
+
+def test_no_secret_value_would_stand_in_the_state() -> None:
+    assert not resources("google_secret_manager_secret_version")
+    assert not resources("google_sql_user")
+    assert not resources("google_storage_hmac_key")
+    assert not re.search(r"password\s*=", text())
+
+
+def test_the_database_and_the_cluster_are_private() -> None:
+    (instance,) = resources("google_sql_database_instance").values()
+    settings = instance["settings"][0]
+    assert settings["ip_configuration"][0]["ipv4_enabled"] is False
+    assert settings["backup_configuration"][0]["point_in_time_recovery_enabled"] is True
+    assert instance["deletion_protection"] is True
+    (cluster,) = resources("google_container_cluster").values()
+    assert cluster["enable_autopilot"] is True
+    assert cluster["private_cluster_config"][0]["enable_private_nodes"] is True
+    assert cluster["deletion_protection"] is True
+
+
+def test_every_identity_of_the_cluster_has_its_service_account() -> None:
+    roles = set(re.findall(r'"(\w+)"', re.search(r"roles = toset\(\[(.*?)\]\)", text(), re.DOTALL)[1]))  # type: ignore[index]
+    accounts = [
+        r["metadata"]["name"]
+        for r in yaml.safe_load_all((KUSTOMIZE / "base" / "identities.yaml").read_text(encoding="utf-8"))
+        if r["kind"] == "ServiceAccount"
+    ]
+    assert {f"platform-{role}" for role in roles} == set(accounts)
+
+
+def test_every_secret_that_the_cluster_asks_for_has_a_place() -> None:
+    places = set(re.findall(r'"(platform-[a-z-]+)",', text()))
+    asked = set(re.findall(r"remoteRef: \{key: ([a-z-]+)\}", (KUSTOMIZE / "base" / "secrets.yaml").read_text()))
+    assert asked
+    assert asked <= places
+
+
+@pytest.mark.parametrize(
+    ("address", "where"),
+    [
+        ("10.20.0.0", "google_compute_global_address"),
+        ("172.16.0.0/28", "google_container_cluster"),
+        ("199.36.153.8", "google_dns_record_set"),
+    ],
+)
+def test_addresses_of_the_network_policies_are_those_of_the_network(address: str, where: str) -> None:
+    assert address in (KUSTOMIZE / "base" / "network.yaml").read_text(encoding="utf-8")
+    assert any(address in str(block) for block in resources(where).values())
+
+
+def test_the_code_is_formatted() -> None:
+    terraform = shutil.which("terraform")
+    if terraform is None:
+        pytest.skip("NOT TESTED: terraform is missing, so `terraform fmt -check` was not run")
+    done = subprocess.run([terraform, "fmt", "-check", "-recursive", str(TERRAFORM)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")

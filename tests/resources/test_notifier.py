@@ -1,0 +1,313 @@
+"""Alerts reach people once per incident: a real SMTP server and real HTTP webhooks, on loopback."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+
+from resources.notifier import (
+    Alert,
+    Channel,
+    Email,
+    JsonLog,
+    NotDelivered,
+    Notifier,
+    StoreState,
+    Webhook,
+    channels_from,
+    missed_run,
+    never_started,
+    slack_form,
+    teams_form,
+)
+from resources.object_store import LocalStore
+from resources.warehouse import Warehouse
+
+ALERT = Alert(
+    kind="run_failure",
+    subject="weekly",
+    title="weekly failed: admissions_by_province",
+    text="admissions_by_province.R, line 12: object 'inhabitants' not found\nInput: 1,204 rows <admissions>",
+    link="https://dagster.example.org/runs/1",
+)
+MONDAY = dt.datetime(2024, 5, 13, 6, 0, tzinfo=dt.UTC)
+
+
+@dataclass
+class MailServer:
+    """An SMTP server that keeps what it is sent; `say_no` makes it refuse so many messages first."""
+
+    messages: list[EmailMessage] = field(default_factory=list)
+    say_no: int = 0
+    port: int = 0
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.say_no:
+            self.say_no -= 1
+            return "451 try again later"
+        assert isinstance(envelope.content, bytes)
+        self.messages.append(message_from_bytes(envelope.content, policy=policy.default))
+        return "250 taken"
+
+
+@dataclass
+class Hook:
+    """A webhook's receiver; `answers` are the statuses of the next requests, 200 afterwards."""
+
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    answers: list[int] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture
+def mail() -> Iterator[MailServer]:
+    server = MailServer()
+
+    def authenticate(smtp: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+        return AuthResult(success=(data.login, data.password) == (b"platform", b"pass-1"), handled=False)
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        server.port = free.getsockname()[1]
+    controller = Controller(
+        server, hostname="127.0.0.1", port=server.port, authenticator=authenticate, auth_require_tls=False
+    )
+    controller.start()
+    yield server
+    controller.stop()
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    received = Hook()
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            status = received.answers.pop(0) if received.answers else 200
+            if status == 200:
+                received.bodies.append(body)
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Tests are quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    received.url = f"http://127.0.0.1:{server.server_address[1]}/services/T000/B000/secret"
+    yield received
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resources.notifier.PAUSE", 0.001)
+
+
+@dataclass
+class Clock:
+    """A clock that tests turn."""
+
+    now: dt.datetime = MONDAY
+
+    def __call__(self) -> dt.datetime:
+        return self.now
+
+
+def notifier(tmp_path: Path, *channels: Channel, clock: Clock | None = None) -> Notifier:
+    state = StoreState(LocalStore(tmp_path), lambda: Warehouse(tmp_path).lock("alerts"))
+    return Notifier(channels, state, now=clock or Clock())
+
+
+def email(mail: MailServer, **options: Any) -> Email:
+    return Email("127.0.0.1", mail.port, "platform@example.org", ["on-call@example.org"], tls=False, **options)
+
+
+def test_an_e_mail_has_the_card_the_link_and_a_thread_of_its_own(mail: MailServer) -> None:
+    email(mail, user="platform", password="pass-1").send(ALERT, "open")
+    (message,) = mail.messages
+    assert message["Subject"] == "[ERROR] weekly failed: admissions_by_province"
+    assert message["To"] == "on-call@example.org"
+    assert message["References"] == f"<{ALERT.incident}@platform>"
+    content = message.get_content()
+    assert "line 12: object 'inhabitants' not found" in content
+    assert "https://dagster.example.org/runs/1" in content
+
+
+def test_slack_and_teams_get_their_own_form(hook: Hook) -> None:
+    Webhook("slack", hook.url, slack_form).send(ALERT, "open")
+    Webhook("teams", hook.url, teams_form).send(ALERT, "open")
+    slack, teams = hook.bodies
+    assert slack["blocks"][0]["text"]["text"] == "[ERROR] weekly failed: admissions_by_province"
+    assert "1,204 rows &lt;admissions&gt;" in slack["blocks"][1]["text"]["text"]
+    assert slack["blocks"][2]["elements"][0]["url"] == ALERT.link
+    card = teams["attachments"][0]["content"]
+    assert card["body"][1]["inlines"][0]["text"] == ALERT.text
+    assert card["actions"][0]["url"] == ALERT.link
+
+
+def test_the_log_has_one_line_of_json_that_cloud_logging_reads(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="platform.alerts"):
+        JsonLog().send(ALERT, "open")
+    (record,) = caplog.records
+    line = json.loads(record.message)
+    assert "\n" not in record.message
+    assert (line["event"], line["state"], line["severity"], line["kind"]) == ("alert", "open", "ERROR", "run_failure")
+
+
+def test_one_incident_is_told_once_however_often_it_is_seen(tmp_path: Path, mail: MailServer, hook: Hook) -> None:
+    channels = email(mail), Webhook("slack", hook.url, slack_form)
+    assert notifier(tmp_path, *channels).report(ALERT) == ["email", "slack"]
+    for _ in range(3):  # each from a fresh process, as a sensor's ticks may be
+        assert notifier(tmp_path, *channels).report(ALERT) == []
+    assert (len(mail.messages), len(hook.bodies)) == (1, 1)
+    other = Alert("run_failure", "nightly", "nightly failed")
+    assert notifier(tmp_path, *channels).report(other) == ["email", "slack"]
+
+
+def test_an_incident_that_lasts_is_repeated_once_a_day(tmp_path: Path, mail: MailServer) -> None:
+    clock = Clock()
+    reporter = notifier(tmp_path, email(mail), clock=clock)
+    for hours in range(0, 60, 6):
+        clock.now = MONDAY + dt.timedelta(hours=hours)
+        reporter.report(ALERT)
+    assert [m["Subject"].split()[0] for m in mail.messages] == ["[ERROR]", "[STILL]", "[STILL]"]
+
+
+def test_the_end_is_told_once_and_the_next_time_is_a_new_incident(tmp_path: Path, mail: MailServer) -> None:
+    reporter = notifier(tmp_path, email(mail))
+    assert reporter.resolve("run_failure", "weekly") == []
+    reporter.report(ALERT)
+    assert reporter.resolve("run_failure", "weekly") == ["email"]
+    assert reporter.resolve("run_failure", "weekly") == []
+    reporter.report(ALERT)
+    assert [m["Subject"].split()[0] for m in mail.messages] == ["[ERROR]", "[RESOLVED]", "[ERROR]"]
+
+
+def test_a_channel_that_is_down_gets_it_later_and_the_others_not_again(
+    tmp_path: Path, mail: MailServer, hook: Hook, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook.answers = [503] * 3
+    reporter = notifier(tmp_path, email(mail), Webhook("slack", hook.url, slack_form))
+    assert reporter.report(ALERT) == ["email"]
+    assert reporter.retry() == ["slack"]
+    assert reporter.retry() == []
+    assert (len(mail.messages), len(hook.bodies)) == (1, 1)
+    line = json.loads(caplog.records[-1].message)
+    assert (line["event"], line["channel"]) == ("alert_not_delivered", "slack")
+    assert "secret" not in caplog.text
+
+
+def test_passing_faults_are_tried_again_at_once(mail: MailServer, hook: Hook) -> None:
+    mail.say_no = 2
+    email(mail).send(ALERT, "open")
+    hook.answers = [429, 500]
+    Webhook("slack", hook.url, slack_form).send(ALERT, "open")
+    assert (len(mail.messages), len(hook.bodies)) == (1, 1)
+
+
+def test_what_cannot_get_better_is_not_tried_again_and_quotes_no_secret(mail: MailServer, hook: Hook) -> None:
+    hook.answers = [404, 200]
+    with pytest.raises(NotDelivered, match="slack: not delivered after 1 tries \\(status 404\\)") as caught:
+        Webhook("slack", hook.url, slack_form).send(ALERT, "open")
+    assert hook.answers == [200]
+    assert "secret" not in f"{caught.value!r} {Webhook('slack', hook.url, slack_form)!r}"
+    wrong = email(mail, user="platform", password="wrong-pass")
+    with pytest.raises(NotDelivered, match="SMTPAuthenticationError") as caught:
+        wrong.send(ALERT, "open")
+    assert "wrong-pass" not in f"{caught.value!r} {wrong!r}"
+
+
+def test_a_server_that_is_not_there_is_an_error_with_the_kind_only() -> None:
+    with pytest.raises(NotDelivered, match="email: not delivered after 3 tries"):
+        Email("127.0.0.1", 1, "a@b.org", ["c@d.org"], tls=False, timeout=1).send(ALERT, "open")
+
+
+def test_a_mail_header_cannot_be_broken_out_of() -> None:
+    with pytest.raises(ValueError, match="one line"):
+        Alert("run_failure", "weekly", "failed\nBcc: everyone@example.org")
+
+
+def test_closed_incidents_are_forgotten_after_a_month(tmp_path: Path, mail: MailServer) -> None:
+    clock = Clock()
+    reporter = notifier(tmp_path, email(mail), clock=clock)
+    reporter.report(ALERT)
+    reporter.resolve(ALERT.kind, ALERT.subject)
+    clock.now += dt.timedelta(days=31)
+    reporter.retry()
+    assert json.loads((tmp_path / "state" / "alerts.json").read_text()) == {}
+
+
+def test_the_environment_names_the_channels() -> None:
+    assert [c.name for c in channels_from({})] == ["log"]
+    everything = {
+        "PLATFORM_ALERT_SMTP": "mail.example.org:2525",
+        "PLATFORM_ALERT_SMTP_FROM": "platform@example.org",
+        "PLATFORM_ALERT_SMTP_TO": "a@example.org, b@example.org",
+        "PLATFORM_ALERT_SLACK_WEBHOOK": "https://hooks.example/1",
+        "PLATFORM_ALERT_TEAMS_WEBHOOK": "https://hooks.example/2",
+    }
+    log, mail, slack, teams = channels_from(everything)
+    assert isinstance(mail, Email)
+    assert (mail.host, mail.port, mail.recipients, mail.tls) == (
+        "mail.example.org", 2525, ["a@example.org", "b@example.org"], True
+    )  # fmt: skip
+    assert (log.name, slack.name, teams.name) == ("log", "slack", "teams")
+    with pytest.raises(ValueError, match="PLATFORM_ALERT_SMTP_TO"):
+        channels_from({"PLATFORM_ALERT_SMTP": "mail.example.org"})
+
+
+# ---------------------------------------------------------------------------------- the weekly run that never started
+
+WEEKLY, ZONE = "0 6 * * 1", "Europe/Amsterdam"
+DUE = dt.datetime(2024, 5, 13, 4, 0, tzinfo=dt.UTC)  # Monday 06:00 in Amsterdam, summer time
+
+
+@pytest.mark.parametrize(
+    ("now", "last", "missed"),
+    [
+        (DUE + dt.timedelta(minutes=59), DUE - dt.timedelta(days=7), None),
+        (DUE + dt.timedelta(minutes=61), DUE - dt.timedelta(days=7), DUE),
+        (DUE + dt.timedelta(minutes=61), DUE + dt.timedelta(seconds=5), None),
+        (DUE + dt.timedelta(days=6), DUE + dt.timedelta(hours=9), None),
+        (DUE + dt.timedelta(days=6), None, DUE),
+        (DUE + dt.timedelta(days=6), DUE - dt.timedelta(seconds=1), DUE),
+    ],
+)
+def test_a_run_is_missed_an_hour_after_its_time(
+    now: dt.datetime, last: dt.datetime | None, missed: dt.datetime
+) -> None:
+    assert missed_run(WEEKLY, ZONE, last, now) == missed
+
+
+def test_nothing_is_missed_before_the_schedule_existed() -> None:
+    now = DUE + dt.timedelta(days=2)
+    assert missed_run(WEEKLY, ZONE, None, now, installed=DUE + dt.timedelta(days=1)) is None
+
+
+def test_six_oclock_is_six_oclock_in_winter_too() -> None:
+    winter = dt.datetime(2024, 1, 15, 5, 0, tzinfo=dt.UTC)
+    assert missed_run(WEEKLY, ZONE, None, winter + dt.timedelta(hours=2)) == winter
+
+
+def test_the_alert_says_when_in_local_time() -> None:
+    alert = never_started("weekly", DUE, ZONE)
+    assert alert.title == "weekly did not start on Monday 13 May at 06:00 (Europe/Amsterdam)"
+    assert alert.incident == never_started("weekly", DUE + dt.timedelta(days=7), ZONE).incident
