@@ -166,17 +166,21 @@ def _keep_newest(connection: duckdb.DuckDBPyConnection, contract: Contract, batc
 
 
 def _mark(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
-    order = [d.id for d in batch.deliveries]
-    entries = [batch.entries[d] for d in order]
+    """Table `members`: for the number of every file in the batch, what all its rows share. One small join gives it to them."""
+    order = {d.id: n for n, d in enumerate(batch.deliveries)}
+    rows = [(number, label, batch.entries[delivery]) for number, (delivery, label) in batch.members.items()]
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE batch AS SELECT unnest(?::VARCHAR[]) AS _delivery, unnest(?::INTEGER[]) AS _seq, "
-        "unnest(?::TIMESTAMP[]) AS _as_of, unnest(?::VARCHAR[]) AS _status, unnest(?::VARCHAR[]) AS _why",
+        "CREATE OR REPLACE TEMP TABLE members AS SELECT unnest(?::BIGINT[]) AS _file, unnest(?::VARCHAR[]) AS _label, "
+        "unnest(?::VARCHAR[]) AS _delivery, unnest(?::INTEGER[]) AS _seq, unnest(?::TIMESTAMP[]) AS _as_of, "
+        "unnest(?::VARCHAR[]) AS _status, unnest(?::VARCHAR[]) AS _why",
         [
-            order,
-            list(range(len(order))),
-            [e.as_of for e in entries],
-            [e.status for e in entries],
-            [e.reason for e in entries],
+            [number for number, _, _ in rows],
+            [label for _, label, _ in rows],
+            [e.delivery for _, _, e in rows],
+            [order[e.delivery] for _, _, e in rows],
+            [e.as_of for _, _, e in rows],
+            [e.status for _, _, e in rows],
+            [e.reason for _, _, e in rows],
         ],
     )
 
@@ -194,37 +198,37 @@ def _write_raw(
 ) -> None:
     connection.execute(
         f"INSERT INTO {tables.raw} BY NAME SELECT {_pseudonymised(contract, tables.texts, 'r')}, "
-        f"f._label AS _file, r._row, f._delivery FROM ({compiled.raw}) r JOIN files f USING (_file)"
+        f"m._label AS _file, r._row, m._delivery FROM ({compiled.raw}) r JOIN members m USING (_file)"
     )
 
 
 def _write_quarantine(connection: duckdb.DuckDBPyConnection, batch: Batch, tables: Tables) -> None:
     """Wrong rows of every delivery but superseded ones, broken lines, and all rows of a held delivery."""
     texts = ", ".join(f"s.{quoted(c)}" for c in tables.texts)
-    common = "f._label AS _file, {row}, f._delivery, now()::TIMESTAMP AS _quarantined_at"
+    common = "m._label AS _file, s._row, m._delivery, now()::TIMESTAMP AS _quarantined_at"
     held = any(e.status == "held" for e in batch.entries.values())
     join = "LEFT JOIN" if held else "JOIN"
     connection.execute(
         f"""
         INSERT INTO {tables.quarantine} BY NAME
-        SELECT {texts}, {common.format(row="s._row")},
+        SELECT {texts}, {common},
           list_concat(coalesce(w._reasons, []::VARCHAR[]),
-                      CASE WHEN b._status = 'held' THEN ['delivery: held, ' || b._why] ELSE []::VARCHAR[] END) AS _reasons
-        FROM staged s {join} wrong w USING (_file, _row) JOIN files f USING (_file) JOIN batch b USING (_delivery)
-        WHERE b._status = 'held' OR (b._status = 'published' AND w._reasons IS NOT NULL)
+                      CASE WHEN m._status = 'held' THEN ['delivery: held, ' || m._why] ELSE []::VARCHAR[] END) AS _reasons
+        FROM staged s {join} wrong w USING (_file, _row) JOIN members m USING (_file)
+        WHERE m._status = 'held' OR (m._status = 'published' AND w._reasons IS NOT NULL)
         """
     )
     if any(e.malformed for e in batch.entries.values()):
         connection.execute(
-            f"INSERT INTO {tables.quarantine} BY NAME SELECT {common.format(row='s._row')}, s._text, "
-            "['row: ' || s._reason] AS _reasons FROM broken s JOIN files f USING (_file)"
+            f"INSERT INTO {tables.quarantine} BY NAME SELECT {common}, s._text, "
+            "['row: ' || s._reason] AS _reasons FROM broken s JOIN members m USING (_file)"
         )
 
 
 def _view_of_valid_rows(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     """View `valid`: typed rows of published deliveries, pseudonymised, as the table holds them."""
     order = contract.load.order_by
-    moment = f"t.{quoted(order.column)}::TIMESTAMP" if isinstance(order, Order) and order.column else "b._as_of"
+    moment = f"t.{quoted(order.column)}::TIMESTAMP" if isinstance(order, Order) and order.column else "m._as_of"
     partition = ""
     if contract.partition:
         pattern = "%G-W%V" if contract.partition.unit == "iso_week" else "%Y-%m"
@@ -235,8 +239,8 @@ def _view_of_valid_rows(connection: duckdb.DuckDBPyConnection, contract: Contrac
     hashed = f"hash({key}) AS _k, " if key else ""
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW valid AS SELECT {_pseudonymised(contract, list(contract.columns), 't')}, {partition}{hashed}"
-        f"b._delivery, t._file AS _member, t._row, b._seq, {moment} AS _as_of "
-        f"FROM typed_rows t {anti} JOIN files f USING (_file) JOIN batch b USING (_delivery) WHERE b._status = 'published'"
+        f"m._delivery, t._file AS _member, t._row, m._seq, {moment} AS _as_of "
+        f"FROM typed_rows t {anti} JOIN members m USING (_file) WHERE m._status = 'published'"
     )
 
 

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-CHUNK = 1 << 20
+CHUNK = 4 << 20
 MAX_HEADER = 1 << 20
 BOM = b"\xef\xbb\xbf"
 
@@ -45,24 +45,23 @@ def scan(path: Path) -> Scan:
     """Read `path` once."""
     result, digest = Scan(path), hashlib.sha256()
     head = bytearray()
-    before = b"\n"  # a blank first line is a blank line too
-    with path.open("rb") as file:
+    before = b"\n"  # the two bytes before a chunk; a blank first line is a blank line too
+    with path.open("rb", buffering=0) as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
             if result.newlines == 0 and len(head) <= MAX_HEADER:
                 head += chunk
-            seam = before[-1:] + chunk
+            seam = before + chunk[:2]
             result.size += len(chunk)
             result.newlines += chunk.count(b"\n")
             if b"\r" in chunk or before[-1:] == b"\r":
                 result.returns += chunk.count(b"\r")
-                result.crlf += seam.count(b"\r\n")
-                # three bytes back, so that \r\n | \r\n is seen across a seam
-                result.blank_lines |= b"\n\r\n" in before[-2:] + chunk
+                result.crlf += chunk.count(b"\r\n") + (before[-1:] == b"\r" and chunk[:1] == b"\n")
+                result.blank_lines |= b"\n\r\n" in chunk or b"\n\r\n" in seam
             if b"\0" in chunk:
                 result.nul += chunk.count(b"\0")
-            result.blank_lines |= b"\n\n" in seam
-            before = (before + chunk)[-2:]
+            result.blank_lines |= b"\n\n" in chunk or b"\n\n" in seam
+            before = (before + chunk[-2:])[-2:]
     result.last_byte = before[-1:] if result.size else b""
     result.sha256 = digest.hexdigest()
     first = bytes(head).removeprefix(BOM).split(b"\n", 1)[0]
