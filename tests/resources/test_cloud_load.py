@@ -50,7 +50,7 @@ def warehouse(postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pyte
 def test_deliveries_in_a_bucket_are_loaded_once_on_a_bad_day(cloud: CloudStorage, warehouse: Warehouse) -> None:
     """Every fifth request fails, each time in another way."""
     proxy = FaultyProxy(cloud.port)
-    store = GCSStore(BUCKET, client=client(proxy.port), timeout=0.5, patience=60, first_delay=0.01)
+    store = GCSStore(BUCKET, client=client(proxy.port), timeout=0.9, patience=120, first_delay=0.01)
     direct = GCSStore(BUCKET, client=client(cloud.port))
     keys = EnvironmentKeys({"PLATFORM_IDENTITY_KEY_SAMPLE_ID": "ab" * 32})
     direct.write("landing/lab_results/1.csv", b"sample_id,result,viral_load\nS1,POS,100\nS2,NEG,0\nS3,maybe,5\n")

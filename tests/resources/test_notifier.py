@@ -6,6 +6,8 @@ import datetime as dt
 import json
 import logging
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -149,6 +151,37 @@ def test_an_e_mail_has_the_card_the_link_and_a_thread_of_its_own(mail: MailServe
     content = message.get_content()
     assert "line 12: object 'inhabitants' not found" in content
     assert "https://dagster.example.org/runs/1" in content
+
+
+def test_starttls_is_used_and_a_certificate_that_nobody_signed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost "
+        "-keyout key.pem -out cert.pem",
+        shell=True,
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    received = MailServer()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = Controller(received, hostname="localhost", port=port, tls_context=context, require_starttls=True)
+    server.start()
+    try:
+        channel = Email("localhost", port, "platform@example.org", ["on-call@example.org"])
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        with pytest.raises(NotDelivered, match="SSLCertVerificationError"):
+            channel.send(ALERT, "open")
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        channel.send(ALERT, "open")
+    finally:
+        server.stop()
+    assert len(received.messages) == 1
 
 
 def test_slack_and_teams_get_their_own_form(hook: Hook) -> None:

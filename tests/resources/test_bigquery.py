@@ -1,0 +1,234 @@
+"""Publishing to BigQuery, with the real client against an emulator on loopback (what it cannot show: docs/cloud.md)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from google.cloud import bigquery
+
+from platform_assets.ingest import ledger
+from resources.bigquery import BigQuery, BigQueryError, bigquery_type, label
+from tests.resources.bigquery_emulator import PROJECT, big_query
+
+COLUMNS = {
+    "province": "VARCHAR",
+    "admissions": "BIGINT",
+    "per_100k": "DOUBLE",
+    "costs": "DECIMAL(10,2)",
+    "report_date": "DATE",
+    "loaded_at": "TIMESTAMP",
+    "reasons": "VARCHAR[]",
+}
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[bigquery.Client]:
+    with big_query() as running:
+        for dataset in ("staging", "products", "platform"):
+            running.create_dataset(dataset)
+        yield running
+
+
+@pytest.fixture
+def engine(client: bigquery.Client) -> BigQuery:
+    for dataset in ("staging", "products", "platform"):
+        for table in client.list_tables(dataset):
+            client.delete_table(table)
+    return BigQuery(PROJECT, "europe-west4", client=client, labels={"run": "Weekly 1"})
+
+
+def parquet(folder: Path, rows: int) -> Path:
+    path = folder / f"{rows}.parquet"
+    duckdb.sql(
+        f"COPY (SELECT 'Zeeland' AS province, range AS admissions, range / 4 AS per_100k, (range * 1.25)::DECIMAL(10,2) AS costs, "
+        "DATE '2024-05-13' + range::INT AS report_date, TIMESTAMP '2024-05-13 06:00:00' AS loaded_at, ['a', 'b'] AS reasons "
+        f"FROM range({rows})) TO '{path}' (FORMAT parquet)"
+    )
+    return path
+
+
+def test_a_table_arrives_with_its_declared_types_values_and_labels(
+    engine: BigQuery, client: bigquery.Client, tmp_path: Path
+) -> None:
+    published = engine.publish("products.admissions", parquet(tmp_path, 3), COLUMNS, version="41", rows=3)
+    assert (published.rows, published.previous) == (3, None)
+    table = client.get_table(f"{PROJECT}.products.admissions")
+    assert [(f.name, f.field_type, f.mode) for f in table.schema] == [
+        ("province", "STRING", "NULLABLE"),
+        ("admissions", "INT64", "NULLABLE"),
+        ("per_100k", "FLOAT64", "NULLABLE"),
+        ("costs", "NUMERIC", "NULLABLE"),
+        ("report_date", "DATE", "NULLABLE"),
+        ("loaded_at", "DATETIME", "NULLABLE"),
+        ("reasons", "STRING", "REPEATED"),
+    ]
+    assert table.labels == {"system": "health-data-platform", "run": "weekly-1", "version": "41"}
+    assert table.expires is None
+    assert engine.query("SELECT * FROM products.admissions WHERE admissions = @n", {"n": 2}) == [
+        {
+            "province": "Zeeland",
+            "admissions": 2,
+            "per_100k": 0.5,
+            "costs": Decimal("2.5"),
+            "report_date": dt.date(2024, 5, 15),
+            "loaded_at": dt.datetime(2024, 5, 13, 6),
+            "reasons": ["a", "b"],
+        }
+    ]
+    assert list(client.list_tables("staging")) == []
+
+
+def test_the_previous_version_can_still_be_read(engine: BigQuery, tmp_path: Path) -> None:
+    engine.publish("products.admissions", parquet(tmp_path, 3), COLUMNS, version="1", rows=3)
+    time.sleep(0.2)
+    second = engine.publish("products.admissions", parquet(tmp_path, 5), COLUMNS, version="2", rows=5)
+    assert second.previous is not None
+    assert engine.query("SELECT count(*) AS n FROM products.admissions") == [{"n": 5}]
+    before = engine.as_of("products.admissions", second.previous)
+    assert engine.query(f"SELECT count(*) AS n FROM {before}") == [{"n": 3}]
+
+
+def test_publishing_the_same_version_again_changes_nothing(
+    engine: BigQuery, client: bigquery.Client, tmp_path: Path
+) -> None:
+    engine.publish("products.admissions", parquet(tmp_path, 3), COLUMNS, version="1", rows=3)
+    before = client.get_table(f"{PROJECT}.products.admissions").modified
+    jobs = len(list(client.list_jobs(all_users=True)))
+    assert engine.publish("products.admissions", parquet(tmp_path, 3), COLUMNS, version="1", rows=3).rows == 3
+    assert client.get_table(f"{PROJECT}.products.admissions").modified == before
+    assert len(list(client.list_jobs(all_users=True))) == jobs
+
+
+def test_a_load_that_is_short_or_of_another_type_leaves_the_old_table(
+    engine: BigQuery, client: bigquery.Client, tmp_path: Path
+) -> None:
+    engine.publish("products.admissions", parquet(tmp_path, 3), COLUMNS, version="1", rows=3)
+    with pytest.raises(BigQueryError, match="5 rows were loaded, 6 were expected"):
+        engine.publish("products.admissions", parquet(tmp_path, 5), COLUMNS, version="2", rows=6)
+    with pytest.raises(Exception, match=r"(?i)province|schema|convert|cast"):
+        engine.publish(
+            "products.admissions", parquet(tmp_path, 5), {**COLUMNS, "province": "DATE"}, version="3", rows=5
+        )
+    assert engine.query("SELECT count(*) AS n FROM products.admissions") == [{"n": 3}]
+    assert list(client.list_tables("staging")) == []
+
+
+def test_readers_see_the_old_table_or_the_new_one(engine: BigQuery, tmp_path: Path) -> None:
+    engine.publish("products.admissions", parquet(tmp_path, 3), COLUMNS, version="0", rows=3)
+    seen: set[int] = set()
+    failed: list[str] = []
+    stop = threading.Event()
+
+    def reads() -> None:
+        while not stop.is_set():
+            try:
+                seen.add(engine.query("SELECT count(*) AS n FROM products.admissions")[0]["n"])
+            except Exception as error:  # noqa: BLE001 - whatever it is, a reader should not have seen it
+                failed.append(str(error))
+
+    reader = threading.Thread(target=reads)
+    reader.start()
+    for number, rows in enumerate((5, 3, 5), start=1):
+        engine.publish("products.admissions", parquet(tmp_path, rows), COLUMNS, version=str(number), rows=rows)
+    stop.set()
+    reader.join()
+    assert failed == []
+    assert seen <= {3, 5}
+
+
+def test_a_view_on_the_table_survives(engine: BigQuery, client: bigquery.Client, tmp_path: Path) -> None:
+    engine.publish("products.admissions", parquet(tmp_path, 3), COLUMNS, version="1", rows=3)
+    view = bigquery.Table(f"{PROJECT}.products.total")
+    view.view_query = f"SELECT sum(admissions) AS n FROM `{PROJECT}.products.admissions`"
+    client.create_table(view)
+    engine.publish("products.admissions", parquet(tmp_path, 5), COLUMNS, version="2", rows=5)
+    assert engine.query("SELECT n FROM products.total") == [{"n": 10}]
+
+
+def test_the_ledger_is_written_in_place_of_earlier_entries(engine: BigQuery) -> None:
+    engine.ensure_table(ledger.TABLE, ledger.COLUMNS, clustered_by=["dataset"])
+    now = dt.datetime(2024, 5, 13, 6)
+
+    def entry(delivery: str, status: str, rows: int) -> dict[str, object]:
+        made = ledger.Entry(
+            "lab_results", delivery, f"{delivery}.csv", 10, "ab" * 32, now, now, status=status, rows_in=rows
+        )
+        return {n: ("" if n in ("drift", "reasons") else getattr(made, n)) for n in ledger.COLUMNS}
+
+    key = ["dataset", "delivery"]
+    engine.replace_rows(ledger.TABLE, ledger.COLUMNS, key, [entry("a", "held", 3), entry("b", "published", 5)])
+    engine.replace_rows(ledger.TABLE, ledger.COLUMNS, key, [entry("a", "published", 3)])
+    rows = engine.query("SELECT delivery, status, rows_in, loaded_at, as_of FROM platform.ledger ORDER BY delivery")
+    assert rows == [
+        {"delivery": "a", "status": "published", "rows_in": 3, "loaded_at": now, "as_of": None},
+        {"delivery": "b", "status": "published", "rows_in": 5, "loaded_at": now, "as_of": None},
+    ]
+
+
+def test_a_transaction_that_fails_leaves_nothing(engine: BigQuery) -> None:
+    engine.ensure_table("platform.notes", {"n": "BIGINT"})
+    with pytest.raises(Exception, match="out of stock"):
+        engine.transaction(
+            ["INSERT INTO platform.notes (n) VALUES (1)", "INSERT INTO platform.notes (n) SELECT ERROR('out of stock')"]
+        )
+    assert engine.query("SELECT count(*) AS n FROM platform.notes") == [{"n": 0}]
+
+
+def test_a_table_gains_columns(engine: BigQuery, client: bigquery.Client) -> None:
+    engine.ensure_table("platform.notes", {"n": "BIGINT"})
+    engine.ensure_table("platform.notes", {"n": "BIGINT", "day": "DATE"})
+    assert [f.name for f in client.get_table(f"{PROJECT}.platform.notes").schema] == ["n", "day"]
+
+
+def test_every_query_has_a_limit_and_labels(engine: BigQuery, client: bigquery.Client) -> None:
+    sent: list[dict[str, Any]] = []
+
+    class Listening(BigQuery):
+        def _config(self, parameters: Mapping[str, Any] | None) -> bigquery.QueryJobConfig:
+            config = super()._config(parameters)
+            sent.append(config.to_api_repr())  # the emulator does not give labels back
+            return config
+
+    listening = Listening(
+        PROJECT, "europe-west4", client=client, labels={"run": "Weekly 1"}, maximum_bytes_billed=10**9
+    )
+    listening.query("SELECT 1 AS n")
+    listening.estimate("SELECT 1 AS n")
+    listening.transaction(["SELECT 1"])
+    assert [c["query"]["maximumBytesBilled"] for c in sent] == [str(10**9)] * 3
+    assert [c["labels"]["run"] for c in sent] == ["weekly-1"] * 3
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("VARCHAR", "STRING"),
+        ("BIGINT", "INT64"),
+        ("DECIMAL(10,2)", "NUMERIC(10, 2)"),
+        ("DECIMAL(38,9)", "NUMERIC(38, 9)"),
+        ("DECIMAL(38,10)", "BIGNUMERIC(38, 10)"),
+        ("VARCHAR[]", "ARRAY<STRING>"),
+        ("TIMESTAMP", "DATETIME"),
+    ],
+)
+def test_types_are_those_of_bigquery(ours: str, theirs: str) -> None:
+    assert bigquery_type(ours) == theirs
+
+
+def test_a_type_that_bigquery_has_not_is_named() -> None:
+    with pytest.raises(BigQueryError, match="HUGEINT"):
+        bigquery_type("HUGEINT")
+
+
+def test_labels_are_as_bigquery_allows() -> None:
+    assert label("Weekly Run #12 " + "x" * 80) == ("weekly-run--12-" + "x" * 80)[:63]

@@ -1,0 +1,74 @@
+"""Runs in the environment of zetasql: reads jobs from stdin, writes answers to stdout (see `bigquery_emulator.analysed`)."""
+
+# mypy: ignore-errors
+import datetime as dt
+import json
+import sys
+
+import wasmtime
+
+_engine = wasmtime.Engine.__init__
+
+
+def _cached(self, config=None):
+    """Compiling the analyser takes half a minute; wasmtime can remember it."""
+    config = config or wasmtime.Config()
+    config.cache = True
+    _engine(self, config)
+
+
+wasmtime.Engine.__init__ = _cached
+
+from zetasql.api import Analyzer, CatalogBuilder, PreparedQuery, TableBuilder, create_table_content  # noqa: E402
+from zetasql.types import AnalyzerOptions, LanguageOptions, TypeKind, ZetaSQLBuiltinFunctionOptions  # noqa: E402
+
+LANGUAGE = LanguageOptions.maximum_features()
+SIMPLE = ("int64_value", "bool_value", "string_value", "double_value")
+EPOCH = dt.date(1970, 1, 1)
+
+
+def catalog(columns):
+    builder = CatalogBuilder("c")
+    for table, named in columns.items():
+        made = TableBuilder(table)
+        for name, kind in named.items():
+            made = made.add_column(name, getattr(TypeKind, f"TYPE_{kind}"))
+        builder = builder.add_table(made.build())
+    return builder.with_builtin_functions(ZetaSQLBuiltinFunctionOptions(language_options=LANGUAGE)).build()
+
+
+def value(cell):
+    """A cell as JSON: dates as ISO text, numerics as text with the scale of their own, date-times as ISO text."""
+    for name in SIMPLE:
+        found = getattr(cell, name, None)
+        if found is not None:
+            return found
+    if getattr(cell, "date_value", None) is not None:
+        return (EPOCH + dt.timedelta(days=cell.date_value)).isoformat()
+    if getattr(cell, "numeric_value", None) is not None:
+        # little-endian two's complement, scaled by 10^9
+        return str(int.from_bytes(cell.numeric_value, "little", signed=True) / 10**9)
+    if getattr(cell, "datetime_value", None) is not None:
+        packed = cell.datetime_value.bit_field_datetime_seconds
+        parts = packed >> 26, packed >> 22 & 15, packed >> 17 & 31, packed >> 12 & 31, packed >> 6 & 63, packed & 63
+        return dt.datetime(*parts).isoformat(sep=" ")
+    if getattr(cell, "array_value", None) is not None:
+        return [value(element) for element in cell.array_value.element]
+    return None
+
+
+def answer(job):
+    options = AnalyzerOptions(language_options=LANGUAGE)
+    known = catalog(job["columns"])
+    try:
+        if "rows" not in job:
+            return {"columns": len(Analyzer(options, known).analyze_statement(job["sql"]).output_column_list)}
+        query = PreparedQuery.builder().set_sql(job["sql"]).set_analyzer_options(options).set_catalog(known)
+        contents = {table: create_table_content(rows) for table, rows in job["rows"].items()}
+        table = query.set_table_content(contents).prepare().execute().content.table_data
+        return {"rows": [[value(cell) for cell in row.cell] for row in table.row]}
+    except Exception as error:  # noqa: BLE001 - the analyser has one kind of error per way to be wrong; all mean refused
+        return {"refused": str(error)}
+
+
+json.dump([answer(job) for job in json.load(sys.stdin)], sys.stdout)
