@@ -18,7 +18,7 @@ FIRST, DAYS, CLIENTS = dt.date(2018, 7, 1), 730, 240
 def _products() -> list[tuple[str, str, str, float]]:
     """(number, type, name, price)."""
     draw = random.Random(61)
-    found = []
+    found: list[tuple[str, str, str, float]] = []
     for kind, things, looks, low, high in (
         ("MEUBLE", _FURNITURE, _WOODS, 40, 900),
         ("DECO", _DECORATION, _COLOURS, 3, 90),
