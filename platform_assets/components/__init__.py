@@ -2,5 +2,6 @@
 
 from platform_assets.components.dataset import Dataset
 from platform_assets.components.indicators import Indicators
+from platform_assets.components.literature import Literature
 
-__all__ = ["Dataset", "Indicators"]
+__all__ = ["Dataset", "Indicators", "Literature"]

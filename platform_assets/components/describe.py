@@ -26,7 +26,9 @@ def validated_schema(contract: Contract) -> dg.TableSchema:
             name=name,
             type=duckdb_type(column),
             description=" ".join(filter(None, [column.description, _limits(column)])) or None,
-            constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=list(contract.load.key) == [name]),
+            constraints=dg.TableColumnConstraints(
+                nullable=column.nullable and not column.derived_from, unique=list(contract.load.key) == [name]
+            ),
             tags={"role": column.role} if column.role else {},
         )
         for name, column in contract.columns.items()
@@ -96,6 +98,8 @@ def _limits(column: Column) -> str:
     ]
     if column.cumulative:
         words.append("running total: take the last, never sum over time")
-    if column.nullable and column.type is not ColumnType.BOOLEAN:
+    if column.derived_from:
+        words.append(f"where missing, derived from {', '.join(column.derived_from)}")
+    elif column.nullable and column.type is not ColumnType.BOOLEAN:
         words.append("may be missing")
     return ("; ".join(words) + ".") if words else ""

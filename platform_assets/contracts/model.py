@@ -85,6 +85,9 @@ class Column(Strict):
     """The file may lack the column altogether."""
     constant: str | int | float | bool | None = None
     """The column is not in the file: every row gets this value."""
+    derived_from: TextList = ()
+    """Where the value is missing, it is a stable hash of these columns' values. In a key: a row without the value takes that of
+    a row with the same values of these columns, so that what came twice, once without id, is one row."""
 
     trim: bool = True
     replace: dict[str, str] = {}
@@ -145,6 +148,14 @@ class Column(Strict):
             raise ValueError("a categorical column lists its values under 'in'")
         if self.optional and self.required and "required" in given:
             raise ValueError("a column that the file may lack cannot require a value: drop 'required' or 'optional'")
+        if self.derived_from and (
+            kind is not ColumnType.STRING or self.role == "identifier" or self.constant is not None
+        ):
+            raise ValueError(
+                "a derived value is a hash: 'derived_from' goes with type string, no identifier and no constant"
+            )
+        if self.derived_from and self.required and "required" in given:
+            raise ValueError("a value that is derived where it is missing is never missing: drop 'required'")
         if self.constant is not None and (self.header or self.optional):
             raise ValueError("a constant column is not in the file: 'from' and 'optional' do not apply")
         if kind is not ColumnType.INTEGER and self.thousands_separator == self.decimal_separator:
@@ -180,8 +191,8 @@ class Column(Strict):
 
     @property
     def nullable(self) -> bool:
-        """True where a row without a value is right."""
-        return self.optional or not self.required
+        """True where a row of a file may be without a value."""
+        return self.optional or not self.required or bool(self.derived_from)
 
 
 class FileFormat(Strict):
@@ -374,6 +385,13 @@ class Contract(Strict):
 
         for key in self.load.key:
             known(key, "load.key")
+        for name, derived in self.derived.items():
+            for source in derived.derived_from:
+                column = known(source, f"columns.{name}.derived_from")
+                if column.nullable or column.role == "identifier":
+                    raise ValueError(
+                        f"columns.{name}.derived_from: {source} must have a value in every row, and be no identifier"
+                    )
         if isinstance(self.load.order_by, Order) and self.load.order_by.column:
             column = known(self.load.order_by.column, "load.order_by.column")
             if column.type not in TEMPORAL or column.nullable:
@@ -402,6 +420,11 @@ class Contract(Strict):
     def file_columns(self) -> dict[str, Column]:
         """The columns that a file brings, i.e. all but constants."""
         return {name: c for name, c in self.columns.items() if c.constant is None}
+
+    @property
+    def derived(self) -> dict[str, Column]:
+        """The columns whose value is derived where it is missing."""
+        return {name: c for name, c in self.columns.items() if c.derived_from}
 
     @property
     def identifiers(self) -> dict[str, str]:

@@ -37,6 +37,7 @@ COLUMNS = {
     "updated": "BIGINT",
     "unchanged": "BIGINT",
     "removed": "BIGINT",
+    "merged": "BIGINT",
     "partitions": "BIGINT",
     "drift": "VARCHAR",
     "reasons": "VARCHAR",
@@ -72,7 +73,9 @@ class Entry:
     updated: int = 0
     unchanged: int = 0
     removed: int = 0
-    """Rows that left the table because a snapshot no longer has them."""
+    """Rows that left the table because a snapshot no longer has them, or because they came again with an id of their own."""
+    merged: int = 0
+    """Rows without an id that were recognised as a copy of one with; they are among the counts above, none is lost."""
     partitions: int = 0
     """Weeks or months of the table that the delivery's rows lie in."""
     drift: dict[str, list[str]] = field(default_factory=dict)

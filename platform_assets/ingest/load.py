@@ -247,4 +247,5 @@ def describe(entry: Entry) -> str:
     )
     why = f" {entry.status.upper()}: {entry.reason};" if entry.reason else ""
     reasons = "; ".join(f"{n:,} x {r}" for r, n in list(entry.reasons.items())[:3])
-    return f"{entry.file}{why} {counts}" + (f" [{reasons}]" if reasons else "")
+    merged = f", {entry.merged:,} merged with a copy that has an id" if entry.merged else ""
+    return f"{entry.file}{why} {counts}{merged}" + (f" [{reasons}]" if reasons else "")

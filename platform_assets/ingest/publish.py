@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from platform_assets.contracts.compiled import CompiledContract
 from platform_assets.contracts.model import Contract, Order
-from platform_assets.ingest import merge
+from platform_assets.ingest import derived, merge
 from platform_assets.ingest.deliveries import Delivery
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.staged import StagedFile
@@ -51,7 +51,7 @@ def publish(
     tables.ensure(warehouse, connection)
     _register(connection, batch, tables)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE wrong AS {compiled.judged}")
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW typed_rows AS {compiled.typed}")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW typed_rows AS {derived.filled(contract, compiled.typed)}")
     if contract.load.duplicates == "quarantine":
         _quarantine_duplicates(connection, contract)
     _count(connection, batch)
@@ -59,11 +59,13 @@ def publish(
     if contract.load.mode == "snapshot":
         _keep_newest(connection, contract, batch, tables)
     _mark(connection, batch)
+    derived.adopt(connection, contract, compiled.typed, tables, batch.entries)
     _forget_earlier_attempt(connection, batch, tables)
     _write_raw(connection, contract, compiled, tables)
     _write_quarantine(connection, batch, tables)
     _view_of_valid_rows(connection, contract)
     merge.into_table(connection, contract, tables, batch.entries)
+    derived.retire(connection, contract, tables, batch.entries)
     _summarise(connection, batch, tables)
 
 

@@ -60,9 +60,7 @@ def _answer(graph: Graph, options: argparse.Namespace) -> pa.Table:
         drugs = graph.nodes.filter(pc.equal(graph.nodes.column("type"), "drug"))
         names = {
             node.removeprefix("drug_"): name
-            for node, name in zip(
-                drugs.column("id").to_pylist(), drugs.column("name").to_pylist(), strict=True
-            )
+            for node, name in zip(drugs.column("id").to_pylist(), drugs.column("name").to_pylist(), strict=True)
         }
         return questions.related_drugs(mentions, questions.find_drug(names, options.drug))
     return questions.drugs_over_time(mentions, options.unit)
@@ -84,9 +82,7 @@ def _cell(value: object) -> str:
 def _text_table(answer: pa.Table) -> str:
     rows = [answer.column_names, *(list(row.values()) for row in answer.to_pylist())]
     widths = [max(len(row[column]) for row in rows) for column in range(answer.num_columns)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
     if not answer.num_rows:
         lines.append("(none)")

@@ -64,9 +64,7 @@ def _page_data(graph: Graph, most: int) -> dict[str, Any]:
             db.execute(_NEWEST_QUERY, [most])
         drugs = db.sql(_drugs_query(cut)).fetchall()
         journals = [name for (name,) in db.sql(_journals_query(cut)).fetchall()]
-        rows = db.sql(
-            "select type, id, title, journal, date, drugs from publications order by type, id"
-        ).fetchall()
+        rows = db.sql("select type, id, title, journal, date, drugs from publications order by type, id").fetchall()
     drug_position = {f"drug_{code}": position for position, (code, _) in enumerate(drugs)}
     journal_position = {name: position for position, name in enumerate(journals)}
     return {

@@ -48,9 +48,7 @@ class Graph:
     def counts(self) -> dict[str, int]:
         """Number of nodes and edges of each type, for people and for run metadata."""
         columns = (self.nodes.column("type"), self.edges.column("type"))
-        return {
-            str(pair["values"]): pair["counts"].as_py() for types in columns for pair in types.value_counts()
-        }
+        return {str(pair["values"]): pair["counts"].as_py() for types in columns for pair in types.value_counts()}
 
 
 def build_graph(drugs: Tabular, publications: Tabular, mentions: Tabular) -> Graph:

@@ -51,9 +51,7 @@ def read_node_link(path: Path) -> Graph:
             f"{path} is not a node-link graph of drug mentions, or is cut short; publish it again"
         ) from None
     if not nodes.num_rows and not {"nodes", "edges"} <= _top_level_keys(path):
-        raise ValueError(
-            f"{path} has no `nodes` and `edges`; give the {NODE_LINK_FILE} that the platform published"
-        )
+        raise ValueError(f"{path} has no `nodes` and `edges`; give the {NODE_LINK_FILE} that the platform published")
     return Graph(nodes, edges)
 
 
@@ -100,9 +98,7 @@ def _read_rows(path: Path, key: str, schema: pa.Schema) -> pa.Table:
 
     def finish() -> None:
         # Dates come as text; Arrow reads them in one go.
-        arrays = [
-            pa.array(column, _as_read(field.type)) for column, field in zip(columns, schema, strict=True)
-        ]
+        arrays = [pa.array(column, _as_read(field.type)) for column, field in zip(columns, schema, strict=True)]
         parsed.append(pa.Table.from_arrays(arrays, names).cast(schema))
         for column in columns:
             column.clear()
@@ -130,9 +126,7 @@ def _write_graphml(graph: Graph, file: IO[bytes]) -> None:
     """GraphML knows no lists: `dates` and `publications` stand in it as JSON text."""
     node_keys = [name for name in NODES.names if name != "id"]
     edge_keys = [name for name in EDGES.names if name not in ("source", "target")]
-    file.write(
-        b"<?xml version='1.0' encoding='utf-8'?>\n<graphml xmlns=\"http://graphml.graphdrawing.org/xmlns\">\n"
-    )
+    file.write(b"<?xml version='1.0' encoding='utf-8'?>\n<graphml xmlns=\"http://graphml.graphdrawing.org/xmlns\">\n")
     for domain, keys in (("node", node_keys), ("edge", edge_keys)):
         for key in keys:
             line = f'<key id="{domain}_{key}" for="{domain}" attr.name="{key}" attr.type="string"/>\n'

@@ -37,9 +37,7 @@ class DrugMatcher:
 
     def __init__(self, drugs: Tabular) -> None:
         rows = table(drugs, DRUGS)
-        pairs = sorted(
-            {(code, name) for code, name in zip(*rows.to_pydict().values(), strict=True) if code and name}
-        )
+        pairs = sorted({(code, name) for code, name in zip(*rows.to_pydict().values(), strict=True) if code and name})
         self.names = drug_names(pairs)
         self.unusable = sorted({code for code, name in pairs if not has_word(spelling(name))})
         self.fingerprint = hashlib.sha256(json.dumps([RULES, pairs]).encode()).hexdigest()
@@ -60,9 +58,7 @@ class DrugMatcher:
         self._code_names = pa.array([self.names[code] for code in codes], pa.string())
         # The codes of name i stand at _name_codes[_name_starts[i]:_name_starts[i + 1]].
         self._name_starts = np.cumsum([0, *(len(found) for found in codes_of_name.values())])
-        self._name_codes = np.array(
-            [code for found in codes_of_name.values() for code in sorted(found)], np.int64
-        )
+        self._name_codes = np.array([code for found in codes_of_name.values() for code in sorted(found)], np.int64)
 
     def mentions(self, publications: pa.RecordBatch) -> pa.RecordBatch:
         """The MENTIONS in one batch of PUBLICATIONS, in the order of the publications, then of the codes."""
@@ -175,9 +171,7 @@ def refresh_mentions(
     kept = table(known, MENTIONS).join(
         stale, keys=["kind", "publication_id"], right_keys=identity.names, join_type="left anti"
     )
-    merged = pa.concat_tables(
-        [kept.select(MENTIONS.names), pa.Table.from_batches(found_batches, schema=MENTIONS)]
-    )
+    merged = pa.concat_tables([kept.select(MENTIONS.names), pa.Table.from_batches(found_batches, schema=MENTIONS)])
     return Refreshed(_sorted(merged), full=False, fingerprint=matcher.fingerprint)
 
 

@@ -20,9 +20,7 @@ _TRANSLATION = str.maketrans(
     {
         # NFKC would turn ™ into the letters "tm" and glue them to the name before it.
         **dict.fromkeys("™℠®©\u200b", " "),
-        **dict.fromkeys(
-            "\u00ad\u200c\u200d\u2060\ufeff\u200e\u200f", None
-        ),  # invisible: soft hyphen, joiners
+        **dict.fromkeys("\u00ad\u200c\u200d\u2060\ufeff\u200e\u200f", None),  # invisible: soft hyphen, joiners
         **dict.fromkeys("‐‑‒–—―−﹘﹣-", "-"),
         **dict.fromkeys("‘’ʼ＇′", "'"),
     }

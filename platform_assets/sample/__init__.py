@@ -12,8 +12,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from platform_assets.sample import admissions, emergency, surveillance
-from platform_assets.sample.rows import Delivery, to_csv
+from platform_assets.sample import admissions, emergency, literature, sales, surveillance
+from platform_assets.sample.rows import Delivery, to_bytes, to_csv
 from resources.identity import SAMPLE_MANIFEST
 
 GENERATORS: tuple[Callable[[dt.date], list[Delivery]], ...] = (
@@ -22,6 +22,11 @@ GENERATORS: tuple[Callable[[dt.date], list[Delivery]], ...] = (
     admissions.population,
     admissions.hospital_stays,
     emergency.ae_attendances,
+    literature.drugs,
+    literature.pubmed,
+    literature.clinical_trials,
+    sales.transactions,
+    sales.product_nomenclature,
 )
 
 
@@ -37,7 +42,7 @@ def write(home: Path, until: dt.date) -> list[str]:
         return []
     written, hashes = [], []
     for delivery in generate(until):
-        data = to_csv(delivery)
+        data = to_bytes(delivery)
         target = home / "landing" / delivery.dataset / delivery.file
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)

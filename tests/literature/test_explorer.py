@@ -16,8 +16,7 @@ from tests.literature.build import drug_list, mentions_in, publication, publicat
 
 DRUGS = drug_list(("V03AB", "ETHANOL"), ("S03AA", "TETRACYCLINE"))
 HOSTILE = (
-    "Ethanol </script><script>window.broken = 1</script><!--<script>"
-    " {{script}} \u2028 <img src=x onerror=alert(1)>"
+    "Ethanol </script><script>window.broken = 1</script><!--<script> {{script}} \u2028 <img src=x onerror=alert(1)>"
 )
 ROWS = publications(
     publication("Ethanol", id="1", journal="Addiction", on="2020-01-01"),
@@ -78,9 +77,7 @@ def test_the_policy_allows_our_script_and_style_and_nothing_else() -> None:
 def test_the_page_names_no_address_to_load_from() -> None:
     text = explorer_html(graph_of())
     assert not re.search(r"https?://|//cdn|@import|url\(", text)
-    assert not [
-        attributes for _, attributes in Page(text).tags if "src" in attributes or "href" in attributes
-    ]
+    assert not [attributes for _, attributes in Page(text).tags if "src" in attributes or "href" in attributes]
 
 
 def test_publications_point_to_their_journal_and_drugs() -> None:

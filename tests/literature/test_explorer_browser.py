@@ -143,8 +143,7 @@ def test_ten_nodes_are_all_drawn_with_their_names(small: Explorer) -> None:
     assert all(item["label"] for item in items)
     # Journals left of publications left of drugs, and no two rows of a column closer than a line of text.
     column = {
-        kind: [item for item in items if item["type"] in kind]
-        for kind in ("journal", "pubmed clinical_trial", "drug")
+        kind: [item for item in items if item["type"] in kind] for kind in ("journal", "pubmed clinical_trial", "drug")
     }
     lefts = [max(item["x"] for item in group) for group in column.values()]
     assert lefts == sorted(lefts)
@@ -165,15 +164,11 @@ def test_ten_nodes_are_all_drawn_with_their_names(small: Explorer) -> None:
     )
 
 
-def test_five_thousand_nodes_open_quickly_and_do_not_lie_on_each_other(
-    browser: Browser, large_page: Path
-) -> None:
+def test_five_thousand_nodes_open_quickly_and_do_not_lie_on_each_other(browser: Browser, large_page: Path) -> None:
     started = time.monotonic()
     large = Explorer(browser, large_page)
     assert time.monotonic() - started < 15
-    hubs = large.page.evaluate(
-        "map.scene.items.filter(item => !item.node.drugs).map(({x, y, r}) => [x, y, r])"
-    )
+    hubs = large.page.evaluate("map.scene.items.filter(item => !item.node.drugs).map(({x, y, r}) => [x, y, r])")
     overlapping = sum(
         1
         for index, (x, y, r) in enumerate(hubs)
@@ -378,9 +373,7 @@ def test_a_hostile_title_is_shown_as_text(browser: Browser, tmp_path: Path) -> N
 
 
 def test_the_page_says_what_it_leaves_out(browser: Browser, tmp_path: Path) -> None:
-    (tmp_path / "g.html").write_text(
-        explorer_html(build_graph(DRUGS, ROWS, mentions_in(DRUGS, ROWS)), most=2)
-    )
+    (tmp_path / "g.html").write_text(explorer_html(build_graph(DRUGS, ROWS, mentions_in(DRUGS, ROWS)), most=2))
     explorer = Explorer(browser, tmp_path / "g.html")
     assert "this page holds the 2 newest publications with a mention" in explorer.page.inner_text("#totals")
     explorer.page.close()
@@ -404,9 +397,7 @@ def test_related_drugs_in_the_page_are_those_of_the_question(large: Explorer) ->
     for row in answer:
         expected[row["drug_code"]][row["related_code"]] = set(row["journals"])
     assert answer
-    assert {
-        code: {other: set(names) for other, names in related} for code, related in told.items()
-    } == expected
+    assert {code: {other: set(names) for other, names in related} for code, related in told.items()} == expected
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -30,9 +30,7 @@ def graph_of(drugs: pa.Table = DRUGS, rows: pa.Table = ROWS) -> Graph:
 
 
 def read_with_networkx(folder: Path) -> networkx.DiGraph:
-    return networkx.node_link_graph(
-        json.loads((folder / "graph.json").read_text(encoding="utf-8")), edges="edges"
-    )
+    return networkx.node_link_graph(json.loads((folder / "graph.json").read_text(encoding="utf-8")), edges="edges")
 
 
 def test_networkx_reads_every_node_and_edge_with_its_attributes(tmp_path: Path) -> None:
@@ -146,9 +144,7 @@ def test_graphml_is_read_by_networkx_with_hard_names_and_titles(tmp_path: Path) 
 
 
 def test_a_publication_without_a_journal_has_no_journal_node() -> None:
-    rows = publications(
-        publication("Ethanol", id="1", journal=None), publication("Ethanol", id="2", journal="")
-    )
+    rows = publications(publication("Ethanol", id="1", journal=None), publication("Ethanol", id="2", journal=""))
     graph = graph_of(DRUGS, rows)
     assert graph.counts() == {"drug": 3, "pubmed": 2, "publication_drug": 2}
     assert mentions_of(graph).column("journal").to_pylist() == [None, None]
@@ -161,9 +157,7 @@ def test_clashing_or_dangling_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="no id, or a kind other than 'pubmed', 'clinical_trial'"):
         graph_of(DRUGS, publications(publication("Ethanol", kind="preprint")))
     found = mentions_in(DRUGS, ROWS)
-    with pytest.raises(
-        ValueError, match="4 mention\\(s\\) are of a drug or publication that is not in its table"
-    ):
+    with pytest.raises(ValueError, match="4 mention\\(s\\) are of a drug or publication that is not in its table"):
         build_graph(DRUGS, publications(), found)
     with pytest.raises(ValueError, match="3 mention\\(s\\) are of a drug"):
         build_graph(drug_list(("S03AA", "TETRACYCLINE")), ROWS, found)

@@ -44,9 +44,7 @@ def test_a_name_is_found_as_a_whole_word_in_any_case(title: str) -> None:
     assert found(title, "EThanol") == {"EThanol"}
 
 
-@pytest.mark.parametrize(
-    "title", ["METHANOL poisoning", "ethanolamine", "2ethanol", "ethanol2", "aethanol", "", " "]
-)
+@pytest.mark.parametrize("title", ["METHANOL poisoning", "ethanolamine", "2ethanol", "ethanol2", "aethanol", "", " "])
 def test_a_name_inside_another_word_is_no_mention(title: str) -> None:
     assert found(title, "ETHANOL") == set()
 
@@ -110,9 +108,7 @@ def test_a_longer_name_that_is_no_whole_word_does_not_hide_the_shorter() -> None
 
 
 def test_of_names_that_overlap_the_longest_and_then_the_first_is_mentioned() -> None:
-    assert found("sodium chloride potassium", "sodium chloride", "chloride potassium") == {
-        "chloride potassium"
-    }
+    assert found("sodium chloride potassium", "sodium chloride", "chloride potassium") == {"chloride potassium"}
     assert found("aaa bbb ccc", "aaa bbb", "bbb ccc") == {"aaa bbb"}
 
 
@@ -176,9 +172,7 @@ SEPARATORS = st.sampled_from([" ", "-", ", ", "", "/"])
 
 
 @given(
-    names=st.lists(
-        st.lists(WORDS, min_size=1, max_size=3).map(" ".join), min_size=1, max_size=6, unique=True
-    ),
+    names=st.lists(st.lists(WORDS, min_size=1, max_size=3).map(" ".join), min_size=1, max_size=6, unique=True),
     titles=st.lists(st.lists(st.tuples(WORDS, SEPARATORS), max_size=8), min_size=1, max_size=4),
 )
 def test_the_one_pass_agrees_with_looking_for_one_name_after_the_other(
@@ -190,9 +184,7 @@ def test_the_one_pass_agrees_with_looking_for_one_name_after_the_other(
         drug_list(*((name, name) for name in names)),
         publications(*(publication(text, id=str(row)) for row, text in enumerate(texts))),
     )
-    got = set(
-        zip(table.column("publication_id").to_pylist(), table.column("drug_code").to_pylist(), strict=True)
-    )
+    got = set(zip(table.column("publication_id").to_pylist(), table.column("drug_code").to_pylist(), strict=True))
 
     expected = set()
     for row, text in enumerate(texts):
@@ -211,10 +203,7 @@ def test_the_one_pass_agrees_with_looking_for_one_name_after_the_other(
 
 def test_titles_of_different_blocks_do_not_touch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHARACTERS_AT_A_TIME", 5)
-    rows = [
-        publication(title, id=str(n))
-        for n, title in enumerate(["insulin", "glargine", "insulin glargine", "x"])
-    ]
+    rows = [publication(title, id=str(n)) for n, title in enumerate(["insulin", "glargine", "insulin glargine", "x"])]
     table = mentions_in(drug_list(("A", "insulin glargine"), ("B", "insulin")), publications(*rows))
     assert list(
         zip(table.column("publication_id").to_pylist(), table.column("drug_code").to_pylist(), strict=True)
@@ -251,9 +240,7 @@ def refuse_everything() -> Tabular:
 
 def full(drugs: pa.Table, rows: pa.Table) -> pa.Table:
     matcher = DrugMatcher(drugs)
-    refreshed = refresh_mentions(
-        matcher, known=None, known_fingerprint=None, changed=(), everything=lambda: rows
-    )
+    refreshed = refresh_mentions(matcher, known=None, known_fingerprint=None, changed=(), everything=lambda: rows)
     assert refreshed.full
     return refreshed.mentions
 

@@ -83,9 +83,7 @@ def test_drugs_over_time_count_publications_per_period_and_kind() -> None:
 
 
 def test_weeks_are_iso_weeks() -> None:
-    rows = questions.drugs_over_time(
-        mentions_in(DRUGS, publications(publication("Aspirin", on="2021-01-01"))), "week"
-    )
+    rows = questions.drugs_over_time(mentions_in(DRUGS, publications(publication("Aspirin", on="2021-01-01"))), "week")
     assert rows.column("period").to_pylist() == [date(2020, 12, 28)]
 
 
@@ -156,9 +154,7 @@ def test_the_command_follows_drugs_over_time(published: Path, capsys: pytest.Cap
     assert lines[-1] == ["B", "biotin", "pubmed", "1"]
 
 
-def test_the_command_says_when_there_is_no_answer(
-    published: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_says_when_there_is_no_answer(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(published), "related-drugs", "digoxin"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "(none)"
 

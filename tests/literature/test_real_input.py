@@ -52,8 +52,7 @@ NEEDLING = "pubmed_" + content_id(
     "2020-03-01",
 )
 GLUCAGON = "clinical_trial_" + content_id(
-    "Glucagon Infusion in T1D Patients With Recurrent Severe Hypoglycemia:"
-    " Effects on Counter-Regulatory Responses",
+    "Glucagon Infusion in T1D Patients With Recurrent Severe Hypoglycemia: Effects on Counter-Regulatory Responses",
     "Journal of emergency nursing",
     "2020-05-25",
 )
@@ -122,9 +121,7 @@ def literature() -> pa.Table:
         with (folder() / name).open(encoding="utf-8", newline="") as file:
             return [dict(row) for row in csv.DictReader(file)]
 
-    pubmed_json = pyjson5.loads(
-        (folder() / "pubmed.json").read_text(encoding="utf-8")
-    )  # it has a trailing comma
+    pubmed_json = pyjson5.loads((folder() / "pubmed.json").read_text(encoding="utf-8"))  # it has a trailing comma
     pubmed = cleaned("pubmed", read_csv("pubmed.csv") + pubmed_json)
     return publications(*pubmed, *cleaned("clinical_trial", read_csv("clinical_trials.csv")))
 
@@ -143,9 +140,7 @@ def test_the_graph_is_right_node_by_node_and_edge_by_edge(published: Path) -> No
     graph = networkx.node_link_graph(json.loads(published.read_text(encoding="utf-8")), edges="edges")
 
     assert {
-        node: attributes["name"]
-        for node, attributes in graph.nodes(data=True)
-        if attributes["type"] == "drug"
+        node: attributes["name"] for node, attributes in graph.nodes(data=True) if attributes["type"] == "drug"
     } == {
         DIPHENHYDRAMINE: "DIPHENHYDRAMINE",
         TETRACYCLINE: "TETRACYCLINE",
@@ -156,9 +151,7 @@ def test_the_graph_is_right_node_by_node_and_edge_by_edge(published: Path) -> No
         BETAMETHASONE: "BETAMETHASONE",
     }
     journals = {NURSING, PEDIATRICS, FOOD, VETERINARY, PSYCHO, ALLERGY, PHOTO, MATERNAL, BACK, GENEVE}
-    assert {
-        node for node, attributes in graph.nodes(data=True) if attributes["type"] == "journal"
-    } == journals
+    assert {node for node, attributes in graph.nodes(data=True) if attributes["type"] == "journal"} == journals
     dates = {
         node: attributes["date"]
         for node, attributes in graph.nodes(data=True)
