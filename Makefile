@@ -23,3 +23,7 @@ lint: setup ## ruff and mypy
 lock: setup ## Renew requirements.lock from pyproject.toml
 	.venv/bin/uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --python-version 3.11 --custom-compile-command "make lock" -q -o requirements.lock
+
+.PHONY: sample
+sample: setup ## Write the generated sample data into DATA_HOME/landing (once)
+	@$(PYTHON) -m platform_assets.sample

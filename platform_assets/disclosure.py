@@ -300,3 +300,23 @@ def _is_within(spec: Spec, part: str, whole: str) -> bool:
             return True
         parent = spec.counts[parent]
     return False
+
+
+def hide_small(
+    table: pd.DataFrame, counts: Sequence[str], derived: Sequence[str], policy: Policy | None = None
+) -> pd.DataFrame:
+    """`table` with small counts left out, row by row: for tables of one count per row without totals, e.g. an indicator's.
+
+    Where one of the `counts` of a row is hidden by `policy`, it and all `derived` figures of that row are missing, and the
+    added column `suppressed` is true. Nothing is rounded: use `protect` where a table has margins or filters.
+    """
+    policy = policy or Policy()
+    out = table.copy()
+    hidden = out[list(counts)].apply(lambda c: (c > 0) & (c <= policy.threshold)).fillna(False).astype(bool)
+    rows = hidden.any(axis=1) if len(counts) else out.index.to_series().map(lambda _: False)
+    for name in counts:
+        out[name] = out[name].astype("Int64").mask(hidden[name])
+    for name in derived:
+        out[name] = out[name].mask(rows)
+    out["suppressed"] = rows.to_numpy(dtype=bool)
+    return out

@@ -9,14 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import hashlib
-import inspect
-import json
 import operator
-import os
 import string
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import ibis
@@ -27,6 +21,7 @@ from pandera.api.function_dispatch import Dispatcher
 from pandera.api.ibis.types import IbisData
 
 from platform_assets.contracts import dates, model, schema
+from platform_assets.contracts.compiled import CompiledContract
 from platform_assets.contracts.model import TEXTUAL, Column, ColumnType, Contract
 
 _ = pandera.backends.ibis.builtin_checks  # imported for its side effect
@@ -34,20 +29,6 @@ _ = pandera.backends.ibis.builtin_checks  # imported for its side effect
 MAX_SHAPE = 40
 _LETTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _MASKS = "9" * 10 + "A" * 26 + "a" * 26
-
-
-@dataclass(frozen=True)
-class CompiledContract:
-    """SQL over a table named `staged`, in the engine's dialect."""
-
-    raw: str
-    """The text as it came, identifiers cleaned (so that they get the pseudonym that `typed` gives them), `_file`, `_row`."""
-    typed: str
-    """Columns of the contract, `_file`, `_row`."""
-    judged: str
-    """`_file`, `_row`, `_reasons` (list of text) of the rows that are wrong."""
-    warned: str
-    """One row with, per warn rule, how many typed rows break it; empty text where the contract has none. Over a table `typed`."""
 
 
 def compile_contract(contract: Contract, today: dt.date, dialect: str = "duckdb") -> CompiledContract:
@@ -78,33 +59,6 @@ def compile_contract(contract: Contract, today: dt.date, dialect: str = "duckdb"
     )
     raw_sql, typed_sql, judged_sql = (str(ibis.to_sql(e, dialect=dialect)) for e in (raw, typed, judged))
     return CompiledContract(raw_sql, typed_sql, judged_sql, _warned(contract, dialect))
-
-
-def compiled(contract: Contract, today: dt.date, cache: Path, dialect: str = "duckdb") -> CompiledContract:
-    """`compile_contract`, remembered in the folder `cache` by everything that the result depends on."""
-    uses_today = any("today" in (c.ge, c.gt, c.le, c.lt) for c in contract.columns.values())
-    rules = [inspect.getsource(schema.rule_function(r)) for r in contract.rules]
-    code = [inspect.getsource(m) for m in (dates, model, schema)] + [Path(__file__).read_text(encoding="utf-8")]
-    parts = [
-        contract.hash,
-        dialect,
-        ibis.__version__,
-        pa.__name__,
-        *rules,
-        *code,
-        today.isoformat() if uses_today else "",
-    ]
-    path = cache / f"{contract.name}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:24]}.json"
-    if path.exists():
-        return CompiledContract(**json.loads(path.read_text(encoding="utf-8")))
-    result = compile_contract(contract, today, dialect)
-    cache.mkdir(parents=True, exist_ok=True)
-    for old in cache.glob(f"{contract.name}-*.json"):
-        old.unlink(missing_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    partial.write_text(json.dumps(asdict(result)), encoding="utf-8")
-    partial.replace(path)
-    return result
 
 
 # ------------------------------------------------------------------ clean -> read -> judge, in the order the data meets them

@@ -13,7 +13,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 from platform_assets.contracts.dates import DateFormatError, ambiguous, read_format
 
@@ -26,7 +26,8 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-TextList = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+_ONE_OR_MORE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+TextList = Annotated[tuple[str, ...], BeforeValidator(_as_list), WithJsonSchema(_ONE_OR_MORE)]
 
 
 class Strict(BaseModel):
@@ -335,7 +336,9 @@ def _percentage(value: Any) -> Any:
 class Quality(Strict):
     """Limits of the whole delivery. One that breaks them is held: nothing of it is published until someone looks."""
 
-    max_quarantined: Annotated[float, BeforeValidator(_percentage), Field(ge=0, le=1)] = 0.05
+    max_quarantined: Annotated[
+        float, BeforeValidator(_percentage), Field(ge=0, le=1), WithJsonSchema({"type": ["number", "string"]})
+    ] = 0.05
     min_rows: int = Field(default=1, ge=0)
     freshness: Freshness | None = None
 
@@ -347,7 +350,11 @@ class Contract(Strict):
     description: str = Field(min_length=1)
     owner: str = Field(pattern=r"^(team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+)$")
     source: Source = Source()
-    format: Annotated[tuple[FileFormat, ...], BeforeValidator(lambda v: [v] if isinstance(v, dict) else v)]
+    format: Annotated[
+        tuple[FileFormat, ...],
+        BeforeValidator(lambda v: [v] if isinstance(v, dict) else v),
+        WithJsonSchema({"type": ["object", "array"]}),
+    ]
     load: Load
     partition: Partition | None = None
     null_tokens: tuple[str, ...] = ("",)

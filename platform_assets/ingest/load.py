@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from platform_assets.contracts.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import ledger
 from platform_assets.ingest.deliveries import (
@@ -26,6 +27,8 @@ from platform_assets.ingest.deliveries import (
     rejected_name,
 )
 from platform_assets.ingest.ledger import Entry
+from platform_assets.ingest.publish import publish
+from platform_assets.ingest.staging import stage
 from resources.identity import IdentityKeys, session_variables
 from resources.object_store import ObjectStore, StoredObject
 from resources.warehouse import Warehouse
@@ -44,8 +47,6 @@ class LoadReport:
     entries: list[Entry] = field(default_factory=list)
     redelivered: list[str] = field(default_factory=list)
     """Files whose content was loaded before: nothing changed."""
-    warned: dict[str, int] = field(default_factory=dict)
-    """Warn rule -> valid rows of this load that break it."""
     seconds: float = 0.0
 
     @property
@@ -81,8 +82,8 @@ def load_dataset(
     with warehouse.lock(f"load-{contract.name}"), warehouse.connect() as connection:
         with warehouse.write(connection):
             ledger.ensure(warehouse, connection)
-        waiting = [(o, False) for o in complete_files(store, contract, settle_seconds=settle_seconds)]
-        waiting += [(o, True) for o in _held_under_another_contract(connection, store, contract)]
+        waiting = [(o, "") for o in complete_files(store, contract, settle_seconds=settle_seconds)]
+        waiting += _held_under_another_contract(connection, store, contract)
         if waiting:
             folder = warehouse.wait_for_scratch()
             try:
@@ -95,13 +96,14 @@ def load_dataset(
 
 def _held_under_another_contract(
     connection: duckdb.DuckDBPyConnection, store: ObjectStore, contract: Contract
-) -> list[StoredObject]:
-    """Held deliveries are judged again, from the archive, once the contract has changed."""
+) -> list[tuple[StoredObject, str]]:
+    """Held deliveries are judged again, from the archive, once the contract has changed: the file, and its hash as it came
+    (rows may have been erased from it since)."""
     found = []
     for entry in ledger.read(connection, contract.name, status="held"):
         archived = store.stat(archive_name(contract.name, entry.delivery, entry.file))
         if entry.contract != contract.hash and archived:
-            found.append(archived)
+            found.append((archived, entry.sha256))
     return found
 
 
@@ -118,27 +120,33 @@ class _Load:
     log: Log
     report: LoadReport
     loaded_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC).replace(tzinfo=None))
+    keys: IdentityKeys = field(init=False)
 
-    def run(self, waiting: list[tuple[StoredObject, bool]], keys: IdentityKeys) -> None:
-        from platform_assets.contracts.expression import compiled
-        from platform_assets.ingest.publish import publish
-        from platform_assets.ingest.staging import stage
+    def run(self, waiting: list[tuple[StoredObject, str]], keys: IdentityKeys) -> None:
+        from platform_assets.stewardship.tombstones import hide_erased
 
-        name = self.contract.name
+        name, self.keys = self.contract.name, keys
         self.log(f"{name}: {len(waiting)} file(s) waiting, {sum(o.size for o, _ in waiting) / 1e6:,.1f} MB")
         deliveries = self._open(waiting)
         if not deliveries:
             return
         purposes = set(self.contract.identifiers.values())
-        for variable, value in session_variables(keys.for_files([d.sha256 for d in deliveries]), purposes).items():
+        keys = keys.for_files([d.sha256 for d in deliveries])
+        for variable, value in session_variables(keys, purposes).items():
             self.connection.execute(f"SET VARIABLE {variable} = $1", [value])
-        today = dt.datetime.now(AMSTERDAM).date()
-        expression = compiled(self.contract, today, self.warehouse.home / "expressions")
+        expression = compiled(self.contract, today(), self.warehouse.home / "expressions")
         clock = time.monotonic()
         batch, drift = stage(self.connection, self.contract, deliveries, self.folder, self._entry)
         self.log(f"{name}: {sum(sum(s.rows.values()) for s in batch.staged):,} rows read, now judged")
         with self.warehouse.write(self.connection):
-            self.report.warned = publish(self.warehouse, self.connection, self.contract, expression, batch)
+            publish(
+                self.warehouse,
+                self.connection,
+                self.contract,
+                expression,
+                batch,
+                lambda: hide_erased(self.warehouse, self.connection, self.contract, keys, self.store),
+            )
             rejected = {d.id: self._entry(d, "rejected", d.rejected) for d in deliveries if d.rejected}
             entries = [*batch.entries.values(), *rejected.values()]
             for entry in entries:
@@ -154,7 +162,7 @@ class _Load:
         for entry in entries:
             self.log(f"{name}: {describe(entry)}")
 
-    def _open(self, waiting: list[tuple[StoredObject, bool]]) -> list[Delivery]:
+    def _open(self, waiting: list[tuple[StoredObject, str]]) -> list[Delivery]:
         """Deliveries in the order of loading: oldest first. Those loaded before are put away and left out."""
         from platform_assets.stewardship.quarantine import fixes_in_time
 
@@ -164,7 +172,8 @@ class _Load:
             if delivery is None:
                 self.log(f"{self.contract.name}: {found.basename} is still being written, left for the next run")
                 continue
-            delivery.held_before = held
+            if held:
+                delivery.held_before, delivery.sha256 = True, held
             if delivery.id in opened:
                 self._forget(delivery)
             else:
@@ -223,8 +232,13 @@ class _Load:
                 self._move(delivery, archive_name(self.contract.name, delivery.id, delivery.file))
 
     def _move(self, delivery: Delivery, target: str) -> None:
-        if delivery.object.name != target:
-            self.store.move(delivery.object.name, target)
+        from platform_assets.stewardship.redaction import put_away_without_erased
+
+        source = delivery.object.name
+        if source != target:
+            keys = self.keys.for_files([delivery.sha256])
+            if not put_away_without_erased(self.warehouse, self.store, self.contract, keys, source, target):
+                self.store.move(source, target)
             self._clear_marker(delivery)
 
     def _clear(self, delivery: Delivery) -> None:
@@ -234,6 +248,11 @@ class _Load:
     def _clear_marker(self, delivery: Delivery) -> None:
         if self.contract.source.marker:
             self.store.delete(delivery.object.name + self.contract.source.marker)
+
+
+def today() -> dt.date:
+    """The day in Amsterdam, which is what a contract means by `today`."""
+    return dt.datetime.now(AMSTERDAM).date()
 
 
 def describe(entry: Entry) -> str:

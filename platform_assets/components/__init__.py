@@ -1,0 +1,6 @@
+"""Dagster components: thin. They turn what the pure modules say into assets, checks, sensors and jobs."""
+
+from platform_assets.components.dataset import Dataset
+from platform_assets.components.indicators import Indicators
+
+__all__ = ["Dataset", "Indicators"]

@@ -1,0 +1,272 @@
+"""A contract in YAML becomes a dataset's assets, checks and sensor.
+
+`landing/<name>` is where files are dropped; `raw`, `validated` and `quarantine` are made by one step, in one transaction.
+"""
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import BaseModel
+
+from platform_assets.components.describe import contract_in_words, text_schema, validated_schema
+from platform_assets.contracts.compiled import compiled
+from platform_assets.contracts.model import Contract
+from platform_assets.ingest import ledger, quality
+from platform_assets.ingest.deliveries import complete_files, landing_folder
+from platform_assets.ingest.load import LoadReport, describe, load_dataset, today
+from platform_assets.ingest.tables import Tables
+from resources.environment import Platform
+from resources.http_source import fetch
+from resources.warehouse import TableState
+
+if TYPE_CHECKING:
+    import duckdb
+
+SENSOR_INTERVAL_SECONDS = 30
+MAX_SHOWN = 25
+
+
+class Dataset(dg.Component):
+    """Component ``platform_assets.components.Dataset``; its attributes are a `Contract`."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+
+    @classmethod
+    def get_model_cls(cls) -> type[BaseModel] | None:
+        """The contract is the component's schema: Dagster reports errors with file, line and key."""
+        return Contract
+
+    @classmethod
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> "Dataset":
+        """Take the validated contract as it is."""
+        assert isinstance(attributes, Contract)
+        return cls(attributes)
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """Assets, checks and the landing sensor."""
+        return dataset_definitions(self.contract, domain=context.path.parent.name)
+
+
+def dataset_definitions(contract: Contract, domain: str) -> dg.Definitions:
+    """The Dagster definitions of `contract`, tagged with its `domain`."""
+    ingest = _ingest_asset(contract, domain)
+    folder = landing_folder(contract.name)
+    landing = dg.AssetSpec(
+        ["landing", contract.name],
+        group_name="landing",
+        owners=[contract.owner],
+        kinds={"file"},
+        tags={"domain": domain},
+        description=f"Files as they came. Drop them in `{folder}/` of DATA_HOME; once taken they are kept in "
+        f"`archive/{contract.name}/`, and files of which nothing can be judged in `rejected/{contract.name}/`.",
+    )
+    return dg.Definitions(assets=[landing, ingest], sensors=[_landing_sensor(contract, ingest)])
+
+
+def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
+    name, tables = contract.name, Tables(contract)
+    common: dict[str, Any] = {
+        "owners": [contract.owner],
+        "tags": {"domain": domain, **contract.tags},
+        "code_version": contract.hash,
+        "skippable": True,
+    }
+    raw, validated, quarantine = (dg.AssetKey([layer, name]) for layer in ("raw", "validated", "quarantine"))
+    specs = [
+        dg.AssetSpec(
+            raw,
+            deps=[dg.AssetKey(["landing", name])],
+            group_name="raw",
+            kinds={"duckdb", "table"},
+            description=f"Rows of {name} as text, as they came; identifiers are pseudonyms. {contract.description}",
+            metadata={"dagster/column_schema": text_schema(tables.raw_columns), "dagster/table_name": tables.raw},
+            **common,
+        ),
+        dg.AssetSpec(
+            validated,
+            deps=[raw],
+            group_name="validated",
+            kinds={"duckdb", "table"},
+            description=contract_in_words(contract),
+            metadata={"dagster/column_schema": validated_schema(contract), "dagster/table_name": tables.validated},
+            **common,
+        ),
+        dg.AssetSpec(
+            quarantine,
+            deps=[raw],
+            group_name="quarantine",
+            kinds={"duckdb", "table"},
+            description=f"Rows of {name} that broke a rule: original text and every reason. For stewards only.",
+            metadata={
+                "dagster/column_schema": text_schema(tables.quarantine_columns),
+                "dagster/table_name": tables.quarantine,
+            },
+            **common,
+        ),
+    ]
+    check_specs = [
+        dg.AssetCheckSpec(check, asset=validated, description=quality.DESCRIPTIONS[check])
+        for check in quality.check_names(contract)
+    ]
+
+    @dg.multi_asset(
+        specs=specs,
+        check_specs=check_specs,
+        name=f"ingest_{name}",
+        can_subset=True,
+        required_resource_keys={"platform"},
+        pool=f"load_{name}",
+    )
+    def ingest(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        platform: Platform = context.resources.platform
+        if contract.source.kind == "http":
+            fetch(contract, platform, context.log.info)
+        report = load_dataset(
+            contract,
+            platform.warehouse,
+            platform.store,
+            platform.keys,
+            run_id=context.run_id,
+            log=context.log.info,
+            settle_seconds=platform.settings.settle_seconds,
+        )
+        expression = compiled(contract, today(), platform.warehouse.home / "expressions")
+        with platform.warehouse.connect() as connection:
+            with platform.warehouse.write(connection):
+                tables.ensure(platform.warehouse, connection)
+            outcomes = list(quality.evaluate(connection, contract, expression, dt.datetime.now(dt.UTC)))
+            states = {
+                t: platform.warehouse.state(connection, t) for t in (tables.raw, tables.validated, tables.quarantine)
+            }
+            partitions = _partitions(connection, contract, tables)
+            held = ledger.read(connection, name, status="held")
+        broken = [
+            o.check for o in outcomes if not o.passed and o.check in ("row_conservation", "unique_key") and o.blocking
+        ]
+        selected = context.selected_asset_keys
+        for key, table in ((raw, tables.raw), (quarantine, tables.quarantine)):
+            if key in selected:
+                yield _materialized(key, states[table], _deliveries(report))
+        if report.blocked or broken:
+            why = ", ".join(broken) or "; ".join(describe(e) for e in report.entries[:3])
+            context.log.error(f"{name}: not published, the last good table stays and is stale ({why})")
+        elif validated in selected:
+            metadata = {**_deliveries(report), **partitions}
+            if held:
+                metadata["held deliveries"] = dg.MetadataValue.text(", ".join(e.file for e in held[:MAX_SHOWN]))
+            yield _materialized(validated, states[tables.validated], metadata)
+        chosen = {key.name for key in context.selected_asset_check_keys}
+        for outcome in outcomes:
+            if outcome.check in chosen:
+                yield _check_result(validated, outcome)
+
+    return ingest
+
+
+def _materialized(
+    key: dg.AssetKey, state: TableState | None, metadata: dict[str, dg.MetadataValue]
+) -> dg.MaterializeResult:
+    assert state is not None
+    return dg.MaterializeResult(
+        asset_key=key,
+        metadata={"dagster/row_count": dg.MetadataValue.int(state.rows), "snapshot": state.snapshot, **metadata},
+        data_version=dg.DataVersion(str(state.snapshot)),
+    )
+
+
+def _deliveries(report: LoadReport) -> dict[str, dg.MetadataValue]:
+    """What this run did, as one table: a row per delivery. Counts and names only."""
+    if not report.entries and not report.redelivered:
+        return {"deliveries": dg.MetadataValue.text("nothing new")}
+    records = [
+        dg.TableRecord(
+            {
+                "file": e.file,
+                "status": e.status,
+                "rows in": e.rows_in,
+                "valid": e.valid,
+                "new": e.inserted,
+                "updated": e.updated,
+                "unchanged": e.unchanged,
+                "quarantined": e.quarantined,
+                "superseded": e.superseded,
+                "why": e.reason or "; ".join(f"{n} x {r}" for r, n in list(e.reasons.items())[:2]),
+            }
+        )
+        for e in report.entries[:MAX_SHOWN]
+    ]
+    numbers = ("rows_in", "valid", "inserted", "updated", "unchanged", "quarantined", "superseded")
+    metadata: dict[str, dg.MetadataValue] = {n: dg.MetadataValue.int(report.total(n)) for n in numbers}
+    metadata["files"] = dg.MetadataValue.int(len(report.entries))
+    metadata["seconds"] = dg.MetadataValue.float(round(report.seconds, 2))
+    if records:
+        metadata["deliveries"] = dg.MetadataValue.table(records)
+    if report.redelivered:
+        metadata["delivered before"] = dg.MetadataValue.text(", ".join(report.redelivered[:MAX_SHOWN]))
+    return metadata
+
+
+def _partitions(
+    connection: "duckdb.DuckDBPyConnection", contract: Contract, tables: Tables
+) -> dict[str, dg.MetadataValue]:
+    """The last weeks or months of the table, with their rows."""
+    if not contract.partition:
+        return {}
+    found = connection.execute(
+        f"SELECT _partition, count(*) FROM {tables.validated} GROUP BY 1 ORDER BY 1 DESC LIMIT 12"
+    ).fetchall()
+    records = [dg.TableRecord({contract.partition.unit: p, "rows": n}) for p, n in found]
+    return {"last partitions": dg.MetadataValue.table(records)} if records else {}
+
+
+def _check_result(key: dg.AssetKey, outcome: quality.Outcome) -> dg.AssetCheckResult:
+    metadata: dict[str, dg.MetadataValue] = {
+        n: dg.MetadataValue.text(v) if isinstance(v, str) else dg.MetadataValue.int(v)
+        for n, v in outcome.numbers.items()
+    }
+    if outcome.table:
+        metadata["detail"] = dg.MetadataValue.table([dg.TableRecord(row) for row in outcome.table])
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=outcome.check,
+        passed=outcome.passed,
+        severity=dg.AssetCheckSeverity.ERROR if outcome.blocking else dg.AssetCheckSeverity.WARN,
+        description=outcome.description,
+        metadata=metadata,
+    )
+
+
+def _landing_sensor(contract: Contract, ingest: dg.AssetsDefinition) -> dg.SensorDefinition:
+    """Starts one run for all files that wait, once none of them changed since the last look."""
+    folder = landing_folder(contract.name)
+
+    @dg.sensor(
+        name=f"landing_{contract.name}",
+        target=dg.AssetSelection.assets(*ingest.keys).downstream(),
+        minimum_interval_seconds=SENSOR_INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        required_resource_keys={"platform"},
+        description=f"New files in {folder}/ start one run: this dataset and all that depends on it.",
+    )
+    def landing(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        platform: Platform = context.resources.platform
+        waiting = complete_files(platform.store, contract, settle_seconds=0)
+        if not waiting:
+            return dg.SkipReason(f"nothing waits in {folder}/")
+        # names and versions, not times of ticks: a file that was copied with an old date is still new here
+        print_ = hashlib.sha256("\n".join(f"{o.name} {o.version}" for o in waiting).encode()).hexdigest()[:16]
+        if context.cursor != print_:
+            context.update_cursor(print_)
+            return dg.SkipReason(f"{len(waiting)} file(s) in {folder}/, taken once they have stopped changing")
+        return dg.SensorResult(
+            run_requests=[
+                dg.RunRequest(run_key=f"{contract.name}-{print_}", tags={"platform/files": str(len(waiting))})
+            ],
+            cursor=print_,
+        )
+
+    return landing

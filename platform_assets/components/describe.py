@@ -1,0 +1,101 @@
+"""How a contract reads in the Dagster UI: column schemas and plain words."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from platform_assets.contracts.model import Column, ColumnType, Contract
+from platform_assets.ingest.tables import Tables, duckdb_type
+
+_LINEAGE = {
+    "_delivery": "delivery that the row came with (first 16 digits of the file's SHA-256)",
+    "_row": "row in the file; the header is row 1, as in a spreadsheet",
+    "_file": "file name",
+    "_as_of": "how recent the row is, by the contract's order",
+    "_partition": "ISO week or month",
+    "_text": "the whole line, where it could not be split into columns",
+    "_reasons": "every reason why the row was rejected",
+    "_quarantined_at": "when (UTC)",
+}
+
+
+def validated_schema(contract: Contract) -> dg.TableSchema:
+    """Columns of the validated table, with their meaning and constraints."""
+    columns = [
+        dg.TableColumn(
+            name=name,
+            type=duckdb_type(column),
+            description=" ".join(filter(None, [column.description, _limits(column)])) or None,
+            constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=list(contract.load.key) == [name]),
+            tags={"role": column.role} if column.role else {},
+        )
+        for name, column in contract.columns.items()
+    ]
+    return dg.TableSchema([*columns, *_lineage(Tables(contract).validated_columns)])
+
+
+def text_schema(columns: dict[str, str]) -> dg.TableSchema:
+    """Columns of the raw or quarantine table."""
+    return dg.TableSchema(
+        [dg.TableColumn(name, kind) for name, kind in columns.items() if not name.startswith("_")] + _lineage(columns)
+    )
+
+
+def contract_in_words(contract: Contract) -> str:
+    """The contract as markdown for people."""
+    key = ", ".join(contract.load.key)
+    modes = {
+        "upsert": f"A row replaces an earlier row of the same {key}; an older one never replaces a newer one.",
+        "append": "Every row is added.",
+        "snapshot": "The newest delivery is the table; an older one never replaces it.",
+    }
+    quality = contract.quality
+    formats = " or ".join(f.kind for f in contract.format)
+    lines = [
+        contract.description,
+        "",
+        f"**Deliveries**: {formats}, dropped in `landing/{contract.name}/`. {modes[contract.load.mode]}",
+        f"**Limits**: a delivery with more than {quality.max_quarantined:.1%} wrong rows, or fewer than "
+        f"{quality.min_rows} rows, is held: nothing of it is published.",
+        "",
+        "| column | type | meaning | rules |",
+        "|---|---|---|---|",
+    ]
+    for name, column in contract.columns.items():
+        pseudonym = "replaced by a keyed pseudonym; " if column.role == "identifier" else ""
+        lines.append(f"| {name} | {column.type.value} | {column.description} | {pseudonym}{_limits(column)} |")
+    if contract.rules:
+        lines += ["", "**Rules over the row**", ""]
+        lines += [
+            f"- {r.description or r.name} ({'quarantined' if r.severity == 'error' else 'counted'})"
+            for r in contract.rules
+        ]
+    return "\n".join(lines)
+
+
+def _lineage(columns: dict[str, str]) -> list[dg.TableColumn]:
+    return [dg.TableColumn(n, k, description=_LINEAGE.get(n)) for n, k in columns.items() if n.startswith("_")]
+
+
+def _limits(column: Column) -> str:
+    words = []
+    if column.constant is not None:
+        words.append(f"always {column.constant}")
+    if column.format:
+        words.append("written as " + " or ".join(column.format))
+    if column.allowed:
+        words.append(
+            "one of " + ", ".join(map(str, column.allowed[:12])) + (", ..." if len(column.allowed) > 12 else "")
+        )
+    if column.matches:
+        words.append(f"matches `{column.matches}`".replace("|", "\\|"))
+    words += [
+        f"{sign} {getattr(column, name)}"
+        for name, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
+        if getattr(column, name) is not None
+    ]
+    if column.cumulative:
+        words.append("running total: take the last, never sum over time")
+    if column.nullable and column.type is not ColumnType.BOOLEAN:
+        words.append("may be missing")
+    return ("; ".join(words) + ".") if words else ""

@@ -1,0 +1,222 @@
+"""Every R script in a folder becomes an indicator's asset, and its table a product. A new indicator is a new .R file, no more."""
+
+import base64
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from platform_assets.indicators.header import list_indicators, read_indicator
+from platform_assets.indicators.model import HeaderError, Indicator
+from resources.environment import REPOSITORY, Platform
+
+PREVIEW_ROWS = 25
+_TYPES = {"text": "string", "integer": "int", "number": "float", "flag": "bool", "date": "date", "time": "timestamp"}
+
+
+class Indicators(dg.Component, dg.Model, dg.Resolvable):
+    """Component ``platform_assets.components.Indicators``: the R scripts of a folder, relative to the repository."""
+
+    folder: str = "r_scripts/indicators"
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """An indicator and a product for each script; a script with a wrong header is an asset that says so when it runs."""
+        assets: list[dg.AssetsDefinition] = []
+        for path in list_indicators(REPOSITORY / self.folder):
+            try:
+                indicator = read_indicator(path)
+            except HeaderError as error:
+                assets.append(_unreadable(path, str(error)))
+            else:
+                assets += [indicator_asset(indicator), product_asset(indicator)]
+        return dg.Definitions(assets=assets)
+
+
+def _unreadable(path: Path, problem: str) -> dg.AssetsDefinition:
+    """One script that cannot be read must not take the others down with it."""
+
+    @dg.asset(
+        key=["indicators", path.stem],
+        group_name="indicators",
+        kinds={"r"},
+        description=f"**The header of {path.name} cannot be read.** {problem}",
+    )
+    def unreadable() -> None:
+        raise dg.Failure(problem, allow_retries=False)
+
+    return unreadable
+
+
+def indicator_asset(indicator: Indicator) -> dg.AssetsDefinition:
+    """The asset that runs `indicator` in R; unchanged script and inputs are not run again."""
+    key = dg.AssetKey(["indicators", indicator.name])
+    types = {"text": str, "integer": int, "number": float, "flag": bool}
+    config = {
+        name: dg.Field(types.get(p.type, str), is_required=False, description=p.help)
+        for name, p in indicator.params.items()
+    }
+
+    @dg.asset(
+        key=key,
+        deps=[dg.AssetKey(list(i.asset_key)) for i in indicator.inputs.values()],
+        group_name="indicators",
+        kinds={"r", "table"},
+        owners=[indicator.owner] if indicator.owner else None,
+        code_version=indicator.code_version,
+        description=_in_words(indicator),
+        metadata={
+            "dagster/column_schema": _schema(indicator),
+            "dagster/table_name": f"indicators.{indicator.name}",
+            "script": dg.MetadataValue.path(str(indicator.path.relative_to(REPOSITORY))),
+            "definition version": indicator.version,
+        },
+        config_schema=config or None,
+        required_resource_keys={"platform"},
+        pool="r",
+    )
+    def run_indicator(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        from platform_assets.indicators.compute import InputMissing, compute
+        from resources.r_runtime import Event, IndicatorFailed, RunResult
+
+        platform: Platform = context.resources.platform
+        pictures: dict[str, dg.MetadataValue] = {}
+
+        def keep(result: RunResult) -> None:
+            for name, plot in result.plots.items():
+                for file in (plot.svg, plot.png):
+                    platform.store.write(f"products/{indicator.name}/plots/{name}{file.suffix}", file)
+                image = base64.b64encode(plot.png.read_bytes()).decode()
+                pictures[plot.title or name] = dg.MetadataValue.md(f"![{plot.title}](data:image/png;base64,{image})")
+
+        def tell(event: Event) -> None:
+            (context.log.warning if event.level == "warning" else context.log.info)(str(event))
+
+        try:
+            computed = compute(
+                indicator,
+                platform.warehouse,
+                platform.r,
+                params=context.op_execution_context.op_config if config else None,
+                run_id=context.run_id,
+                on_event=tell,
+                keep=keep,
+            )
+        except InputMissing as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        except IndicatorFailed as failed:
+            context.log.error(failed.card.text())
+            _tell_stale(context, platform, indicator)
+            card = dg.MetadataValue.md(failed.card.markdown())
+            raise dg.Failure(failed.card.headline, metadata={"failure card": card}, allow_retries=False) from None
+        receipt, result = computed.receipt, computed.result
+        metadata: dict[str, Any] = {
+            "dagster/row_count": dg.MetadataValue.int(receipt.rows),
+            **pictures,
+            "preview": _preview(platform, indicator),
+            "made from": dg.MetadataValue.table(
+                [
+                    dg.TableRecord({"table": t.table, "snapshot": t.snapshot, "rows": t.rows})
+                    for t in receipt.inputs.values()
+                ]
+            ),
+            "made at (UTC)": f"{receipt.made_at:%Y-%m-%d %H:%M:%S}",
+            "R": receipt.session.get("r", ""),
+        }
+        if result is None:
+            metadata["run"] = "nothing ran: script, inputs and parameters are those of the last time"
+        else:
+            metadata |= {
+                "seconds": round(result.seconds, 2),
+                "R memory (MB)": round(result.child_peak_mb),
+                "sandbox": result.sandbox,
+            }
+        return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(receipt.data_version))
+
+    return run_indicator
+
+
+def product_asset(indicator: Indicator) -> dg.AssetsDefinition:
+    """The indicator's table as files: Parquet, CSV, and what they mean. Small counts are left out."""
+
+    @dg.asset(
+        key=["products", indicator.name],
+        deps=[dg.AssetKey(["indicators", indicator.name])],
+        group_name="products",
+        kinds={"parquet", "csv"},
+        owners=[indicator.owner] if indicator.owner else None,
+        description=f"{indicator.title}, published in `products/{indicator.name}/` as Parquet and CSV with metadata. "
+        "Counts of 1 to 7 and what is derived from them are left out, and flagged.",
+        metadata={"dagster/column_schema": _schema(indicator)},
+        required_resource_keys={"platform"},
+    )
+    def publish(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        from platform_assets.indicators.product import publish_product
+
+        platform: Platform = context.resources.platform
+        product = publish_product(indicator, platform)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": product.rows,
+                "suppressed rows": product.suppressed,
+                "files": dg.MetadataValue.md("\n".join(f"- `{platform.store.url(f)}`" for f in product.files)),
+                "run": "published" if product.written else "nothing to do: the published files are up to date",
+            },
+            data_version=dg.DataVersion(product.version),
+        )
+
+    return publish
+
+
+def _tell_stale(context: dg.AssetExecutionContext, platform: Platform, indicator: Indicator) -> None:
+    """Say how old the table is that stays in place."""
+    from platform_assets.indicators import receipts
+
+    with platform.warehouse.connect(read_only=True) as connection:
+        receipt = receipts.last(connection, indicator.name)
+    if receipt is None:
+        context.log.warning(f"{indicator.name}: there is no earlier table")
+        return
+    age = dt.datetime.now(dt.UTC).replace(tzinfo=None) - receipt.made_at
+    words = f"{age.days} days" if age.days else f"{age.seconds // 3600} h {age.seconds % 3600 // 60} min"
+    context.log.warning(
+        f"{indicator.name}: the table of {receipt.made_at:%Y-%m-%d %H:%M} UTC stays; it is stale ({words} old)"
+    )
+    context.log_event(
+        dg.AssetObservation(
+            context.asset_key, metadata={"stale since (UTC)": f"{receipt.made_at:%Y-%m-%d %H:%M}", "age": words}
+        )
+    )
+
+
+def _preview(platform: Platform, indicator: Indicator) -> dg.MetadataValue:
+    """The first rows, small counts left out: everyone who can open the UI sees metadata."""
+    from platform_assets.indicators.product import protected_table
+
+    frame = protected_table(indicator, platform).head(PREVIEW_ROWS)
+    records = json.loads(frame.to_json(orient="records", date_format="iso", double_precision=3))
+    shown = [{k: ("" if v is None else v) for k, v in row.items()} for row in records]
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in shown]) if shown else dg.MetadataValue.text("no rows")
+
+
+def _schema(indicator: Indicator) -> dg.TableSchema:
+    return dg.TableSchema(
+        [dg.TableColumn(c.name, _TYPES[c.type], description=c.help or None) for c in indicator.outputs.values()]
+    )
+
+
+def _in_words(indicator: Indicator) -> str:
+    facts = {
+        "Unit": indicator.unit,
+        "Direction": indicator.direction,
+        "Smallest number compared": indicator.minimum_n,
+        "Definition": f"version {indicator.version}",
+    }
+    lines = [f"**{indicator.title}**", "", indicator.description, ""]
+    lines += [f"- {name}: {value}" for name, value in facts.items() if value not in ("", None)]
+    lines += [
+        f"- Parameter `{p.name}`: {p.help}" + (f" (default {p.default})" if p.default else "")
+        for p in indicator.params.values()
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,75 @@
+"""Compiled contracts, remembered: compiling costs two seconds of imports, and most runs find the contract unchanged."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import importlib.util
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from platform_assets.contracts.model import Contract
+
+KEPT_DAYS = 30
+
+
+@dataclass(frozen=True)
+class CompiledContract:
+    """SQL over a table named `staged`, in the engine's dialect."""
+
+    raw: str
+    """The text as it came, identifiers cleaned (so that they get the pseudonym that `typed` gives them), `_file`, `_row`."""
+    typed: str
+    """Columns of the contract, `_file`, `_row`."""
+    judged: str
+    """`_file`, `_row`, `_reasons` (list of text) of the rows that are wrong."""
+    warned: str
+    """One row with, per warn rule, how many typed rows break it; empty text where the contract has none. Over a table `typed`."""
+
+
+def compiled(contract: Contract, today: dt.date, folder: Path, dialect: str = "duckdb") -> CompiledContract:
+    """The SQL of `contract`, from `folder` if it was compiled before from all the same parts (contract, rules, compiler, day)."""
+    path = folder / f"{contract.name}-{_fingerprint(contract, today, dialect)}.json"
+    if path.exists():
+        return CompiledContract(**json.loads(path.read_text(encoding="utf-8")))
+    from platform_assets.contracts.expression import compile_contract
+
+    result = compile_contract(contract, today, dialect)
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob(f"{contract.name}-*.json"):
+        if time.time() - old.stat().st_mtime > KEPT_DAYS * 86_400:
+            old.unlink(missing_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.part")
+    partial.write_text(json.dumps(asdict(result)), encoding="utf-8")
+    partial.replace(path)
+    return result
+
+
+def _fingerprint(contract: Contract, today: dt.date, dialect: str) -> str:
+    uses_today = any("today" in (c.ge, c.gt, c.le, c.lt) for c in contract.columns.values())
+    rules = sorted({rule.check.partition(":")[0] for rule in contract.rules})
+    parts = [
+        contract.hash,
+        dialect,
+        version("ibis-framework"),
+        version("pandera"),
+        today.isoformat() if uses_today else "",
+        _code("platform_assets.contracts.expression", "platform_assets.contracts.schema", *rules),
+    ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+@cache
+def _code(*modules: str) -> str:
+    """Hash of the modules' source files, found without importing them."""
+    digest = hashlib.sha256()
+    for name in modules:
+        spec = importlib.util.find_spec(name)
+        if spec and spec.origin:
+            digest.update(Path(spec.origin).read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,54 @@
+"""The code location: everything under `defs/`, the weekly job and its schedule, and the resources of this environment."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from resources.environment import resources_for
+
+WEEKLY = "0 6 * * 1"
+
+
+def build_definitions(resource_overrides: dict[str, Any] | None = None) -> dg.Definitions:
+    """All definitions; tests replace resources by `resource_overrides`, e.g. ``{"platform": platform}``."""
+    weekly = dg.define_asset_job(
+        "weekly",
+        selection=dg.AssetSelection.all(),
+        description="The main job: every dataset, check, indicator and product.",
+        executor_def=dg.in_process_executor,
+    )
+    schedule = dg.ScheduleDefinition(
+        name="weekly_schedule",
+        job=weekly,
+        cron_schedule=WEEKLY,
+        execution_timezone="Europe/Amsterdam",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Mondays at 06:00 in Amsterdam.",
+    )
+    resources = {"platform": resources_for(os.environ.get("PLATFORM_ENV", "laptop")), **(resource_overrides or {})}
+    return dg.Definitions.merge(
+        *_components(),
+        dg.Definitions(jobs=[weekly], schedules=[schedule], resources=resources, executor=dg.in_process_executor),
+    )
+
+
+def _components() -> Iterator[dg.Definitions]:
+    """Every ``defs.yaml`` below `defs/`.
+
+    The same component tree as `dg.load_from_defs_folder`, which besides imports every integration that is installed (dagster-gcp
+    and with it pandas and BigQuery) to list them in the UI: two seconds on each start of each process.
+    """
+    package = Path(__file__).parent
+    tree = dg.ComponentTree.for_project(path_within_project=package)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)  # the tree's own use of code references
+        for document in sorted((package / "defs").rglob("defs.yaml")):
+            yield tree.build_defs_at_path(document.parent.relative_to(package / "defs"))
+    yield dg.Definitions(component_tree=tree)
+
+
+defs = build_definitions()

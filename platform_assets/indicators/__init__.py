@@ -1,0 +1,33 @@
+"""Indicators as their authors declare them: the header of one .R file, read without starting R.
+
+Here: what an indicator is made of, and how it is read from text.
+Not here: running it (resources.r_runtime) and its Dagster asset.
+"""
+
+from platform_assets.indicators.header import HARNESS, list_indicators, read_indicator
+from platform_assets.indicators.model import (
+    COLUMN_TYPES,
+    Column,
+    ColumnType,
+    Direction,
+    HeaderError,
+    Indicator,
+    Input,
+    Param,
+    Plot,
+)
+
+__all__ = [
+    "COLUMN_TYPES",
+    "HARNESS",
+    "Column",
+    "ColumnType",
+    "Direction",
+    "HeaderError",
+    "Indicator",
+    "Input",
+    "Param",
+    "Plot",
+    "list_indicators",
+    "read_indicator",
+]

@@ -1,0 +1,166 @@
+"""From validated tables to an indicator's table: hand the inputs to R, keep its output and the receipt. No Dagster here."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platform_assets.indicators import receipts
+from platform_assets.indicators.model import ColumnType, Indicator
+from platform_assets.indicators.receipts import Receipt, UsedTable
+from resources.r_runtime import Event, InputTable, RRuntime, RunResult
+from resources.warehouse import Warehouse, literal, quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+SQL_TYPES: dict[ColumnType, str] = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+    "flag": "BOOLEAN",
+    "date": "DATE",
+    "time": "TIMESTAMP",
+}
+
+
+class InputMissing(RuntimeError):
+    """A table or column that the script asks for is not there (yet)."""
+
+
+@dataclass(frozen=True)
+class Computed:
+    """An indicator's table as it stands after `compute`."""
+
+    receipt: Receipt
+    result: RunResult | None
+    """The run that made it; None where nothing had changed since the last one."""
+
+
+def compute(
+    indicator: Indicator,
+    warehouse: Warehouse,
+    runtime: RRuntime,
+    *,
+    params: Mapping[str, object] | None = None,
+    run_id: str = "",
+    on_event: Callable[[Event], None] = lambda _: None,
+    keep: Callable[[RunResult], None] = lambda _: None,
+) -> Computed:
+    """Bring ``indicators.<name>`` up to date; nothing runs where script, inputs and parameters are those of the last time.
+
+    `keep` is called with the run's files before they are removed. Raises InputMissing, or IndicatorFailed with the failure card;
+    the last good table stays in either case.
+    """
+    with warehouse.connect() as connection:
+        with warehouse.write(connection):
+            receipts.ensure(warehouse, connection)
+        used = used_tables(indicator, warehouse, connection)
+        given = {name: str(value) for name, value in (params or {}).items()}
+        before = receipts.last(connection, indicator.name)
+        if before and before.same_work(indicator.code_version, used, given):
+            return Computed(before, None)
+        folder = warehouse.wait_for_scratch()
+        try:
+            result = run_on(indicator, warehouse, connection, runtime, used, given, folder, on_event)
+            receipt = Receipt(
+                indicator=indicator.name,
+                made_at=dt.datetime.now(dt.UTC).replace(tzinfo=None),
+                run=run_id,
+                code_version=indicator.code_version,
+                files={f.relative_to(indicator.root).as_posix(): receipts.file_hash(f) for f in indicator.files},
+                inputs=used,
+                params=given,
+                session=receipts.session_of(result.session),
+                rows=result.rows,
+                sha256=receipts.file_hash(result.output),
+            )
+            table = f"indicators.{indicator.name}"
+            with warehouse.write(connection):
+                connection.execute(
+                    f"CREATE OR REPLACE TABLE {table} AS FROM read_parquet({literal(str(result.output))})"
+                )
+                receipts.write(connection, receipt)
+            keep(result)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    return Computed(receipt, result)
+
+
+def rederive(indicator: Indicator, warehouse: Warehouse, runtime: RRuntime) -> tuple[Receipt, str]:
+    """Make the table again from the snapshots on its receipt. Returns the receipt and the new output's hash.
+
+    Raises InputMissing where there is no receipt, or where the script is not the one that made the table.
+    """
+    with warehouse.connect(read_only=True) as connection:
+        receipt = receipts.last(connection, indicator.name)
+        if receipt is None:
+            raise InputMissing(f"indicators.{indicator.name} was never made: materialize it first")
+        if receipt.code_version != indicator.code_version:
+            changed = ", ".join(receipt.files)
+            raise InputMissing(
+                f"the script has changed since the table was made: check out the version of {changed} that made it"
+            )
+        folder = warehouse.wait_for_scratch()
+        try:
+            result = run_on(
+                indicator, warehouse, connection, runtime, receipt.inputs, receipt.params, folder, lambda _: None
+            )
+            return receipt, receipts.file_hash(result.output)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def used_tables(
+    indicator: Indicator, warehouse: Warehouse, connection: duckdb.DuckDBPyConnection
+) -> dict[str, UsedTable]:
+    """The inputs at their present snapshots. Raises InputMissing with what to do."""
+    used = {}
+    for name, declared in indicator.inputs.items():
+        table = ".".join(declared.asset_key)
+        present = warehouse.columns(connection, table)
+        if not present:
+            raise InputMissing(
+                f"{indicator.name} needs the table {table}, which is not there: load {declared.asset_key[1]} first"
+            )
+        lacking = [c for c in declared.columns if c not in present]
+        if lacking:
+            raise InputMissing(
+                f"{indicator.name}: {table} has no column {', '.join(lacking)} (it has "
+                f"{', '.join(c for c in present if not c.startswith('_'))}): correct the @input line"
+            )
+        state = warehouse.state(connection, table)
+        assert state is not None
+        used[name] = UsedTable(table, state.snapshot, state.rows)
+    return used
+
+
+def run_on(
+    indicator: Indicator,
+    warehouse: Warehouse,
+    connection: duckdb.DuckDBPyConnection,
+    runtime: RRuntime,
+    used: Mapping[str, UsedTable],
+    params: Mapping[str, str],
+    folder: Path,
+    on_event: Callable[[Event], None],
+) -> RunResult:
+    """Export the inputs at their snapshots, in a fixed order of rows, and run the script on them."""
+    inputs = {}
+    for name, table in used.items():
+        columns = indicator.inputs[name].columns
+        present = warehouse.columns(connection, table.table)
+        selected = ", ".join(f"{quoted(c)}::{SQL_TYPES[spec.type]} AS {quoted(c)}" for c, spec in columns.items())
+        order = ["_delivery", "_row"] if {"_delivery", "_row"} <= set(present) else [quoted(c) for c in columns]
+        path = folder / f"{name}.parquet"
+        connection.execute(
+            f"COPY (SELECT {selected} FROM {table.table} AT (VERSION => {table.snapshot}) ORDER BY {', '.join(order)}) "
+            f"TO {literal(str(path))} (FORMAT parquet)"
+        )
+        inputs[name] = InputTable(path, table.table, str(table.snapshot), table.rows)
+    command = f"dagster asset materialize --select indicators/{indicator.name} -m platform_assets.definitions"
+    return runtime.run(indicator, inputs, dict(params), folder, on_event, reproduce=command)

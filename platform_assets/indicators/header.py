@@ -1,0 +1,333 @@
+"""Reads an indicator's header and code version from the text of its .R file; R is not needed.
+
+The same grammar is read by `r_scripts/harness/author/header.R` for authors without Python; a test holds the two
+together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import cast
+
+from platform_assets.indicators import rtext
+from platform_assets.indicators.model import (
+    COLUMN_TYPES,
+    DIRECTIONS,
+    Column,
+    ColumnType,
+    Direction,
+    HeaderError,
+    Indicator,
+    Input,
+    Param,
+    Plot,
+)
+
+HARNESS = Path(__file__).resolve().parents[2] / "r_scripts" / "harness"
+"""The R code that runs every indicator; part of each code version."""
+
+TAGS = ("input", "param", "output", "plot", "unit", "direction", "version", "owner", "minimum_n")
+
+_COLUMN = re.compile(r"(?:`(?P<quoted>[^`]+)`|(?P<plain>[^\s,<>`]+))\s*<(?P<type>[^<>]*)>")
+_TYPE = re.compile(r"(?P<type>\w+)(?:\s+(?P<low>-?[\d.]+?)?\.\.(?P<high>-?\d[\d.]*)?)?")
+_INPUT = re.compile(r"(?P<name>\S+)(?:\s+from\s+(?P<source>[^\s<]\S*))?(?:\s+(?P<columns>.*))?", re.DOTALL)
+_SOURCE = re.compile(r"(?P<layer>[a-z][a-z0-9_]*)/(?P<table>[a-z][a-z0-9_]*)")
+_PARAM = re.compile(r"(?P<name>\S+)\s+<(?P<type>\w+)>\s*(?P<help>.*?)(?:,?\s*\bdefault\s+(?P<default>.+))?", re.DOTALL)
+_TABLE_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def list_indicators(folder: Path) -> list[Path]:
+    """The indicator files of a folder, by name: every `<name>.R` directly in it."""
+    return sorted(path for path in folder.glob("*.R") if not path.name.startswith("."))
+
+
+def read_indicator(path: Path | str, harness: Path = HARNESS) -> Indicator:
+    """Read one `.R` file. Raises HeaderError, which names file, line and remedy."""
+    path = Path(path).resolve()
+    code = _read(path)
+    header = _Header(path)
+    for line, tag, text in _tags(path, code, header):
+        header.add(line, tag, text)
+    masked = rtext.mask(code)
+    _check_function(path, code, masked, header)
+    files = _files(path, code, masked)
+    return header.indicator(files, _code_version(path, files, harness))
+
+
+def _read(path: Path) -> str:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise HeaderError(path, None, "there is no such file") from None
+    except UnicodeDecodeError as error:
+        line = path.read_bytes().count(b"\n", 0, error.start) + 1
+        raise HeaderError(path, line, "this is not UTF-8 text; in RStudio: File, Save with Encoding, UTF-8") from None
+    return text.replace("\r\n", "\n")
+
+
+def _tags(path: Path, code: str, header: _Header) -> Iterator[tuple[int, str, str]]:
+    """Line, tag and text of the first block of `#'` lines, continuations joined; prose goes to the header."""
+    current: tuple[int, str, str] | None = None
+    open_tag, begun = False, False
+    for number, line in enumerate(code.splitlines(), 1):
+        if not line.startswith("#'"):
+            if begun:
+                break
+            continue
+        begun = True
+        body = line[2:].strip()
+        if body.startswith("@"):
+            if current:
+                yield current
+            tag, _, text = body[1:].partition(" ")
+            current, open_tag = (number, tag, text.strip()), True
+        elif current is None:
+            header.prose.append(body)
+        elif not body:
+            open_tag = False
+        elif open_tag:
+            current = (current[0], current[1], f"{current[2]} {body}")
+        else:
+            raise HeaderError(path, number, "text after the tags; write the description above the first tag")
+    if current:
+        yield current
+
+
+class _Header:
+    """The declarations of one file, gathered tag by tag."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.prose: list[str] = []
+        self.inputs: dict[str, Input] = {}
+        self.params: dict[str, Param] = {}
+        self.outputs: dict[str, Column] = {}
+        self.plots: dict[str, Plot] = {}
+        self.single: dict[str, str] = {}
+
+    def add(self, line: int, tag: str, text: str) -> None:
+        if tag not in TAGS:
+            known = ", ".join(f"@{name}" for name in TAGS)
+            raise self.error(line, f"unknown tag @{tag}; the tags are {known}")
+        if not text:
+            raise self.error(line, f"@{tag} is empty")
+        if tag == "input":
+            self._input(line, text)
+        elif tag == "param":
+            self._param(line, text)
+        elif tag == "output":
+            for column in self._columns(line, tag, text):
+                if column.name in self.outputs:
+                    raise self.error(line, f'column "{column.name}" is declared twice')
+                self.outputs[column.name] = column
+        elif tag == "plot":
+            name, _, title = text.partition(" ")
+            self._new(line, tag, name, self.plots)
+            if name == "data":
+                raise self.error(line, '@plot cannot be named "data": that is the name of the table')
+            self.plots[name] = Plot(name, title.strip() or name)
+        else:
+            self._single(line, tag, text)
+
+    def error(self, line: int | None, reason: str) -> HeaderError:
+        return HeaderError(self.path, line, reason)
+
+    def _new(self, line: int, tag: str, name: str, known: object) -> None:
+        if not _TABLE_NAME.fullmatch(name):
+            raise self.error(line, f'@{tag} "{name}": a name has small letters, digits and _, and starts with a letter')
+        if name in cast("dict[str, object]", known):
+            raise self.error(line, f'@{tag} "{name}" is declared twice')
+
+    def _input(self, line: int, text: str) -> None:
+        match = cast("re.Match[str]", _INPUT.fullmatch(text))
+        name = match["name"]
+        self._new(line, "input", name, self.inputs)
+        if name == "params":
+            raise self.error(line, '@input cannot be named "params": that is the argument for parameters')
+        layer, table = "validated", name
+        if match["source"]:
+            source = _SOURCE.fullmatch(match["source"])
+            if source is None:
+                raise self.error(
+                    line,
+                    f'cannot read "from {match["source"]}"; write layer/table, as in: from indicators/other',
+                )
+            layer, table = source["layer"], source["table"]
+        columns = self._columns(line, "input", match["columns"] or "")
+        if not columns:
+            raise self.error(line, f'@input "{name}" names no columns; write: @input {name} column <type>, ...')
+        names = [column.name for column in columns]
+        for column in names:
+            if names.count(column) > 1:
+                raise self.error(line, f'column "{column}" is declared twice')
+        self.inputs[name] = Input(name, {column.name: column for column in columns}, layer, table)
+
+    def _param(self, line: int, text: str) -> None:
+        match = _PARAM.fullmatch(text)
+        if match is None:
+            raise self.error(line, "cannot read @param; write: @param name <type> what it does, default value")
+        self._new(line, "param", match["name"], self.params)
+        kind = self._type(line, match["type"])
+        default = match["default"].strip() if match["default"] else None
+        param = Param(match["name"], kind, match["help"].strip(), default)
+        if default is not None:
+            try:
+                param.parse(default)
+            except ValueError as error:
+                raise self.error(line, f"default of @param {param.name}: {error}") from None
+        self.params[param.name] = param
+
+    def _single(self, line: int, tag: str, text: str) -> None:
+        if tag in self.single:
+            raise self.error(line, f"@{tag} is declared twice")
+        if tag == "direction" and text not in DIRECTIONS:
+            raise self.error(line, f'@direction is "{text}"; write one of: {", ".join(DIRECTIONS)}')
+        if tag == "minimum_n" and not re.fullmatch(r"\d+", text):
+            raise self.error(line, f'@minimum_n is "{text}"; write a whole number')
+        self.single[tag] = text
+
+    def _type(self, line: int, name: str) -> ColumnType:
+        if name not in COLUMN_TYPES:
+            raise self.error(line, f"unknown type <{name}>; the types are {', '.join(COLUMN_TYPES)}")
+        return cast("ColumnType", name)
+
+    def _columns(self, line: int, tag: str, text: str) -> list[Column]:
+        matches = list(_COLUMN.finditer(text))
+        if text and (not matches or text[: matches[0].start()].strip(" ,")):
+            unread = text[: matches[0].start()] if matches else text
+            raise self.error(line, f'@{tag}: cannot read "{unread.strip(" ,")}"; write: column <type>, column <type>')
+        columns = []
+        for match, following in zip(matches, [*matches[1:], None], strict=True):
+            rest = text[match.end() : following.start() if following else len(text)].strip()
+            note = "" if rest.startswith(",") else rest.rstrip(", ")
+            if (rest.startswith(",") and rest.strip(" ,")) or (note and tag == "input"):
+                raise self.error(line, f'@{tag}: cannot read "{rest.strip(" ,")}"; write: column <type>, column <type>')
+            columns.append(self._column(line, match["quoted"] or match["plain"], match["type"], note))
+        return columns
+
+    def _column(self, line: int, name: str, declared: str, note: str) -> Column:
+        match = _TYPE.fullmatch(declared.strip())
+        if match is None:
+            raise self.error(
+                line, f"cannot read <{declared}>; write <number>, or <number 0..100> for the values allowed"
+            )
+        kind = self._type(line, match["type"])
+        low, high = match["low"], match["high"]
+        if (low or high) and kind not in ("integer", "number"):
+            raise self.error(line, f"<{declared}>: only an integer or number column can have limits")
+        try:
+            return Column(name, kind, note, float(low) if low else None, float(high) if high else None)
+        except ValueError:
+            raise self.error(line, f"cannot read the limits of <{declared}>; write <number 0..100>") from None
+
+    def indicator(self, files: tuple[Path, ...], code_version: str) -> Indicator:
+        while self.prose and not self.prose[0]:
+            self.prose.pop(0)
+        if not self.prose:
+            raise self.error(1, "no title; begin the file with a line such as #' Admissions by province")
+        if not self.inputs:
+            raise self.error(None, "no @input line; write: #' @input table column <type>, column <type>")
+        if not self.outputs:
+            raise self.error(None, "no @output line; write: #' @output column <type>, column <type>")
+        minimum_n = self.single.get("minimum_n")
+        return Indicator(
+            name=self.path.stem,
+            path=self.path,
+            title=self.prose[0],
+            description="\n".join(self.prose[1:]).strip(),
+            inputs=self.inputs,
+            params=self.params,
+            outputs=self.outputs,
+            plots=self.plots,
+            unit=self.single.get("unit", ""),
+            direction=cast("Direction", self.single.get("direction", "neutral")),
+            version=self.single.get("version", "1"),
+            owner=self.single.get("owner", ""),
+            minimum_n=None if minimum_n is None else int(minimum_n),
+            files=files,
+            code_version=code_version,
+        )
+
+
+def _check_function(path: Path, code: str, masked: str, header: _Header) -> None:
+    name = path.stem
+    if not _TABLE_NAME.fullmatch(name):
+        raise HeaderError(
+            path, None, f'"{name}": a file name has small letters, digits and _, and starts with a letter'
+        )
+    function = rtext.find_function(code, masked, name)
+    if function is None:
+        found = ", ".join(rtext.find_assigned_functions(masked)) or "none"
+        raise HeaderError(path, None, f"the file must define a function named {name} (found: {found})")
+    wanted = [*header.inputs, *(["params"] if header.params else [])]
+    if sorted(function.arguments) != sorted(wanted):
+        raise HeaderError(
+            path,
+            function.line,
+            f"{name}({', '.join(function.arguments)}): the arguments must be the inputs of the header: "
+            f"{name}({', '.join(wanted)})",
+        )
+
+
+def _files(path: Path, code: str, masked: str) -> tuple[Path, ...]:
+    """The script, then every file that it sources, directly or not, each once, in the order they are met."""
+    root, found = path.parent.parent, [path]
+
+    def follow(source: Path, text: str, hollow: str) -> None:
+        for call in rtext.find_source_calls(text, hollow):
+            if call.path is None:
+                raise HeaderError(
+                    source,
+                    call.line,
+                    'source() must be given its path in quotes, such as source("../lib/rates.R"), '
+                    "so that a change in that file is noticed",
+                )
+            helper = (source.parent / call.path).resolve()
+            if not helper.is_file():
+                raise HeaderError(
+                    source,
+                    call.line,
+                    f'source("{call.path}"): there is no such file; the path starts at {source.name}',
+                )
+            if root not in helper.parents:
+                raise HeaderError(
+                    source,
+                    call.line,
+                    f'source("{call.path}") lies outside {root.name}/; keep helpers in {root.name}/lib',
+                )
+            if helper not in found:
+                found.append(helper)
+                helper_code = _read(helper)
+                follow(helper, helper_code, rtext.mask(helper_code))
+
+    follow(path, code, masked)
+    return tuple(found)
+
+
+def _code_version(path: Path, files: tuple[Path, ...], harness: Path) -> str:
+    """Hash of script, sourced files and harness: 16 hex digits. Line endings do not count."""
+    digest = hashlib.sha256(_harness_digest(harness, _stamp(harness)))
+    root = path.parent.parent
+    for file in sorted(files):
+        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + _code_bytes(file) + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _code_bytes(file: Path) -> bytes:
+    return file.read_bytes().replace(b"\r\n", b"\n")
+
+
+def _stamp(folder: Path) -> tuple[tuple[str, int], ...]:
+    return tuple((file.name, file.stat().st_mtime_ns) for file in sorted(folder.glob("*.R")))
+
+
+@lru_cache(maxsize=8)
+def _harness_digest(harness: Path, stamp: tuple[tuple[str, int], ...]) -> bytes:
+    digest = hashlib.sha256()
+    for name, _ in stamp:
+        digest.update(name.encode() + b"\0" + _code_bytes(harness / name) + b"\0")
+    return digest.digest()

@@ -1,0 +1,116 @@
+"""Receipts: which script, inputs, parameters and versions made an indicator's table. Enough to make it again, byte for byte."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from resources.r_runtime import Session
+    from resources.warehouse import Warehouse
+
+TABLE = "platform.receipts"
+COLUMNS = {
+    "indicator": "VARCHAR",
+    "made_at": "TIMESTAMP",
+    "run": "VARCHAR",
+    "code_version": "VARCHAR",
+    "files": "VARCHAR",
+    "inputs": "VARCHAR",
+    "params": "VARCHAR",
+    "session": "VARCHAR",
+    "rows": "BIGINT",
+    "sha256": "VARCHAR",
+}
+
+
+@dataclass(frozen=True)
+class UsedTable:
+    """An input as it was read."""
+
+    table: str
+    snapshot: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """How one table was made."""
+
+    indicator: str
+    made_at: dt.datetime
+    """UTC."""
+    run: str
+    code_version: str
+    """Hash of script, sourced files and harness."""
+    files: Mapping[str, str]
+    """File -> SHA-256."""
+    inputs: Mapping[str, UsedTable]
+    params: Mapping[str, str]
+    session: Mapping[str, Any]
+    """R version, locale, time zone, package versions."""
+    rows: int
+    sha256: str
+    """Hash of the output's Parquet file."""
+
+    def same_work(self, code_version: str, inputs: Mapping[str, UsedTable], params: Mapping[str, str]) -> bool:
+        """Whether running now would repeat exactly what this receipt says."""
+        return (self.code_version, dict(self.inputs), dict(self.params)) == (code_version, dict(inputs), dict(params))
+
+    @property
+    def data_version(self) -> str:
+        """Changes with the content of the table, and only with it."""
+        return self.sha256[:16]
+
+
+def ensure(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the table of receipts where there is none."""
+    warehouse.ensure_table(connection, TABLE, COLUMNS)
+
+
+def last(connection: duckdb.DuckDBPyConnection, indicator: str) -> Receipt | None:
+    """The receipt of the table as it stands; None where it was never made."""
+    row = connection.execute(
+        f"SELECT {', '.join(COLUMNS)} FROM {TABLE} WHERE indicator = ? ORDER BY made_at DESC LIMIT 1", [indicator]
+    ).fetchone()
+    if row is None:
+        return None
+    values = dict(zip(COLUMNS, row, strict=True))
+    for name in ("files", "inputs", "params", "session"):
+        values[name] = json.loads(values[name])
+    values["inputs"] = {name: UsedTable(**used) for name, used in values["inputs"].items()}
+    return Receipt(**values)
+
+
+def write(connection: duckdb.DuckDBPyConnection, receipt: Receipt) -> None:
+    """Keep `receipt`; to be called in the transaction that replaces the table."""
+    inputs = {name: vars(used) for name, used in receipt.inputs.items()}
+    texts = [json.dumps(dict(v), sort_keys=True) for v in (receipt.files, inputs, receipt.params, receipt.session)]
+    connection.execute(
+        f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})",
+        [receipt.indicator, receipt.made_at, receipt.run, receipt.code_version, *texts, receipt.rows, receipt.sha256],
+    )
+
+
+def session_of(session: Session) -> dict[str, Any]:
+    """The session as plain values."""
+    return {
+        "r": session.r,
+        "platform": session.platform,
+        "locale": session.locale,
+        "timezone": session.timezone,
+        "packages": dict(session.packages),
+    }
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

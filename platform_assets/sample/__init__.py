@@ -1,0 +1,51 @@
+"""Generated sample data: realistic in shape and errors, seeded, about nobody. `make sample` writes it.
+
+`generate` makes the deliveries; `write` drops them in landing and notes their content, so that throwaway identity keys are used
+for them and for nothing else. It also writes one table per dataset for R authors (``sample/<dataset>.csv``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from platform_assets.sample import admissions, emergency, surveillance
+from platform_assets.sample.rows import Delivery, to_csv
+from resources.identity import SAMPLE_MANIFEST
+
+GENERATORS: tuple[Callable[[dt.date], list[Delivery]], ...] = (
+    surveillance.lab_results,
+    admissions.municipal_admissions,
+    admissions.population,
+    admissions.hospital_stays,
+    emergency.ae_attendances,
+)
+
+
+def generate(until: dt.date) -> list[Delivery]:
+    """Every sample delivery, with data up to `until`; the same day gives the same bytes."""
+    return [delivery for generator in GENERATORS for delivery in generator(until)]
+
+
+def write(home: Path, until: dt.date) -> list[str]:
+    """Drop the deliveries in ``landing/`` below `home`; returns their names. Nothing where that was done before."""
+    manifest = home / "sample" / SAMPLE_MANIFEST
+    if manifest.exists():
+        return []
+    written, hashes = [], []
+    for delivery in generate(until):
+        data = to_csv(delivery)
+        target = home / "landing" / delivery.dataset / delivery.file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        hashes.append(hashlib.sha256(data).hexdigest())
+        written.append(f"{delivery.dataset}/{delivery.file}")
+        if delivery.clean is not None:
+            example = home / "sample" / f"{delivery.dataset}.csv"
+            example.parent.mkdir(parents=True, exist_ok=True)
+            example.write_bytes(to_csv(delivery.clean))
+    manifest.write_text(json.dumps(hashes), encoding="utf-8")
+    return written

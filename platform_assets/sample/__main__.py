@@ -1,0 +1,13 @@
+"""`python -m platform_assets.sample`: write the sample data into DATA_HOME."""
+
+import datetime as dt
+import sys
+
+from platform_assets.sample import write
+from resources.environment import Settings
+
+home = Settings.from_environment().home
+written = write(home, dt.date.today())
+sys.stdout.write(
+    f"{len(written)} sample files written to {home}/landing\n" if written else f"sample data is there: {home}/landing\n"
+)

@@ -1,0 +1,122 @@
+# What dev.R offers: list, load and run indicators in the author's own R session, leaving the session as it was.
+
+list_all <- function(folder) {
+  rows <- lapply(sort(list.files(folder, "[.][Rr]$", full.names = TRUE)), function(file) {
+    header <- tryCatch(read_header(file), indicator_failure = function(e) list(title = conditionMessage(e)))
+    params <- vapply(names(header$params), function(name) {
+      default <- header$params[[name]]$default
+      paste0(name, "=", if (is.null(default)) "<required>" else default)
+    }, "")
+    data.frame(
+      name = sub("[.][Rr]$", "", basename(file)), title = header$title, params = paste(params, collapse = " ")
+    )
+  })
+  if (length(rows)) do.call(rbind, rows)
+  else data.frame(name = character(), title = character(), params = character())
+}
+
+open_session <- function(name, folder, event) {
+  path <- file.path(folder, paste0(name, ".R"))
+  if (!file.exists(path)) {
+    known <- sub("[.][Rr]$", "", list.files(folder, "[.][Rr]$"))
+    stop("there is no indicator \"", name, "\"; there are: ", paste(known, collapse = ", "), call. = FALSE)
+  }
+  header <- tryCatch(read_header(path), indicator_failure = function(e) stop(conditionMessage(e), call. = FALSE))
+  spec <- list(name = header$name, script = header$script, files = header$files, outputs = header$outputs,
+               plots = names(header$plots))
+  session <- new_session(spec, event)
+  session$header <- header
+  session
+}
+
+stop_if_failed <- function(session) if (!is.null(session$failure)) stop(card_text(session), call. = FALSE)
+
+load_one <- function(name, folder) {
+  session <- open_session(name, folder, function(level, text, file, line) NULL)
+  load_script(session)
+  stop_if_failed(session)
+  session$indicator
+}
+
+run_one <- function(name, given, inputs, folder, samples, plot_folder) {
+  session <- open_session(name, folder, function(level, text, file, line) {
+    place <- if (!is.null(line)) paste0("  [", basename(file), ":", line, "]")
+    cat(if (level == "warning") "warning: ", text, place, "\n", sep = "")
+  })
+  header <- session$header
+  restore <- remember_conditions()
+  on.exit(restore())
+  fix_conditions()
+  load_script(session)
+  stop_if_failed(session)
+  session$phase <- "input"
+  ready <- guard(session, function() {
+    list(inputs = read_inputs(header, inputs, samples),
+         params = read_params(header$params, lapply(given, param_text)))
+  })
+  stop_if_failed(session)
+  if (length(header$plots)) dir.create(plot_folder, recursive = TRUE, showWarnings = FALSE)
+  result <- call_indicator(session, ready$inputs, ready$params, if (length(header$plots)) plot_folder)
+  stop_if_failed(session)
+  result$files <- as.character(if (length(header$plots)) file.path(plot_folder, paste0(names(header$plots), ".svg")))
+  result$warnings <- session$warnings
+  result
+}
+
+# A function that puts back what fix_conditions() changes.
+remember_conditions <- function() {
+  old_options <- options()
+  old_kind <- RNGkind()
+  old_seed <- get0(".Random.seed", globalenv(), inherits = FALSE)
+  old_collation <- Sys.getlocale("LC_COLLATE")
+  old_zone <- Sys.getenv("TZ", NA)
+  function() {
+    options(old_options)
+    do.call(RNGkind, as.list(old_kind))
+    if (!is.null(old_seed)) assign(".Random.seed", old_seed, envir = globalenv())
+    Sys.setlocale("LC_COLLATE", old_collation)
+    if (is.na(old_zone)) Sys.unsetenv("TZ") else Sys.setenv(TZ = old_zone)
+  }
+}
+
+param_text <- function(x) {
+  if (length(x) != 1) fail("arguments", "a parameter is one value, not ", length(x))
+  if (is.na(x)) "NA"
+  else if (inherits(x, "POSIXct")) format(x, "%Y-%m-%d %H:%M:%S", tz = "UTC")
+  else if (is.numeric(x) && !is.object(x)) format(x, digits = 15, scientific = FALSE)
+  else as.character(x)
+}
+
+# Rscript r_scripts/dev.R [name [param=value ...]]; the exit status.
+command_line <- function(arguments, folder, samples, plots) {
+  if (!length(arguments)) {
+    listed <- list_all(folder)
+    if (!nrow(listed)) cat("There are no indicators in", folder, "\n")
+    for (i in seq_len(nrow(listed))) {
+      cat(formatC(listed$name[i], width = -max(nchar(listed$name))), "  ", listed$title[i],
+          if (nzchar(listed$params[i])) paste0("  (", listed$params[i], ")"), "\n", sep = "")
+    }
+    cat("\nRun one with: Rscript r_scripts/dev.R <name> [param=value ...]\n")
+    return(0L)
+  }
+  pairs <- regmatches(arguments[-1], regexpr("=", arguments[-1]), invert = TRUE)
+  wrong <- arguments[-1][lengths(pairs) != 2]
+  if (length(wrong)) {
+    message("Parameters are written name=value, not: ", paste(wrong, collapse = " "))
+    return(2L)
+  }
+  given <- lapply(pairs, `[[`, 2)
+  names(given) <- vapply(pairs, `[[`, "", 1)
+  result <- tryCatch(
+    run_one(arguments[1], given, list(), folder, samples, file.path(plots, arguments[1])),
+    error = function(e) {
+      message(conditionMessage(e))
+      NULL
+    }
+  )
+  if (is.null(result)) return(1L)
+  print(utils::head(result$data, 10))
+  cat(nrow(result$data), if (nrow(result$data) == 1) "row" else "rows", "- columns, types and limits are as declared\n")
+  for (file in result$files) cat("plot: ", file, "\n", sep = "")
+  0L
+}

@@ -1,0 +1,306 @@
+# Reads an indicator's header from the text of its file, as platform_assets/indicators/header.py does for the
+# platform. One grammar, two readers: a test compares what they read and every message.
+
+column_types <- c("text", "integer", "number", "flag", "date", "time")
+header_tags <- c("input", "param", "output", "plot", "unit", "direction", "version", "owner", "minimum_n")
+directions <- c("higher is better", "higher is worse", "neutral")
+table_name <- "^[a-z][a-z0-9_]*$"
+
+# list(name, script, files, title, description, inputs, params, outputs, plots, unit, direction, ...), or an error
+# that begins with file and line.
+read_header <- function(path) {
+  path <- normalizePath(path, winslash = "/", mustWork = FALSE)
+  code <- read_code(path)
+  header <- list(
+    name = sub("[.][Rr]$", "", basename(path)), script = path, title = "", description = "", inputs = list(),
+    params = list(), outputs = list(), plots = character(), unit = "", direction = "neutral", version = "1",
+    owner = "", minimum_n = NULL
+  )
+  read <- header_lines(path, code)
+  for (tag in read$tags) header <- add_tag(header, tag)
+  prose <- read$prose
+  while (length(prose) && prose[1] == "") prose <- prose[-1]
+  if (!length(prose)) header_error(path, 1, "no title; begin the file with a line such as #' Admissions by province")
+  header$title <- prose[1]
+  header$description <- trimws(paste(prose[-1], collapse = "\n"))
+  if (!length(header$inputs)) {
+    header_error(path, NULL, "no @input line; write: #' @input table column <type>, column <type>")
+  }
+  if (!length(header$outputs)) {
+    header_error(path, NULL, "no @output line; write: #' @output column <type>, column <type>")
+  }
+  check_function(path, code, header)
+  header$files <- sourced_files(path, code)
+  header
+}
+
+header_error <- function(path, line, ...) {
+  place <- if (is.null(line)) basename(path) else paste(basename(path), "line", line)
+  fail("header", place, ": ", ..., file = path, line = line)
+}
+
+read_code <- function(path) {
+  if (!file.exists(path)) header_error(path, NULL, "there is no such file")
+  lines <- readLines(path, warn = FALSE)
+  bad <- which(!validUTF8(lines))
+  if (length(bad)) {
+    header_error(path, bad[1], "this is not UTF-8 text; in RStudio: File, Save with Encoding, UTF-8")
+  }
+  Encoding(lines) <- "UTF-8"
+  sub("^\ufeff", "", lines)
+}
+
+# The first block of #' lines: prose, then tags with their continuation lines joined.
+header_lines <- function(path, code) {
+  roxygen <- startsWith(code, "#'")
+  first <- which(roxygen)[1]
+  if (is.na(first)) return(list(prose = character(), tags = list()))
+  last <- first + rle(roxygen[first:length(code)])$lengths[1] - 1
+  prose <- character()
+  tags <- list()
+  open <- FALSE
+  for (number in first:last) {
+    body <- trimws(substring(code[number], 3))
+    if (startsWith(body, "@")) {
+      tag <- sub("^@(\\S*).*$", "\\1", body)
+      tags[[length(tags) + 1]] <- list(
+        path = path, line = number, tag = tag, text = trimws(substring(body, nchar(tag) + 2))
+      )
+      open <- TRUE
+    } else if (!length(tags)) {
+      prose <- c(prose, body)
+    } else if (body == "") {
+      open <- FALSE
+    } else if (open) {
+      tags[[length(tags)]]$text <- paste(tags[[length(tags)]]$text, body)
+    } else {
+      header_error(path, number, "text after the tags; write the description above the first tag")
+    }
+  }
+  list(prose = prose, tags = tags)
+}
+
+add_tag <- function(header, tag) {
+  wrong <- function(...) header_error(tag$path, tag$line, ...)
+  if (!tag$tag %in% header_tags) {
+    wrong("unknown tag @", tag$tag, "; the tags are ", paste0("@", header_tags, collapse = ", "))
+  }
+  if (tag$text == "") wrong("@", tag$tag, " is empty")
+  switch(tag$tag,
+    input = add_input(header, tag$text, wrong),
+    param = add_param(header, tag$text, wrong),
+    output = {
+      for (column in read_columns("output", tag$text, wrong)) {
+        if (column$name %in% names(header$outputs)) wrong("column \"", column$name, "\" is declared twice")
+        header$outputs[[column$name]] <- column
+      }
+      header
+    },
+    plot = {
+      name <- sub("\\s.*$", "", tag$text)
+      check_new(name, "plot", names(header$plots), wrong)
+      if (name == "data") wrong("@plot cannot be named \"data\": that is the name of the table")
+      title <- trimws(substring(tag$text, nchar(name) + 1))
+      header$plots[[name]] <- if (nzchar(title)) title else name
+      header
+    },
+    add_single(header, tag, wrong)
+  )
+}
+
+check_new <- function(name, tag, known, wrong) {
+  if (!grepl(table_name, name)) {
+    wrong("@", tag, " \"", name, "\": a name has small letters, digits and _, and starts with a letter")
+  }
+  if (name %in% known) wrong("@", tag, " \"", name, "\" is declared twice")
+}
+
+add_input <- function(header, text, wrong) {
+  parts <- regmatches(text, regexec("^(\\S+)(\\s+from\\s+([^<[:space:]]\\S*))?(\\s+(.*))?$", text))[[1]]
+  name <- parts[2]
+  check_new(name, "input", names(header$inputs), wrong)
+  if (name == "params") wrong("@input cannot be named \"params\": that is the argument for parameters")
+  source <- if (nzchar(parts[4])) parts[4] else paste0("validated/", name)
+  if (!grepl("^[a-z][a-z0-9_]*/[a-z][a-z0-9_]*$", source)) {
+    wrong("cannot read \"from ", source, "\"; write layer/table, as in: from indicators/other")
+  }
+  columns <- read_columns("input", parts[6], wrong)
+  if (!length(columns)) {
+    wrong("@input \"", name, "\" names no columns; write: @input ", name, " column <type>, ...")
+  }
+  names <- vapply(columns, `[[`, "", "name")
+  if (anyDuplicated(names)) wrong("column \"", names[duplicated(names)][1], "\" is declared twice")
+  names(columns) <- names
+  header$inputs[[name]] <- list(source = source, columns = columns)
+  header
+}
+
+add_param <- function(header, text, wrong) {
+  parts <- regmatches(text, regexec("^(\\S+)\\s+<(\\w+)>\\s*(.*)$", text))[[1]]
+  if (!length(parts)) wrong("cannot read @param; write: @param name <type> what it does, default value")
+  name <- parts[2]
+  check_new(name, "param", names(header$params), wrong)
+  check_type(parts[3], wrong)
+  rest <- regmatches(parts[4], regexec("^(.*?),?\\s*\\bdefault\\s+(.+)$", parts[4], perl = TRUE))[[1]]
+  default <- if (length(rest)) trimws(rest[3])
+  if (!is.null(default)) {
+    tryCatch(read_value(parts[3], default, name), indicator_failure = function(e) {
+      wrong("default of @param ", name, ": ", sub("^parameter [^:]*: ", "", conditionMessage(e)))
+    })
+  }
+  header$params[[name]] <- list(
+    type = parts[3], help = trimws(if (length(rest)) rest[2] else parts[4]), default = default
+  )
+  header
+}
+
+add_single <- function(header, tag, wrong) {
+  if (tag$tag %in% header$singles) wrong("@", tag$tag, " is declared twice")
+  if (tag$tag == "direction" && !tag$text %in% directions) {
+    wrong("@direction is \"", tag$text, "\"; write one of: ", paste(directions, collapse = ", "))
+  }
+  if (tag$tag == "minimum_n" && !grepl("^[0-9]+$", tag$text)) {
+    wrong("@minimum_n is \"", tag$text, "\"; write a whole number")
+  }
+  header$singles <- c(header$singles, tag$tag)
+  header[[tag$tag]] <- if (tag$tag == "minimum_n") as.numeric(tag$text) else tag$text
+  header
+}
+
+check_type <- function(type, wrong) {
+  if (!type %in% column_types) {
+    wrong("unknown type <", type, ">; the types are ", paste(column_types, collapse = ", "))
+  }
+}
+
+# `name <type>, name <type> note, ...`: a list of columns.
+read_columns <- function(tag, text, wrong) {
+  unreadable <- function(part) {
+    wrong("@", tag, ": cannot read \"", gsub("^[ ,]+|[ ,]+$", "", part), "\"; write: column <type>, column <type>")
+  }
+  found <- gregexpr("(?:`[^`]+`|[^\\s,<>`]+)\\s*<[^<>]*>", text, perl = TRUE)[[1]]
+  starts <- as.integer(found)
+  if (starts[1] == -1) {
+    if (nzchar(text)) unreadable(text)
+    return(list())
+  }
+  ends <- starts + attr(found, "match.length")
+  head <- substr(text, 1, starts[1] - 1)
+  if (nzchar(gsub("[ ,]", "", head))) unreadable(head)
+  lapply(seq_along(starts), function(i) {
+    rest <- trimws(substr(text, ends[i], c(starts, nchar(text) + 1)[i + 1] - 1))
+    listed <- startsWith(rest, ",")
+    note <- if (listed) "" else sub("[, ]+$", "", rest)
+    if ((listed && nzchar(gsub("[ ,]", "", rest))) || (nzchar(note) && tag == "input")) unreadable(rest)
+    read_column(substr(text, starts[i], ends[i] - 1), note, wrong)
+  })
+}
+
+read_column <- function(declared, note, wrong) {
+  name <- gsub("^`|`$", "", trimws(sub("<[^<>]*>$", "", declared)))
+  type <- sub("^.*<([^<>]*)>$", "\\1", declared)
+  pattern <- "^(\\w+)(?:\\s+(-?[\\d.]+?)?\\.\\.(-?\\d[\\d.]*)?)?$"
+  parts <- regmatches(trimws(type), regexec(pattern, trimws(type), perl = TRUE))[[1]]
+  if (!length(parts)) {
+    wrong("cannot read <", type, ">; write <number>, or <number 0..100> for the values allowed")
+  }
+  check_type(parts[2], wrong)
+  limits <- parts[3:4]
+  if (any(nzchar(limits)) && !parts[2] %in% c("integer", "number")) {
+    wrong("<", type, ">: only an integer or number column can have limits")
+  }
+  numbers <- suppressWarnings(as.numeric(limits))
+  if (any(nzchar(limits) & is.na(numbers))) wrong("cannot read the limits of <", type, ">; write <number 0..100>")
+  list(
+    name = name, type = parts[2], help = note, minimum = if (nzchar(limits[1])) numbers[1],
+    maximum = if (nzchar(limits[2])) numbers[2]
+  )
+}
+
+# --- Code ------------------------------------------------------------------------------------------------------
+
+# The function and its arguments, from the parsed file. A file that does not parse is left to load_script(), which
+# shows the line.
+check_function <- function(path, code, header) {
+  name <- header$name
+  if (!grepl(table_name, name)) {
+    header_error(path, NULL, "\"", name, "\": a file name has small letters, digits and _, and starts with a letter")
+  }
+  parsed <- tryCatch(parse(text = code, keep.source = TRUE, encoding = "UTF-8"), error = function(e) NULL)
+  if (is.null(parsed)) return()
+  functions <- list()
+  for (i in seq_along(parsed)) {
+    e <- parsed[[i]]
+    assigned <- is.call(e) && (identical(e[[1]], quote(`<-`)) || identical(e[[1]], quote(`=`)))
+    if (assigned && is.call(e[[3]]) && identical(e[[3]][[1]], quote(`function`))) {
+      functions[[as.character(e[[2]])]] <- list(
+        arguments = names(e[[3]][[2]]), line = attr(parsed, "srcref")[[i]][1]
+      )
+    }
+  }
+  f <- functions[[name]]
+  if (is.null(f)) {
+    found <- if (length(functions)) paste(names(functions), collapse = ", ") else "none"
+    header_error(path, NULL, "the file must define a function named ", name, " (found: ", found, ")")
+  }
+  wanted <- c(names(header$inputs), if (length(header$params)) "params")
+  if (!identical(sort(as.character(f$arguments)), sort(wanted))) {
+    header_error(
+      path, f$line, name, "(", paste(f$arguments, collapse = ", "), "): the arguments must be the inputs of the ",
+      "header: ", name, "(", paste(wanted, collapse = ", "), ")"
+    )
+  }
+}
+
+# The script and every file that it sources, directly or not.
+sourced_files <- function(path, code) {
+  root <- dirname(dirname(path))
+  found <- path
+  follow <- function(from, code) {
+    parsed <- tryCatch(parse(text = code, keep.source = TRUE, encoding = "UTF-8"), error = function(e) NULL)
+    for (call in source_calls(parsed)) {
+      if (is.null(call$path)) {
+        header_error(
+          from, call$line, "source() must be given its path in quotes, such as source(\"../lib/rates.R\"), ",
+          "so that a change in that file is noticed"
+        )
+      }
+      helper <- normalizePath(file.path(dirname(from), call$path), winslash = "/", mustWork = FALSE)
+      if (!file.exists(helper)) {
+        header_error(
+          from, call$line, "source(\"", call$path, "\"): there is no such file; the path starts at ", basename(from)
+        )
+      }
+      if (!startsWith(helper, paste0(root, "/"))) {
+        header_error(
+          from, call$line, "source(\"", call$path, "\") lies outside ", basename(root), "/; keep helpers in ",
+          basename(root), "/lib"
+        )
+      }
+      if (!helper %in% found) {
+        found <<- c(found, helper)
+        follow(helper, read_code(helper))
+      }
+    }
+  }
+  follow(path, code)
+  found
+}
+
+# Calls of source() with their line and literal path (NULL if it is not one), in the order of the file.
+source_calls <- function(parsed) {
+  tokens <- if (length(parsed)) utils::getParseData(parsed, includeText = TRUE)
+  if (is.null(tokens)) return(list())
+  called <- tokens[tokens$token == "SYMBOL_FUNCTION_CALL" & tokens$text %in% c("source", "sys.source"), ]
+  calls <- list()
+  for (i in seq_len(nrow(called))) {
+    function_name <- tokens[tokens$id == called$parent[i], ]
+    call <- tokens[tokens$id == function_name$parent, "text"]
+    expression <- parse(text = call)[[1]]
+    if (!is.call(expression)) next
+    arguments <- as.list(expression)[-1]
+    path <- if (!is.null(arguments$file)) arguments$file else if (length(arguments)) arguments[[1]]
+    calls[[length(calls) + 1]] <- list(line = called$line1[i], path = if (is.character(path)) path)
+  }
+  calls
+}

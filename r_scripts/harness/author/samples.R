@@ -1,0 +1,81 @@
+# Input tables for authors: CSV files of sample data, or data frames of their own, held to the header's @input lines.
+
+sample_folder <- function(root) file.path(Sys.getenv("DATA_HOME", file.path(dirname(root), "data")), "sample")
+
+# Named list of data frames for every declared input: from `given`, else from <folder>/<input>.csv.
+read_inputs <- function(header, given, folder) {
+  tables <- lapply(names(header$inputs), function(name) {
+    declared <- header$inputs[[name]]$columns
+    if (!is.null(given[[name]])) return(check_input(given[[name]], declared, name))
+    path <- file.path(folder, paste0(name, ".csv"))
+    if (!file.exists(path)) {
+      fail("missing_file", "there is no sample data for input ", name, ": ", path,
+           " (run `make sample`, or put a CSV of your own there)")
+    }
+    read_sample(path, declared, name)
+  })
+  names(tables) <- names(header$inputs)
+  tables
+}
+
+# A data frame given by hand, reduced to the declared columns.
+check_input <- function(table, declared, input) {
+  check_present(names(table), declared, input)
+  columns <- lapply(names(declared), function(column) {
+    check_column(table[[column]], column, declared[[column]], nrow(table), kind = "input",
+                 says = paste0("input ", input, ": "), tag = "@input")
+  })
+  names(columns) <- names(declared)
+  as_frame(columns, nrow(table))
+}
+
+# A CSV file (UTF-8, commas, a header line; an empty field or NA is missing), read by the declared types.
+read_sample <- function(path, declared, input) {
+  text <- utils::read.csv(
+    path, colClasses = "character", na.strings = c("", "NA"), check.names = FALSE, encoding = "UTF-8",
+    fileEncoding = "UTF-8-BOM", strip.white = TRUE
+  )
+  check_present(names(text), declared, input)
+  columns <- lapply(names(declared), function(column) {
+    as_type(text[[column]], declared[[column]]$type, function(row, example) {
+      fail("input", "input ", input, ": column ", quoted(column), " is not <", declared[[column]]$type, "> in row ",
+           row, " of ", basename(path), ": write ", example)
+    })
+  })
+  names(columns) <- names(declared)
+  as_frame(columns, nrow(text))
+}
+
+check_present <- function(actual, declared, input) {
+  missing <- setdiff(names(declared), actual)
+  if (length(missing)) {
+    fail("input", "input ", input, ": the table has no column ", paste(quoted(missing), collapse = ", "),
+         "; it has ", paste(actual, collapse = ", "))
+  }
+}
+
+as_type <- function(text, type, wrong) {
+  check <- function(value, example) {
+    bad <- which(is.na(value) & !is.na(text))
+    if (length(bad)) wrong(bad[1], example)
+    value
+  }
+  numbers <- function() suppressWarnings(as.numeric(text))
+  switch(type,
+    text = text,
+    integer = {
+      value <- check(ifelse(grepl("^[+-]?[0-9]+$", text), numbers(), NA), "a whole number such as 5")
+      if (all(abs(value) <= .Machine$integer.max, na.rm = TRUE)) as.integer(value) else value
+    },
+    number = check(numbers(), "a number such as 1.5"),
+    flag = check(as.logical(c("TRUE", "FALSE")[match(toupper(text), c("TRUE", "FALSE"))]), "TRUE or FALSE"),
+    date = check(as.Date(text, format = "%Y-%m-%d"), "a date such as 2020-03-01"),
+    time = {
+      plain <- sub("T", " ", sub("(Z|[+]00(:?00)?)$", "", text))
+      value <- as.POSIXct(plain, tz = "UTC", format = "%Y-%m-%d %H:%M:%OS")
+      minutes <- is.na(value)
+      value[minutes] <- as.POSIXct(plain[minutes], tz = "UTC", format = "%Y-%m-%d %H:%M")
+      check(value, "a time such as 2020-03-01 12:30:00")
+    }
+  )
+}

@@ -1,0 +1,125 @@
+#' Patients seen within four hours in accident and emergency, by organisation and month
+#'
+#' The share of attendances admitted, transferred or discharged within four hours of arrival, for each organisation
+#' and month, over all its department types together unless one is asked for. An XmR chart per organisation tells a
+#' change from the variation it always has. A p chart would not do: with tens of thousands of attendances a month its
+#' limits are so narrow that every month would be an alarm.
+#' A month with fewer than 100 attendances is not charted; an organisation with fewer than 12 charted months is not
+#' judged. Months without a report keep their place in the series.
+#'
+#' @input ae_attendances  period <date>, organisation <text>, department_type <text>, attendances <integer>,
+#'                        breaches <integer>, admissions <integer>
+#' @param department_type <text> one department type, or all, default all
+#' @output organisation <text>, period <date>, attendances <integer>, within_four_hours <integer>, value <number>,
+#'         lower_95 <number>, upper_95 <number>, centre <number>, lower_limit <number>, upper_limit <number>,
+#'         special_cause <text>, label <text>
+#' @plot charts Within four hours, control charts of the nine busiest organisations
+#' @plot latest Organisations whose latest month is a concern, against their own usual variation
+#' @unit proportion of attendances (0 to 1)
+#' @direction higher is better
+#' @version 1.0
+#' @owner team:quality
+#' @minimum_n 100
+source("../lib/proportions.R")
+source("../lib/control_charts.R")
+source("../lib/plots.R")
+
+minimum_attendances <- 100
+minimum_months <- 12
+standard <- 0.95 # the NHS standard: 95 % within four hours (NHS Constitution handbook)
+
+ae_four_hour <- function(ae_attendances, params = list()) {
+  type <- given(params$department_type, "all")
+  rows <- ae_attendances
+  if (type != "all") rows <- rows[rows$department_type %in% type, ]
+  usable <- !is.na(rows$organisation) & !is.na(rows$period) & (rows$breaches <= rows$attendances) %in% TRUE
+  if (!all(usable)) {
+    warning(sum(!usable), " rows lack organisation, month or a count, or have more breaches than attendances; left out",
+            call. = FALSE)
+  }
+  rows <- rows[usable, ]
+
+  months <- monthly_totals(rows)
+  share <- wilson(months$within_four_hours, months$attendances)
+  share[which(is.na(months$attendances) | months$attendances < minimum_attendances), c("value", "lower", "upper")] <- NA
+  months$value <- share$value
+  months$lower_95 <- share$lower
+  months$upper_95 <- share$upper
+  charts <- lapply(split(months, factor(months$organisation, unique(months$organisation))), chart_organisation)
+  result <- do.call(rbind, unname(charts))
+  if (is.null(result)) result <- chart_organisation(months)
+  rownames(result) <- NULL
+  list(data = result, charts = four_hour_charts(result, type), latest = four_hour_concerns(result, type))
+}
+
+#' Attendances and those within four hours, one row per organisation and month, gaps included.
+monthly_totals <- function(rows) {
+  if (!nrow(rows)) {
+    return(data.frame(organisation = character(), period = as.Date(character()), attendances = integer(),
+                      within_four_hours = integer()))
+  }
+  sums <- stats::aggregate(rows[c("attendances", "breaches")], rows[c("organisation", "period")], sum)
+  organisations <- sort(unique(sums$organisation), method = "radix")
+  span <- lapply(organisations, function(organisation) {
+    of <- sums[sums$organisation == organisation, ]
+    period <- seq(min(of$period), max(of$period), by = "month")
+    of <- of[match(period, of$period), ]
+    data.frame(organisation = organisation, period = period, attendances = as.integer(of$attendances),
+               within_four_hours = as.integer(of$attendances - of$breaches))
+  })
+  do.call(rbind, span)
+}
+
+#' XmR chart of one organisation's months.
+chart_organisation <- function(months) {
+  chart <- xmr(months$value, "higher is better")
+  months$centre <- chart$centre
+  months$lower_limit <- pmax(chart$lower, 0)
+  months$upper_limit <- pmin(chart$upper, 1)
+  months$special_cause <- chart$special_cause
+  months$label <- chart$judgement
+  if (sum(!is.na(months$value)) < minimum_months) {
+    months$centre <- months$lower_limit <- months$upper_limit <- rep(NA_real_, nrow(months))
+    months$special_cause <- months$label <- rep("too few months to judge", nrow(months))
+  }
+  few <- !is.na(months$attendances) & months$attendances < minimum_attendances
+  months$label[few] <- "too few to judge"
+  months
+}
+
+kind_of_department <- function(type) if (type == "all") "all department types" else paste("department type", type)
+
+four_hour_charts <- function(result, type) {
+  title <- "Seen within four hours in accident and emergency"
+  volume <- tapply(result$attendances, result$organisation, sum, na.rm = TRUE)
+  busiest <- names(sort(volume, decreasing = TRUE))[seq_len(min(9, length(volume)))]
+  shown <- result[result$organisation %in% busiest, ]
+  if (!nrow(shown)) return(empty_plot(title))
+  control_chart_plot(
+    data.frame(unit = factor(shown$organisation, busiest), period = shown$period, value = shown$value,
+               centre = shown$centre, lower = shown$lower_limit, upper = shown$upper_limit,
+               highlight = highlight_of(shown$label, better = "improvement", worse = "concern")),
+    title = title, value_label = "Within four hours", labels = scales::label_percent(accuracy = 1),
+    subtitle = paste0("The ", length(busiest), " busiest organisations, ", kind_of_department(type), ", per month"),
+    meanings = c(worse = "concern", better = "improvement", ordinary = "usual variation"), target = standard,
+    caption = "Band: limits of usual variation (XmR), with the mean as a line. Dotted: the standard of 95 %."
+  )
+}
+
+#' Organisations are compared with their own past, not with each other: their departments and patients differ.
+four_hour_concerns <- function(result, type) {
+  if (!nrow(result)) return(empty_plot("Organisations whose latest month is a concern"))
+  month <- max(result$period)
+  title <- paste("Organisations for which", format(month, "%m-%Y"), "is a concern")
+  last <- result[result$period == month & result$label == "concern", ]
+  if (!nrow(last)) return(empty_plot(title, "None: every organisation is within its usual variation."))
+  last <- last[order(last$value - last$centre), ][seq_len(min(20, nrow(last))), ]
+  ranking_plot(
+    data.frame(unit = last$organisation, value = last$value, lower = last$lower_limit, upper = last$upper_limit,
+               highlight = "worse"),
+    title = title, value_label = "Within four hours", labels = scales::label_percent(accuracy = 1), from_zero = FALSE,
+    subtitle = paste0(nrow(last), " with the largest fall below their own mean, ", kind_of_department(type)),
+    reference = standard, reference_label = "standard 95 %",
+    caption = "Point: the latest month. Line: the organisation's own usual variation (XmR limits)."
+  )
+}

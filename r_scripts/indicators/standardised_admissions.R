@@ -1,0 +1,114 @@
+#' Deaths in hospital against what patients' ages lead one to expect, by organisation
+#'
+#' Observed deaths over expected deaths (O/E). Expected is the sum of each patient's chance to die, from a logistic
+#' regression on age over all organisations together: 1 means as many as in patients of those ages on average, 1.2
+#' means a fifth more.
+#' Age is known when the patient arrives. Length of stay is not, and care changes it: complications lengthen a stay,
+#' early death cuts it short. Adjusting for it would explain away what the comparison is meant to find, so it is left
+#' out of the model.
+#' Organisations differ in more than age. The funnel limits therefore hold the variation between them (Spiegelhalter's
+#' overdispersion, square-root scale as the Care Quality Commission does). An organisation outside them is a question,
+#' not a verdict: look at coding, referral and illness before care.
+#' Fewer than 20 stays, or fewer than one expected death: counted in the model, not judged.
+#'
+#' @input hospital_stays  stay_id <text>, organisation <text>, admission_date <date>, age <integer>,
+#'                        length_of_stay <integer>, died <flag>
+#' @param from <date> first admission day counted, NA for the first in the data, default NA
+#' @param until <date> last admission day counted, NA for the last in the data, default NA
+#' @output organisation <text>, stays <integer>, left_out <integer>, observed <integer>, expected <number>,
+#'         ratio <number>, lower_95 <number>, upper_95 <number>, funnel_lower_95 <number>, funnel_upper_95 <number>,
+#'         funnel_lower_998 <number>, funnel_upper_998 <number>, z <number>, phi <number>, label <text>,
+#'         crude_mortality <number>
+#' @plot funnel Observed over expected deaths by organisation, funnel plot
+#' @plot ranking Organisations in order of O/E, with 95 % limits
+#' @unit ratio of observed to expected deaths (1 is as expected)
+#' @direction higher is worse
+#' @version 1.0
+#' @owner team:quality
+#' @minimum_n 20
+source("../lib/casemix.R")
+source("../lib/funnel.R")
+source("../lib/periods.R")
+source("../lib/plots.R")
+
+minimum_stays <- 20
+
+standardised_admissions <- function(hospital_stays, params = list()) {
+  stays <- within_period(hospital_stays, "admission_date", params$from, params$until)
+  unnamed <- sum(is.na(stays$organisation))
+  if (unnamed) warning(unnamed, " stays name no organisation and are left out", call. = FALSE)
+  stays <- stays[!is.na(stays$organisation), ]
+  stays$died <- as.logical(stays$died)
+  stays <- expected_deaths(stays)
+
+  units <- observed_expected(stays$organisation, stays$died, stays$expected)
+  units <- units[order(units$group, method = "radix"), ]
+  judged <- units$patients >= minimum_stays & units$expected >= 1
+  funnel <- funnel_overdispersed(units$observed, ifelse(judged, units$expected, NA), "ratio_sqrt")
+  result <- data.frame(
+    organisation = as.character(units$group), stays = as.integer(units$patients), left_out = as.integer(units$left_out),
+    observed = as.integer(units$observed), expected = units$expected, ratio = units$value, lower_95 = units$lower,
+    upper_95 = units$upper, funnel_lower_95 = funnel$lower_95, funnel_upper_95 = funnel$upper_95,
+    funnel_lower_998 = funnel$lower_998, funnel_upper_998 = funnel$upper_998, z = funnel$z, phi = funnel$phi,
+    label = funnel$significance, crude_mortality = units$observed / units$patients
+  )
+  result$crude_mortality[result$stays == 0] <- NA
+  result$label[!judged] <- "too few to judge"
+  list(data = result, funnel = mortality_funnel(result, funnel), ranking = mortality_ranking(result))
+}
+
+#' Stays with each patient's chance to die, from age; the same for everyone where deaths or ages do not vary.
+expected_deaths <- function(stays) {
+  known <- !is.na(stays$age) & !is.na(stays$died)
+  stays$expected <- rep(NA_real_, nrow(stays))
+  if (!any(known)) return(stays)
+  deaths <- stays$died[known]
+  if (length(unique(deaths)) < 2 || length(unique(stays$age[known])) < 2) {
+    stays$expected[known] <- mean(deaths)
+    message("Deaths or ages do not vary: every patient is expected to fare like the average.")
+    return(stays)
+  }
+  model <- case_mix_model(stays, died ~ age, "logistic")
+  odds <- case_mix_coefficients(model)
+  stays <- expected_per_patient(stays, model)
+  stays$expected[!known] <- NA
+  message(sprintf("Case mix: %d stays, odds of death x %.2f per ten years of age, c-statistic %.2f", sum(known),
+                  odds$ratio[odds$term == "age"]^10, c_statistic(stays$died, stays$expected)))
+  if (any(!known)) message(sum(!known), " stays without age or outcome are left out of observed and expected.")
+  stays
+}
+
+mortality_highlight <- function(label) {
+  highlight_of(label, better = "lower (99.8 %)", worse = "higher (99.8 %)",
+               different = c("lower (95 %)", "higher (95 %)"))
+}
+mortality_meanings <- c(worse = "higher (99.8 %)", different = "outside 95 %", ordinary = "as expected",
+                        better = "lower (99.8 %)")
+
+mortality_funnel <- function(result, funnel) {
+  title <- "Deaths in hospital: observed over expected"
+  judged <- result$label != "too few to judge"
+  if (!any(judged)) return(empty_plot(title, "No organisation has enough stays."))
+  data <- data.frame(unit = result$organisation, size = result$expected, value = result$ratio,
+                     highlight = mortality_highlight(result$label))[judged, ]
+  funnel_plot(
+    data, funnel_curve(funnel[judged, ], "ratio_sqrt"), target = 1, title = title,
+    subtitle = "Expected from the patients' ages, by organisation",
+    size_label = "Expected deaths", value_label = "Observed / expected", labels = scales::label_number(accuracy = 0.1),
+    target_label = "as expected", meanings = mortality_meanings,
+    labelled = if (nrow(data) <= 15) data$unit else data$unit[data$highlight != "ordinary"],
+    caption = overdispersion_caption(funnel$phi, funnel$tau2)
+  )
+}
+
+mortality_ranking <- function(result) {
+  judged <- result[result$label != "too few to judge", ]
+  ranking_plot(
+    data.frame(unit = judged$organisation, value = judged$ratio, lower = judged$lower_95, upper = judged$upper_95,
+               highlight = mortality_highlight(judged$label)),
+    title = "Deaths in hospital: organisations in order", value_label = "Observed / expected deaths",
+    labels = scales::label_number(accuracy = 0.1), reference = 1, reference_label = "as expected",
+    meanings = mortality_meanings,
+    caption = "Lines: 95 % confidence limits of each ratio (exact below 10 deaths, else Byar)."
+  )
+}

@@ -1,0 +1,85 @@
+#' Turnaround of laboratory tests, by week
+#'
+#' Hours from sample to result, per ISO week (Monday to Sunday, year of the week's Thursday): the median, because a few
+#' lost samples pull the mean away, and beside it the mean with its limits. An XmR chart tells a change of the process
+#' from the variation it always has.
+#' A week that is not over on the last test day is shown and not judged: its slow results have yet to come. A week with
+#' fewer than 10 results is not charted. Weeks without any result keep their place in the series.
+#'
+#' @input lab_results  sample_id <text>, test_date <date>, result <text>, viral_load <integer>, laboratory <text>,
+#'                     clinic <text>, turnaround_hours <number>
+#' @param measure <text> what the chart is of, median or mean, default median
+#' @param from <date> first test day counted, NA for the first in the data, default NA
+#' @param until <date> last test day counted, NA for the last in the data, default NA
+#' @output week <text>, week_start <date>, tests <integer>, without_turnaround <integer>, median_hours <number>,
+#'         mean_hours <number>, mean_lower_95 <number>, mean_upper_95 <number>, value <number>, centre <number>,
+#'         lower_limit <number>, upper_limit <number>, special_cause <text>, label <text>
+#' @plot chart Turnaround by week, XmR control chart
+#' @unit hours
+#' @direction higher is worse
+#' @version 1.0
+#' @owner team:surveillance
+#' @minimum_n 10
+source("../lib/means.R")
+source("../lib/control_charts.R")
+source("../lib/periods.R")
+source("../lib/plots.R")
+
+minimum_results <- 10
+
+turnaround <- function(lab_results, params = list()) {
+  measure <- match.arg(given(params$measure, "median"), c("median", "mean"))
+  tests <- within_period(lab_results, "test_date", params$from, params$until)
+  negative <- which(tests$turnaround_hours < 0)
+  if (length(negative)) {
+    warning(length(negative), " turnaround times are below zero; left out as unknown", call. = FALSE)
+    tests$turnaround_hours[negative] <- NA
+  }
+  weeks <- weekly_turnaround(tests)
+  charted <- if (measure == "median") weeks$median_hours else weeks$mean_hours
+  charted[weeks$tests < minimum_results] <- NA
+  unfinished <- rep(nrow(tests) > 0, nrow(weeks)) & weeks$week_start + 6 > max(tests$test_date, as.Date(-Inf))
+  chart <- xmr(ifelse(unfinished, NA, charted), "lower is better")
+
+  weeks$value <- charted
+  weeks$centre <- chart$centre
+  weeks$lower_limit <- pmax(chart$lower, 0)
+  weeks$upper_limit <- chart$upper
+  weeks$special_cause <- chart$special_cause
+  weeks$label <- chart$judgement
+  weeks$label[weeks$tests < minimum_results] <- "too few to judge"
+  weeks$special_cause[unfinished] <- weeks$label[unfinished] <- "week not over"
+  list(data = weeks, chart = turnaround_chart(weeks, measure))
+}
+
+#' One row per ISO week from the first to the last, weeks without tests included.
+weekly_turnaround <- function(tests) {
+  start <- iso_week(tests$test_date)$week_start
+  starts <- if (length(start)) seq(min(start), max(start), by = "week") else as.Date(character())
+  known <- !is.na(tests$turnaround_hours)
+  place <- match(start, starts)
+  hours <- split(tests$turnaround_hours[known], factor(place[known], levels = seq_along(starts)))
+  means <- do.call(rbind, lapply(hours, mean_student))
+  if (is.null(means)) means <- mean_student(numeric())[0, ]
+  data.frame(
+    week = iso_week(starts)$week, week_start = starts, tests = tabulate(place[known], length(starts)),
+    without_turnaround = tabulate(place[!known], length(starts)),
+    median_hours = vapply(hours, function(x) if (length(x)) stats::median(x) else NA_real_, numeric(1)),
+    mean_hours = means$value, mean_lower_95 = means$lower, mean_upper_95 = means$upper, row.names = NULL
+  )
+}
+
+turnaround_chart <- function(weeks, measure) {
+  title <- "From sample to result"
+  if (!nrow(weeks)) return(empty_plot(title))
+  control_chart_plot(
+    data.frame(period = weeks$week_start, value = weeks$value, centre = weeks$centre, lower = weeks$lower_limit,
+               upper = weeks$upper_limit, highlight = highlight_of(weeks$label, better = "improvement",
+                                                                   worse = "concern", too_few = "week not over")),
+    title = title, subtitle = paste0(if (measure == "median") "Median" else "Mean", " turnaround per week"),
+    value_label = "Hours", include = 0, meanings = c(worse = "slower than usual", better = "faster than usual",
+                                        ordinary = "usual variation", too_few = "week not over"),
+    caption = paste("Band: limits of usual variation (XmR). Weeks start on Monday; weeks with fewer than",
+                    minimum_results, "results are left out.")
+  )
+}

@@ -1,0 +1,77 @@
+"""Which resources the platform runs on. `resources_for` is the only switch between a laptop and the cloud.
+
+Nothing is opened here: a resource opens files and connections when it is used.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from resources.identity import EnvironmentKeys, IdentityKeys, LaptopKeys
+from resources.object_store import LocalStore, ObjectStore
+from resources.r_runtime import RRuntime
+from resources.warehouse import Warehouse
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+INDICATORS = REPOSITORY / "r_scripts" / "indicators"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this installation differs from the default. Everything can be set by environment variables."""
+
+    home: Path
+    """DATA_HOME: the one folder with state; default ``data`` in the repository."""
+    memory_limit: str = "2GB"
+    """PLATFORM_MEMORY_LIMIT: what the engine may use before it spills to disk."""
+    http_sources: bool = False
+    """PLATFORM_HTTP_SOURCES=on: download what contracts with an http source ask for. Off on a laptop unless asked for."""
+    settle_seconds: float = 2.0
+    """PLATFORM_SETTLE_SECONDS: a file is complete when its size and time have not changed for so long."""
+
+    r_timeout_seconds: float = 600.0
+    """PLATFORM_R_TIMEOUT_SECONDS: after this an R script is interrupted."""
+    r_memory_mb: int = 4096
+    """PLATFORM_R_MEMORY_MB: address space of an R script's process."""
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """Settings of this process."""
+        return cls(
+            home=Path(os.environ.get("DATA_HOME") or REPOSITORY / "data").resolve(),
+            memory_limit=os.environ.get("PLATFORM_MEMORY_LIMIT", "2GB"),
+            http_sources=os.environ.get("PLATFORM_HTTP_SOURCES", "off").lower() == "on",
+            r_timeout_seconds=float(os.environ.get("PLATFORM_R_TIMEOUT_SECONDS", "600")),
+            r_memory_mb=int(os.environ.get("PLATFORM_R_MEMORY_MB", "4096")),
+            settle_seconds=float(os.environ.get("PLATFORM_SETTLE_SECONDS", "2")),
+        )
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Everything that assets use."""
+
+    settings: Settings
+    warehouse: Warehouse
+    store: ObjectStore
+    keys: IdentityKeys
+    r: RRuntime = field(default_factory=RRuntime)
+
+
+def resources_for(environment: str, settings: Settings | None = None) -> Platform:
+    """The resources of `environment`: ``laptop`` (the default everywhere).
+
+    Raises ValueError for an environment that does not exist.
+    """
+    settings = settings or Settings.from_environment()
+    if environment == "laptop":
+        return Platform(
+            settings=settings,
+            warehouse=Warehouse(settings.home / "lake", memory_limit=settings.memory_limit),
+            store=LocalStore(settings.home),
+            keys=LaptopKeys(EnvironmentKeys(), settings.home / "sample"),
+            r=RRuntime(timeout_seconds=settings.r_timeout_seconds, memory_limit_mb=settings.r_memory_mb),
+        )
+    raise ValueError(f"PLATFORM_ENV={environment!r} is not known; use laptop")

@@ -1,0 +1,235 @@
+"""The failure card: what an R author needs to find and mend what went wrong, without values of patients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from resources.r_runtime.model import InputTable, Session, Warned
+
+FailureKind = Literal[
+    "error",
+    "syntax",
+    "arguments",
+    "no_output",
+    "wrong_output",
+    "input",
+    "missing_package",
+    "missing_file",
+    "memory",
+    "recursion",
+    "timeout",
+    "quit",
+    "crash",
+    "killed",
+    "platform",
+]
+
+TITLES: dict[FailureKind, str] = {
+    "error": "R error",
+    "syntax": "syntax error",
+    "arguments": "arguments do not match",
+    "no_output": "no output",
+    "wrong_output": "output does not match its declaration",
+    "input": "input does not match its declaration",
+    "missing_package": "package not installed",
+    "missing_file": "file not found",
+    "memory": "out of memory",
+    "recursion": "endless recursion",
+    "timeout": "time limit",
+    "quit": "quit() was called",
+    "crash": "R crashed",
+    "killed": "R was killed",
+    "platform": "the platform failed",
+}
+
+ADVICE: dict[FailureKind, str] = {
+    "error": "",
+    "syntax": "R could not read the file: look at the marked line and the one above it for a missing bracket, "
+    "comma or quote.",
+    "arguments": "",
+    "no_output": "The last value of the function is what is published.",
+    "wrong_output": "Change the function, or the @output and @plot lines of its header.",
+    "input": "Change the @input line of the header, or the table.",
+    "missing_package": "Ask an engineer to add the package to the platform's image, or do without it.",
+    "missing_file": "An indicator sees its @input tables and nothing else: declare the data as an @input, and "
+    "source() helpers from r_scripts/lib.",
+    "memory": "Drop columns and rows early, aggregate before joining, remove large objects with rm().",
+    "recursion": "A function calls itself without end: check the condition that should stop it.",
+    "timeout": "The script ran until its time limit; the stack shows where it was.",
+    "quit": "End the function with its result instead of quit() or q().",
+    "crash": "Compiled code of a package broke R itself. The line is where R was when it happened.",
+    "killed": "The operating system ended R, most often for lack of memory on the machine.",
+    "platform": "This is not the script's fault: give this card to an engineer.",
+}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One call of the stack, and the author's line that made it."""
+
+    call: str
+    file: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class CodeLine:
+    """A line of the script; `marked` are those of the statement that failed."""
+
+    number: int
+    text: str
+    marked: bool
+
+
+@dataclass(frozen=True)
+class FailureCard:
+    """One failed run. Text that R produced has been scrubbed of values before it gets here."""
+
+    indicator: str
+    kind: FailureKind
+    message: str
+    reproduce: str
+    file: str | None = None
+    line: int | None = None
+    call: str | None = None
+    phase: str = ""
+    code: tuple[CodeLine, ...] = ()
+    stack: tuple[Frame, ...] = ()
+    warnings: tuple[Warned, ...] = ()
+    inputs: Mapping[str, InputTable] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    session: Session = field(default_factory=Session)
+    sandbox: str = ""
+    seconds: float = 0.0
+    peak_mb: float = 0.0
+    code_version: str = ""
+
+    @property
+    def headline(self) -> str:
+        """One line for an alert: indicator, kind, place."""
+        place = f" in {self.file} line {self.line}" if self.file and self.line else ""
+        return f"{self.indicator}: {TITLES[self.kind]}{place}"
+
+    def text(self) -> str:
+        """The card for a log or a terminal."""
+        blocks = [self.headline, _indent(self.message)]
+        if self.code:
+            blocks.append("\n".join(f"{'>' if c.marked else ' '} {c.number:4d} | {c.text}" for c in self.code))
+        if self.stack:
+            blocks.append("Call stack, outermost first\n" + _table([_frame(f) for f in self.stack]))
+        if self.warnings:
+            blocks.append(f"Warnings before it ({len(self.warnings)})\n" + _table(_warnings(self.warnings)))
+        if self.inputs:
+            blocks.append("Inputs\n" + _table([[name, *_input(table)] for name, table in self.inputs.items()]))
+        if self.params:
+            blocks.append("Parameters\n" + _table([[name, value] for name, value in self.params.items()]))
+        if self.advice:
+            blocks.append("What to do\n" + _indent(self.advice))
+        blocks.append("Ran with\n" + _indent(self.ran_with))
+        blocks.append("Reproduce\n" + _indent(self.reproduce))
+        return "\n\n".join(blocks)
+
+    def markdown(self) -> str:
+        """The card for a page: same content."""
+        blocks = [f"**{_escape(self.headline)}**", _fence(self.message)]
+        if self.code:
+            code = "\n".join(f"{'>' if c.marked else ' '} {c.number:4d} | {c.text}" for c in self.code)
+            blocks.append(_fence(code, "r"))
+        if self.stack:
+            blocks.append("**Call stack**, outermost first\n\n" + _rows(["call", "from"], map(_frame, self.stack)))
+        if self.warnings:
+            heading = f"**Warnings before it** ({len(self.warnings)})\n\n"
+            blocks.append(heading + _rows(["warning", "from"], _warnings(self.warnings)))
+        if self.inputs:
+            rows = ([name, *_input(table)] for name, table in self.inputs.items())
+            blocks.append("**Inputs**\n\n" + _rows(["input", "table", "snapshot", "rows"], rows))
+        if self.params:
+            blocks.append("**Parameters**\n\n" + _rows(["parameter", "value"], map(list, self.params.items())))
+        if self.advice:
+            blocks.append(f"**What to do**: {_escape(self.advice)}")
+        blocks.append(f"**Ran with** {_escape(self.ran_with)}")
+        blocks.append("**Reproduce**\n\n" + _fence(self.reproduce, "sh"))
+        return "\n\n".join(blocks) + "\n"
+
+    @property
+    def advice(self) -> str:
+        """What to do next, in words for the author."""
+        return ADVICE[self.kind]
+
+    @property
+    def ran_with(self) -> str:
+        """R, packages, sandbox, time and memory."""
+        parts = [f"R {self.session.r}" if self.session.r else "R did not get as far as to say its version"]
+        parts += [f"{name} {version}" for name, version in self.session.packages.items()]
+        limits = f"{self.seconds:.1f} s, {self.peak_mb:.0f} MB"
+        return f"{', '.join(parts)}; code {self.code_version}; {limits}; sandbox: {self.sandbox or 'not entered yet'}"
+
+
+class IndicatorFailed(Exception):
+    """A run failed; `card` says how. `str()` is the card's text."""
+
+    def __init__(self, card: FailureCard) -> None:
+        self.card = card
+        super().__init__(card.text())
+
+
+def code_around(path: Path, line: int | None, end_line: int | None = None, around: int = 3) -> tuple[CodeLine, ...]:
+    """The lines of the script around a statement; at most a dozen of the statement itself."""
+    if line is None or not path.is_file():
+        return ()
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    last = min(max(end_line or line, line), line + 11)
+    first_shown, last_shown = max(1, line - around), min(len(lines), last + around)
+    return tuple(
+        CodeLine(number, lines[number - 1], line <= number <= last) for number in range(first_shown, last_shown + 1)
+    )
+
+
+def _place(file: str | None, line: int | None) -> str:
+    return f"{file} line {line}" if file and line else ""
+
+
+def _frame(frame: Frame) -> list[str]:
+    return [frame.call, _place(frame.file, frame.line)]
+
+
+def _warnings(warnings: Sequence[Warned]) -> list[list[str]]:
+    return [[warning.message, _place(warning.file, warning.line)] for warning in warnings[-10:]]
+
+
+def _input(table: InputTable) -> list[str]:
+    return [table.table, f"snapshot {table.snapshot}", f"{table.rows:,} rows"]
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Left-aligned columns; a long first cell does not push the others out."""
+    widths = [min(70, max(len(row[i]) for row in rows)) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _rows(header: Sequence[str], rows: object) -> str:
+    lines = [list(header), ["---"] * len(header)]
+    lines += [[_escape(cell) for cell in row] for row in rows]  # type: ignore[attr-defined]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _fence(text: str, language: str = "text") -> str:
+    ticks = "```"
+    while ticks in text:
+        ticks += "`"
+    return f"{ticks}{language}\n{text}\n{ticks}"
+
+
+def _escape(text: str) -> str:
+    for char in "\\`*_|<>[]":
+        text = text.replace(char, f"\\{char}")
+    return text.replace("\n", " ")

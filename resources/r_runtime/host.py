@@ -1,0 +1,225 @@
+"""The child process of one run: locks itself in, starts R, runs the script, writes the table.
+
+`python -m resources.r_runtime.host REQUEST` - started by RRuntime, never by hand. It tells its parent what happens
+by JSON lines on one inherited pipe: `{"event": ...}` while it runs and one `{"report": ...}` at the end.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from typing import Any
+
+from resources.r_runtime.embedded import start_r
+
+MOST_EVENTS = 500
+_PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None)
+
+
+class Pipe:
+    """JSON lines to the parent."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._events = 0
+
+    def event(self, level: str, text: str, file: str | None = None, line: int | None = None) -> None:
+        """Tell the parent of a message. After MOST_EVENTS of them only the count is kept."""
+        self._events += 1
+        if self._events == MOST_EVENTS + 1:
+            level, text, file, line = (
+                "info",
+                f"more than {MOST_EVENTS} messages; the rest is not shown",
+                None,
+                None,
+            )
+        if self._events <= MOST_EVENTS + 1:
+            self._send({"event": {"level": level, "text": text, "file": file, "line": line}})
+
+    def session(self, session: dict[str, Any]) -> None:
+        """R's version and the packages loaded so far; sent more than once, the last one counts."""
+        self._send({"session": session})
+
+    def report(self, **report: Any) -> None:
+        """The outcome, sent once."""
+        self._send({"report": report})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        data = json.dumps(message, ensure_ascii=True).encode() + b"\n"
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+
+def main(request_path: str) -> None:
+    """Run the request and leave without R's or Python's own farewell, which a script could have tampered with."""
+    with open(request_path, encoding="utf-8") as file:
+        request = json.load(file)
+    pipe = Pipe(request["pipe"])
+    _limit(request)
+    try:
+        _enter_sandbox(request, pipe)
+        pipe.report(**_run(request, pipe))
+    except NoSandbox as error:
+        pipe.report(ok=False, failure={"kind": "platform", "message": str(error)})
+    except MemoryError:
+        pipe.report(ok=False, failure={"kind": "memory", "message": "not enough memory", "phase": "exchange"})
+    _libc.fflush(None)
+    os._exit(0)
+
+
+def _limit(request: dict[str, Any]) -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != request["parent"]:
+        os._exit(1)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if request["limits"]["memory_limit_mb"]:
+        resource.setrlimit(resource.RLIMIT_AS, (request["limits"]["memory_limit_mb"] << 20,) * 2)
+
+
+class NoSandbox(RuntimeError):
+    """The run may only happen locked in, and the kernel cannot."""
+
+
+def _enter_sandbox(request: dict[str, Any], pipe: Pipe) -> None:
+    from resources.r_runtime import sandbox
+
+    mode = request["limits"]["sandbox"]
+    if mode == "off":
+        pipe.event("sandbox", "off: the script can read this user's files and use the network")
+        return
+    state = sandbox.enter(request["readable"], [request["folder"], *_DEVICES])
+    pipe.event("sandbox", str(state))
+    if mode == "required" and not (state.files and state.network):
+        raise NoSandbox("a sandbox for files and network is required and this kernel does not offer it")
+
+
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
+
+
+def _run(request: dict[str, Any], pipe: Pipe) -> dict[str, Any]:
+    sys.modules["numpy"] = None  # type: ignore[assignment]  # pyarrow would import it: 0.1 s and 20 MB for nothing
+    harness = start_r(request["harness"])
+    import rpy2.rinterface as ri
+    from rpy2.rinterface_lib.embedded import RRuntimeError
+
+    from resources.r_runtime.exchange import Exchange, ExchangeError
+
+    def event(level: Any, text: Any, file: Any, line: Any) -> Any:
+        pipe.event(_scalar(level), _scalar(text), _scalar(file), _scalar(line))
+        return ri.NULL
+
+    def outcome(failure: dict[str, Any]) -> dict[str, Any]:
+        pipe.session(_plain(harness["session_info"]()))
+        return {
+            "ok": False,
+            "failure": failure,
+            "warnings": _plain(session["warnings"]) or [],
+            "peak_kb": _peak_kb(),
+        }
+
+    callback = ri.rternalize(event)  # held by this name: R does not keep the Python function alive
+    session = harness["new_session"](_to_r(request["spec"]), callback)
+    exchange = Exchange(harness)
+    try:
+        harness["forbid_quit"]()
+        harness["fix_conditions"]()
+        loaded = harness["load_script"](session)
+        pipe.session(_plain(harness["session_info"]()))
+        if _is_null(loaded):
+            return outcome(_plain(session["failure"]))
+        inputs = ri.ListSexpVector([_read(exchange, name, table) for name, table in request["inputs"].items()])
+        names = ri.StrSexpVector(list(request["inputs"]))
+        result = harness["call_with"](
+            session,
+            inputs,
+            names,
+            _to_r(request["params"]),
+            _to_r(request["given"]),
+            request["folder"] + "/out",
+        )
+        if _is_null(result):
+            return outcome(_plain(session["failure"]))
+        types = {name: column["type"] for name, column in request["spec"]["outputs"].items()}
+        table = exchange.frame_to_arrow(result[0], types)
+    except ExchangeError as error:
+        return outcome({"kind": "input", "message": str(error), "phase": "exchange"})
+    except RRuntimeError:
+        # R unwound past the harness's handlers: only an exhausted C stack or an interrupt between two calls do that.
+        message = _plain(ri.baseenv["geterrmessage"]())
+        kind = "recursion" if "stack" in message else "timeout" if not message.strip() else "error"
+        return outcome({"kind": kind, "message": message.strip(), "phase": _plain(session["phase"])})
+
+    import pyarrow.parquet as pq
+
+    pq.write_table(table, request["output"], compression="zstd")
+    pipe.session(_plain(harness["session_info"]()))
+    return {
+        "ok": True,
+        "rows": table.num_rows,
+        "warnings": _plain(session["warnings"]) or [],
+        "peak_kb": _peak_kb(),
+    }
+
+
+def _read(exchange: Any, name: str, table: dict[str, Any]) -> Any:
+    from resources.r_runtime.exchange import ExchangeError
+
+    try:
+        return exchange.read_parquet(table["path"], table["columns"])
+    except ExchangeError as error:
+        raise ExchangeError(f"input {name}: {error}") from None
+
+
+def _peak_kb() -> int:
+    with open("/proc/self/status", encoding="ascii") as status:
+        return next((int(line.split()[1]) for line in status if line.startswith("VmHWM")), 0)
+
+
+def _is_null(value: Any) -> bool:
+    import rpy2.rinterface as ri
+
+    return value is ri.NULL or type(value) is type(ri.NULL)
+
+
+def _scalar(value: Any) -> Any:
+    return None if _is_null(value) or not len(value) else _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """R list, or vector of length one, as Python dict, list or scalar."""
+    import rpy2.rinterface as ri
+
+    if _is_null(value):
+        return None
+    if isinstance(value, ri.ListSexpVector):
+        names = value.names
+        items = [_plain(item) for item in value]
+        return items if _is_null(names) else dict(zip(names, items, strict=True))
+    items = [None if item in (ri.NA_Character, ri.NA_Integer, ri.NA_Logical) else item for item in value]
+    return items[0] if len(items) == 1 else items
+
+
+def _to_r(value: Any) -> Any:
+    """JSON value as R list, vector of length one or NULL."""
+    import rpy2.rinterface as ri
+
+    if value is None:
+        return ri.NULL
+    if isinstance(value, dict):
+        vector = ri.ListSexpVector([_to_r(item) for item in value.values()])
+        vector.names = ri.StrSexpVector(list(value))
+        return vector
+    if isinstance(value, list):
+        return ri.StrSexpVector(value)
+    kind = {bool: ri.BoolSexpVector, int: ri.IntSexpVector, float: ri.FloatSexpVector, str: ri.StrSexpVector}
+    return kind[type(value)]([value])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,98 @@
+"""What goes into a run of an R indicator and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+EventLevel = Literal["sandbox", "info", "warning"]
+
+
+@dataclass(frozen=True)
+class InputTable:
+    """One input of a run: a Parquet file that holds the rows of `table` at `snapshot`."""
+
+    path: Path
+    table: str
+    snapshot: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that the script said while it ran, without values of the input tables."""
+
+    level: EventLevel
+    text: str
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = f"  [{self.file}:{self.line}]" if self.file else ""
+        return f"{self.text}{where}"
+
+
+@dataclass(frozen=True)
+class Warned:
+    """A warning of R, and the author's line that raised it."""
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the script ran in. Part of the receipt of a table."""
+
+    r: str = ""
+    platform: str = ""
+    locale: str = ""
+    timezone: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, report: Mapping[str, Any] | None) -> Session:
+        """From the child's report; empty if the child did not come that far."""
+        if not report:
+            return cls()
+        return cls(
+            r=report["r"] or "",
+            platform=report["platform"] or "",
+            locale=report["locale"] or "",
+            timezone=report["timezone"] or "",
+            packages=dict(report["packages"] or {}),
+        )
+
+
+@dataclass(frozen=True)
+class PlotFile:
+    """One drawn plot: SVG to keep, PNG (960 x 600) to preview."""
+
+    name: str
+    title: str
+    svg: Path
+    png: Path
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A successful run. `output` is a Parquet file with exactly the declared columns and types.
+
+    Memory is the peak resident size in MB: `child_peak_mb` of the process that ran R, `parent_peak_mb` of the
+    calling process up to now.
+    """
+
+    output: Path
+    rows: int
+    plots: Mapping[str, PlotFile]
+    warnings: tuple[Warned, ...]
+    session: Session
+    sandbox: str
+    params: Mapping[str, str]
+    seconds: float
+    child_peak_mb: float
+    parent_peak_mb: float
+    folder: Path

@@ -1,0 +1,140 @@
+"""What every test may use: a platform in a temporary folder, and the real input where it is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platform_assets.contracts.model import Contract
+from platform_assets.ingest.load import LoadReport, load_dataset
+from resources.environment import Platform, Settings
+from resources.identity import EnvironmentKeys
+from resources.object_store import LocalStore
+from resources.warehouse import Warehouse
+
+KEY = "ab" * 32
+
+
+class Keys(dict[str, str]):
+    """An environment that has the same key for every purpose."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return KEY
+
+
+@pytest.fixture(scope="session")
+def expressions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compiled contracts, kept for the whole session: their names tell all that they depend on."""
+    return tmp_path_factory.mktemp("expressions")
+
+
+@pytest.fixture
+def platform(tmp_path: Path, expressions: Path) -> Platform:
+    home = tmp_path / "home"
+    (home / "lake").mkdir(parents=True)
+    (home / "lake" / "expressions").symlink_to(expressions)
+    return Platform(
+        settings=Settings(home=home, settle_seconds=0),
+        warehouse=Warehouse(home / "lake"),
+        store=LocalStore(home),
+        keys=EnvironmentKeys(Keys()),
+    )
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder with real input; a test that needs it is skipped only where PLATFORM_SHARED is not set."""
+    folder = os.environ.get("PLATFORM_SHARED")
+    if not folder:
+        pytest.skip("PLATFORM_SHARED is not set")
+    return Path(folder)
+
+
+class Bench:
+    """A platform with one dataset on it: drop files, load, look."""
+
+    def __init__(self, platform: Platform, contract: Contract) -> None:
+        self.platform = platform
+        self.contract = contract
+
+    def drop(self, name: str, data: bytes | str) -> None:
+        target = self.platform.settings.home / "landing" / self.contract.name / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data.encode() if isinstance(data, str) else data)
+
+    def load(self) -> LoadReport:
+        p = self.platform
+        return load_dataset(self.contract, p.warehouse, p.store, p.keys, settle_seconds=0)
+
+    def send(self, name: str, data: bytes | str) -> LoadReport:
+        """Drop and load."""
+        self.drop(name, data)
+        return self.load()
+
+    def sql(self, query: str) -> list[tuple[Any, ...]]:
+        """Rows of `query`, in which {raw}, {validated} and {quarantine} stand for the tables."""
+        tables = {layer: f"{layer}.{self.contract.name}" for layer in ("raw", "validated", "quarantine")}
+        with self.platform.warehouse.connect(read_only=True) as connection:
+            return connection.execute(query.format(**tables)).fetchall()
+
+    def table(self, *columns: str) -> list[tuple[Any, ...]]:
+        """The validated table's columns, ordered by all of them."""
+        return self.sql(f"SELECT {', '.join(columns)} FROM {{validated}} ORDER BY ALL")
+
+    def files(self, folder: str) -> list[str]:
+        """Names of the files in a folder of the store, at any depth."""
+        root = self.platform.settings.home / folder / self.contract.name
+        return sorted(p.name for p in root.rglob("*") if p.is_file())
+
+    def assert_nothing_lost(self) -> None:
+        """The law of the ledger, and that the tables hold what it says: a row per delivery that breaks it, none expected."""
+        broken = self.sql(
+            f"""
+            WITH entries AS (SELECT * FROM platform.ledger WHERE status <> 'rejected' AND dataset = '{self.contract.name}')
+            SELECT file, 'does not add up' FROM entries WHERE rows_in <> valid + quarantined + superseded
+            UNION ALL SELECT file, 'raw' FROM entries e
+              WHERE rows_in - malformed <> (SELECT count(*) FROM {{raw}} r WHERE r._delivery = e.delivery)
+            UNION ALL SELECT file, 'quarantine' FROM entries e
+              WHERE quarantined <> (SELECT count(*) FROM {{quarantine}} q WHERE q._delivery = e.delivery)
+            UNION ALL SELECT 'all', 'validated' WHERE (SELECT count(*) FROM {{validated}})
+              <> (SELECT coalesce(sum(inserted - removed), 0) FROM entries)
+            """
+        )
+        assert broken == []
+
+
+LAB: dict[str, Any] = {
+    "name": "lab",
+    "description": "Laboratory tests.",
+    "owner": "team:test",
+    "format": {"kind": "csv"},
+    "load": {"mode": "upsert", "key": ["sample_id"]},
+    "columns": {
+        "sample_id": {"type": "string", "matches": "^[A-Z0-9-]+$"},
+        "test_date": {"type": "date", "format": "%Y-%m-%d", "le": "today"},
+        "result": {"type": "string", "in": ["POS", "NEG", "N/A"]},
+        "viral_load": {"type": "integer", "ge": 0, "required": False},
+    },
+    "quality": {"max_quarantined": 1.0, "min_rows": 0},
+}
+
+
+def lab_contract(**changes: Any) -> Contract:
+    """A small laboratory contract, with top-level keys replaced."""
+    return Contract.model_validate({**LAB, **changes})
+
+
+@pytest.fixture
+def bench(platform: Platform) -> Callable[..., Bench]:
+    """Make a bench for a contract: `bench(load={...})` changes the small laboratory contract, `bench(contract)` takes another."""
+
+    def make(contract: Contract | Mapping[str, Any] | None = None, **changes: Any) -> Bench:
+        if isinstance(contract, Contract):
+            return Bench(platform, contract)
+        return Bench(platform, Contract.model_validate(contract) if contract else lab_contract(**changes))
+
+    return make

@@ -1,0 +1,463 @@
+"""From a dropped file to published rows: modes, re-delivery, order, limits, whole files that are refused."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from platform_assets.contracts.model import Contract
+from resources.environment import Platform
+from resources.identity import EnvironmentKeys, MissingIdentityKey, pseudonym
+from tests.conftest import KEY, LAB, Bench
+
+Make = Callable[..., Bench]
+HEAD = "sample_id,test_date,result,viral_load\n"
+
+
+def test_every_row_becomes_valid_quarantined_or_superseded(bench: Make) -> None:
+    lab = bench()
+    report = lab.send("a.csv", HEAD + "A,2024-12-30,POS,10\nB,2024-02-30,Positive,x\nA,2024-12-31,NEG,0\n")
+    (entry,) = report.entries
+    assert (entry.rows_in, entry.valid, entry.quarantined, entry.superseded) == (3, 1, 1, 1)
+    assert lab.table("sample_id", "result", "viral_load", "_row") == [("A", "NEG", 0, 4)]
+    lab.assert_nothing_lost()
+
+
+def test_a_bad_row_has_its_original_text_and_every_reason(bench: Make) -> None:
+    lab = bench()
+    lab.send("a.csv", HEAD + "b 1,2024-02-30, Positive,x\n")
+    ((text, result, reasons, row),) = lab.sql("SELECT sample_id, result, _reasons, _row FROM {quarantine}")
+    assert (text, result, row) == ("b 1", " Positive", 2)
+    assert reasons == [
+        "sample_id: does not match ^[A-Z0-9-]+$, found: a 9",
+        "test_date: is not a date written as %Y-%m-%d, found: 9999-99-99",
+        "result: is not one of POS, NEG, N/A, found: Aaaaaaaa",
+        "viral_load: is not a whole number, found: a",
+    ]
+
+
+def test_the_same_content_again_changes_nothing_whatever_its_name(bench: Make) -> None:
+    lab = bench()
+    data = HEAD + "A,2024-12-30,POS,10\n"
+    lab.send("a.csv", data)
+    before = lab.sql("SELECT * FROM {validated}"), lab.sql("SELECT * FROM platform.ledger")
+    report = lab.send("again.csv", data)
+    assert report.redelivered == ["again.csv"]
+    assert (lab.sql("SELECT * FROM {validated}"), lab.sql("SELECT * FROM platform.ledger")) == before
+    assert lab.files("landing") == []
+
+
+def test_a_file_that_was_committed_but_not_put_away_is_only_put_away(bench: Make) -> None:
+    lab = bench()
+    data = HEAD + "A,2024-12-30,POS,10\n"
+    lab.send("a.csv", data)
+    (archived,) = (lab.platform.settings.home / "archive" / "lab").rglob("a.csv")
+    archived.unlink()  # as if the process had died between the commit and the move
+    lab.send("a.csv", data)
+    assert archived.read_text() == data
+    assert lab.sql("SELECT count(*) FROM {raw}") == [(1,)]
+
+
+def test_an_upsert_counts_new_updated_and_unchanged_rows(bench: Make) -> None:
+    lab = bench()
+    lab.send("1.csv", HEAD + "A,2024-01-01,POS,1\nB,2024-01-01,POS,1\nC,2024-01-01,POS,1\n")
+    (entry,) = lab.send("2.csv", HEAD + "A,2024-01-01,NEG,\nB,2024-01-01,POS,1\nD,2024-01-01,POS,1\n").entries
+    assert (entry.inserted, entry.updated, entry.unchanged) == (1, 1, 1)
+    assert lab.table("sample_id", "result") == [("A", "NEG"), ("B", "POS"), ("C", "POS"), ("D", "POS")]
+    lab.assert_nothing_lost()
+
+
+def test_a_batch_gives_the_counts_of_one_delivery_after_the_other(bench: Make, platform: Platform) -> None:
+    files = [
+        HEAD + "A,2024-01-01,POS,1\nB,2024-01-01,POS,1\n",
+        HEAD + "A,2024-01-01,NEG,1\nB,2024-01-01,POS,1\n",
+        HEAD + "A,2024-01-01,NEG,1\nC,2024-01-01,POS,1\nC,2024-01-01,NEG,1\n",
+    ]
+    together = bench()
+    for number, data in enumerate(files):
+        together.drop(f"{number}.csv", data)
+    batch = {e.file: (e.inserted, e.updated, e.unchanged, e.superseded) for e in together.load().entries}
+    apart = bench({**LAB, "name": "apart"})
+    single = {}
+    for number, data in enumerate(files):
+        (entry,) = apart.send(f"{number}.csv", data).entries
+        single[entry.file] = (entry.inserted, entry.updated, entry.unchanged, entry.superseded)
+    assert batch == single == {"0.csv": (2, 0, 0, 0), "1.csv": (0, 1, 1, 0), "2.csv": (1, 0, 1, 1)}
+    assert together.table("sample_id", "result") == apart.table("sample_id", "result")
+    together.assert_nothing_lost()
+
+
+def test_an_older_row_never_replaces_a_newer_one(bench: Make) -> None:
+    lab = bench(load={"mode": "upsert", "key": ["sample_id"], "order_by": {"column": "test_date"}})
+    lab.send("new.csv", HEAD + "A,2024-05-01,POS,1\n")
+    (entry,) = lab.send("old.csv", HEAD + "A,2024-04-01,NEG,1\nB,2024-04-01,NEG,1\n").entries
+    assert (entry.inserted, entry.superseded) == (1, 1)
+    assert lab.table("sample_id", "result") == [("A", "POS"), ("B", "NEG")]
+
+
+def test_unchanged_content_still_moves_a_row_forward_in_time(bench: Make) -> None:
+    order = {"file_name": r"(\d{4}-\d{2}-\d{2})"}
+    lab = bench(load={"mode": "upsert", "key": ["sample_id"], "order_by": order})
+    lab.send("x_2024-01-01.csv", HEAD + "A,2024-01-01,POS,1\n")
+    lab.send("x_2024-01-03.csv", HEAD + "A,2024-01-01,POS,1\nB,2024-01-01,POS,1\n")
+    lab.send("x_2024-01-02.csv", HEAD + "A,2024-01-01,NEG,1\n")
+    assert lab.table("sample_id", "result") == [("A", "POS"), ("B", "POS")]
+    lab.assert_nothing_lost()
+
+
+def test_a_key_with_missing_parts_is_still_a_key(bench: Make) -> None:
+    columns = {**LAB["columns"], "clinic": {"type": "string", "required": False}}
+    lab = bench(columns=columns, load={"mode": "upsert", "key": ["sample_id", "clinic"]})
+    head = "sample_id,test_date,result,viral_load,clinic\n"
+    lab.send("1.csv", head + "A,2024-01-01,POS,1,\nA,2024-01-01,POS,1,K\n")
+    (entry,) = lab.send("2.csv", head + "A,2024-01-01,NEG,1,\n").entries
+    assert (entry.inserted, entry.updated) == (0, 1)
+    assert lab.table("sample_id", "clinic", "result") == [("A", "K", "POS"), ("A", None, "NEG")]
+
+
+def test_an_append_keeps_every_row_but_not_the_same_file_twice(bench: Make) -> None:
+    lab = bench(load={"mode": "append"})
+    lab.send("1.csv", HEAD + "A,2024-01-01,POS,1\nA,2024-01-01,POS,1\n")
+    lab.send("2.csv", HEAD + "A,2024-01-01,POS,1\n")
+    lab.send("3.csv", HEAD + "A,2024-01-01,POS,1\n")
+    assert lab.sql("SELECT count(*) FROM {validated}") == [(3,)]
+    lab.assert_nothing_lost()
+
+
+@pytest.mark.parametrize("key", [[], ["sample_id"]])
+def test_a_snapshot_is_the_table_and_an_older_one_never_replaces_it(bench: Make, key: list[str]) -> None:
+    order = {"file_name": r"(\d{4}-\d{2}-\d{2})"}
+    lab = bench(load={"mode": "snapshot", "key": key, "order_by": order})
+    lab.send("x_2024-01-02.csv", HEAD + "A,2024-01-01,POS,1\nB,2024-01-01,POS,1\n")
+    lab.send("x_2024-01-03.csv", HEAD + "B,2024-01-01,POS,1\nC,2024-01-01,POS,1\n")
+    (entry,) = lab.send("x_2024-01-01.csv", HEAD + "Z,2024-01-01,POS,1\n").entries
+    assert (entry.status, entry.superseded) == ("superseded", 1)
+    assert [r[0] for r in lab.table("sample_id")] == ["B", "C"]
+    lab.assert_nothing_lost()
+
+
+def test_of_several_snapshots_in_one_batch_only_the_newest_is_published(bench: Make) -> None:
+    lab = bench(load={"mode": "snapshot", "order_by": {"file_name": r"(\d{4}-\d{2}-\d{2})"}})
+    lab.drop("x_2024-01-02.csv", HEAD + "B,2024-01-01,POS,1\n")
+    lab.drop("x_2024-01-01.csv", HEAD + "A,2024-01-01,POS,1\n")
+    assert {e.file[2:12]: e.status for e in lab.load().entries} == {
+        "2024-01-01": "superseded",
+        "2024-01-02": "published",
+    }
+    assert lab.table("sample_id") == [("B",)]
+
+
+def test_duplicates_can_be_quarantined_instead(bench: Make) -> None:
+    lab = bench(load={"mode": "upsert", "key": ["sample_id"], "duplicates": "quarantine"})
+    lab.send("1.csv", HEAD + "A,2024-01-01,POS,1\nA,2024-01-01,NEG,x\nB,2024-01-01,POS,1\n")
+    assert lab.table("sample_id") == [("B",)]
+    reasons = lab.sql("SELECT _row, _reasons FROM {quarantine} ORDER BY _row")
+    assert [len(r) for _, r in reasons] == [1, 2]
+    assert "more than once" in reasons[0][1][0]
+    lab.assert_nothing_lost()
+
+
+def test_a_delivery_beyond_its_limit_is_held_and_the_table_stays(bench: Make) -> None:
+    lab = bench(quality={"max_quarantined": "10%"})
+    lab.send("good.csv", HEAD + "A,2024-01-01,POS,1\n")
+    report = lab.send("bad.csv", HEAD + "B,2024-01-01,POS,1\nC,2024-01-01,what,1\n")
+    assert report.blocked
+    assert report.entries[0].status == "held"
+    assert lab.table("sample_id") == [("A",)]
+    held = lab.sql("SELECT sample_id, _reasons FROM {quarantine} ORDER BY 1")
+    assert held[0] == ("B", ["delivery: held, 1 of 2 rows (50.0%) are wrong, the contract allows 10.0%"])
+    assert len(held[1][1]) == 2
+    lab.assert_nothing_lost()
+
+
+def test_a_held_delivery_does_not_hold_up_a_good_one(bench: Make) -> None:
+    lab = bench(quality={"max_quarantined": "10%"})
+    lab.drop("bad.csv", HEAD + "C,2024-01-01,what,1\n")
+    lab.drop("good.csv", HEAD + "A,2024-01-01,POS,1\n")
+    report = lab.load()
+    assert not report.blocked
+    assert {e.file: e.status for e in report.entries} == {"bad.csv": "held", "good.csv": "published"}
+
+
+def test_a_held_delivery_is_judged_again_once_the_contract_changes(bench: Make) -> None:
+    strict = bench(quality={"max_quarantined": "10%"})
+    strict.send("a.csv", HEAD + "B,2024-01-01,POS,1\nC,2024-01-01,what,1\n")
+    assert strict.load().entries == []  # the same contract: nothing to do
+    mild = bench(quality={"max_quarantined": "60%"})
+    (entry,) = mild.load().entries
+    assert (entry.status, entry.valid, entry.quarantined) == ("published", 1, 1)
+    assert mild.sql("SELECT count(*) FROM platform.ledger") == [(1,)]
+    mild.assert_nothing_lost()
+
+
+def test_an_empty_snapshot_does_not_empty_the_table(bench: Make) -> None:
+    lab = bench(load={"mode": "snapshot"}, quality={"min_rows": 1})
+    lab.send("1.csv", HEAD + "A,2024-01-01,POS,1\n")
+    (entry,) = lab.send("2.csv", HEAD).entries
+    assert (entry.status, entry.reason) == ("held", "0 rows, the contract asks for at least 1")
+    assert lab.table("sample_id") == [("A",)]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("a.csv", b"", "empty"),
+        ("a.csv", b"\n\n", "empty"),
+        ("a.csv", b"\xff\xfe\x00\x01", "not utf-8 text"),
+        ("a.csv", b"PK\x03\x04 this is no text\x00", "NUL"),
+        ("a.csv", b"foo,bar\n1,2\n", "none of the required columns"),
+        ("a.csv", b"sample_id;test_date;result;viral_load\nA;2024-01-01;POS;1\n", "none of the required columns"),
+        ("a.csv", b"sample_id,sample_id,test_date,result\nA,B,2024-01-01,POS\n", "stands 2 times"),
+        ("a.pdf", b"%PDF", "unknown format"),
+        ("a.csv.gz", b"not gzip", "cannot be unpacked"),
+        ("a.zip", b"not zip", "not a readable zip"),
+        ("a.zip", "empty-zip", "archive is empty"),
+        ("a.csv", b'"sample_id,test_date\n', "cannot be read"),
+    ],
+)
+def test_a_file_in_which_nothing_can_be_judged_is_refused_and_stops_no_other(
+    bench: Make, name: str, data: bytes | str, reason: str
+) -> None:
+    lab = bench()
+    if data == "empty-zip":
+        buffer = io.BytesIO()
+        zipfile.ZipFile(buffer, "w").close()
+        data = buffer.getvalue()
+    lab.drop(name, data)
+    lab.drop("good.csv", HEAD + "A,2024-01-01,POS,1\n")
+    report = lab.load()
+    refused = next(e for e in report.entries if e.status == "rejected")
+    assert reason in refused.reason
+    assert lab.table("sample_id") == [("A",)]
+    assert lab.files("rejected") == [name, f"{name}.reason.txt"]
+    assert lab.files("landing") == []
+
+
+def test_a_refused_file_is_tried_again_when_it_is_sent_again(bench: Make) -> None:
+    lab = bench(source={"files": ["*.csv"]})
+    lab.send("a.txt", HEAD + "A,2024-01-01,POS,1\n")
+    assert lab.files("rejected") == ["a.txt", "a.txt.reason.txt"]
+    (entry,) = lab.send("a.csv", HEAD + "A,2024-01-01,POS,1\n").entries
+    assert entry.status == "published"
+
+
+def test_drift_is_reported_and_columns_are_found_by_name(bench: Make) -> None:
+    lab = bench(ignore=["comment"])
+    (entry,) = lab.send("a.csv", "comment,Result,sample_id,test_date,extra\n,POS,A,2024-01-01,9\n").entries
+    assert entry.drift == {
+        "missing": ["viral_load"],
+        "extra": ["extra"],
+        "renamed": ["result -> Result"],
+        "reordered": ["result", "sample_id", "test_date"],
+    }
+    assert lab.table("sample_id", "result", "viral_load") == [("A", "POS", None)]
+
+
+def _zip(**members: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in members.items():
+            archive.writestr(name.replace("__", "."), text)
+    return buffer.getvalue()
+
+
+def test_an_archive_is_taken_whole_or_not_at_all(bench: Make) -> None:
+    lab = bench()
+    good = _zip(one__csv=HEAD + "A,2024-01-01,POS,1\n", two__csv=HEAD + "B,2024-01-01,POS,1\nB,2024-01-01,NEG,1\n")
+    (entry,) = lab.send("good.zip", good).entries
+    assert (entry.rows_in, entry.valid, entry.superseded) == (3, 2, 1)
+    assert lab.sql("SELECT DISTINCT _file FROM {raw} ORDER BY 1") == [("good.zip/one.csv",), ("good.zip/two.csv",)]
+    bad = _zip(one__csv=HEAD + "C,2024-01-01,POS,1\n", two__csv="who,knows\n1,2\n")
+    (entry,) = lab.send("bad.zip", bad).entries
+    assert entry.status == "rejected"
+    assert "two.csv" in entry.reason
+    assert [r[0] for r in lab.table("sample_id")] == ["A", "B"]
+    lab.assert_nothing_lost()
+
+
+def test_a_zip_bomb_is_refused(bench: Make) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", b"0" * 50_000_000)
+    lab = bench()
+    (entry,) = lab.send("a.zip", buffer.getvalue()).entries
+    assert "zip bomb" in entry.reason
+
+
+def test_gzip_is_read_like_the_plain_file(bench: Make) -> None:
+    lab = bench()
+    lab.send("a.csv.gz", gzip.compress((HEAD + "A,2024-01-01,POS,1\n").encode()))
+    assert lab.table("sample_id") == [("A",)]
+
+
+ROWS = [("A", "2024-01-01", "POS", 1), ("B", "2024-01-02", "NEG", None)]
+NAMES = ("sample_id", "test_date", "result", "viral_load")
+
+
+def _as_json() -> bytes:
+    return json.dumps([dict(zip(NAMES, r, strict=True)) for r in ROWS]).encode()
+
+
+def _as_lines() -> bytes:
+    return b"\n".join(json.dumps(dict(zip(NAMES, r, strict=True))).encode() for r in ROWS) + b"\n"
+
+
+def _as_json5() -> bytes:
+    return (
+        b"// made by hand\n[" + b",".join(json.dumps(dict(zip(NAMES, r, strict=True))).encode() for r in ROWS) + b",]"
+    )
+
+
+def _as_parquet() -> bytes:
+    import datetime as dt
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = list(zip(*ROWS, strict=True))
+    days = [dt.date.fromisoformat(d) for d in columns[1]]
+    table = pa.table([columns[0], days, columns[2], columns[3]], names=list(NAMES))
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+def _as_xlsx() -> bytes:
+    """A minimal workbook, written by hand: a real date cell, a number, an empty cell, a blank row."""
+    sheet = """<?xml version="1.0"?><worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>
+    <row r="1">{}</row><row r="2"><c r="A2" t="inlineStr"><is><t>A</t></is></c><c r="B2" s="1"><v>45292</v></c>
+    <c r="C2" t="inlineStr"><is><t>POS</t></is></c><c r="D2"><v>1</v></c></row>
+    <row r="4"><c r="A4" t="inlineStr"><is><t>B</t></is></c><c r="B4" t="inlineStr"><is><t>2024-01-02</t></is></c>
+    <c r="C4" t="inlineStr"><is><t>NEG</t></is></c></row></sheetData></worksheet>""".format(
+        "".join(f'<c r="{c}1" t="inlineStr"><is><t>{n}</t></is></c>' for c, n in zip("ABCD", NAMES, strict=True))
+    )
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    rel = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{package}/content-types"><Default Extension="rels" '
+        'ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" '
+        'ContentType="application/xml"/></Types>',
+        "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
+        f'Type="{rel}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{rel}"><sheets><sheet name="Data" sheetId="1" r:id="r1"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
+        f'Type="{rel}/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="r2" Type="{rel}/styles" '
+        'Target="styles.xml"/></Relationships>',
+        "xl/styles.xml": f'<styleSheet xmlns="{main}"><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>',
+        "xl/worksheets/sheet1.xml": sheet,
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return buffer.getvalue()
+
+
+def _as_tsv() -> bytes:
+    return "\n".join("\t".join("" if v is None else str(v) for v in r) for r in [NAMES, *ROWS]).encode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "make"),
+    [
+        ("tsv", "a.tsv", _as_tsv),
+        ("json", "a.json", _as_json),
+        ("json", "a.jsonl", _as_lines),
+        ("json5", "a.json5", _as_json5),
+        ("parquet", "a.parquet", _as_parquet),
+        ("xlsx", "a.xlsx", _as_xlsx),
+        ("xlsx", "a.xlsx.zip", lambda: _zip(**{"a__xlsx": ""})),
+    ],
+)
+def test_every_format_gives_the_same_rows(bench: Make, kind: str, name: str, make: Callable[[], bytes]) -> None:
+    lab = bench(format={"kind": kind})
+    data = make()
+    if name.endswith("xlsx.zip"):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr("a.xlsx", _as_xlsx())
+        data = buffer.getvalue()
+    (entry,) = lab.send(name, data).entries
+    assert entry.status == "published", entry.reason
+    assert lab.sql("SELECT sample_id, test_date::VARCHAR, result, viral_load FROM {validated} ORDER BY 1") == ROWS
+    lab.assert_nothing_lost()
+
+
+def test_broken_json_lines_are_quarantined_one_by_one(bench: Make) -> None:
+    lab = bench(format={"kind": "json"})
+    (entry,) = lab.send("a.jsonl", _as_lines() + b'{"sample_id": "C", \n[1, 2]\n"text"\n').entries
+    assert (entry.rows_in, entry.valid, entry.malformed) == (5, 2, 3)
+    assert lab.sql("SELECT _text, _reasons FROM {quarantine} ORDER BY _row")[0] == (
+        '{"sample_id": "C",',
+        ["row: is not JSON"],
+    )
+    lab.assert_nothing_lost()
+
+
+def test_a_half_written_json_document_is_refused_whole(bench: Make) -> None:
+    (entry,) = bench(format={"kind": "json"}).send("a.json", _as_json()[:-20]).entries
+    assert entry.status == "rejected"
+    assert "not valid JSON" in entry.reason
+
+
+def test_unfinished_and_unmarked_files_are_left_alone(bench: Make) -> None:
+    lab = bench(source={"marker": ".done"})
+    for name in ("a.csv.part", ".hidden.csv", "b.csv"):
+        lab.drop(name, HEAD + "A,2024-01-01,POS,1\n")
+    assert lab.load().entries == []
+    lab.drop("b.csv.done", "")
+    assert [e.file for e in lab.load().entries] == ["b.csv"]
+    assert lab.files("landing") == [".hidden.csv", "a.csv.part"]
+
+
+IDENTIFIED: dict[str, Any] = {
+    **LAB,
+    "columns": {**LAB["columns"], "sample_id": {"type": "string", "role": "identifier"}},
+}
+
+
+def test_identifiers_become_keyed_pseudonyms_at_the_door(bench: Make) -> None:
+    lab = bench(Contract.model_validate(IDENTIFIED))
+    lab.send("a.csv", HEAD + " CANARY-1 ,2024-01-01,POS,1\nCANARY-2,2024-01-01,what,1\n")
+    expected = pseudonym(bytes.fromhex(KEY), "CANARY-1")
+    assert lab.table("sample_id") == [(expected,)]
+    assert (expected,) in lab.sql("SELECT sample_id FROM {raw}")
+    assert not lab.sql("SELECT 1 FROM {raw} WHERE sample_id LIKE '%CANARY%'")
+    assert lab.sql("SELECT sample_id FROM {quarantine}") == [("CANARY-2",)]  # stewards fix the original text
+
+
+def test_without_its_key_nothing_is_loaded_and_the_file_stays(bench: Make, platform: Platform) -> None:
+    lab = bench(Contract.model_validate(IDENTIFIED))
+    lab.platform = Platform(platform.settings, platform.warehouse, platform.store, EnvironmentKeys({}))
+    with pytest.raises(MissingIdentityKey, match="PLATFORM_IDENTITY_KEY_SAMPLE_ID"):
+        lab.send("a.csv", HEAD + "A,2024-01-01,POS,1\n")
+    assert lab.files("landing") == ["a.csv"]
+    assert lab.sql("SELECT count(*) FROM platform.ledger") == [(0,)]
+
+
+def test_weeks_are_iso_weeks(bench: Make) -> None:
+    columns = {**LAB["columns"], "test_date": {"type": "date", "format": "%Y-%m-%d"}}
+    lab = bench(columns=columns, partition={"by": "test_date", "unit": "iso_week"})
+    lab.send("a.csv", HEAD + "A,2024-12-30,POS,1\nB,2027-01-01,POS,1\n")
+    assert lab.table("sample_id", "_partition") == [("A", "2025-W01"), ("B", "2026-W53")]
+
+
+def test_a_key_is_unique_in_the_whole_table_even_across_weeks(bench: Make) -> None:
+    lab = bench(partition={"by": "test_date", "unit": "iso_week"})
+    lab.send("a.csv", HEAD + "A,2024-12-29,POS,1\n")
+    lab.send("b.csv", HEAD + "A,2024-12-30,POS,1\n")
+    assert lab.table("sample_id", "_partition") == [("A", "2025-W01")]
+
+
+def test_a_new_column_of_the_contract_is_added_to_the_table(bench: Make) -> None:
+    bench().send("a.csv", HEAD + "A,2024-01-01,POS,1\n")
+    wider = bench(columns={**LAB["columns"], "clinic": {"type": "string", "optional": True}})
+    wider.send("b.csv", "sample_id,test_date,result,viral_load,clinic\nB,2024-01-01,POS,1,K\n")
+    assert wider.table("sample_id", "clinic") == [("A", None), ("B", "K")]
