@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from platform_assets.stewardship.erasure_requests import Request
 from platform_assets.stewardship.scan import Found
 from resources.object_store import ObjectStore
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FOLDER = "erasure/certificates"
 WORDS = {
@@ -65,6 +68,26 @@ def read_all(store: ObjectStore) -> list[dict[str, Any]]:
             with store.open(stored.name) as file:
                 found.append(json.load(file))
     return sorted(found, key=lambda d: str(d["finished_at"]))
+
+
+def deletion_log(store: ObjectStore) -> pd.DataFrame:
+    """One line per certificate, newest first."""
+    import pandas as pd
+
+    lines = [
+        {
+            "request": c["request"],
+            "finished_at": c["finished_at"],
+            "datasets": ", ".join(c["datasets"]),
+            "subjects": len(c["subjects"]),
+            **c["found_and_removed"],
+            "requested_by": c["requested_by"],
+            "approved_by": c["approved_by"],
+            "ground": c["ground"],
+        }
+        for c in reversed(read_all(store))
+    ]
+    return pd.DataFrame(lines)
 
 
 def as_text(document: dict[str, Any]) -> str:

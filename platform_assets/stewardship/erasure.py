@@ -353,3 +353,11 @@ def _in_use(path: Path) -> bool:
         except OSError:
             continue
     return False
+
+
+if __name__ == "__main__":
+    import sys
+
+    from platform_assets.stewardship.erasure_command import main
+
+    sys.exit(main())

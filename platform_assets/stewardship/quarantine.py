@@ -24,7 +24,7 @@ from platform_assets.stewardship.access import Permission, User
 from platform_assets.stewardship.audit import AuditLog
 from platform_assets.stewardship.judging import judge
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, literal, quoted
+from resources.warehouse import Warehouse, literal, quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb
@@ -135,6 +135,12 @@ class Desk:
                 "SELECT _delivery AS delivery, _file AS file, unnest(_reasons) AS reason "
                 f"FROM ({self._open_sql()})) GROUP BY ALL ORDER BY rows DESC, delivery, reason"
             ).fetchdf()
+
+    def open_rows(self) -> int:
+        """How many rows are open."""
+        self.user.require(Permission.SEE_STATUS)
+        with self._connection() as connection:
+            return int(scalar(connection, f"SELECT count(*) FROM ({self._open_sql()})"))
 
     def rows(
         self, *, delivery: str | None = None, rule: str | None = None, limit: int = 1000, offset: int = 0
