@@ -21,9 +21,9 @@ def show(frame: Frame) -> None:
             name = uploads.safe_name(file.name)
             st.text(name)
             names = sorted(frame.office.contracts)
-            fits = uploads.fitting(frame.office, name) or names
-            dataset = st.selectbox("Dataset", names, index=names.index(fits[0]), key=f"dataset{number}{name}")
             data = file.getvalue()
+            fits = uploads.fitting(frame.office, name, data[:65_536]) or names
+            dataset = st.selectbox("Dataset", names, index=names.index(fits[0]), key=f"dataset{number}{name}")
             _report(uploads.check(frame.office, dataset, name, data, frame.user))
             ready.append((dataset, name, data))
     if ready and st.button(f"Send {len(ready)} file(s)", type="primary"):

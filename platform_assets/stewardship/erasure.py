@@ -272,7 +272,7 @@ class Eraser:
                 database.execute("VACUUM")
 
     def _clear_caches(self) -> None:
-        shutil.rmtree(self.warehouse.home / "expressions", ignore_errors=True)
+        # compiled contracts hold no values (they are searched like everything else); scratch may
         for folder in self.warehouse.scratch.iterdir() if self.warehouse.scratch.exists() else []:
             owner = folder.name.split("-")[0]
             if owner.isdigit() and not _alive(int(owner)):

@@ -11,9 +11,12 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from platform_assets.contracts.model import Contract
+from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest.deliveries import UNFINISHED, landing_folder, open_delivery
+from platform_assets.ingest.header import decode_header, header_names, match_header
 from platform_assets.ingest.ledger import Entry
+from platform_assets.ingest.scan import BOM
+from platform_assets.ingest.staged import FileRejected
 from platform_assets.stewardship.access import Permission, User
 from platform_assets.stewardship.judging import expression_of, view_staged
 from platform_assets.stewardship.office import Office
@@ -58,15 +61,32 @@ def safe_name(name: str) -> str:
     return clean
 
 
-def fitting(office: Office, name: str) -> list[str]:
-    """Datasets whose file-name patterns fit `name`, the most particular pattern first."""
+def fitting(office: Office, name: str, head: bytes) -> list[str]:
+    """Datasets that a file of this name may be for; those whose columns stand in its first bytes come first."""
     found = []
     for contract in office.contracts.values():
-        patterns = [p for p in contract.source.files if fnmatch.fnmatch(name, p)]
-        formats = [p for f in contract.format for p in f.patterns if fnmatch.fnmatch(name.lower(), p.lower())]
-        if patterns and formats:
-            found.append((-max(map(len, patterns)), contract.name))
+        if not any(fnmatch.fnmatch(name, p) for p in contract.source.files):
+            continue
+        scores = [_columns_found(contract, fmt, head) for fmt in contract.format if _has_name(fmt, name)]
+        if scores:
+            found.append((-max(scores), contract.name))
     return [dataset for _, dataset in sorted(found)]
+
+
+def _has_name(fmt: FileFormat, name: str) -> bool:
+    return any(fnmatch.fnmatch(name.lower(), pattern.lower()) for pattern in fmt.patterns)
+
+
+def _columns_found(contract: Contract, fmt: FileFormat, head: bytes) -> float:
+    """Share of the contract's columns that the first line names."""
+    if fmt.kind not in ("csv", "tsv") or not fmt.header:
+        return 0.0
+    line = head.removeprefix(BOM).split(b"\n", 1)[0].rstrip(b"\r")
+    try:
+        header = match_header(header_names(decode_header(line, fmt), fmt), contract, fmt)
+    except FileRejected:
+        return 0.0
+    return len(header.positions) / len(contract.file_columns)
 
 
 def check(office: Office, dataset: str, name: str, data: bytes, user: User) -> Check:

@@ -175,7 +175,7 @@ def test_a_hundred_subjects_are_gone_from_every_byte(place: Place) -> None:
     assert len(places_of(place.home, ["PATIENT-00001"])["PATIENT-00001"]) == 1
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", ["count", "files", "tables", "compact", "certificate"])
 def test_a_crash_at_any_step_and_another_run_end_in_the_same_state(place: Place, step: str) -> None:
     place.deliver("week1.csv", "A-1,PATIENT-77,north,2024-01-01,NEG,", "A-2,PATIENT-78,north,2024-01-02,NEG,")
     place.deliver("week2.csv", "A-3,PATIENT-77,north,2024-13-03,NEG,")
