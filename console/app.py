@@ -1,4 +1,4 @@
-"""Entry point: ``streamlit run console/app.py --server.address 127.0.0.1``. Login, navigation, and who is here."""
+"""Entry point of Streamlit (``python -m console`` starts it). Login, navigation, and who is here."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from console.pages import about, audit, datasets, deliveries, erasure, quarantin
 from platform_assets.stewardship.access import AccessDenied, Permission, User
 from platform_assets.stewardship.office import Office
 
+# page -> what shows it, the permission that it takes (the page asks again, and so does all that it calls), its sign
 PAGES: dict[str, tuple[Callable[[frame.Frame], None], Permission | None, str]] = {
     "Start": (start.show, Permission.SEE_STATUS, ":material/home:"),
     "Upload": (upload.show, Permission.UPLOAD, ":material/upload_file:"),
@@ -27,7 +28,6 @@ PAGES: dict[str, tuple[Callable[[frame.Frame], None], Permission | None, str]] =
     "Audit": (audit.show, Permission.SEE_AUDIT, ":material/history:"),
     "About": (about.show, None, ":material/info:"),
 }
-"""Page -> what shows it, the permission that it takes (the page asks again, and so does all that it calls), its sign."""
 
 
 @st.cache_resource

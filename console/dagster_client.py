@@ -115,14 +115,15 @@ class Client:
         found = self.query(
             "query($id: ID!, $c: String) { logsForRun(runId: $id, afterCursor: $c, limit: 500) { ... on EventConnection { cursor"
             " events { __typename ... on MessageEvent { message level }"
-            " ... on ExecutionStepFailureEvent { error { message } } ... on RunFailureEvent { error { message } } } } } }",
+            " ... on ExecutionStepFailureEvent { error { message causes { message } } } } } } }",
             id=run_id,
             c=cursor,
         )["logsForRun"]
         lines = []
         for event in found.get("events", []):
-            error = (event.get("error") or {}).get("message") or ""
-            text = "\n".join(filter(None, [event.get("message"), error]))
+            error = event.get("error") or {}
+            reasons = [c["message"] for c in reversed(error.get("causes") or [])] or [error.get("message") or ""]
+            text = "\n".join(filter(None, [event.get("message"), *reasons]))
             if text:
                 lines.append((event.get("level") or "INFO", text))
         return lines, found.get("cursor")

@@ -71,7 +71,7 @@ def _follow(frame: Frame, run_id: str) -> None:
         errors = [text for level, text in lines if level == "ERROR"]
         if errors:
             st.error("The run failed. What Dagster and the script say:")
-            st.code("\n\n".join(errors[:3]), language=None)
+            st.code("\n\n".join(errors[:3]), language=None, wrap_lines=True)
         with st.expander("Log", expanded=run.status not in DONE):
             st.code(
                 "\n".join(text for level, text in lines if level != "DEBUG")[-20_000:] or "nothing yet", language=None

@@ -86,9 +86,7 @@ def console_at(
     """The console; its address."""
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "streamlit", "run", str(REPOSITORY / "console" / "app.py")]
-    command += ["--server.address", "127.0.0.1", "--server.port", str(port), "--server.headless", "true"]
-    command += ["--browser.gatherUsageStats", "false", "--server.fileWatcherType", "none"]
+    command = [sys.executable, "-m", "console", str(port)]
     with process(command, environment, f"{url}/_stcore/health", log, cwd):
         yield url
 

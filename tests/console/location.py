@@ -6,6 +6,11 @@ from platform_assets.contracts.files import read_contracts
 from platform_assets.definitions import build_definitions
 from platform_assets.stewardship import jobs
 
-_base = build_definitions()
-_wired = "erase" in {job.name for job in _base.jobs or []}
-defs = _base if _wired else Definitions.merge(_base, jobs.definitions(read_contracts()))
+
+def _definitions() -> Definitions:
+    platform = build_definitions()
+    wired = "erase" in {job.name for job in platform.jobs or []}
+    return platform if wired else Definitions.merge(platform, jobs.definitions(read_contracts()))
+
+
+defs = _definitions()
