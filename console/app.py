@@ -15,6 +15,9 @@ from console.pages import about, audit, datasets, deliveries, erasure, quarantin
 from platform_assets.stewardship.access import AccessDenied, Permission, User
 from platform_assets.stewardship.office import Office
 
+NO_EXPORT = "<style>[data-testid='stElementToolbarButton']:has([aria-label*='ownload']) {display: none}</style>"
+"""Hides the grids' own export: it writes a cell that begins with = as a formula. The console's download buttons do not."""
+
 # page -> what shows it, the permission that it takes (the page asks again, and so does all that it calls), its sign
 PAGES: dict[str, tuple[Callable[[frame.Frame], None], Permission | None, str]] = {
     "Start": (start.show, Permission.SEE_STATUS, ":material/home:"),
@@ -49,6 +52,7 @@ def main() -> None:
         if st.button("Log in", type="primary"):
             st.login()
         st.stop()
+    st.html(NO_EXPORT)
     who_is_here(user)
     here = frame.Frame(office(), user)
     shown = [
@@ -68,7 +72,7 @@ def who_is_here(user: User) -> None:
         if user.laptop:
             st.warning("No login: whoever uses this machine may do everything. The console serves 127.0.0.1 only.")
         else:
-            st.caption(frame.plain(", ".join(sorted(user.roles)) or "no role: ask for one"))
+            st.write(frame.plain(", ".join(sorted(user.roles)) or "no role: ask for one"))
             if st.button("Log out"):
                 st.logout()
 

@@ -50,8 +50,12 @@ class Frame:
     dagster: Client = field(default_factory=Client)
 
     def dataset(self, label: str = "Dataset", key: str | None = None) -> str:
-        """Let the user choose a dataset."""
-        return str(st.selectbox(label, sorted(self.office.contracts), key=key))
+        """Let the user choose a dataset; other pages begin with the same one."""
+        names = sorted(self.office.contracts)
+        last = st.session_state.get("dataset")
+        chosen = str(st.selectbox(label, names, index=names.index(last) if last in names else 0, key=key))
+        st.session_state["dataset"] = chosen
+        return chosen
 
 
 def current_user() -> User | None:

@@ -40,12 +40,12 @@ def _ask(frame: Frame) -> None:
                 *identifying_columns(contract),
                 *(n for n, c in contract.file_columns.items() if c.type in TEMPORAL),
             ]
-            st.caption(
+            st.write(
                 "One identifier alone erases the person wherever that number is known; with a date, that record only."
             )
             cells = {n: st.text_input(n, key=f"ask-{dataset}-{n}-{version}").strip() for n in names}
         with uploaded:
-            st.caption("The header names columns of the dataset; one line per record or person.")
+            st.write("The header names columns of the dataset; one line per record or person.")
             file = st.file_uploader("Request as CSV", type="csv", key=f"request-{version}")
         ground = st.text_input("Ground (stands in the certificate; no names)", key=f"ground-{version}")
         given = {n: v for n, v in cells.items() if v}

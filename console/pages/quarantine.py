@@ -8,7 +8,8 @@ import streamlit as st
 
 from console.frame import Frame, done, told
 from platform_assets.stewardship.access import Permission
-from platform_assets.stewardship.quarantine import HELD, Desk, Fix, RowKey
+from platform_assets.stewardship.quarantine import HELD, Desk, Fix
+from platform_assets.stewardship.quarantine_tables import RowKey
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,7 @@ def show(frame: Frame) -> None:
     if counts.empty:
         st.success("Nothing waits in quarantine.")
         return
-    st.dataframe(counts, hide_index=True, height=180)
+    st.dataframe(counts, hide_index=True, height=180 if len(counts) > 4 else "auto")
     left, right = st.columns(2)
     files = dict(zip(counts["delivery"], counts["file"], strict=True))
     delivery = left.selectbox(

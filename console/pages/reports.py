@@ -31,7 +31,7 @@ def show(frame: Frame) -> None:
     assert columns is not None
     date, laboratory, result = columns
     st.subheader("Surveillance report")
-    st.caption("Tests by ISO week, laboratory and result. Counts of 1 to 7 are not shown; others are rounded to 5.")
+    st.write("Tests by ISO week, laboratory and result. Counts of 1 to 7 are not shown; others are rounded to 5.")
     report = surveillance_report(table, date=date, laboratory=laboratory, result=result)
     st.dataframe(report, hide_index=True)
     st.download_button("Download the surveillance report", csv_bytes(report), f"{dataset}_surveillance.csv", "text/csv")
@@ -40,7 +40,7 @@ def show(frame: Frame) -> None:
     st.subheader("Final export")
     with told():
         rows = final_export(own_rows(frame.user, contract, table), date)
-        st.caption(f"{len(rows):,} rows, newest first" + (f", of {frame.user.scope}" if frame.user.scope else ""))
+        st.write(f"{len(rows):,} rows, newest first" + (f", of {frame.user.scope}" if frame.user.scope else ""))
         st.dataframe(rows.head(SHOWN), hide_index=True)
         if st.download_button("Download the final export", csv_bytes(rows), f"{dataset}_final_export.csv", "text/csv"):
             frame.office.audit.record(

@@ -164,7 +164,7 @@ class _Load:
 
     def _open(self, waiting: list[tuple[StoredObject, str]]) -> list[Delivery]:
         """Deliveries in the order of loading: oldest first. Those loaded before are put away and left out."""
-        from platform_assets.stewardship.quarantine import fixes_in_time
+        from platform_assets.stewardship.quarantine_tables import fixes_in_time, sent_on
 
         opened: dict[str, Delivery] = {}
         for found, held in waiting:
@@ -182,10 +182,17 @@ class _Load:
             if fix in opened:
                 opened[fix].is_fix, opened[fix].as_of = True, as_of or opened[fix].as_of
         known = {e.delivery: e for e in ledger.read(self.connection, self.contract.name, deliveries=opened)}
+        sent_on_before = sent_on(self.warehouse, self.connection, self.contract.name)
         fresh = []
         for delivery in opened.values():
             entry = known.get(delivery.id)
-            if entry and entry.status in ("published", "superseded"):
+            sent = (
+                entry
+                and entry.status == "held"
+                and self.contract.load.mode == "append"
+                and delivery.id in sent_on_before
+            )
+            if entry and (sent or entry.status in ("published", "superseded")):
                 self._forget(delivery)
                 continue
             delivery.held_before |= entry is not None and entry.status == "held"

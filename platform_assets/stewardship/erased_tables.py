@@ -10,7 +10,7 @@ from platform_assets.ingest import ledger
 from platform_assets.ingest.tables import Tables
 from platform_assets.stewardship import erased
 from platform_assets.stewardship.judging import view_staged
-from platform_assets.stewardship.quarantine import STAGED
+from platform_assets.stewardship.quarantine_tables import STAGED
 from platform_assets.stewardship.targets import Tombstone
 from platform_assets.stewardship.tombstones import Marks
 from resources.identity import IdentityKeys

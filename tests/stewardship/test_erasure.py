@@ -19,7 +19,8 @@ from platform_assets.ingest import ledger, quality
 from platform_assets.stewardship.access import AccessDenied
 from platform_assets.stewardship.erasure import STEPS, ErasureIncomplete
 from platform_assets.stewardship.erasure_requests import RequestError
-from platform_assets.stewardship.quarantine import Fix, RowKey
+from platform_assets.stewardship.quarantine import Fix
+from platform_assets.stewardship.quarantine_tables import RowKey
 from platform_assets.stewardship.targets import MalformedRequest, Target, read_csv
 from tests.stewardship.erasing import approved, erase, eraser, places_of, record, subject
 from tests.stewardship.place import ANALYST, SECOND, STEWARD, Place, lab_contract
