@@ -64,6 +64,15 @@ def stage(path: Path, number: int, contract: Contract, fmt: FileFormat, folder: 
     return writer.close(), header
 
 
+def rows_as_written(path: Path, fmt: FileFormat, width: int) -> Iterator[tuple[int, str]]:
+    """(row, text without its line end) of every row of a file, the header too, numbered as `stage` numbers them."""
+    lines = _Lines(path, fmt.encoding)
+    if fmt.header:
+        yield 1, next((line for line in lines if line.strip()), "")
+    for row, (text, _, _) in enumerate(_records(lines, fmt, width), start=2 if fmt.header else 1):
+        yield row, text
+
+
 class _Lines:
     """Lines of a file without their ends; bytes that cannot be decoded stay visible as surrogates. Bounded memory per chunk.
 

@@ -82,8 +82,8 @@ def load_dataset(
     with warehouse.lock(f"load-{contract.name}"), warehouse.connect() as connection:
         with warehouse.write(connection):
             ledger.ensure(warehouse, connection)
-        waiting = [(o, False) for o in complete_files(store, contract, settle_seconds=settle_seconds)]
-        waiting += [(o, True) for o in _held_under_another_contract(connection, store, contract)]
+        waiting = [(o, "") for o in complete_files(store, contract, settle_seconds=settle_seconds)]
+        waiting += _held_under_another_contract(connection, store, contract)
         if waiting:
             folder = warehouse.wait_for_scratch()
             try:
@@ -96,13 +96,14 @@ def load_dataset(
 
 def _held_under_another_contract(
     connection: duckdb.DuckDBPyConnection, store: ObjectStore, contract: Contract
-) -> list[StoredObject]:
-    """Held deliveries are judged again, from the archive, once the contract has changed."""
+) -> list[tuple[StoredObject, str]]:
+    """Held deliveries are judged again, from the archive, once the contract has changed: the file, and its hash as it came
+    (rows may have been erased from it since)."""
     found = []
     for entry in ledger.read(connection, contract.name, status="held"):
         archived = store.stat(archive_name(contract.name, entry.delivery, entry.file))
         if entry.contract != contract.hash and archived:
-            found.append(archived)
+            found.append((archived, entry.sha256))
     return found
 
 
@@ -119,22 +120,33 @@ class _Load:
     log: Log
     report: LoadReport
     loaded_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC).replace(tzinfo=None))
+    keys: IdentityKeys = field(init=False)
 
-    def run(self, waiting: list[tuple[StoredObject, bool]], keys: IdentityKeys) -> None:
-        name = self.contract.name
+    def run(self, waiting: list[tuple[StoredObject, str]], keys: IdentityKeys) -> None:
+        from platform_assets.stewardship.tombstones import hide_erased
+
+        name, self.keys = self.contract.name, keys
         self.log(f"{name}: {len(waiting)} file(s) waiting, {sum(o.size for o, _ in waiting) / 1e6:,.1f} MB")
         deliveries = self._open(waiting)
         if not deliveries:
             return
         purposes = set(self.contract.identifiers.values())
-        for variable, value in session_variables(keys.for_files([d.sha256 for d in deliveries]), purposes).items():
+        keys = keys.for_files([d.sha256 for d in deliveries])
+        for variable, value in session_variables(keys, purposes).items():
             self.connection.execute(f"SET VARIABLE {variable} = $1", [value])
         expression = compiled(self.contract, today(), self.warehouse.home / "expressions")
         clock = time.monotonic()
         batch, drift = stage(self.connection, self.contract, deliveries, self.folder, self._entry)
         self.log(f"{name}: {sum(sum(s.rows.values()) for s in batch.staged):,} rows read, now judged")
         with self.warehouse.write(self.connection):
-            publish(self.warehouse, self.connection, self.contract, expression, batch)
+            publish(
+                self.warehouse,
+                self.connection,
+                self.contract,
+                expression,
+                batch,
+                lambda: hide_erased(self.warehouse, self.connection, self.contract, keys, self.store),
+            )
             rejected = {d.id: self._entry(d, "rejected", d.rejected) for d in deliveries if d.rejected}
             entries = [*batch.entries.values(), *rejected.values()]
             for entry in entries:
@@ -150,9 +162,9 @@ class _Load:
         for entry in entries:
             self.log(f"{name}: {describe(entry)}")
 
-    def _open(self, waiting: list[tuple[StoredObject, bool]]) -> list[Delivery]:
+    def _open(self, waiting: list[tuple[StoredObject, str]]) -> list[Delivery]:
         """Deliveries in the order of loading: oldest first. Those loaded before are put away and left out."""
-        from platform_assets.stewardship.quarantine import fixes_in_time
+        from platform_assets.stewardship.quarantine_tables import fixes_in_time, sent_on
 
         opened: dict[str, Delivery] = {}
         for found, held in waiting:
@@ -160,7 +172,8 @@ class _Load:
             if delivery is None:
                 self.log(f"{self.contract.name}: {found.basename} is still being written, left for the next run")
                 continue
-            delivery.held_before = held
+            if held:
+                delivery.held_before, delivery.sha256 = True, held
             if delivery.id in opened:
                 self._forget(delivery)
             else:
@@ -169,10 +182,17 @@ class _Load:
             if fix in opened:
                 opened[fix].is_fix, opened[fix].as_of = True, as_of or opened[fix].as_of
         known = {e.delivery: e for e in ledger.read(self.connection, self.contract.name, deliveries=opened)}
+        sent_on_before = sent_on(self.warehouse, self.connection, self.contract.name)
         fresh = []
         for delivery in opened.values():
             entry = known.get(delivery.id)
-            if entry and entry.status in ("published", "superseded"):
+            sent = (
+                entry
+                and entry.status == "held"
+                and self.contract.load.mode == "append"
+                and delivery.id in sent_on_before
+            )
+            if entry and (sent or entry.status in ("published", "superseded")):
                 self._forget(delivery)
                 continue
             delivery.held_before |= entry is not None and entry.status == "held"
@@ -219,8 +239,13 @@ class _Load:
                 self._move(delivery, archive_name(self.contract.name, delivery.id, delivery.file))
 
     def _move(self, delivery: Delivery, target: str) -> None:
-        if delivery.object.name != target:
-            self.store.move(delivery.object.name, target)
+        from platform_assets.stewardship.redaction import put_away_without_erased
+
+        source = delivery.object.name
+        if source != target:
+            keys = self.keys.for_files([delivery.sha256])
+            if not put_away_without_erased(self.warehouse, self.store, self.contract, keys, source, target):
+                self.store.move(source, target)
             self._clear_marker(delivery)
 
     def _clear(self, delivery: Delivery) -> None:

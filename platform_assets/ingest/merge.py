@@ -22,7 +22,7 @@ def into_table(
     """Change `tables.validated` by the rows of the view `valid`, and count what happened in `entries`."""
     for entry in entries.values():
         if entry.status == "published":
-            entry.valid = entry.inserted = entry.rows_in - entry.quarantined
+            entry.valid = entry.inserted = entry.rows_in - entry.quarantined - entry.superseded
     published = [e for e in entries.values() if e.status == "published"]
     if not published:
         return

@@ -6,7 +6,7 @@ batch had been loaded one delivery after the other, whatever came together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,16 +45,21 @@ def publish(
     contract: Contract,
     compiled: CompiledContract,
     batch: Batch,
+    hide_erased: Callable[[], Mapping[int, tuple[int, int]]] = dict,
 ) -> None:
-    """Write the batch."""
+    """Write the batch.
+
+    `hide_erased` takes rows of erased subjects out of what is staged; it returns, per member, the rows and lines it took.
+    """
     tables = Tables(contract)
     tables.ensure(warehouse, connection)
     _register(connection, batch, tables)
+    erased = hide_erased()
     connection.execute(f"CREATE OR REPLACE TEMP TABLE wrong AS {compiled.judged}")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW typed_rows AS {derived.filled(contract, compiled.typed)}")
     if contract.load.duplicates == "quarantine":
         _quarantine_duplicates(connection, contract)
-    _count(connection, batch)
+    _count(connection, batch, erased)
     _hold(batch, contract)
     if contract.load.mode == "snapshot":
         _keep_newest(connection, contract, batch, tables)
@@ -104,14 +109,19 @@ def _quarantine_duplicates(connection: duckdb.DuckDBPyConnection, contract: Cont
     )
 
 
-def _count(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
-    """Rows in, malformed and quarantined of every delivery. Rows in come from the readers, not from what is found afterwards."""
+def _count(connection: duckdb.DuckDBPyConnection, batch: Batch, erased: Mapping[int, tuple[int, int]]) -> None:
+    """Rows in, malformed and quarantined of every delivery. Rows in come from the readers, not from what is found afterwards.
+
+    Rows of erased subjects count as superseded.
+    """
     wrong = dict(connection.execute("SELECT _file, count(*) FROM wrong GROUP BY _file").fetchall())
     for part in batch.staged:
         for number, rows in part.rows.items():
             entry = batch.entries[batch.members[number][0]]
-            malformed = part.broken_rows.get(number, 0)
-            entry.rows_in += rows + malformed
+            erased_rows, erased_lines = erased.get(number, (0, 0))
+            malformed = part.broken_rows.get(number, 0) - erased_lines
+            entry.rows_in += rows + malformed + erased_lines
+            entry.superseded += erased_rows + erased_lines
             entry.malformed += malformed
             entry.quarantined += wrong.get(number, 0) + malformed
 
@@ -131,7 +141,7 @@ def _hold(batch: Batch, contract: Contract) -> None:
             )
         else:
             continue
-        entry.status, entry.quarantined = "held", entry.rows_in
+        entry.status, entry.quarantined = "held", entry.rows_in - entry.superseded
 
 
 def _keep_newest(connection: duckdb.DuckDBPyConnection, contract: Contract, batch: Batch, tables: Tables) -> None:

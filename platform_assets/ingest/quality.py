@@ -16,6 +16,7 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest import ledger
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.tables import Tables
+from platform_assets.stewardship import erased
 from resources.warehouse import quoted, scalar
 
 if TYPE_CHECKING:
@@ -106,11 +107,14 @@ def _row_conservation(
             [ids],
         ).fetchall()
         found[layer] = dict(counted)
+    gone = erased.counts(connection, tables.name)
     problems = [{"file": e.file, "problem": "the ledger does not add up"} for e in taken if not e.conserved]
     for entry in last:
         if entry.status == "rejected":
             continue
-        raw, quarantined = (found[layer].get(entry.delivery, 0) for layer in ("raw", "quarantine"))
+        left = gone.get(entry.delivery, erased.Erased())
+        raw = found["raw"].get(entry.delivery, 0) + left.raw
+        quarantined = found["quarantine"].get(entry.delivery, 0) + left.quarantine
         if raw != entry.rows_in - entry.malformed:
             problems.append(
                 {"file": entry.file, "problem": f"{raw} raw rows, {entry.rows_in - entry.malformed} expected"}
@@ -119,7 +123,7 @@ def _row_conservation(
             problems.append(
                 {"file": entry.file, "problem": f"{quarantined} quarantined rows, {entry.quarantined} expected"}
             )
-    expected = sum(e.inserted - e.removed for e in taken)
+    expected = sum(e.inserted - e.removed for e in taken) - sum(e.validated for e in gone.values())
     if rows != expected:
         problems.append({"file": "(all)", "problem": f"the table has {rows} rows, the ledger adds up to {expected}"})
     totals = {name: sum(getattr(e, name) for e in last) for name in ("rows_in", "valid", "quarantined", "superseded")}

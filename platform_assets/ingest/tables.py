@@ -31,6 +31,7 @@ class Tables:
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
+        self.name = contract.name
         self.raw = f"raw.{contract.name}"
         self.validated = f"validated.{contract.name}"
         self.quarantine = f"quarantine.{contract.name}"

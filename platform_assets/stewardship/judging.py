@@ -29,16 +29,26 @@ def stage_rows(connection: duckdb.DuckDBPyConnection, contract: Contract, rows: 
     """Make `rows` the temporary table `staged` that the compiled contract reads; `_row` is the place in `rows`."""
     columns = list(contract.file_columns)
     listed = ", ".join(f"unnest(?::VARCHAR[]) AS {quoted(c)}" for c in columns)
-    for kind in ("VIEW", "TABLE"):
-        found = connection.execute(
-            f"SELECT 1 FROM duckdb_{kind.lower()}s() WHERE {kind.lower()}_name = 'staged' AND database_name = 'temp'"
-        ).fetchone()
-        if found:
-            connection.execute(f"DROP {kind} temp.staged")
+    _drop_staged(connection)
     connection.execute(
         f"CREATE TEMP TABLE staged AS SELECT {listed}, 0::BIGINT AS _file, unnest(?::BIGINT[]) AS _row",
         [*([row.get(c) for row in rows] for c in columns), list(range(len(rows)))],
     )
+
+
+def view_staged(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Make the rows of `sql` the relation `staged` that the compiled contract reads."""
+    _drop_staged(connection)
+    connection.execute(f"CREATE TEMP VIEW staged AS {sql}")
+
+
+def _drop_staged(connection: duckdb.DuckDBPyConnection) -> None:
+    for kind in ("view", "table"):
+        found = connection.execute(
+            f"SELECT 1 FROM duckdb_{kind}s() WHERE {kind}_name = 'staged' AND database_name = 'temp'"
+        ).fetchone()
+        if found:
+            connection.execute(f"DROP {kind} temp.staged")
 
 
 def judge(

@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import ledger
@@ -23,51 +23,28 @@ from platform_assets.stewardship import fix_files
 from platform_assets.stewardship.access import Permission, User
 from platform_assets.stewardship.audit import AuditLog
 from platform_assets.stewardship.judging import judge
+from platform_assets.stewardship.quarantine_tables import (
+    ACTION_COLUMNS,
+    ACTIONS,
+    STAGED,
+    STAGED_COLUMNS,
+    RowKey,
+    ensure,
+    insert,
+)
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, literal, quoted
+from resources.warehouse import Warehouse, literal, quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-ACTIONS = "platform.quarantine_actions"
-ACTION_COLUMNS = {
-    "dataset": "VARCHAR",
-    "delivery": "VARCHAR",
-    "file": "VARCHAR",
-    "row": "BIGINT",
-    "action": "VARCHAR",
-    "reason": "VARCHAR",
-    "acted_by": "VARCHAR",
-    "acted_at": "TIMESTAMP",
-    "fix_file": "VARCHAR",
-    "fix_delivery": "VARCHAR",
-    "fix_row": "BIGINT",
-}
-STAGED = "platform.staged_fixes"
-STAGED_COLUMNS = {
-    "dataset": "VARCHAR",
-    "delivery": "VARCHAR",
-    "file": "VARCHAR",
-    "row": "BIGINT",
-    "fixed": "VARCHAR",
-    "acted_by": "VARCHAR",
-    "acted_at": "TIMESTAMP",
-}
 HELD = "delivery: held"
 CLOSED = ("resubmitted", "dismissed")
 
 
 class QuarantineError(ValueError):
     """What was asked does not fit the rows; the message says what to do."""
-
-
-class RowKey(NamedTuple):
-    """A quarantined row."""
-
-    delivery: str
-    file: str
-    row: int
 
 
 @dataclass(frozen=True)
@@ -86,28 +63,6 @@ class Resubmission:
     sent: int = 0
     still_wrong: dict[RowKey, list[str]] = field(default_factory=dict)
     """Staged rows that still break a rule: they stay staged."""
-
-
-def ensure(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the tables of this module where they are not there yet."""
-    ledger.ensure(warehouse, connection)
-    warehouse.ensure_table(connection, ACTIONS, ACTION_COLUMNS)
-    warehouse.ensure_table(connection, STAGED, STAGED_COLUMNS)
-
-
-def fixes_in_time(
-    warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, dataset: str
-) -> dict[str, dt.datetime | None]:
-    """For ingest: deliveries that are stewards' fixes -> the place in time of what they mend."""
-    if not warehouse.columns(connection, ACTIONS):
-        return {}
-    found = connection.execute(
-        f"SELECT a.fix_delivery, max(l.as_of) FROM {ACTIONS} a LEFT JOIN {ledger.TABLE} l "
-        "ON l.dataset = a.dataset AND l.delivery = a.delivery "
-        "WHERE a.dataset = ? AND a.action = 'resubmitted' GROUP BY 1",
-        [dataset],
-    ).fetchall()
-    return dict(found)
 
 
 class Desk:
@@ -135,6 +90,12 @@ class Desk:
                 "SELECT _delivery AS delivery, _file AS file, unnest(_reasons) AS reason "
                 f"FROM ({self._open_sql()})) GROUP BY ALL ORDER BY rows DESC, delivery, reason"
             ).fetchdf()
+
+    def open_rows(self) -> int:
+        """How many rows are open."""
+        self.user.require(Permission.SEE_STATUS)
+        with self._connection() as connection:
+            return int(scalar(connection, f"SELECT count(*) FROM ({self._open_sql()})"))
 
     def rows(
         self, *, delivery: str | None = None, rule: str | None = None, limit: int = 1000, offset: int = 0
@@ -196,7 +157,7 @@ class Desk:
             with self.warehouse.write(connection):
                 self._forget_staged(connection, [f.key for f in fixes])
                 now = _now()
-                _insert(
+                insert(
                     connection,
                     STAGED,
                     STAGED_COLUMNS,
@@ -399,7 +360,7 @@ class Desk:
             (self.contract.name, *key, action, reason, self.user.name, now, file, delivery, first + n if sent else None)
             for n, key in enumerate(keys)
         ]
-        _insert(connection, ACTIONS, ACTION_COLUMNS, rows)
+        insert(connection, ACTIONS, ACTION_COLUMNS, rows)
 
     def _events(
         self, connection: duckdb.DuckDBPyConnection, key: RowKey, events: list[dict[str, object]]
@@ -462,14 +423,6 @@ class _Prepared:
 
     def __exit__(self, *raised: object) -> None:
         self._context.__exit__(*raised)  # type: ignore[arg-type]
-
-
-def _insert(
-    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str], rows: Sequence[tuple[object, ...]]
-) -> None:
-    if rows:
-        listed = ", ".join(f"unnest(?::{kind}[]) AS {quoted(name)}" for name, kind in columns.items())
-        connection.execute(f"INSERT INTO {table} BY NAME SELECT {listed}", [list(c) for c in zip(*rows, strict=True)])
 
 
 def _need(reason: str) -> None:

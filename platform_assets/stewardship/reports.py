@@ -10,6 +10,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from platform_assets.contracts.model import TEMPORAL, Contract
 from platform_assets.disclosure import Policy, Spec, protect
 from platform_assets.ingest import ledger
 
@@ -75,6 +76,16 @@ def surveillance_report(
         }
     )
     return protect(named, Spec(["week", "laboratory", "result"], {"tests": None}, policy=policy or Policy()))
+
+
+def report_columns(contract: Contract) -> tuple[str, str, str] | None:
+    """(date, laboratory, result) of a dataset that can be reported on; None for others."""
+    dates = [n for n, c in contract.columns.items() if c.type in TEMPORAL]
+    if contract.partition:
+        dates = [contract.partition.by]
+    places = [n for n, c in contract.columns.items() if c.role == "organisation"]
+    results = [n for n, c in contract.columns.items() if n == "result" and c.allowed]
+    return (dates[0], places[0], results[0]) if dates and places and results else None
 
 
 def execution_log(connection: duckdb.DuckDBPyConnection, dataset: str | None = None) -> pd.DataFrame:

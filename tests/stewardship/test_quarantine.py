@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from platform_assets.stewardship.access import AccessDenied
-from platform_assets.stewardship.quarantine import Fix, QuarantineError, RowKey
+from platform_assets.stewardship.quarantine import Fix, QuarantineError
+from platform_assets.stewardship.quarantine_tables import RowKey
 from tests.stewardship.place import ANALYST, Place, lab_contract
 
 GOOD = "A-1,P-1,north,2024-01-01,NEG,"
@@ -192,6 +193,17 @@ def test_a_held_delivery_is_released_after_someone_has_looked_and_its_wrong_rows
     assert place.desk().rows()["sample_id"].tolist() == ["A-2"]
     with pytest.raises(QuarantineError, match="no row of this delivery is right"):
         place.desk().release(entry.delivery, "again")
+
+
+def test_released_rows_without_a_key_do_not_come_in_twice_when_the_contract_changes(tmp_path: Path) -> None:
+    append = {"mode": "append"}
+    place = Place(tmp_path, lab_contract(load=append, quality={"max_quarantined": 0.1}))
+    entry = place.deliver("week1.csv", GOOD, WORD)
+    place.desk().release(entry.delivery, "a small laboratory")
+    place.load()
+    place.contract = lab_contract(load=append)
+    place.load()
+    assert place.samples() == ["A-1"]
 
 
 def test_the_fix_file_keeps_what_the_contract_reads_from_its_name(tmp_path: Path) -> None:

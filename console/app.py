@@ -1,0 +1,92 @@
+"""Entry point of Streamlit (``python -m console`` starts it). Login, navigation, and who is here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # streamlit puts console/ on the path, not its parent
+
+from console import frame
+from console.pages import about, audit, datasets, deliveries, erasure, quarantine, reports, runs, start, upload
+from platform_assets.stewardship.access import AccessDenied, Permission, User
+from platform_assets.stewardship.office import Office
+
+NO_EXPORT = "<style>[data-testid='stElementToolbarButton']:has([aria-label*='ownload']) {display: none}</style>"
+"""Hides the grids' own export: it writes a cell that begins with = as a formula. The console's download buttons do not."""
+
+# page -> what shows it, the permission that it takes (the page asks again, and so does all that it calls), its sign
+PAGES: dict[str, tuple[Callable[[frame.Frame], None], Permission | None, str]] = {
+    "Start": (start.show, Permission.SEE_STATUS, ":material/home:"),
+    "Upload": (upload.show, Permission.UPLOAD, ":material/upload_file:"),
+    "Deliveries": (deliveries.show, Permission.SEE_STATUS, ":material/inbox:"),
+    "Runs": (runs.show, Permission.SEE_STATUS, ":material/play_circle:"),
+    "Quarantine": (quarantine.show, Permission.SEE_QUARANTINE, ":material/healing:"),
+    "Erasure": (erasure.show, Permission.SEE_ERASURE, ":material/delete_forever:"),
+    "Reports": (reports.show, Permission.SEE_REPORTS, ":material/summarize:"),
+    "Datasets": (datasets.show, Permission.SEE_STATUS, ":material/table:"),
+    "Audit": (audit.show, Permission.SEE_AUDIT, ":material/history:"),
+    "About": (about.show, None, ":material/info:"),
+}
+
+
+@st.cache_resource
+def office() -> Office:
+    """One office for all sessions; it holds no user and no open connection."""
+    return Office.here()
+
+
+def main() -> None:
+    """One run of the script: Streamlit calls it on every click."""
+    st.set_page_config(page_title="Health data platform", page_icon=":material/health_and_safety:", layout="wide")
+    try:
+        user = frame.current_user()
+    except (frame.NotOnThisMachine, AccessDenied) as error:
+        st.error(frame.plain(error))
+        st.stop()
+    if user is None:
+        st.title("Health data platform")
+        if st.button("Log in", type="primary"):
+            st.login()
+        st.stop()
+    st.html(NO_EXPORT)
+    who_is_here(user)
+    here = frame.Frame(office(), user)
+    shown = [
+        st.Page(_page(show, here), title=title, icon=icon, url_path=title.lower(), default=title == _first(user))
+        for title, (show, permission, icon) in PAGES.items()
+        if permission is None or user.may(permission)
+    ]
+    chosen = st.navigation(shown)
+    frame.show_done()
+    chosen.run()
+
+
+def who_is_here(user: User) -> None:
+    """Name and roles, at the side of every page; on a laptop, that there is no login."""
+    with st.sidebar:
+        st.text(user.name)
+        if user.laptop:
+            st.warning("No login: whoever uses this machine may do everything. The console serves 127.0.0.1 only.")
+        else:
+            st.write(frame.plain(", ".join(sorted(user.roles)) or "no role: ask for one"))
+            if st.button("Log out"):
+                st.logout()
+
+
+def _first(user: User) -> str:
+    return next(t for t, (_, p, _) in PAGES.items() if p is None or user.may(p))
+
+
+def _page(show: Callable[[frame.Frame], None], here: frame.Frame) -> Callable[[], None]:
+    def page() -> None:
+        with frame.told():
+            show(here)
+
+    return page
+
+
+main()

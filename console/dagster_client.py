@@ -1,0 +1,183 @@
+"""Dagster by GraphQL: start, follow and cancel runs, read checks. Every run carries who started it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+DONE = {"SUCCESS", "FAILURE", "CANCELED"}
+WORDS = {
+    "NOT_STARTED": "waiting",
+    "QUEUED": "queued",
+    "STARTING": "starting",
+    "STARTED": "running",
+    "CANCELING": "being cancelled",
+    "CANCELED": "cancelled",
+    "SUCCESS": "done",
+    "FAILURE": "failed",
+}
+USER_TAG = "console/user"
+
+
+class DagsterError(RuntimeError):
+    """Dagster cannot be reached, or refuses; the message says which."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run."""
+
+    id: str
+    job: str
+    status: str
+    """Dagster's own word, e.g. STARTED."""
+    started: float | None
+    ended: float | None
+    user: str
+    steps_done: int = 0
+    steps: int = 0
+
+    @property
+    def word(self) -> str:
+        """The state for people."""
+        return WORDS.get(self.status, self.status.lower())
+
+
+class Client:
+    """One Dagster webserver."""
+
+    def __init__(self, url: str | None = None) -> None:
+        self.url = (url or os.environ.get("PLATFORM_DAGSTER_URL", "http://127.0.0.1:3000")).rstrip("/")
+
+    def query(self, text: str, **variables: Any) -> dict[str, Any]:
+        """The data of a GraphQL document. Raises DagsterError."""
+        try:
+            answer = requests.post(f"{self.url}/graphql", json={"query": text, "variables": variables}, timeout=20)
+            answer.raise_for_status()
+            body = answer.json()
+        except (requests.RequestException, ValueError) as error:
+            raise DagsterError(
+                f"Dagster cannot be reached at {self.url} ({type(error).__name__}): is it running? (make ui)"
+            ) from error
+        if body.get("errors"):
+            raise DagsterError(body["errors"][0]["message"].splitlines()[0])
+        return dict(body["data"])
+
+    def jobs(self) -> list[str]:
+        """Names of the jobs."""
+        return sorted(j["name"] for j in self._repository()["jobs"] if not j["name"].startswith("__"))
+
+    def launch(
+        self, job: str, user: str, config: dict[str, Any] | None = None, assets: list[list[str]] | None = None
+    ) -> str:
+        """Start a run; its id. Raises DagsterError where Dagster refuses."""
+        repository = self._repository()
+        selector: dict[str, Any] = {
+            "repositoryName": repository["name"],
+            "repositoryLocationName": repository["location"]["name"],
+            "jobName": job,
+        }
+        if assets:
+            selector["assetSelection"] = [{"path": path} for path in assets]
+        tags = [{"key": USER_TAG, "value": user}]
+        answer = self.query(
+            "mutation($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename"
+            " ... on LaunchRunSuccess { run { runId } } ... on RunConfigValidationInvalid { errors { message } }"
+            " ... on PipelineNotFoundError { message } ... on PythonError { message } ... on UnauthorizedError { message } } }",
+            p={"selector": selector, "runConfigData": config or {}, "executionMetadata": {"tags": tags}},
+        )["launchRun"]
+        if answer["__typename"] != "LaunchRunSuccess":
+            reasons = answer.get("message") or "; ".join(e["message"] for e in answer.get("errors", []))
+            raise DagsterError(f"Dagster did not start {job}: {reasons or answer['__typename']}")
+        return str(answer["run"]["runId"])
+
+    def run(self, run_id: str) -> Run:
+        """One run as it is now."""
+        found = self.query(
+            f"query($id: ID!) {{ runOrError(runId: $id) {{ __typename ... on Run {{ {_RUN} }} }} }}", id=run_id
+        )
+        if found["runOrError"]["__typename"] != "Run":
+            raise DagsterError(f"there is no run {run_id}")
+        return _run(found["runOrError"])
+
+    def runs(self, limit: int = 25) -> list[Run]:
+        """The latest runs."""
+        found = self.query(
+            f"query($n: Int) {{ runsOrError(limit: $n) {{ ... on Runs {{ results {{ {_RUN} }} }} }} }}", n=limit
+        )
+        return [_run(r) for r in found["runsOrError"].get("results", [])]
+
+    def log(self, run_id: str, cursor: str | None = None) -> tuple[list[tuple[str, str]], str | None]:
+        """(level, line) of a run's log after `cursor`, and the next cursor. The failure card is among the lines."""
+        found = self.query(
+            "query($id: ID!, $c: String) { logsForRun(runId: $id, afterCursor: $c, limit: 500) { ... on EventConnection { cursor"
+            " events { __typename ... on MessageEvent { message level }"
+            " ... on ExecutionStepFailureEvent { error { message causes { message } } } } } } }",
+            id=run_id,
+            c=cursor,
+        )["logsForRun"]
+        lines = []
+        for event in found.get("events", []):
+            error = event.get("error") or {}
+            reasons = [c["message"] for c in reversed(error.get("causes") or [])] or [error.get("message") or ""]
+            text = "\n".join(filter(None, [event.get("message"), *reasons]))
+            if text:
+                lines.append((event.get("level") or "INFO", text))
+        return lines, found.get("cursor")
+
+    def cancel(self, run_id: str) -> None:
+        """Ask a run to stop."""
+        answer = self.query(
+            "mutation($id: String!) { terminateRun(runId: $id) { __typename ... on TerminateRunFailure { message } } }",
+            id=run_id,
+        )["terminateRun"]
+        if answer["__typename"] != "TerminateRunSuccess":
+            raise DagsterError(answer.get("message") or answer["__typename"])
+
+    def troubles(self) -> tuple[list[str], list[str]]:
+        """Assets that are stale, and checks that failed, as text."""
+        nodes = self.query(
+            "{ assetNodes { assetKey { path } staleStatus assetChecksOrError { ... on AssetChecks { checks { name"
+            " executionForLatestMaterialization { evaluation { success } } } } } } }"
+        )["assetNodes"]
+        stale, failed = [], []
+        for node in nodes:
+            name = "/".join(node["assetKey"]["path"])
+            if node.get("staleStatus") == "STALE":
+                stale.append(name)
+            for check in (node.get("assetChecksOrError") or {}).get("checks", []):
+                evaluation = (check.get("executionForLatestMaterialization") or {}).get("evaluation")
+                if evaluation and not evaluation["success"]:
+                    failed.append(f"{name}: {check['name']}")
+        return sorted(stale), sorted(failed)
+
+    def _repository(self) -> dict[str, Any]:
+        found = self.query(
+            "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } jobs { name } } } } }"
+        )["repositoriesOrError"].get("nodes")
+        if not found:
+            raise DagsterError("Dagster has not loaded the platform: look at its page Deployment for the reason")
+        return dict(found[0])
+
+
+_RUN = "runId jobName status startTime endTime tags { key value } stepStats { status }"
+
+
+def _run(found: dict[str, Any]) -> Run:
+    tags = {t["key"]: t["value"] for t in found["tags"]}
+    steps = found.get("stepStats") or []
+    return Run(
+        found["runId"],
+        found["jobName"],
+        found["status"],
+        found["startTime"],
+        found["endTime"],
+        tags.get(
+            USER_TAG, "schedule or sensor" if "dagster/schedule_name" in tags or "dagster/sensor_name" in tags else ""
+        ),
+        sum(s["status"] in ("SUCCESS", "FAILURE", "SKIPPED") for s in steps),
+        len(steps),
+    )

@@ -1,0 +1,97 @@
+"""What every page stands on: who is asking, the office, Dagster; and text that is shown as text."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from console.dagster_client import Client, DagsterError
+from platform_assets.stewardship.access import AccessDenied, User, laptop_user, user_from_claims
+from platform_assets.stewardship.audit import AuditError
+from platform_assets.stewardship.erasure_requests import RequestError
+from platform_assets.stewardship.fix_files import CannotResubmit
+from platform_assets.stewardship.office import Office
+from platform_assets.stewardship.quarantine import QuarantineError
+from platform_assets.stewardship.targets import MalformedRequest
+from platform_assets.stewardship.uploads import UploadRefused
+from resources.identity import MissingIdentityKey
+
+LOGIN = "PLATFORM_LOGIN"
+"""off (default): a laptop, one user, bound to 127.0.0.1. oidc: log in; see docs/stewardship.md."""
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+KNOWN = (
+    AccessDenied,
+    AuditError,
+    CannotResubmit,
+    DagsterError,
+    MalformedRequest,
+    MissingIdentityKey,
+    QuarantineError,
+    RequestError,
+    UploadRefused,
+)
+
+
+class NotOnThisMachine(RuntimeError):
+    """Without login the console serves this machine only."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a page is given."""
+
+    office: Office
+    user: User
+    dagster: Client = field(default_factory=Client)
+
+    def dataset(self, label: str = "Dataset", key: str | None = None) -> str:
+        """Let the user choose a dataset; other pages begin with the same one."""
+        names = sorted(self.office.contracts)
+        last = st.session_state.get("dataset")
+        chosen = str(st.selectbox(label, names, index=names.index(last) if last in names else 0, key=key))
+        st.session_state["dataset"] = chosen
+        return chosen
+
+
+def current_user() -> User | None:
+    """The user of this session; None: not logged in yet. Raises NotOnThisMachine, AccessDenied."""
+    if os.environ.get(LOGIN, "off") == "oidc":
+        return user_from_claims(st.user.to_dict()) if st.user.is_logged_in else None
+    if st.get_option("server.address") not in LOOPBACK:
+        raise NotOnThisMachine(
+            "Without login the console serves this machine only: start it with --server.address 127.0.0.1, "
+            f"or set {LOGIN}=oidc and configure the login (docs/stewardship.md)"
+        )
+    return laptop_user()
+
+
+def plain(text: object) -> str:
+    """`text` for widgets that read Markdown: shown as it is, whatever it holds."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])", r"\\\1", str(text))
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Show what went wrong as a sentence, for errors that have one; others go on to the log, without details on the page."""
+    try:
+        yield
+    except KNOWN as error:
+        st.error(plain(error))
+
+
+def done(message: str) -> None:
+    """Say that something was done, on the page as it is drawn next."""
+    st.session_state["done"] = message
+    st.rerun()
+
+
+def show_done() -> None:
+    """The message of `done`, once."""
+    message = st.session_state.pop("done", None)
+    if message:
+        st.success(plain(message))

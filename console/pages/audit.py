@@ -1,0 +1,37 @@
+"""Audit: who did what, when, on what ground; and whether the log is whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import streamlit as st
+
+from console.frame import Frame, plain, told
+from platform_assets.stewardship.access import Permission
+from platform_assets.stewardship.audit import Head
+from platform_assets.stewardship.certificate import read_all
+from platform_assets.stewardship.reports import csv_bytes
+
+
+def show(frame: Frame) -> None:
+    """The log, newest first, and its verification against itself and against the heads in the certificates."""
+    frame.user.require(Permission.SEE_AUDIT)
+    import pandas as pd
+
+    st.title("Audit log")
+    with told():
+        noted = [Head.parse(c["audit_head"]) for c in read_all(frame.office.store) if c.get("audit_head")]
+        verdict = frame.office.audit.verify(noted)
+        if verdict.whole:
+            st.success(f"{verdict.entries} entries, whole; held against {len(noted)} certificate(s).")
+        for problem in verdict.problems:
+            st.error(plain(problem))
+        for note in verdict.notes:
+            st.info(plain(note))
+        entries = [{**asdict(e), "details": json.dumps(e.details)} for e in frame.office.audit.entries()]
+        table = pd.DataFrame(reversed(entries))
+        if not table.empty:
+            table = table[["seq", "at", "who", "role", "action", "table", "ground", "details", "hash"]]
+            st.dataframe(table, hide_index=True)
+            st.download_button("Download as CSV", csv_bytes(table), "audit.csv", "text/csv")

@@ -1,0 +1,84 @@
+"""Runs: start one, follow it live, read its log, cancel it. The state shown is Dagster's own."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import streamlit as st
+
+from console.dagster_client import DONE, Run
+from console.frame import Frame, done, plain, told
+from platform_assets.stewardship.access import Permission
+
+EVERY = "3s"
+
+
+def show(frame: Frame) -> None:
+    """Start, then the list, then one run."""
+    frame.user.require(Permission.SEE_STATUS)
+    st.title("Runs")
+    if frame.user.may(Permission.RUN):
+        _start(frame)
+    runs = frame.dagster.runs()
+    st.dataframe([_line(r) for r in runs], hide_index=True)
+    if not runs:
+        return
+    ids = [r.id for r in runs]
+    labels = {r.id: f"{r.id[:8]} {r.job} {r.word}" for r in runs}
+    chosen = st.selectbox("Run", ids, format_func=lambda i: labels.get(i, i), key="run")
+    _follow(frame, str(chosen))
+
+
+def _start(frame: Frame) -> None:
+    load, job = st.columns(2)
+    with load:
+        dataset = frame.dataset("Load what waits for")
+        if st.button("Load now", type="primary"):
+            with told():
+                assets = [[layer, dataset] for layer in ("raw", "validated", "quarantine")]
+                run = frame.dagster.launch("__ASSET_JOB", frame.user.name, assets=assets)
+                _started(frame, run, f"load {dataset}")
+    with job:
+        jobs = [j for j in frame.dagster.jobs() if j != "erase"]  # that one is started where it is approved
+        name = st.selectbox("Job", jobs)
+        if st.button("Start the job") and name:
+            with told():
+                _started(frame, frame.dagster.launch(name, frame.user.name), name)
+
+
+def _started(frame: Frame, run: str, what: str) -> None:
+    frame.office.audit.record(
+        frame.user.name, "run.start", role=frame.user.role_names, ground=what, details={"run": run}
+    )
+    st.session_state["run"] = run
+    done(f"Run {run[:8]} was handed to Dagster.")
+
+
+@st.fragment(run_every=EVERY)
+def _follow(frame: Frame, run_id: str) -> None:
+    with told():
+        run = frame.dagster.run(run_id)
+        st.subheader(plain(f"{run.job}: {run.word}"))
+        if run.steps:
+            st.progress(run.steps_done / run.steps, f"{run.steps_done} of {run.steps} steps begun are done")
+        if run.status not in DONE and frame.user.may(Permission.RUN) and st.button("Cancel", key=f"cancel{run_id}"):
+            frame.user.require(Permission.RUN)
+            frame.dagster.cancel(run_id)
+            frame.office.audit.record(
+                frame.user.name, "run.cancel", role=frame.user.role_names, details={"run": run_id}
+            )
+        lines, _ = frame.dagster.log(run_id)
+        errors = [text for level, text in lines if level == "ERROR"]
+        if errors:
+            st.error("The run failed. What Dagster and the script say:")
+            st.code("\n\n".join(errors[:3]), language=None, wrap_lines=True)
+        with st.expander("Log", expanded=run.status not in DONE):
+            st.code(
+                "\n".join(text for level, text in lines if level != "DEBUG")[-20_000:] or "nothing yet", language=None
+            )
+
+
+def _line(run: Run) -> dict[str, object]:
+    moment = dt.datetime.fromtimestamp(run.started, dt.UTC) if run.started else None
+    seconds = round(run.ended - run.started, 1) if run.started and run.ended else None
+    return {"run": run.id[:8], "job": run.job, "state": run.word, "started": moment, "seconds": seconds, "by": run.user}

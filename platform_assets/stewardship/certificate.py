@@ -1,0 +1,133 @@
+"""The certificate of an erasure: what was searched, found and removed, by whom, when, on what ground. No identifier in clear."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from platform_assets.stewardship.erasure_requests import Request
+from platform_assets.stewardship.scan import Found
+from resources.object_store import ObjectStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOLDER = "erasure/certificates"
+WORDS = {
+    "raw": "rows as delivered (raw)",
+    "validated": "checked rows (validated)",
+    "quarantine": "rejected rows (quarantine)",
+    "staged_fixes": "fixes in preparation",
+    "tables": "rows of computed tables",
+    "archive": "rows in archived files",
+    "landing": "rows in waiting files",
+    "rejected": "rows or lines in rejected files",
+    "products": "files of products",
+}
+
+
+def issue(
+    store: ObjectStore,
+    request: Request,
+    subjects: list[str],
+    found: Found,
+    finished_at: str,
+    head: str,
+    kept: int,
+    elsewhere: list[str],
+) -> dict[str, Any]:
+    """Write the certificate as JSON and as text; the same request always gets the same names."""
+    counts = request.progress.get("found", {})
+    document = {
+        "request": request.id,
+        "ground": request.ground,
+        "requested_by": request.requested_by,
+        "requested_at": request.requested_at,
+        "approved_by": request.approved_by,
+        "approved_at": request.approved_at,
+        "finished_at": finished_at,
+        "datasets": request.datasets,
+        "subjects": subjects,
+        "found_and_removed": counts,
+        "products_removed": request.progress.get("products", []),
+        "searched": {"files": found.files, "bytes": found.bytes, "unreadable": found.unreadable},
+        "same_text_in_other_datasets": elsewhere,
+        "other_records_of_the_same_key": kept,
+        "audit_head": head,
+    }
+    store.write(f"{FOLDER}/{request.id}.json", json.dumps(document, indent=2).encode())
+    store.write(f"{FOLDER}/{request.id}.txt", as_text(document).encode())
+    return document
+
+
+def read_all(store: ObjectStore) -> list[dict[str, Any]]:
+    """All certificates, oldest first."""
+    found = []
+    for stored in store.list(FOLDER):
+        if stored.basename.endswith(".json"):
+            with store.open(stored.name) as file:
+                found.append(json.load(file))
+    return sorted(found, key=lambda d: str(d["finished_at"]))
+
+
+def deletion_log(store: ObjectStore) -> pd.DataFrame:
+    """One line per certificate, newest first."""
+    import pandas as pd
+
+    lines = [
+        {
+            "request": c["request"],
+            "finished_at": c["finished_at"],
+            "datasets": ", ".join(c["datasets"]),
+            "subjects": len(c["subjects"]),
+            **c["found_and_removed"],
+            "requested_by": c["requested_by"],
+            "approved_by": c["approved_by"],
+            "ground": c["ground"],
+        }
+        for c in reversed(read_all(store))
+    ]
+    return pd.DataFrame(lines)
+
+
+def as_text(document: dict[str, Any]) -> str:
+    """The certificate for people."""
+    removed = [f"  {count:>8,}  {WORDS.get(place, place)}" for place, count in document["found_and_removed"].items()]
+    lines = [
+        f"Certificate of erasure {document['request']}",
+        "",
+        f"Asked for by  {document['requested_by']}, {document['requested_at']}",
+        f"Approved by   {document['approved_by']}, {document['approved_at']}",
+        f"Finished      {document['finished_at']}",
+        f"Ground        {document['ground']}",
+        f"Datasets      {', '.join(document['datasets'])}",
+        f"Erased        {len(document['subjects'])} subject(s) or record(s), known here by keyed marks only",
+        "",
+        "Found and removed",
+        *(removed or ["         nothing was there"]),
+        "",
+        f"Afterwards every byte was searched: {document['searched']['files']:,} files, "
+        f"{document['searched']['bytes']:,} bytes, packed files unpacked. Nothing was left.",
+    ]
+    if document["searched"]["unreadable"]:
+        lines.append(
+            f"{len(document['searched']['unreadable'])} packed file(s) could not be unpacked: searched as they are."
+        )
+    if document["same_text_in_other_datasets"]:
+        lines.append(
+            f"The same text stands in {len(document['same_text_in_other_datasets'])} file(s) of datasets that the request is not "
+            "about and that do not know these people: it means something else there."
+        )
+    if document["other_records_of_the_same_key"]:
+        lines.append(
+            f"{document['other_records_of_the_same_key']} record(s) of the same key with another date are not part of the "
+            "request and were kept; their key was not searched for."
+        )
+    lines += [
+        "",
+        "What leaves again through a later delivery, or comes back with a restored copy, is erased again by the marks kept.",
+        "Copies that were sent to others before are theirs to erase.",
+        f"Head of the audit log: {document['audit_head']}",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,88 @@
+"""The command ``python -m platform_assets.stewardship.erasure``. It acts as the user of this machine, or as ``--by`` says."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from platform_assets.stewardship import certificate
+from platform_assets.stewardship.access import Role, User
+from platform_assets.stewardship.erasure import ErasureIncomplete
+from platform_assets.stewardship.erasure_requests import RequestError
+from platform_assets.stewardship.office import Office
+from platform_assets.stewardship.targets import MalformedRequest, read_csv
+from resources.identity import MissingIdentityKey
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0 done, 1 refused or incomplete (the reason is on the error stream)."""
+    chosen = _parser().parse_args(arguments)
+    user = User(chosen.by, frozenset({Role.STEWARD}))
+    try:
+        _run(Office.here(), chosen, user)
+    except (RequestError, MalformedRequest, ErasureIncomplete, MissingIdentityKey) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m platform_assets.stewardship.erasure", description="Erase records.")
+    parser.add_argument("--by", default=getpass.getuser(), help="who acts (default: the user of this machine)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="requests that wait or run")
+    for name, words in (("preview", "count what a request would touch"), ("request", "make a request")):
+        command = commands.add_parser(name, help=words)
+        command.add_argument("file", type=Path, help="CSV: columns of the dataset, one line per record or subject")
+        command.add_argument("--dataset", required=True)
+        if name == "request":
+            command.add_argument("--ground", required=True, help="why; it stands in the certificate")
+    for name, words in (
+        ("approve", "agree to a request (a second person)"),
+        ("withdraw", "take a request back"),
+        ("run", "carry an approved request out, or go on with one that was cut off"),
+        ("certificate", "show the certificate of a request"),
+    ):
+        commands.add_parser(name, help=words).add_argument("number")
+    commands.add_parser("replay", help="after a restore: erase again what was erased before")
+    return parser
+
+
+def _run(office: Office, chosen: argparse.Namespace, user: User) -> None:
+    out = sys.stdout.write
+    eraser = office.eraser(_tell)
+    if chosen.command == "list":
+        for request in eraser.requests.all():
+            out(
+                f"{request.id}  {request.status:<9} {request.requested_at}  {request.requested_by}  {len(request.targets)} line(s)\n"
+            )
+    elif chosen.command in ("preview", "request"):
+        if chosen.dataset not in office.contracts:
+            raise RequestError(f"there is no dataset {chosen.dataset!r}; there are {', '.join(office.contracts)}")
+        targets = read_csv(office.contracts[chosen.dataset], chosen.file.read_bytes())
+        if chosen.command == "request":
+            out(f"{eraser.submit(targets, chosen.ground, user).id}\n")
+        else:
+            for place, count in eraser.preview(targets).items():
+                out(f"{count:>8,}  {certificate.WORDS.get(place, place)}\n")
+    elif chosen.command == "approve":
+        eraser.requests.approve(chosen.number, user)
+    elif chosen.command == "withdraw":
+        eraser.requests.withdraw(chosen.number, user)
+    elif chosen.command == "run":
+        out(certificate.as_text(eraser.execute(chosen.number, user)))
+    elif chosen.command == "replay":
+        for place, count in eraser.replay(user).items():
+            out(f"{count:>8,}  {certificate.WORDS.get(place, place)}\n")
+    elif chosen.command == "certificate":
+        found = [c for c in certificate.read_all(office.store) if c["request"] == chosen.number]
+        if not found:
+            raise RequestError(f"there is no certificate of {chosen.number}: was the request carried out?")
+        out(certificate.as_text(found[0]))
+
+
+def _tell(step: str) -> None:
+    sys.stderr.write(f"{step} ...\n")

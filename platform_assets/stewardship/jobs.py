@@ -1,0 +1,118 @@
+"""Stewards' work as Dagster sees it: the job that erases, and the reports and logs as assets. Thin: the work is in the other modules."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from platform_assets.contracts.model import Contract
+from platform_assets.stewardship import reports
+from platform_assets.stewardship.access import Role, User
+from platform_assets.stewardship.office import Office
+from resources.environment import Platform
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PREVIEW = 10
+
+
+@dg.op(
+    config_schema={"request": dg.Field(str, description="Number of an approved request.")},
+    required_resource_keys={"platform"},
+    description="Carries out one approved request for erasure, or goes on with one that was cut off.",
+)
+def erase_request(context: dg.OpExecutionContext) -> None:
+    """See `platform_assets.stewardship.erasure`."""
+    office = Office.of(context.resources.platform)
+    eraser = office.eraser(lambda step: context.log.info(f"step: {step}"))
+    request = eraser.requests.read(context.op_config["request"])
+    user = User(request.approved_by, frozenset({Role.STEWARD}))
+    document = eraser.execute(request.id, user)
+    for dataset in document["datasets"]:
+        # tells Dagster that the table has changed, so that what is computed from it is computed again
+        context.log_event(
+            dg.AssetMaterialization(["validated", dataset], description=f"Rows erased, request {document['request']}.")
+        )
+    context.add_output_metadata({"certificate": document["request"], **document["found_and_removed"]})
+
+
+@dg.job(
+    name="erase",
+    description="Removes the records of an approved request from every store, and issues a certificate.",
+    executor_def=dg.in_process_executor,
+)
+def erase_job() -> None:
+    """One request per run."""
+    erase_request()
+
+
+def definitions(contracts: dict[str, Contract]) -> dg.Definitions:
+    """The erasure job, and the reports of every dataset of laboratory results (a date, an organisation, a categorical result)."""
+    assets = [asset for contract in contracts.values() for asset in _reports(contract)]
+    return dg.Definitions(jobs=[erase_job], assets=assets)
+
+
+def _reports(contract: Contract) -> list[dg.AssetsDefinition]:
+    columns = reports.report_columns(contract)
+    if columns is None:
+        return []
+    date, laboratory, result = columns
+
+    def final(table: "pd.DataFrame") -> "pd.DataFrame":
+        return reports.final_export(table, date)
+
+    def surveillance(table: "pd.DataFrame") -> "pd.DataFrame":
+        return reports.surveillance_report(table, date=date, laboratory=laboratory, result=result)
+
+    return [
+        _report(
+            contract, "final_export", final, "Row level, newest first, for the agency. For stewards only.", shown=False
+        ),
+        _report(
+            contract,
+            "surveillance_report",
+            surveillance,
+            "Tests by ISO week, laboratory and result; small numbers suppressed, all figures rounded.",
+            shown=True,
+        ),
+    ]
+
+
+def _report(
+    contract: Contract,
+    kind: str,
+    make: Callable[["pd.DataFrame"], "pd.DataFrame"],
+    description: str,
+    *,
+    shown: bool,
+) -> dg.AssetsDefinition:
+    name = f"{contract.name}_{kind}"
+    source = dg.AssetKey(["validated", contract.name])
+
+    @dg.asset(
+        key=["products", name],
+        deps=[source],
+        group_name="products",
+        owners=[contract.owner],
+        kinds={"csv"},
+        description=description,
+        required_resource_keys={"platform"},
+        automation_condition=dg.AutomationCondition.eager(),
+    )
+    def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        platform: Platform = context.resources.platform
+        with platform.warehouse.connect() as connection:
+            exists = platform.warehouse.columns(connection, f"validated.{contract.name}")
+            if not exists:
+                raise dg.Failure(
+                    f"there is no table validated.{contract.name} yet: load a delivery first", allow_retries=False
+                )
+            table = make(connection.execute(f"SELECT * FROM validated.{contract.name}").fetch_df())
+        stored = platform.store.write(f"products/{name}/{name}.csv", reports.csv_bytes(table))
+        metadata: dict[str, Any] = {"dagster/row_count": len(table), "file": stored.name, "bytes": stored.size}
+        if shown:  # metadata is for everyone who can open the UI: rows of people are not
+            metadata["preview"] = dg.MetadataValue.md(table.head(PREVIEW).to_markdown(index=False))
+        return dg.MaterializeResult(metadata=metadata)
+
+    return report

@@ -1,0 +1,60 @@
+"""One place where stewards' work meets the platform: contracts, stores, keys and log together. The console, the commands and the
+Dagster jobs all go through it, so that they all do the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platform_assets.contracts.model import Contract
+from platform_assets.stewardship.access import User
+from platform_assets.stewardship.audit import AuditLog
+from platform_assets.stewardship.erasure import Eraser
+from platform_assets.stewardship.quarantine import Desk
+from resources.identity import IdentityKeys
+from resources.object_store import ObjectStore
+from resources.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from resources.environment import Platform
+
+
+@dataclass(frozen=True)
+class Office:
+    """Everything that stewards' work needs. It acts for a user only through `desk` and `eraser`, which check what the user may."""
+
+    contracts: Mapping[str, Contract]
+    warehouse: Warehouse
+    store: ObjectStore
+    keys: IdentityKeys
+    home: Path
+
+    @classmethod
+    def of(cls, platform: Platform) -> Office:
+        """The office of a platform, with the contracts under `platform_assets/defs`."""
+        from platform_assets.contracts.files import read_contracts
+
+        return cls(read_contracts(), platform.warehouse, platform.store, platform.keys, platform.settings.home)
+
+    @classmethod
+    def here(cls) -> Office:
+        """The office of this environment (PLATFORM_ENV, DATA_HOME)."""
+        from resources.environment import resources_for
+
+        return cls.of(resources_for(os.environ.get("PLATFORM_ENV", "laptop")))
+
+    @property
+    def audit(self) -> AuditLog:
+        """The audit log."""
+        return AuditLog(self.home / "audit", self.keys)
+
+    def desk(self, dataset: str, user: User) -> Desk:
+        """The quarantine of `dataset`, as `user` works on it."""
+        return Desk(self.contracts[dataset], self.warehouse, self.store, self.audit, user)
+
+    def eraser(self, on_step: Callable[[str], None] = lambda _: None) -> Eraser:
+        """What carries erasures out."""
+        return Eraser(self.contracts, self.warehouse, self.store, self.keys, self.audit, self.home, on_step)

@@ -1,0 +1,214 @@
+"""The main paths in a real browser against a real Dagster: a bad file is mended, a person is erased, a login decides what is seen."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.console.conftest import Servers, console_at, environment_of, free_port
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.slow
+HEADER = "sample_id,test_date,result,viral_load,laboratory,clinic"
+SHOTS = os.environ.get("CONSOLE_SCREENSHOTS")
+"""Folder for screenshots, to be looked at."""
+WAIT = 45_000
+
+
+@pytest.fixture
+def page(browser: Browser, servers: Servers) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(WAIT)
+    page.goto(servers.console)
+    page.get_by_role("heading", name="What waits").wait_for()
+    yield page
+    shot(page, "last")
+    page.close()
+
+
+def go(page: Page, name: str) -> None:
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
+    page.wait_for_function("!document.querySelector('[data-testid=\"stStatusWidget\"]')")
+    page.wait_for_timeout(700)
+
+
+def shot(page: Page, name: str) -> None:
+    if SHOTS:
+        page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    page.get_by_role("combobox", name=re.compile(label)).click()
+    page.get_by_role("option", name=option, exact=False).first.click()
+    page.wait_for_timeout(800)
+
+
+def follow(page: Page) -> None:
+    """Wait until the run that the page follows has ended."""
+    go(page, "Runs")
+    page.get_by_role("heading", name=re.compile(": (done|failed)")).wait_for()
+    assert page.get_by_role("heading", name=re.compile(": done")).count() == 1
+
+
+def load_now(page: Page) -> None:
+    go(page, "Runs")
+    choose(page, "Load what waits for", "lab_results")
+    page.get_by_role("button", name="Load now").click()
+    page.get_by_text("was handed to Dagster").wait_for()
+    follow(page)
+
+
+def test_a_bad_file_is_uploaded_quarantined_mended_sent_and_accepted_then_a_sample_is_erased(
+    page: Page, servers: Servers, tmp_path: Path
+) -> None:
+    bad = tmp_path / "week 1.csv"
+    rows = [f"AA-{n:03},2024-01-02,NEG,,north,clinic" for n in range(40)]
+    bad.write_text("\n".join([HEADER, *rows, "AA-900,2024-01-03,Positive,5,north,clinic"]) + "\n")
+    go(page, "Upload")
+    page.locator("input[type=file]").set_input_files(str(bad))
+    page.get_by_text("1 of 41 rows will go to quarantine").wait_for()
+    shot(page, "upload")
+    page.get_by_role("button", name="Send 1 file(s)").click()
+    page.get_by_text("1 file(s) sent").wait_for()
+    load_now(page)
+    shot(page, "runs")
+
+    go(page, "Quarantine")
+    choose(page, "Dataset", "lab_results")
+    page.get_by_test_id("stDataFrame").first.wait_for()
+    shot(page, "quarantine")
+    choose(page, "Column", "result")
+    page.get_by_label("becomes").fill("POS")
+    page.get_by_label("becomes").press("Enter")
+    page.wait_for_timeout(1000)
+    page.get_by_role("button", name="Stage in all rows that share it").click()
+    page.get_by_text("all of them are right now").wait_for()
+    page.get_by_role("tab", name="Send staged fixes").click()
+    page.get_by_role("button", name="Send staged fixes").click()
+    page.get_by_text(re.compile("1 row.* sent as")).wait_for()
+    load_now(page)
+    go(page, "Quarantine")
+    choose(page, "Dataset", "lab_results")
+    page.get_by_text("Nothing waits in quarantine").wait_for()
+
+    go(page, "Erasure")
+    choose(page, "Dataset", "lab_results")
+    page.get_by_label("sample_id").fill("AA-900")
+    page.get_by_label("sample_id").press("Enter")
+    page.get_by_label(re.compile("^Ground")).fill("a letter of the patient")
+    page.get_by_label(re.compile("^Ground")).press("Enter")
+    page.wait_for_timeout(1000)
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_test_id("stDataFrame").first.wait_for()
+    shot(page, "erasure_preview")
+    page.get_by_role("button", name="Make the request").click()
+    page.get_by_text("was made").wait_for()
+    page.get_by_role("button", name="Approve").click()
+    page.get_by_text("is approved").wait_for()
+    page.get_by_role("button", name="Erase now").click()
+    page.get_by_text("was handed to Dagster").wait_for()
+    follow(page)
+    go(page, "Erasure")
+    page.get_by_text("Certificate of erasure").wait_for()
+    shot(page, "certificate")
+    left = [p for p in servers.home.rglob("*") if p.is_file() and b"AA-900" in p.read_bytes()]
+    assert left == []
+
+
+PAGES = ["Start", "Upload", "Deliveries", "Runs", "Quarantine", "Erasure", "Reports", "Datasets", "Audit", "About"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_no_serious_finding_of_accessibility(page: Page, name: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+
+    go(page, name)
+    page.get_by_role("heading", level=1).first.wait_for()
+    shot(page, name.lower())
+    # what Streamlit itself draws (its toolbar, the canvas of a grid) is not ours to change
+    found = Axe().run(
+        page,
+        context={
+            "include": [["[data-testid='stMain']"]],
+            "exclude": [["[data-testid='stDataFrame']"], ["[data-testid='stElementToolbar']"]],
+        },
+    )
+    serious = [
+        (v["id"], [n["html"][:120] for n in v["nodes"]])
+        for v in found.response["violations"]
+        if v["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+    assert page.get_by_test_id("stException").count() == 0
+    # the grid's own export would write formulas as formulas: downloads go through the console's buttons
+    for grid in page.get_by_test_id("stDataFrame").all():
+        grid.hover()
+        assert not any(
+            b.is_visible()
+            for b in page.get_by_role("button", name=re.compile("Download as CSV", re.I)).all()
+            if b.evaluate("e => !!e.closest('[data-testid=stElementToolbar]')")
+        )
+
+
+# ------------------------------------------------------------------ login
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[str]:
+    """The console with a login by OIDC, against a provider on loopback."""
+    import oidc_provider_mock  # type: ignore[import-untyped]
+
+    users = [
+        oidc_provider_mock.User(sub="anna", claims={"email": "anna@example.org", "roles": ["analyst"]}),
+        oidc_provider_mock.User(sub="stan", claims={"email": "stan@example.org", "roles": ["steward"]}),
+        oidc_provider_mock.User(sub="nina", claims={"email": "nina@example.org"}),
+    ]
+    port = free_port()
+    with oidc_provider_mock.run_server_in_thread(user_claims=users) as provider:
+        secrets = tmp_path / ".streamlit" / "secrets.toml"
+        secrets.parent.mkdir()
+        secrets.write_text(
+            f'[auth]\nredirect_uri = "http://127.0.0.1:{port}/oauth2callback"\ncookie_secret = "{"x" * 40}"\n'
+            'client_id = "console"\nclient_secret = "only for this test"\n'
+            f'server_metadata_url = "http://localhost:{provider.server_port}/.well-known/openid-configuration"\n'
+        )
+        environment = environment_of(tmp_path / "data", PLATFORM_LOGIN="oidc", AUTHLIB_INSECURE_TRANSPORT="1")
+        with console_at(tmp_path / "data", environment, tmp_path / "console.log", tmp_path, port) as url:
+            yield url
+
+
+def logged_in(browser: Browser, url: str, who: str) -> Page:
+    page = browser.new_context().new_page()
+    page.set_default_timeout(WAIT)
+    page.goto(url)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_text(who, exact=False).first.click()
+    page.wait_for_url(re.compile(re.escape(url)))
+    page.get_by_text(f"{who}@example.org").first.wait_for()
+    return page
+
+
+def test_who_logs_in_sees_the_pages_of_the_own_role(browser: Browser, guarded: str) -> None:
+    seen: Callable[[Page], list[str]] = lambda page: [  # noqa: E731
+        link.inner_text().split("\n")[-1].strip()
+        for link in page.get_by_test_id("stSidebarNav").get_by_role("link").all()
+    ]
+    anna = logged_in(browser, guarded, "anna")
+    time.sleep(1)
+    assert [s for s in seen(anna) if s in PAGES] == ["Start", "Deliveries", "Runs", "Reports", "Datasets", "About"]
+    anna.goto(f"{guarded}/quarantine")
+    anna.get_by_text("Page not found").wait_for()
+    stan = logged_in(browser, guarded, "stan")
+    time.sleep(1)
+    assert "Quarantine" in seen(stan)
+    assert "Audit" not in seen(stan)
+    nina = logged_in(browser, guarded, "nina")
+    assert seen(nina) in (["About"], [])

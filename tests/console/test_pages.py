@@ -1,0 +1,152 @@
+"""Every page for every role, without a browser: who sees it, who does not, and that no page shows what its reader may not see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from console.dagster_client import Client
+from platform_assets.stewardship.access import Permission, Role, User, laptop_user
+from platform_assets.stewardship.office import Office
+from tests.stewardship.place import Place, lab_contract
+
+CANARY = "CANARY-PATIENT-4711"
+PAGES = {
+    "start": Permission.SEE_STATUS,
+    "upload": Permission.UPLOAD,
+    "deliveries": Permission.SEE_STATUS,
+    "quarantine": Permission.SEE_QUARANTINE,
+    "erasure": Permission.SEE_ERASURE,
+    "reports": Permission.SEE_REPORTS,
+    "datasets": Permission.SEE_STATUS,
+    "audit": Permission.SEE_AUDIT,
+    "about": None,
+}
+
+
+def page(name: str, office: object, user: object, url: str) -> None:
+    """What AppTest runs as a script."""
+    import importlib
+
+    from console.dagster_client import Client
+    from console.frame import Frame, told
+
+    with told():
+        importlib.import_module(f"console.pages.{name}").show(Frame(office, user, Client(url)))  # type: ignore[arg-type]
+
+
+def opened(name: str, place: Place, user: User) -> AppTest:
+    office = Office({place.contract.name: place.contract}, place.warehouse, place.store, place.keys, place.home)
+    at = AppTest.from_function(page, args=(name, office, user, "http://127.0.0.1:9"), default_timeout=120)
+    return at.run()
+
+
+def person(role: Role) -> User:
+    return User(f"{role}@example.org", frozenset({role}), "north" if role is Role.CLINICIAN else None)
+
+
+def everything(at: AppTest) -> str:
+    """All that the page sends to the browser."""
+    shown = [str(e.proto) for e in at.main]
+    frames = [str(f.value.to_dict()) for f in at.dataframe]
+    return "\n".join([*shown, *frames])
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    made = Place(tmp_path_factory.mktemp("home"), lab_contract())
+    rows = [f"N-{n},P-{n},north,2024-01-0{n % 7 + 1},NEG," for n in range(30)]
+    rows += [f"S-{n},P-{n},south,2024-01-02,POS," for n in range(3)]
+    made.deliver("week1.csv", *rows, f"C-1,{CANARY},north,2024-01-02,Positive,", "C-2,P-9,north,2024-13-02,=cmd(),")
+    return made
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_for_the_roles_that_may_see_it_and_for_no_other(place: Place, name: str, role: Role) -> None:
+    user = person(role)
+    permission = PAGES[name]
+    at = opened(name, place, user)
+    assert not at.exception
+    if permission is None or user.may(permission):
+        assert at.title
+        assert not at.error
+    else:
+        assert not at.title
+        assert "may not do this" in at.error[0].value.replace("\\", "")
+    if not user.may(Permission.SEE_QUARANTINE):
+        assert CANARY not in everything(at)
+
+
+def test_the_steward_sees_the_original_text_in_quarantine(place: Place) -> None:
+    assert CANARY in everything(opened("quarantine", place, person(Role.STEWARD)))
+
+
+def test_a_clinician_gets_the_rows_of_the_own_organisation_only(place: Place) -> None:
+    tables = [f.value for f in opened("reports", place, person(Role.CLINICIAN)).dataframe]
+    rows = tables[-1]
+    assert set(rows["lab"]) == {"north"}
+    assert len(opened("reports", place, person(Role.ANALYST)).dataframe) == 1
+
+
+def test_the_surveillance_report_on_the_page_hides_small_numbers(place: Place) -> None:
+    report = opened("reports", place, person(Role.ANALYST)).dataframe[0].value
+    south = report[(report["laboratory"] == "south") & (report["result"] == "POS")]
+    assert south["tests"].isna().all()
+    assert south["suppressed"].all()
+
+
+def test_a_bulk_fix_on_the_page_is_staged_and_sent(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.deliver("week1.csv", *(f"B-{n},P-{n},north,2024-01-02,Positive," for n in range(5)))
+    at = opened("quarantine", place, person(Role.STEWARD))
+    at.selectbox[3].select("result").run()
+    next(t for t in at.text_input if t.label == "becomes").input("POS")
+    next(b for b in at.button if b.label.startswith("Stage in all")).click().run()
+    assert not at.exception
+    assert place.desk().rows()["_state"].tolist() == ["staged"] * 5
+    next(b for b in at.button if b.label == "Send staged fixes").click().run()
+    place.load()
+    assert len(place.samples()) == 5
+    assert [e.who for e in place.audit.entries()] == ["steward@example.org"] * 2
+
+
+def test_a_request_is_made_withdrawn_and_not_approved_by_who_asked(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.deliver("week1.csv", f"B-1,{CANARY},north,2024-01-02,POS,")
+    at = opened("erasure", place, person(Role.STEWARD))
+    next(t for t in at.text_input if t.label == "patient_id").input(CANARY).run()
+    next(b for b in at.button if b.label == "Preview").click().run()
+    assert sum(at.dataframe[0].value["found"]) == 3
+    next(t for t in at.text_input if t.label.startswith("Ground")).input("a letter")
+    next(b for b in at.button if b.label == "Make the request").click().run()
+    at = opened("erasure", place, person(Role.STEWARD))
+    next(b for b in at.button if b.label == "Approve").click().run()
+    assert "second person" in at.error[0].value.replace("\\", "")
+    next(b for b in at.button if b.label == "Withdraw").click().run()
+    assert [e.action for e in place.audit.entries()] == ["erasure.request", "erasure.withdraw"]
+    assert CANARY not in place.audit.path.read_text()
+
+
+def test_without_login_the_console_serves_this_machine_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATA_HOME", str(tmp_path))
+    app = str(Path(__file__).parents[2] / "console" / "app.py")
+    st.config.set_option("server.address", "0.0.0.0")
+    refused = AppTest.from_file(app, default_timeout=120).run()
+    assert "this machine only" in refused.error[0].value.replace("\\", "")
+    assert not refused.title
+    st.config.set_option("server.address", "127.0.0.1")
+    at = AppTest.from_file(app, default_timeout=120).run()
+    assert at.title[0].value == "What waits"
+    assert "No login" in at.warning[0].value
+    assert laptop_user().name in [t.value for t in at.sidebar.text]
+
+
+def test_an_unreachable_dagster_is_said_in_a_sentence(place: Place) -> None:
+    at = opened("runs", place, person(Role.ENGINEER))
+    assert not at.exception
+    assert "cannot be reached" in at.error[0].value.replace("\\", "")
+    assert isinstance(Client("http://127.0.0.1:9").url, str)
