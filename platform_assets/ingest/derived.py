@@ -52,7 +52,7 @@ def adopt(
             f"""
             CREATE OR REPLACE TEMP TABLE keyed AS
             SELECT t._file, t._row, b._delivery, b._seq, {listed}, {column} AS _value, {hash_of(sources)} AS _derived
-            FROM typed_rows t ANTI JOIN wrong USING (_file, _row) JOIN files USING (_file) JOIN batch b USING (_delivery)
+            FROM typed_rows t ANTI JOIN wrong USING (_file, _row) JOIN members b USING (_file)
             WHERE b._status = 'published'
             """
         )

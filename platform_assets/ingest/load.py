@@ -7,6 +7,7 @@ out of landing) is repeated by the next run, which recognises the content.
 from __future__ import annotations
 
 import datetime as dt
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -60,6 +61,17 @@ class LoadReport:
         return sum(getattr(e, count) for e in self.entries)
 
 
+class LoadFailed(RuntimeError):
+    """The engine gave up: nothing was changed. Its message is told without what it quotes, which may be a value of a row."""
+
+    def __init__(self, dataset: str, error: Exception) -> None:
+        said = re.sub(r"""'[^']*'|"[^"]*"|LINE \d+:.*""", "...", str(error).split("\n\n")[0], flags=re.DOTALL)
+        super().__init__(
+            f"{dataset}: the engine gave up ({type(error).__name__}: {said[:300]}). Nothing was changed, the files stay in "
+            "landing; run it again. If it happens again, look for a full disk or a small PLATFORM_MEMORY_LIMIT."
+        )
+
+
 Log = Callable[[str], None]
 
 
@@ -85,9 +97,13 @@ def load_dataset(
         waiting = [(o, "") for o in complete_files(store, contract, settle_seconds=settle_seconds)]
         waiting += _held_under_another_contract(connection, store, contract)
         if waiting:
+            import duckdb
+
             folder = warehouse.wait_for_scratch()
             try:
                 _Load(contract, warehouse, store, connection, folder, run_id, log, report).run(waiting, keys)
+            except duckdb.Error as error:
+                raise LoadFailed(contract.name, error) from None
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
     report.seconds = time.monotonic() - started

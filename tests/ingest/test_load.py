@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from platform_assets.contracts.model import Contract
+from platform_assets.ingest.load import LoadFailed
 from resources.environment import Platform
 from resources.identity import EnvironmentKeys, MissingIdentityKey, pseudonym
 from tests.conftest import KEY, LAB, Bench
@@ -461,3 +462,11 @@ def test_a_new_column_of_the_contract_is_added_to_the_table(bench: Make) -> None
     wider = bench(columns={**LAB["columns"], "clinic": {"type": "string", "optional": True}})
     wider.send("b.csv", "sample_id,test_date,result,viral_load,clinic\nB,2024-01-01,POS,1,K\n")
     assert wider.table("sample_id", "clinic") == [("A", None), ("B", "K")]
+
+
+def test_an_error_of_the_engine_is_told_without_what_it_quotes() -> None:
+    error = ValueError("Conversion Error: Could not convert string 'CANARY-1' to INT64\n\nLINE 1: SELECT 'CANARY-1'")
+    told = str(LoadFailed("lab", error))
+    assert "CANARY" not in told
+    assert "Could not convert string ... to INT64" in told
+    assert "run it again" in told
