@@ -3,8 +3,9 @@
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 export DATA_HOME ?= $(CURDIR)/data
-# dagster.yaml stands here; its paths lead to data/dagster
+# dagster.yaml stands here; Dagster's own database lies with all other state
 export DAGSTER_HOME ?= $(CURDIR)
+export DAGSTER_STORAGE ?= $(DATA_HOME)/dagster
 export DAGSTER_MODULE_NAME := platform_assets.definitions
 
 .PHONY: help
@@ -18,7 +19,7 @@ run: setup sample ## Set up, load the sample data, run the weekly job, say what 
 
 .PHONY: ui
 ui: setup ## The Dagster UI on http://127.0.0.1:3000, with sensors and the weekly schedule running
-	@mkdir -p data/dagster
+	@mkdir -p $(DAGSTER_STORAGE)
 	env -u DAGSTER_MODULE_NAME .venv/bin/dagster dev -h 127.0.0.1 -p 3000 -w workspace.yaml
 
 .PHONY: setup

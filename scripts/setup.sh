@@ -40,6 +40,11 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
 fi
 
 # in an activated .venv the dagster command finds dagster.yaml (the same instance as `make`) and the definitions
-if ! grep -q DAGSTER_HOME .venv/bin/activate; then
-  printf '\nexport DAGSTER_HOME="%s" DAGSTER_MODULE_NAME=platform_assets.definitions\n' "$PWD" >>.venv/bin/activate
+if ! grep -q DAGSTER_STORAGE .venv/bin/activate; then
+  cat >>.venv/bin/activate <<END
+
+export DAGSTER_HOME="$PWD" DAGSTER_MODULE_NAME=platform_assets.definitions
+export DATA_HOME="\${DATA_HOME:-$PWD/data}"
+export DAGSTER_STORAGE="\$DATA_HOME/dagster"
+END
 fi
