@@ -16,16 +16,17 @@ def needed(program: str, package: str, *places: str) -> str:
     found = shutil.which(program) or next((p for g in places for p in sorted(glob.glob(f"{g}/{program}"))), None)
     if found:
         return found
-    return _missing(f"{program} is missing. Install it: apt-get install {package}")
+    return missing(f"{program} is missing. Install it: apt-get install {package}")
 
 
 def needed_module(module: str, requirement: str) -> None:
     """Skip (or, in CI, fail) where the Python `module` is not installed."""
     if importlib.util.find_spec(module) is None:
-        _missing(f"the Python package {requirement} is missing")
+        missing(f"the Python package {requirement} is missing")
 
 
-def _missing(words: str) -> NoReturn:
+def missing(words: str) -> NoReturn:
+    """Skip with `words`, or fail where PLATFORM_TEST_ALL is set."""
     words = f"NOT TESTED: {words}"
     if os.environ.get("PLATFORM_TEST_ALL"):
         pytest.fail(words)

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.deploy.kubernetes_api import problems, unrestricted
-from tests.programs import needed
+from tests.programs import missing, needed
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 OVERLAYS = ("test", "production")
@@ -23,7 +23,10 @@ Resource = dict[str, Any]
 
 @functools.cache
 def rendered(overlay: str) -> list[Resource]:
-    kubectl = needed("kubectl", "kubernetes-client (or Google's kubectl)")
+    kubectl = needed("kubectl", "kubectl, from Google's or the Kubernetes project's repository")
+    version = subprocess.run([kubectl, "version", "--client"], capture_output=True, text=True).stdout
+    if "Kustomize Version: v5" not in version:
+        missing("kubectl is older than 1.27 (Debian 12's is 1.20) and cannot render the overlays. Install a newer one")
     done = subprocess.run(
         [
             kubectl,
