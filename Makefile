@@ -56,10 +56,18 @@ lint: setup ## ruff, mypy, and the contracts of all datasets
 bench: setup ## Measure speed and memory; writes benchmarks/results.md
 	$(PYTHON) -m benchmarks
 
+.PHONY: image
+image: ## Build the container image: make image BASE_IMAGE=debian@sha256:...
+	@test -n "$(BASE_IMAGE)" || { echo "Name the base by digest: make image BASE_IMAGE=debian@sha256:..."; exit 1; }
+	podman build --isolation chroot --format docker --build-arg BASE_IMAGE=$(BASE_IMAGE) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) -t platform .
+
 .PHONY: lock
 lock: setup ## Renew requirements.lock from pyproject.toml
 	.venv/bin/uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --python-version 3.11 --custom-compile-command "make lock" -q -o requirements.lock
+	.venv/bin/uv pip compile pyproject.toml --constraint requirements.lock --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --python-version 3.11 --custom-compile-command "make lock" -q -o deploy/image/requirements.lock
 
 .PHONY: clean
 clean: ## Remove all state (DATA_HOME) after asking; code and .venv stay

@@ -62,21 +62,39 @@ class Platform:
 
 
 def resources_for(environment: str, settings: Settings | None = None) -> Platform:
-    """The resources of `environment`: ``laptop`` (the default everywhere).
+    """The resources of `environment`: ``laptop`` (the default everywhere) or ``cloud`` (a bucket, and a catalog for many machines).
 
     Raises ValueError for an environment that does not exist.
     """
     settings = settings or Settings.from_environment()
     if environment == "laptop":
-        return Platform(
-            settings=settings,
-            warehouse=Warehouse(settings.home / "lake", memory_limit=settings.memory_limit),
-            store=LocalStore(settings.home),
-            keys=LaptopKeys(EnvironmentKeys(), settings.home / "sample"),
-            r=RRuntime(
-                timeout_seconds=settings.r_timeout_seconds,
-                memory_limit_mb=settings.r_memory_mb,
-                slots=Slots.one_per_core(settings.home / "lake" / "locks" / "r"),
-            ),
+        store: ObjectStore = LocalStore(settings.home)
+        warehouse = Warehouse(settings.home / "lake", memory_limit=settings.memory_limit)
+        keys: IdentityKeys = LaptopKeys(EnvironmentKeys(), settings.home / "sample")
+    elif environment == "cloud":
+        from resources.catalog import catalog_from
+        from resources.gcs_store import GCSStore
+
+        store = GCSStore(_required("PLATFORM_BUCKET"))
+        warehouse = Warehouse(
+            settings.home / "lake",
+            memory_limit=settings.memory_limit,
+            catalog=catalog_from(os.environ, settings.home / "lake"),
+            data=_required("PLATFORM_LAKE"),
         )
-    raise ValueError(f"PLATFORM_ENV={environment!r} is not known; use laptop")
+        keys = EnvironmentKeys()
+    else:
+        raise ValueError(f"PLATFORM_ENV={environment!r} is not known; use laptop or cloud")
+    runtime = RRuntime(
+        timeout_seconds=settings.r_timeout_seconds,
+        memory_limit_mb=settings.r_memory_mb,
+        slots=Slots.one_per_core(settings.home / "lake" / "locks" / "r"),
+    )
+    return Platform(settings, warehouse, store, keys, runtime)
+
+
+def _required(name: str) -> str:
+    value = os.environ.get(name, "")
+    if not value:
+        raise ValueError(f"PLATFORM_ENV=cloud needs the environment variable {name} (see docs/cloud.md)")
+    return value

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,7 +126,7 @@ class LocalStore:
         """Write beside the target, flush to disk, rename."""
         target = self._path(name)
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+        partial = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.part")
         with partial.open("wb") as out:
             if isinstance(data, Path):
                 with data.open("rb") as source:

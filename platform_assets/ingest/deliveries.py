@@ -107,9 +107,8 @@ def open_delivery(
 
     What is wrong with the whole file stands in `Delivery.rejected`.
     """
-    local = store.local_copy(found.name, folder)
     try:
-        whole = scan(local)
+        whole = scan(store.local_copy(found.name, folder))
     except FileNotFoundError:
         return None
     again = store.stat(found.name)
