@@ -3,5 +3,6 @@
 from platform_assets.components.dataset import Dataset
 from platform_assets.components.indicators import Indicators
 from platform_assets.components.literature import Literature
+from platform_assets.components.sql import SqlIndicators
 
-__all__ = ["Dataset", "Indicators", "Literature"]
+__all__ = ["Dataset", "Indicators", "Literature", "SqlIndicators"]

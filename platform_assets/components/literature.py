@@ -6,9 +6,9 @@ from typing import Any
 
 import dagster as dg
 
+from platform_assets.components.metadata import column_schema, first_rows, made_from
 from resources.environment import Platform
 
-PREVIEW_ROWS = 25
 DATASETS = [dg.AssetKey(["validated", name]) for name in ("drugs", "pubmed", "clinical_trials")]
 MENTIONS = dg.AssetKey(["validated", "mentions"])
 GRAPH = dg.AssetKey(["products", "drug_graph"])
@@ -93,7 +93,7 @@ def _mentions(common: dict[str, Any]) -> dg.AssetsDefinition:
         kinds={"python", "duckdb", "table"},
         description="Which drug is named in which title: one row per drug code and publication, whole words, the longest name where "
         "names nest. After a delivery only titles that are new or corrected are searched; after a change of the drug list, all.",
-        metadata={"dagster/column_schema": _schema(_MENTION_COLUMNS), "dagster/table_name": "validated.mentions"},
+        metadata={"dagster/column_schema": column_schema(_MENTION_COLUMNS), "dagster/table_name": "validated.mentions"},
         check_specs=[
             dg.AssetCheckSpec(
                 "conservation",
@@ -131,7 +131,7 @@ def _mentions(common: dict[str, Any]) -> dg.AssetsDefinition:
                 "titles searched now": found.searched,
                 "publications gone": found.gone,
                 "search": "every title" if found.full else "only what is new or corrected",
-                **_made_from(found.receipt),
+                **made_from(found.receipt),
             },
             data_version=dg.DataVersion(found.receipt.data_version),
         )
@@ -162,7 +162,7 @@ def _graph(common: dict[str, Any]) -> dg.AssetsDefinition:
         "no internet. `about.json` comes last and has the hashes of the others. Questions are answered from `graph.json` alone by "
         "`python -m platform_assets.literature`.",
         metadata={
-            "dagster/column_schema": _schema(
+            "dagster/column_schema": column_schema(
                 {
                     "source": ("string", "Node that the edge leaves."),
                     "target": ("string", "Node that the edge enters."),
@@ -219,7 +219,7 @@ def _question(name: str, common: dict[str, Any]) -> dg.AssetsDefinition:
         group_name="indicators",
         kinds={"python", "duckdb", "table"},
         description=description,
-        metadata={"dagster/column_schema": _schema(columns), "dagster/table_name": f"indicators.{name}"},
+        metadata={"dagster/column_schema": column_schema(columns), "dagster/table_name": f"indicators.{name}"},
         config_schema=config or None,
         **common,
     )
@@ -234,37 +234,15 @@ def _question(name: str, common: dict[str, Any]) -> dg.AssetsDefinition:
         except TableMissing as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         return dg.MaterializeResult(
-            metadata=table_metadata(platform, f"indicators.{name}", made),
+            metadata={
+                "dagster/row_count": made.receipt.rows,
+                **first_rows(platform, f"indicators.{name}"),
+                **made_from(made.receipt),
+                "run": "computed"
+                if made.fresh
+                else "nothing ran: code, inputs and parameters are those of the last time",
+            },
             data_version=dg.DataVersion(made.receipt.data_version),
         )
 
     return question
-
-
-def table_metadata(platform: Platform, table: str, made: Any) -> dict[str, Any]:
-    """Row count, first rows, and what the table was made from: for tables without personal data."""
-    with platform.warehouse.connect(read_only=True) as connection:
-        result = connection.execute(f"SELECT * FROM {table} LIMIT {PREVIEW_ROWS}")
-        names = [column[0] for column in result.description]
-        rows = [dg.TableRecord(dict(zip(names, map(_shown, row), strict=True))) for row in result.fetchall()]
-    return {
-        "dagster/row_count": made.receipt.rows,
-        "first rows": dg.MetadataValue.table(rows) if rows else dg.MetadataValue.text("no rows"),
-        **_made_from(made.receipt),
-        "run": "computed" if made.fresh else "nothing ran: code, inputs and parameters are those of the last time",
-    }
-
-
-def _made_from(receipt: Any) -> dict[str, Any]:
-    records = [
-        dg.TableRecord({"table": t.table, "snapshot": t.snapshot, "rows": t.rows}) for t in receipt.inputs.values()
-    ]
-    return {"made from": dg.MetadataValue.table(records), "made at (UTC)": f"{receipt.made_at:%Y-%m-%d %H:%M:%S}"}
-
-
-def _shown(value: Any) -> str | int | float | bool:
-    return value if isinstance(value, str | int | float | bool) else "" if value is None else str(value)
-
-
-def _schema(columns: dict[str, tuple[str, str]]) -> dg.TableSchema:
-    return dg.TableSchema([dg.TableColumn(n, kind, description=meaning) for n, (kind, meaning) in columns.items()])

@@ -1,0 +1,41 @@
+"""What the assets of derived tables show in the Dagster UI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from resources.environment import Platform
+
+if TYPE_CHECKING:
+    from platform_assets.indicators.receipts import Receipt
+
+PREVIEW_ROWS = 25
+
+
+def column_schema(columns: Mapping[str, tuple[str, str]]) -> dg.TableSchema:
+    """Columns from name -> (type, meaning)."""
+    return dg.TableSchema([dg.TableColumn(n, kind, description=meaning) for n, (kind, meaning) in columns.items()])
+
+
+def made_from(receipt: Receipt) -> dict[str, Any]:
+    """The inputs at their snapshots, and when."""
+    records = [
+        dg.TableRecord({"table": t.table, "snapshot": t.snapshot, "rows": t.rows}) for t in receipt.inputs.values()
+    ]
+    return {"made from": dg.MetadataValue.table(records), "made at (UTC)": f"{receipt.made_at:%Y-%m-%d %H:%M:%S}"}
+
+
+def first_rows(platform: Platform, table: str) -> dict[str, dg.MetadataValue]:
+    """The first rows of a table that is about nobody: everyone who can open the UI sees metadata."""
+    with platform.warehouse.connect(read_only=True) as connection:
+        result = connection.execute(f"SELECT * FROM {table} LIMIT {PREVIEW_ROWS}")
+        names = [column[0] for column in result.description]
+        rows = [dg.TableRecord(dict(zip(names, map(_shown, row), strict=True))) for row in result.fetchall()]
+    return {"first rows": dg.MetadataValue.table(rows) if rows else dg.MetadataValue.text("no rows")}
+
+
+def _shown(value: Any) -> str | int | float | bool:
+    return value if isinstance(value, str | int | float | bool) else "" if value is None else str(value)

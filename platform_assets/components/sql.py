@@ -1,0 +1,145 @@
+"""Every ``defs/<domain>/sql/<name>.sql`` becomes an indicator's asset. A new indicator is a new file, no more."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from platform_assets.components.metadata import column_schema, made_from
+from platform_assets.indicators.model import HeaderError
+from platform_assets.indicators.sqlfile import SqlIndicator, list_sql, read_sql, to_bigquery
+from resources.environment import REPOSITORY, Platform, Settings
+
+_CONFIG = {"integer": int, "number": float, "flag": bool}
+_TYPES = {"text": "string", "integer": "int", "number": "float", "flag": "bool", "time": "timestamp"}
+
+
+class SqlIndicators(dg.Component, dg.Model, dg.Resolvable):
+    """Component ``platform_assets.components.SqlIndicators``: the .sql files of all domains."""
+
+    folder: str = "platform_assets/defs"
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """An asset for each file; a file that cannot be read is an asset that says so when it runs."""
+        cache = Settings.from_environment().home / "cache" / "sql"
+        return dg.Definitions(assets=[sql_asset(path, cache) for path in list_sql(REPOSITORY / self.folder)])
+
+
+def sql_asset(path: Path, cache: Path | None = None) -> dg.AssetsDefinition:
+    """The asset of one file."""
+    try:
+        return _asset(read_sql(path, cache))
+    except HeaderError as error:
+        return _unreadable(path, str(error))
+
+
+def _unreadable(path: Path, problem: str) -> dg.AssetsDefinition:
+    """One file that cannot be read must not take the others down with it."""
+
+    @dg.asset(
+        key=["indicators", path.stem],
+        group_name="indicators",
+        kinds={"sql"},
+        description=f"**{path.name} cannot be read.** {problem}",
+    )
+    def unreadable() -> None:
+        raise dg.Failure(problem, allow_retries=False)
+
+    return unreadable
+
+
+def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
+    key = dg.AssetKey(["indicators", indicator.name])
+    config = {
+        name: dg.Field(_CONFIG.get(p.type, str), is_required=False, description=f"{p.help} (default {p.default})")
+        for name, p in indicator.params.items()
+    }
+
+    @dg.asset(
+        key=key,
+        deps=[dg.AssetKey(table.split(".")) for table in indicator.tables],
+        group_name="indicators",
+        kinds={"sql", "duckdb", "table"},
+        owners=[indicator.owner],
+        tags={"domain": indicator.path.parent.parent.name},
+        description=_in_words(indicator),
+        metadata={
+            "dagster/column_schema": column_schema(
+                {o.name: (_TYPES.get(o.type, o.type), o.help) for o in indicator.outputs.values()}
+            ),
+            "dagster/table_name": f"indicators.{indicator.name}",
+            "query": dg.MetadataValue.md(f"```sql\n{indicator.query}\n```"),
+        },
+        config_schema=config or None,
+        check_specs=[
+            dg.AssetCheckSpec(
+                "output_schema",
+                asset=key,
+                description="The query gives the columns and types that the header declares. Otherwise nothing is replaced.",
+            ),
+            dg.AssetCheckSpec(
+                "bigquery", asset=key, description="The query can be said in BigQuery's dialect, by sqlglot."
+            ),
+        ],
+        output_required=False,
+        required_resource_keys={"platform"},
+    )
+    def run_query(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        from platform_assets.indicators.derived_tables import TableMissing
+        from platform_assets.indicators.sqlrun import OutputMismatch, SqlFailed, run_sql
+
+        platform: Platform = context.resources.platform
+        params = context.op_execution_context.op_config if config else None
+        yield _bigquery(key, indicator)
+        try:
+            made = run_sql(indicator, platform.warehouse, params, run_id=context.run_id)
+        except OutputMismatch as error:
+            context.log.error(f"{error}; the last good table stays and is stale")
+            yield _output_schema(key, passed=False, text=str(error))
+            return
+        except (TableMissing, SqlFailed, ValueError) as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        yield dg.MaterializeResult(
+            asset_key=key,
+            metadata={
+                "dagster/row_count": made.receipt.rows,
+                "parameters": dg.MetadataValue.json(dict(made.receipt.params)),
+                **made_from(made.receipt),
+                "run": "computed"
+                if made.fresh
+                else "nothing ran: query, inputs and parameters are those of the last time",
+            },
+            data_version=dg.DataVersion(made.receipt.data_version),
+        )
+        yield _output_schema(key, passed=True, text=f"{len(indicator.outputs)} columns as declared")
+
+    return run_query
+
+
+def _output_schema(key: dg.AssetKey, *, passed: bool, text: str) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(asset_key=key, check_name="output_schema", passed=passed, description=text)
+
+
+def _bigquery(key: dg.AssetKey, indicator: SqlIndicator) -> dg.AssetCheckResult:
+    """A warning: the table here is right whatever another engine would say."""
+    metadata: dict[str, Any] = {}
+    try:
+        metadata["query"] = dg.MetadataValue.md(f"```sql\n{to_bigquery(indicator.query)}\n```")
+        text = "said in BigQuery's dialect and parsed there"
+    except ValueError as error:
+        text = str(error)
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name="bigquery",
+        passed="query" in metadata,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=text,
+        metadata=metadata,
+    )
+
+
+def _in_words(indicator: SqlIndicator) -> str:
+    lines = [f"**{indicator.title}**", "", indicator.description, ""]
+    lines += [f"- Parameter `{p.name}`: {p.help} (default {p.default})" for p in indicator.params.values()]
+    return "\n".join(lines)

@@ -1,0 +1,74 @@
+"""Runs a .sql indicator on the embedded engine: parameters bound, output checked before anything is replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platform_assets.indicators.derived_tables import Made, Recipe, make_table
+from platform_assets.indicators.receipts import UsedTable
+from platform_assets.indicators.sqlfile import ENGINE_TYPES, SqlIndicator
+from resources.warehouse import Warehouse, literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class SqlFailed(RuntimeError):
+    """The query does not run; the message says why."""
+
+
+class OutputMismatch(RuntimeError):
+    """The query gives other columns than the header declares: nothing was replaced."""
+
+
+def run_sql(
+    indicator: SqlIndicator, warehouse: Warehouse, params: Mapping[str, object] | None = None, *, run_id: str = ""
+) -> Made:
+    """Bring ``indicators.<name>`` up to date; nothing runs where file, inputs and parameters are those of the last time.
+
+    Raises TableMissing, OutputMismatch, SqlFailed, or ValueError for a parameter that cannot be read; the last table stays.
+    """
+    given = {name: str((params or {}).get(name, p.default)) for name, p in indicator.params.items()}
+    bound = {}
+    for name, text in given.items():
+        try:
+            bound[name] = indicator.params[name].parse(text)
+        except ValueError as error:
+            raise ValueError(f"{indicator.name}, parameter {name}: {error}") from None
+
+    def make(connection: duckdb.DuckDBPyConnection, used: Mapping[str, UsedTable], path: Path) -> None:
+        # one statement sees one state of the lake; what is committed between `used` and now is seen again next time
+        import duckdb
+
+        try:
+            found = connection.execute(f"DESCRIBE {indicator.query}", bound).fetchall()
+            check_output(indicator, {name: kind for name, kind, *_ in found})
+            connection.execute(f"COPY ({indicator.query}\n) TO {literal(str(path))} (FORMAT parquet)", bound)
+        except duckdb.ConversionException:
+            # its message quotes the value that did not fit
+            raise SqlFailed(
+                f"{indicator.path.name}: a value does not fit the type that the query casts it to"
+            ) from None
+        except duckdb.Error as error:
+            raise SqlFailed(f"{indicator.path.name}: {error}") from None
+
+    recipe = Recipe(f"indicators.{indicator.name}", (indicator.path,), indicator.tables, given)
+    return make_table(recipe, warehouse, make, run_id=run_id)
+
+
+def check_output(indicator: SqlIndicator, columns: Mapping[str, str]) -> None:
+    """Raises OutputMismatch unless `columns` (name -> engine type) are the declared ones, in order."""
+    declared = list(indicator.outputs)
+    if list(columns) != declared:
+        raise OutputMismatch(
+            f"{indicator.path.name} gives the columns {', '.join(columns)}; its header declares {', '.join(declared)}"
+        )
+    for name, output in indicator.outputs.items():
+        kind = columns[name].partition("(")[0]
+        if kind not in ENGINE_TYPES[output.type]:
+            raise OutputMismatch(
+                f"{indicator.path.name}: column {name} is {columns[name]}, its header declares <{output.type}>: "
+                f"cast it to {ENGINE_TYPES[output.type][0]}, or declare what it is"
+            )
