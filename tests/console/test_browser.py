@@ -36,8 +36,8 @@ def page(browser: Browser, servers: Servers) -> Iterator[Page]:
 
 def go(page: Page, name: str) -> None:
     page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
-    page.wait_for_function("!document.querySelector('[data-testid=\"stStatusWidget\"]')")
-    page.wait_for_timeout(700)
+    page.wait_for_timeout(300)
+    page.locator("[data-test-script-state='notRunning']").first.wait_for()
 
 
 def shot(page: Page, name: str) -> None:
