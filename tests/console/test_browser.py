@@ -86,7 +86,7 @@ def test_a_bad_file_is_uploaded_quarantined_mended_sent_and_accepted_then_a_samp
     choose(page, "Dataset", "lab_results")
     page.get_by_role("button", name=re.compile("^Stage 0")).wait_for()
     page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
-    shot(page, "quarantine")
+    shot(page, "grid")
     choose(page, "Column", "result")
     page.get_by_label("becomes").fill("POS")
     page.get_by_label("becomes").press("Enter")
