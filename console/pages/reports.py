@@ -6,7 +6,13 @@ import streamlit as st
 
 from console.frame import Frame, told
 from platform_assets.stewardship.access import Permission, own_rows
-from platform_assets.stewardship.reports import csv_bytes, final_export, report_columns, surveillance_report
+from platform_assets.stewardship.reports import (
+    csv_bytes,
+    final_export,
+    report_columns,
+    surveillance_report,
+    validated_rows,
+)
 
 SHOWN = 200
 
@@ -27,7 +33,7 @@ def show(frame: Frame) -> None:
         if not warehouse.columns(connection, f"validated.{dataset}"):
             st.write("Nothing was loaded yet.")
             return
-        table = connection.execute(f"SELECT * FROM validated.{dataset}").fetch_df()
+        table = validated_rows(connection, dataset)
     assert columns is not None
     date, laboratory, result = columns
     st.subheader("Surveillance report")

@@ -77,7 +77,7 @@ class Desk:
         self.audit = audit
         self.user = user
         self.texts = list(contract.file_columns)
-        self._table = Tables(contract).quarantine
+        self.table = Tables(contract).quarantine
 
     # ------------------------------------------------------------------------------------------------ seeing
 
@@ -88,14 +88,14 @@ class Desk:
             return connection.execute(
                 "SELECT delivery, file, reason, count(*) AS rows FROM ("
                 "SELECT _delivery AS delivery, _file AS file, unnest(_reasons) AS reason "
-                f"FROM ({self._open_sql()})) GROUP BY ALL ORDER BY rows DESC, delivery, reason"
+                f"FROM ({self.open_sql()})) GROUP BY ALL ORDER BY rows DESC, delivery, reason"
             ).fetchdf()
 
     def open_rows(self) -> int:
         """How many rows are open."""
         self.user.require(Permission.SEE_STATUS)
         with self._connection() as connection:
-            return int(scalar(connection, f"SELECT count(*) FROM ({self._open_sql()})"))
+            return int(scalar(connection, f"SELECT count(*) FROM ({self.open_sql()})"))
 
     def rows(
         self, *, delivery: str | None = None, rule: str | None = None, limit: int = 1000, offset: int = 0
@@ -112,7 +112,7 @@ class Desk:
             parameters.append(rule)
         with self._connection() as connection:
             return connection.execute(
-                f"SELECT * FROM ({self._open_sql()}) WHERE {' AND '.join(conditions)} "
+                f"SELECT * FROM ({self.open_sql()}) WHERE {' AND '.join(conditions)} "
                 f"ORDER BY _quarantined_at, _delivery, _file, _row LIMIT {int(limit)} OFFSET {int(offset)}",
                 parameters,
             ).fetchdf()
@@ -184,7 +184,7 @@ class Desk:
         with self._connection() as connection:
             names = ", ".join(["_delivery", "_file", "_row", *map(quoted, self.texts)])
             found = connection.execute(
-                f"SELECT {names} FROM ({self._open_sql()}) WHERE {quoted(column)} IS NOT DISTINCT FROM ? AND _text IS NULL",
+                f"SELECT {names} FROM ({self.open_sql()}) WHERE {quoted(column)} IS NOT DISTINCT FROM ? AND _text IS NULL",
                 [old],
             ).fetchall()
         if not found:
@@ -199,7 +199,7 @@ class Desk:
         with self._connection() as connection:
             names = ", ".join(["_delivery", "_file", "_row", *map(quoted, self.texts)])
             found = connection.execute(
-                f"SELECT {names} FROM ({self._open_sql()}) WHERE _delivery = ? AND _state = 'open' AND _text IS NULL "
+                f"SELECT {names} FROM ({self.open_sql()}) WHERE _delivery = ? AND _state = 'open' AND _text IS NULL "
                 f"AND list_contains(list_transform(_reasons, r -> starts_with(r, '{HELD}')), true)",
                 [delivery],
             ).fetchall()
@@ -258,7 +258,7 @@ class Desk:
     def _connection(self) -> _Prepared:
         return _Prepared(self)
 
-    def _open_sql(self) -> str:
+    def open_sql(self) -> str:
         """Open rows, with the staged text where there is a fix."""
         texts = ", ".join(
             f"CASE WHEN s.fixed IS NULL THEN q.{quoted(c)} ELSE json_extract_string(s.fixed, '$.\"{c}\"') END AS {quoted(c)}"
@@ -273,7 +273,7 @@ class Desk:
         return (
             f"SELECT {texts}, CASE WHEN s.fixed IS NULL THEN q._text END AS _text, q._reasons, q._file, q._delivery, q._row, "
             "q._quarantined_at, CASE WHEN s.fixed IS NULL THEN 'open' ELSE 'staged' END AS _state "
-            f"FROM {self._table} q LEFT JOIN {STAGED} s ON {same('s')} "
+            f"FROM {self.table} q LEFT JOIN {STAGED} s ON {same('s')} "
             f"WHERE NOT EXISTS (SELECT 1 FROM {ACTIONS} a WHERE {same('a')} AND a.action IN ({closed}))"
         )
 
@@ -284,7 +284,7 @@ class Desk:
         deliveries, files, rows = (list(part) for part in zip(*keys, strict=True))
         found = connection.execute(
             f"SELECT count(DISTINCT (k.delivery, k.file, k.row)) FROM (SELECT unnest(?::VARCHAR[]) AS delivery, "
-            f"unnest(?::VARCHAR[]) AS file, unnest(?::BIGINT[]) AS row) k JOIN ({self._open_sql()}) q "
+            f"unnest(?::VARCHAR[]) AS file, unnest(?::BIGINT[]) AS row) k JOIN ({self.open_sql()}) q "
             "ON q._delivery = k.delivery AND q._file = k.file AND q._row = k.row",
             [deliveries, files, rows],
         ).fetchone()
@@ -368,7 +368,7 @@ class Desk:
         """Append the events of one row; returns the row of its fix where that was rejected in turn."""
         place = {"file": key.file, "delivery": key.delivery, "row": key.row}
         rejected = connection.execute(
-            f"SELECT _quarantined_at, array_to_string(_reasons, '; ') FROM {self._table} "
+            f"SELECT _quarantined_at, array_to_string(_reasons, '; ') FROM {self.table} "
             "WHERE _delivery = ? AND _file = ? AND _row = ?",
             list(key),
         ).fetchone()
@@ -384,7 +384,7 @@ class Desk:
             if action != "resubmitted":
                 continue
             again = connection.execute(
-                f"SELECT _delivery, _file, _row FROM {self._table} WHERE _delivery = ? AND _row = ?",
+                f"SELECT _delivery, _file, _row FROM {self.table} WHERE _delivery = ? AND _row = ?",
                 [fix_delivery, fix_row],
             ).fetchone()
             if again:
@@ -401,7 +401,7 @@ class Desk:
 
     def _log(self, action: str, ground: str = "", **details: object) -> None:
         self.audit.record(
-            self.user.name, action, role=self.user.role_names, table=self._table, ground=ground, details=details
+            self.user.name, action, role=self.user.role_names, table=self.table, ground=ground, details=details
         )
 
 
@@ -414,7 +414,7 @@ class _Prepared:
 
     def __enter__(self) -> duckdb.DuckDBPyConnection:
         connection = self._context.__enter__()
-        missing = [t for t in (ACTIONS, STAGED, self._desk._table) if not self._desk.warehouse.columns(connection, t)]
+        missing = [t for t in (ACTIONS, STAGED, self._desk.table) if not self._desk.warehouse.columns(connection, t)]
         if missing:
             with self._desk.warehouse.write(connection):
                 ensure(self._desk.warehouse, connection)

@@ -40,6 +40,12 @@ LOG_COLUMNS = {
 }
 
 
+def validated_rows(connection: duckdb.DuckDBPyConnection, dataset: str) -> pd.DataFrame:
+    """The validated table of `dataset`; dates are dates (pandas' own type would write them with a time)."""
+    table = connection.execute(f"SELECT * FROM validated.{dataset}").to_arrow_table()
+    return table.to_pandas(date_as_object=True)
+
+
 def final_export(table: pd.DataFrame, date: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """The row-level export: `columns` of `table` (default: all but the platform's own, which begin with _), newest `date` first.
 

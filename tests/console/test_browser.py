@@ -36,8 +36,9 @@ def page(browser: Browser, servers: Servers) -> Iterator[Page]:
 
 def go(page: Page, name: str) -> None:
     page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
-    page.wait_for_function("!document.querySelector('[data-testid=\"stStatusWidget\"]')")
-    page.wait_for_timeout(700)
+    page.wait_for_timeout(300)
+    page.locator("[data-test-script-state='notRunning']").first.wait_for()
+    page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
 
 
 def shot(page: Page, name: str) -> None:
@@ -83,8 +84,9 @@ def test_a_bad_file_is_uploaded_quarantined_mended_sent_and_accepted_then_a_samp
 
     go(page, "Quarantine")
     choose(page, "Dataset", "lab_results")
-    page.get_by_test_id("stDataFrame").first.wait_for()
-    shot(page, "quarantine")
+    page.get_by_role("button", name=re.compile("^Stage 0")).wait_for()
+    page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
+    shot(page, "grid")
     choose(page, "Column", "result")
     page.get_by_label("becomes").fill("POS")
     page.get_by_label("becomes").press("Enter")
