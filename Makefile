@@ -22,6 +22,10 @@ ui: setup ## The Dagster UI on http://127.0.0.1:3000, with sensors and the weekl
 	@mkdir -p $(DAGSTER_STORAGE)
 	env -u DAGSTER_MODULE_NAME .venv/bin/dagster dev -h 127.0.0.1 -p 3000 -w workspace.yaml
 
+.PHONY: console
+console: setup ## The stewards' console on http://127.0.0.1:8501 (start make ui beside it)
+	$(PYTHON) -m console
+
 .PHONY: setup
 setup: ## Install what is missing: Debian packages (R), .venv from the hashed lock file
 	@scripts/setup.sh
@@ -33,6 +37,10 @@ sample: setup ## Write the generated sample data into DATA_HOME/landing (once)
 .PHONY: summary
 summary: ## What the platform holds: deliveries, rows, indicators
 	@$(PYTHON) -m platform_assets.summary
+
+# a browser, a database and a proxy for the tests that need real ones
+export PLATFORM_EXTRA_PACKAGES ?=
+test test-python: export PLATFORM_EXTRA_PACKAGES := chromium postgresql nginx-light openssl
 
 .PHONY: test
 test: setup lint test-r test-python ## Everything that CI runs: lint, R tests, Python tests
