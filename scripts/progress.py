@@ -7,7 +7,9 @@ import re
 import sys
 
 LINE = re.compile(r"^\S+ \S+ \+0000 - dagster - (?P<level>\w+) - \S+ - \S+ - (?P<rest>.*)$")
-NOISE = re.compile(r"^\d+ - (?!STEP_FAILURE)|STEP_(?!FAILURE)|ENGINE_EVENT|RESOURCE_INIT|LOGS_CAPTURED|HANDLED_OUTPUT|LOADED_INPUT|ASSET_")
+NOISE = re.compile(
+    r"^\d+ - (?!STEP_FAILURE)|STEP_(?!FAILURE)|ENGINE_EVENT|RESOURCE_INIT|LOGS_CAPTURED|HANDLED_OUTPUT|LOADED_INPUT|ASSET_"
+)
 shown = True
 for raw in sys.stdin:
     line = LINE.match(raw.rstrip("\n"))
