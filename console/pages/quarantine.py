@@ -39,14 +39,13 @@ def show(frame: Frame) -> None:
     if len(rows) == SHOWN:
         st.info(f"The first {SHOWN} rows are shown: choose a delivery or a reason, or mend one value in all rows.")
     _grid(desk, dataset, rows)
-    bulk, send, more = st.tabs(["One value in all rows", "Send staged fixes", "History and held deliveries"])
-    with bulk:
-        _bulk(desk, rows)
-    with send:
-        _send(desk)
-    with more:
-        _history(desk, rows)
-        _release(desk, counts, files)
+    st.subheader("One value in all rows")
+    _bulk(desk, rows)
+    st.subheader("Send staged fixes")
+    _send(desk)
+    st.subheader("History of a row")
+    _history(desk, rows)
+    _release(desk, counts, files)
 
 
 def _grid(desk: Desk, dataset: str, rows: pd.DataFrame) -> None:
@@ -138,7 +137,7 @@ def _send(desk: Desk) -> None:
 
 def _history(desk: Desk, rows: pd.DataFrame) -> None:
     labels = [f"{d}, {f}, row {r}" for d, f, r in zip(rows["_delivery"], rows["_file"], rows["_row"], strict=True)]
-    chosen = st.selectbox("History of", range(len(labels)), format_func=lambda n: labels[n])
+    chosen = st.selectbox("Row", range(len(labels)), format_func=lambda n: labels[n])
     if chosen is not None and len(rows):
         row = rows.iloc[chosen]
         st.dataframe(desk.history(RowKey(row["_delivery"], row["_file"], int(row["_row"]))), hide_index=True)

@@ -93,7 +93,7 @@ def test_a_bad_file_is_uploaded_quarantined_mended_sent_and_accepted_then_a_samp
     page.wait_for_timeout(1000)
     page.get_by_role("button", name="Stage in all rows that share it").click()
     page.get_by_text("all of them are right now").wait_for()
-    page.get_by_role("tab", name="Send staged fixes").click()
+    page.locator("[data-test-script-state='notRunning']").first.wait_for()
     page.get_by_role("button", name="Send staged fixes").click()
     page.get_by_text(re.compile("1 row.* sent as")).wait_for()
     load_now(page)

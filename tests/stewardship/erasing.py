@@ -1,4 +1,4 @@
-"""Helpers of the erasure tests: a platform with an eraser, and an independent search of all bytes."""
+"""What the erasure tests share: a platform with an eraser, and an independent search of all bytes."""
 
 from __future__ import annotations
 
