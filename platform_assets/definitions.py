@@ -9,9 +9,17 @@ from typing import Any
 
 import dagster as dg
 
+from platform_assets.contracts.files import read_contracts
+from platform_assets.stewardship import jobs
 from resources.environment import resources_for
 
 WEEKLY = "0 6 * * 1"
+FOLLOWING = ("indicators", "products")
+COMPUTED = dg.AssetSelection.groups(*FOLLOWING)
+# a run that finds script, inputs and parameters as they were does no work, so following once too often costs little
+FOLLOW = dg.AutomationCondition.eager() | (  # type: ignore[operator]
+    dg.AutomationCondition.code_version_changed().since_last_handled() & ~dg.AutomationCondition.in_progress()
+)
 
 
 def build_definitions(resource_overrides: dict[str, Any] | None = None) -> dg.Definitions:
@@ -30,10 +38,26 @@ def build_definitions(resource_overrides: dict[str, Any] | None = None) -> dg.De
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Mondays at 06:00 in Amsterdam.",
     )
+    recompute = dg.AutomationConditionSensorDefinition(
+        "recompute",
+        target=COMPUTED,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=60,
+        description="Indicators and products follow: when a table changed outside a run of theirs (rows were erased), or a script.",
+    )
     resources = {"platform": resources_for(os.environ.get("PLATFORM_ENV", "laptop")), **(resource_overrides or {})}
+    assets = dg.Definitions.merge(*_components(), jobs.definitions(read_contracts())).map_asset_specs(
+        func=lambda spec: spec.replace_attributes(automation_condition=FOLLOW) if spec.group_name in FOLLOWING else spec
+    )
     return dg.Definitions.merge(
-        *_components(),
-        dg.Definitions(jobs=[weekly], schedules=[schedule], resources=resources, executor=dg.in_process_executor),
+        assets,
+        dg.Definitions(
+            jobs=[weekly],
+            schedules=[schedule],
+            sensors=[recompute],
+            resources=resources,
+            executor=dg.in_process_executor,
+        ),
     )
 
 

@@ -141,6 +141,8 @@ def run_on(
     on_event: Callable[[Event], None],
 ) -> RunResult:
     """Export the inputs at their snapshots, in a fixed order of rows, and run the script on them."""
+    import duckdb
+
     inputs = {}
     for name, table in used.items():
         columns = indicator.inputs[name].columns
@@ -149,10 +151,22 @@ def run_on(
         selected = ", ".join(quoted(c) for c in columns)
         order = ["_delivery", "_row"] if {"_delivery", "_row"} <= set(present) else [quoted(c) for c in columns]
         path = folder / f"{name}.parquet"
-        connection.execute(
-            f"COPY (SELECT {selected} FROM {table.table} AT (VERSION => {table.snapshot}) ORDER BY {', '.join(order)}) "
-            f"TO {literal(str(path))} (FORMAT parquet)"
-        )
+        connection.execute("BEGIN TRANSACTION")
+        try:
+            # the table as it stands, where it has not changed since: erasure expires old snapshots, also those of unchanged tables
+            state = warehouse.state(connection, table.table)
+            past = "" if state and state.snapshot == table.snapshot else f"AT (VERSION => {table.snapshot})"
+            connection.execute(
+                f"COPY (SELECT {selected} FROM {table.table} {past} ORDER BY {', '.join(order)}) "
+                f"TO {literal(str(path))} (FORMAT parquet)"
+            )
+        except duckdb.Error:
+            raise InputMissing(
+                f"{table.table} cannot be read at snapshot {table.snapshot}: it was expired (rows have been erased since), "
+                "or a column that the script asks for did not exist then"
+            ) from None
+        finally:
+            connection.execute("ROLLBACK")
         inputs[name] = InputTable(path, table.table, str(table.snapshot), table.rows)
     command = f"dagster asset materialize --select indicators/{indicator.name} -m platform_assets.definitions"
     return runtime.run(indicator, inputs, dict(params), folder, on_event, reproduce=command)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -73,6 +74,24 @@ def test_nothing_new_changes_nothing_and_runs_no_r(
     with sampled.warehouse.connect(read_only=True) as connection:
         assert connection.execute("SELECT * FROM platform.ledger ORDER BY ALL").fetchall() == before
         assert connection.execute("SELECT * FROM platform.receipts ORDER BY ALL").fetchall() == made
+
+
+def test_what_is_computed_follows_a_table_that_changed_and_is_left_alone_otherwise(
+    sampled: Platform, weekly: tuple[dg.ExecuteInProcessResult, dg.DagsterInstance]
+) -> None:
+    _, instance = weekly
+    definitions = _definitions(sampled)
+
+    def tick(cursor: Any) -> tuple[set[str], Any]:
+        found = dg.evaluate_automation_conditions(definitions, instance, cursor=cursor)
+        return {r.key.to_user_string() for r in found.results if r.true_subset.size}, found.cursor
+
+    assert tick(None)[0] == set()  # all was made by the weekly run
+    _, cursor = tick(None)
+    instance.report_runless_asset_event(dg.AssetMaterialization(["validated", "population"]))
+    requested, cursor = tick(cursor)
+    assert requested == {"indicators/admissions_by_province", "products/admissions_by_province"}
+    assert tick(cursor)[0] == set()
 
 
 def test_every_asset_tells_what_it_is(
