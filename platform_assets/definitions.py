@@ -17,9 +17,8 @@ WEEKLY = "0 6 * * 1"
 FOLLOWING = ("indicators", "products")
 COMPUTED = dg.AssetSelection.groups(*FOLLOWING)
 # a run that finds script, inputs and parameters as they were does no work, so following once too often costs little
-FOLLOW = dg.AutomationCondition.eager() | (  # type: ignore[operator]
-    dg.AutomationCondition.code_version_changed().since_last_handled() & ~dg.AutomationCondition.in_progress()
-)
+_SCRIPT_CHANGED: Any = dg.AutomationCondition.code_version_changed().since_last_handled()  # type: ignore[misc]
+FOLLOW = (_SCRIPT_CHANGED & ~dg.AutomationCondition.in_progress()) | dg.AutomationCondition.eager()
 
 
 def build_definitions(resource_overrides: dict[str, Any] | None = None) -> dg.Definitions:
