@@ -111,7 +111,7 @@ def _mentions(common: dict[str, Any]) -> dg.AssetsDefinition:
 
         platform: Platform = context.resources.platform
         try:
-            found = steps.update_mentions(platform.warehouse, run_id=context.run_id)
+            found = steps.update_mentions(platform.warehouse, run_id=context.run.run_id)
         except TableMissing as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         except steps.MentionsInconsistent as error:
@@ -230,7 +230,7 @@ def _question(name: str, common: dict[str, Any]) -> dg.AssetsDefinition:
         platform: Platform = context.resources.platform
         params = context.op_execution_context.op_config if config else None
         try:
-            made = steps.answer(name, platform.warehouse, params, run_id=context.run_id)
+            made = steps.answer(name, platform.warehouse, params, run_id=context.run.run_id)
         except TableMissing as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         return dg.MaterializeResult(

@@ -93,7 +93,7 @@ def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
         params = context.op_execution_context.op_config if config else None
         yield _bigquery(key, indicator)
         try:
-            made = run_sql(indicator, platform.warehouse, params, run_id=context.run_id)
+            made = run_sql(indicator, platform.warehouse, params, run_id=context.run.run_id)
         except OutputMismatch as error:
             context.log.error(f"{error}; the last good table stays and is stale")
             yield _output_schema(key, passed=False, text=str(error))

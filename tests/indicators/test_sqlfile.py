@@ -70,7 +70,7 @@ def test_a_table_in_a_comment_or_a_text_is_no_dependency(tmp_path: Path) -> None
         ("$since", "?", "parameters have names"),
         ("$since", "$from_day", r"uses \$from_day, which no @param declares"),
         ("$since", "'2020-01-01'", r"@param since is declared, but \$since is not in the query"),
-        ("GROUP BY r.day", "GROUP r.day BY", 'this is not SQL, near "[^"]*GROUP r'),
+        ("GROUP BY r.day", "GROUP r.day BY", 'this is not SQL, near ".*GROUP"'),
         ("GROUP BY r.day", "GROUP BY 'r.day", "a quote or a comment left open"),
         ("GROUP BY r.day", "GROUP BY r.day; DROP TABLE validated.orders", "one SELECT"),
         ("@owner  team:test", "@owner  somebody", "line 5: @owner"),
