@@ -131,7 +131,7 @@ def ambiguous(formats: tuple[str, ...]) -> tuple[str, str, str] | None:
                 continue
             for day in days:
                 text = first.render(day)
-                read, other = first.parse(text), second.parse(text)
-                if read is not None and other is not None and read != other:
+                other = second.parse(text)  # first: most formats refuse each other's text, which is quickly seen
+                if other is not None and first.parse(text) not in (None, other):
                     return first.text, second.text, text
     return None

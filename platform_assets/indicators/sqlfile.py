@@ -225,9 +225,9 @@ def _parse(path: Path, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         statements = [s for s in sqlglot.parse(text, dialect="duckdb") if s is not None]
     except sqlglot.errors.ParseError as error:
         place = error.errors[0] if error.errors else {}
-        raise HeaderError(
-            path, place.get("line"), f"this is not SQL: {place.get('description', 'cannot be parsed')}"
-        ) from None
+        # its line numbers are off after a parameter, so the words are told instead
+        around = f"{place.get('start_context', '')[-20:]}{place.get('highlight', '')}".split("\n")[-1].strip()
+        raise HeaderError(path, None, f'this is not SQL, near "{around}": {place.get("description", "")}') from None
     except sqlglot.errors.SqlglotError:
         raise HeaderError(path, None, "this is not SQL: is a quote or a comment left open?") from None
     if len(statements) != 1 or not isinstance(statements[0], expressions.Query):

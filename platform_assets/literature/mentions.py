@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
 import ahocorasick
 import numpy as np
@@ -121,63 +120,6 @@ def find_mentions(matcher: DrugMatcher, publications: Tabular) -> Iterator[pa.Re
     """
     for batch in batches(publications, PUBLICATIONS):
         yield matcher.mentions(batch)
-
-
-@dataclass(frozen=True)
-class Refreshed:
-    """The mentions after a delivery, sorted by kind, publication and drug, and how they were made.
-
-    `full` says that every title was searched again; `fingerprint` is to be kept for the next time.
-    """
-
-    mentions: pa.Table
-    full: bool
-    fingerprint: str
-
-
-def refresh_mentions(
-    matcher: DrugMatcher,
-    *,
-    known: Tabular | None,
-    known_fingerprint: str | None,
-    changed: Tabular,
-    everything: Callable[[], Tabular],
-    removed: Tabular = (),
-) -> Refreshed:
-    """Bring the mentions up to date after a delivery, searching only the titles that are new or changed.
-
-    Args:
-        matcher: for the drug list of today.
-        known: the mentions so far, or None if there are none.
-        known_fingerprint: the matcher's fingerprint when `known` was made; if it differs, every title is
-            searched.
-        changed: publications that were added or corrected since; their earlier mentions are replaced.
-        everything: gives all publications; called only when all titles must be searched.
-        removed: publications (kind, id) that are gone, for instance erased.
-
-    The result is the same as that of a full search, to the byte.
-    """
-    if known is None or known_fingerprint != matcher.fingerprint:
-        found = pa.Table.from_batches(find_mentions(matcher, everything()), schema=MENTIONS)
-        return Refreshed(_sorted(found), full=True, fingerprint=matcher.fingerprint)
-
-    identity = pa.schema([PUBLICATIONS.field("kind"), PUBLICATIONS.field("id")])
-    searched = [identity.empty_table()]
-    found_batches = []
-    for batch in batches(changed, PUBLICATIONS):
-        searched.append(pa.Table.from_batches([batch.select(identity.names)]))
-        found_batches.append(matcher.mentions(batch))
-    stale = pa.concat_tables([*searched, table(removed, identity)]).group_by(identity.names).aggregate([])
-    kept = table(known, MENTIONS).join(
-        stale, keys=["kind", "publication_id"], right_keys=identity.names, join_type="left anti"
-    )
-    merged = pa.concat_tables([kept.select(MENTIONS.names), pa.Table.from_batches(found_batches, schema=MENTIONS)])
-    return Refreshed(_sorted(merged), full=False, fingerprint=matcher.fingerprint)
-
-
-def _sorted(mentions: pa.Table) -> pa.Table:
-    order = [("kind", "ascending"), ("publication_id", "ascending"), ("drug_code", "ascending")]
-    return mentions.sort_by(order).combine_chunks()
 
 
 def _blocks(titles: list[str | None]) -> Iterator[tuple[int, list[str]]]:

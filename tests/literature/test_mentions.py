@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 import tracemalloc
-from collections.abc import Iterator
 
 import pandas as pd
 import pyarrow as pa
@@ -14,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platform_assets.literature import mentions as module
-from platform_assets.literature.mentions import DrugMatcher, find_mentions, refresh_mentions
-from platform_assets.literature.tables import MENTIONS, PUBLICATIONS, Tabular
+from platform_assets.literature.mentions import DrugMatcher, find_mentions
 from tests.literature.build import drug_list, mentions_in, publication, publications
 
 
@@ -227,92 +225,6 @@ def test_memory_does_not_grow_with_the_number_of_batches() -> None:
         return most
 
     assert peak(40) < 1.5 * peak(2)
-
-
-# Keeping the table up to date
-
-DRUG_LIST = drug_list(("V03", "ethanol"), ("S03", "tetracycline"))
-
-
-def refuse_everything() -> Tabular:
-    raise AssertionError("the titles that are known must not be searched again")
-
-
-def full(drugs: pa.Table, rows: pa.Table) -> pa.Table:
-    matcher = DrugMatcher(drugs)
-    refreshed = refresh_mentions(matcher, known=None, known_fingerprint=None, changed=(), everything=lambda: rows)
-    assert refreshed.full
-    return refreshed.mentions
-
-
-def test_a_delivery_is_searched_alone_and_gives_the_same_as_a_full_search() -> None:
-    old = publications(publication("Ethanol", id="9"), publication("Tetracycline", id="2"))
-    new = publications(
-        publication("Tetracycline and ethanol", id="5"), publication("Ethanol", id="9", kind="clinical_trial")
-    )
-    matcher = DrugMatcher(DRUG_LIST)
-    refreshed = refresh_mentions(
-        matcher,
-        known=full(DRUG_LIST, old),
-        known_fingerprint=matcher.fingerprint,
-        changed=new,
-        everything=refuse_everything,
-    )
-    assert not refreshed.full
-    assert refreshed.mentions.equals(full(DRUG_LIST, pa.concat_tables([old, new])))
-    assert refreshed.mentions.num_rows == 5
-
-
-def test_a_corrected_title_loses_its_earlier_mentions() -> None:
-    known = full(DRUG_LIST, publications(publication("Ethanol", id="1"), publication("Ethanol", id="2")))
-    matcher = DrugMatcher(DRUG_LIST)
-    refreshed = refresh_mentions(
-        matcher,
-        known=known,
-        known_fingerprint=matcher.fingerprint,
-        changed=publications(publication("Methanol", id="1")),
-        everything=refuse_everything,
-    )
-    assert refreshed.mentions.column("publication_id").to_pylist() == ["2"]
-
-
-def test_a_publication_that_is_gone_loses_its_mentions() -> None:
-    trial = publication("Ethanol", id="1", kind="clinical_trial")
-    known = full(DRUG_LIST, publications(publication("Ethanol", id="1"), trial))
-    matcher = DrugMatcher(DRUG_LIST)
-    refreshed = refresh_mentions(
-        matcher,
-        known=known,
-        known_fingerprint=matcher.fingerprint,
-        changed=(),
-        everything=refuse_everything,
-        removed=pa.table({"kind": ["pubmed"], "id": ["1"]}),
-    )
-    assert refreshed.mentions.column("kind").to_pylist() == ["clinical_trial"]
-
-
-def test_a_changed_drug_list_searches_everything_again() -> None:
-    rows = publications(publication("Ethanol and water", id="1"))
-    known = full(DRUG_LIST, rows)
-    matcher = DrugMatcher(drug_list(("V03", "ethanol"), ("S03", "tetracycline"), ("V07", "water")))
-    asked: list[bool] = []
-
-    def everything() -> Iterator[pa.RecordBatch]:
-        asked.append(True)
-        yield from rows.to_batches()
-
-    refreshed = refresh_mentions(
-        matcher,
-        known=known,
-        known_fingerprint=DrugMatcher(DRUG_LIST).fingerprint,
-        changed=PUBLICATIONS.empty_table(),
-        everything=everything,
-    )
-    assert asked == [True]
-    assert refreshed.full
-    assert refreshed.fingerprint == matcher.fingerprint
-    assert refreshed.mentions.column("drug_code").to_pylist() == ["V03", "V07"]
-    assert refreshed.mentions.schema.equals(MENTIONS)
 
 
 def test_the_fingerprint_follows_the_list_and_not_its_order() -> None:
