@@ -45,9 +45,13 @@ def build_definitions(resource_overrides: dict[str, Any] | None = None) -> dg.De
         description="Indicators and products follow: when a table changed outside a run of theirs (rows were erased), or a script.",
     )
     resources = {"platform": resources_for(os.environ.get("PLATFORM_ENV", "laptop")), **(resource_overrides or {})}
-    assets = dg.Definitions.merge(*_components(), jobs.definitions(read_contracts())).map_asset_specs(
-        func=lambda spec: spec.replace_attributes(automation_condition=FOLLOW) if spec.group_name in FOLLOWING else spec
-    )
+    with warnings.catch_warnings():
+        # the component tree's own use of code references, and the one call by which all computed assets get their condition
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        assets = dg.Definitions.merge(*_components(), jobs.definitions(read_contracts())).map_asset_specs(
+            func=lambda s: s.replace_attributes(automation_condition=FOLLOW) if s.group_name in FOLLOWING else s
+        )
     return dg.Definitions.merge(
         assets,
         dg.Definitions(
@@ -68,10 +72,8 @@ def _components() -> Iterator[dg.Definitions]:
     """
     package = Path(__file__).parent
     tree = dg.ComponentTree.for_project(path_within_project=package)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.BetaWarning)  # the tree's own use of code references
-        for document in sorted((package / "defs").rglob("defs.yaml")):
-            yield tree.build_defs_at_path(document.parent.relative_to(package / "defs"))
+    for document in sorted((package / "defs").rglob("defs.yaml")):
+        yield tree.build_defs_at_path(document.parent.relative_to(package / "defs"))
     yield dg.Definitions(component_tree=tree)
 
 
