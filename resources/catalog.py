@@ -36,6 +36,8 @@ class Catalog(Protocol):
 
     options: str
     """Further options of ATTACH, each after a comma."""
+    is_file: bool
+    """A file cannot go away under an open engine, as a server's connection can."""
 
     def ready(self) -> bool:
         """Whether the warehouse's schemas were made."""
@@ -63,6 +65,7 @@ class SqliteCatalog:
 
     extension = "sqlite_scanner"
     # with a write-ahead log readers do not hold up the commit of a writer, nor the other way round
+    is_file = True
     options = ", META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 30000"
 
     def __init__(self, home: Path) -> None:
@@ -103,6 +106,7 @@ class PostgresCatalog:
 
     extension = "postgres_scanner"
     options = ""
+    is_file = False
 
     def __init__(self, address: str) -> None:
         parts = urlsplit(address)

@@ -82,25 +82,32 @@ class Warehouse:
 
         One engine per process stands behind them: loading the extensions takes longer than most queries.
         """
-        engine = self._engine(read_only=read_only)
-        connection = engine.cursor()
-        try:
-            connection.execute(f"USE {LAKE}")
-            yield connection
-        finally:
-            connection.close()
+        with self._engine(read_only=read_only) as engine:
+            connection = engine.cursor()
+            try:
+                connection.execute(f"USE {LAKE}")
+                yield connection
+            finally:
+                connection.close()
 
-    def _engine(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    @contextmanager
+    def _engine(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        """An engine with the lake attached: kept for the process where the catalog is a file, fresh where it is a server."""
         with _ENGINES_LOCK:
             if not self.catalog.ready():
                 self._create()
             # a process that was forked needs an engine of its own
             key = (os.getpid(), self.catalog.identity(), self.data, read_only, self.memory_limit, self.threads)
+            engine = _ENGINES.get(key) or self._open()
             if key not in _ENGINES:
-                engine = self._open()
                 self._attach(engine, read_only=read_only)
-                _ENGINES[key] = engine
-            return _ENGINES[key]
+                if self.catalog.is_file:
+                    _ENGINES[key] = engine
+        try:
+            yield engine
+        finally:
+            if not self.catalog.is_file:
+                engine.close()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         import duckdb
