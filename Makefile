@@ -47,7 +47,8 @@ test: setup lint test-r test-python ## Everything that CI runs: lint, R tests, P
 
 .PHONY: test-python
 test-python: setup ## Unit, component and end-to-end tests
-	.venv/bin/python -m pytest -q
+	@# without what this file sets for people: tests bring their own folders and instances
+	env -u DATA_HOME -u DAGSTER_HOME -u DAGSTER_STORAGE -u DAGSTER_MODULE_NAME .venv/bin/python -m pytest -q --durations=15
 
 .PHONY: test-r
 test-r: setup ## testthat: statistics library, indicators, harness
