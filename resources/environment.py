@@ -32,6 +32,9 @@ class Settings:
     settle_seconds: float = 2.0
     """PLATFORM_SETTLE_SECONDS: a file is complete when its size and time have not changed for so long."""
 
+    products_url: str = ""
+    """PLATFORM_PRODUCTS_URL: where the folder ``products`` is served over HTTP, for links in the UI; browsers follow no link from a
+    served page to a local file."""
     r_timeout_seconds: float = 600.0
     """PLATFORM_R_TIMEOUT_SECONDS: after this an R script is interrupted."""
     r_memory_mb: int = 4096
@@ -44,6 +47,7 @@ class Settings:
             home=Path(os.environ.get("DATA_HOME") or REPOSITORY / "data").resolve(),
             memory_limit=os.environ.get("PLATFORM_MEMORY_LIMIT", "2GB"),
             http_sources=os.environ.get("PLATFORM_HTTP_SOURCES", "off").lower() == "on",
+            products_url=os.environ.get("PLATFORM_PRODUCTS_URL", "").rstrip("/"),
             r_timeout_seconds=float(os.environ.get("PLATFORM_R_TIMEOUT_SECONDS", "600")),
             r_memory_mb=int(os.environ.get("PLATFORM_R_MEMORY_MB", "4096")),
             settle_seconds=float(os.environ.get("PLATFORM_SETTLE_SECONDS", "2")),

@@ -187,13 +187,15 @@ def _graph(common: dict[str, Any]) -> dg.AssetsDefinition:
         about = product.about
         counts = about["counts"]
         page = platform.store.url(steps.EXPLORER)
+        served = platform.settings.products_url
+        link = f"{served}/{steps.EXPLORER.removeprefix('products/')}" if served else page
         edges = sum(
             n for kind, n in counts.items() if kind in ("publication_drug", "journal_publication", "journal_drug")
         )
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": edges,
-                "explorer": dg.MetadataValue.url(page if "://" in page else Path(page).absolute().as_uri()),
+                "explorer": dg.MetadataValue.url(link if "://" in link else Path(link).absolute().as_uri()),
                 "explorer file": dg.MetadataValue.path(page),
                 "nodes and edges": dg.MetadataValue.table(
                     [dg.TableRecord({"type": k, "count": n}) for k, n in counts.items()]

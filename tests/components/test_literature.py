@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -211,3 +212,14 @@ def test_a_missing_dataset_leaves_the_rest_alone_and_says_what_to_load(place: Pl
     assert not result.success
     (failure,) = [e for e in result.all_events if e.is_step_failure]
     assert "materialize validated/drugs first" in str(failure.step_failure_data.user_failure_data)
+
+
+def test_the_explorer_is_linked_where_products_are_served(place: Place) -> None:
+    served = replace(place.platform, settings=replace(place.platform.settings, products_url="http://products.test"))
+    place.drop("drugs", "d.csv", b"atccode,drug\nV03AB,ETHANOL\n")
+    place.drop("pubmed", "p.csv", b"id,title,date,journal\n1,Ethanol,01/02/2020,The Journal\n")
+    place.drop("clinical_trials", "t.csv", b"id,scientific_title,date,journal\nN1,Water,1 May 2020,The Journal\n")
+    assets = [asset for asset in place.defs.assets or [] if isinstance(asset, dg.AssetsDefinition)]
+    result = dg.materialize(assets, resources={"platform": served})
+    link = place.metadata(result, "products", "drug_graph")["explorer"]
+    assert link == "http://products.test/drug_graph/explorer.html"
