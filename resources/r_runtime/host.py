@@ -7,12 +7,13 @@ by JSON lines on one inherited pipe: `{"event": ...}` while it runs and one `{"r
 from __future__ import annotations
 
 import ctypes
+import functools
 import json
 import os
 import resource
 import signal
 import sys
-from typing import Any
+from typing import IO, Any
 
 from resources.r_runtime.embedded import start_r
 
@@ -63,6 +64,7 @@ def main(request_path: str) -> None:
     pipe = Pipe(request["pipe"])
     _limit(request)
     try:
+        _status()
         _enter_sandbox(request, pipe)
         pipe.report(**_run(request, pipe))
     except NoSandbox as error:
@@ -180,9 +182,17 @@ def _read(exchange: Any, name: str, table: dict[str, Any]) -> Any:
         raise ExchangeError(f"input {name}: {error}") from None
 
 
+@functools.cache
+def _status() -> IO[str]:
+    """Opened before the sandbox: the kernel may drop a process file from its memory, and with it Landlock's leave to open it."""
+    return open("/proc/self/status", encoding="ascii")  # noqa: SIM115 - read again at the end of the run
+
+
 def _peak_kb() -> int:
-    with open("/proc/self/status", encoding="ascii") as status:
-        return next((int(line.split()[1]) for line in status if line.startswith("VmHWM")), 0)
+    """Peak resident size. ru_maxrss would also count the parent's, from before the exec."""
+    status = _status()
+    status.seek(0)
+    return next((int(line.split()[1]) for line in status if line.startswith("VmHWM")), 0)
 
 
 def _is_null(value: Any) -> bool:
