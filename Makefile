@@ -19,8 +19,7 @@ run: setup sample ## Set up, load the sample data, run the weekly job, say what 
 
 .PHONY: ui
 ui: setup ## The Dagster UI on http://127.0.0.1:3000, with sensors and the weekly schedule running
-	@mkdir -p $(DAGSTER_STORAGE)
-	env -u DAGSTER_MODULE_NAME .venv/bin/dagster dev -h 127.0.0.1 -p 3000 -w workspace.yaml
+	@scripts/ui.sh
 
 .PHONY: console
 console: setup ## The stewards' console on http://127.0.0.1:8501 (start make ui beside it)
