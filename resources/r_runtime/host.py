@@ -185,7 +185,7 @@ def _read(exchange: Any, name: str, table: dict[str, Any]) -> Any:
 @functools.cache
 def _status() -> IO[str]:
     """Opened before the sandbox: the kernel may drop a process file from its memory, and with it Landlock's leave to open it."""
-    return open("/proc/self/status", encoding="ascii")  # noqa: SIM115 - read again at the end of the run
+    return open("/proc/self/status", encoding="ascii")
 
 
 def _peak_kb() -> int:
