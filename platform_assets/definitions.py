@@ -34,6 +34,7 @@ def _executor() -> dg.ExecutorDefinition:
 
 def build_definitions(resource_overrides: dict[str, Any] | None = None) -> dg.Definitions:
     """All definitions; tests replace resources by `resource_overrides`, e.g. ``{"platform": platform}``."""
+    contracts = read_contracts()
     weekly = dg.define_asset_job(
         "weekly",
         selection=dg.AssetSelection.all(),
@@ -60,7 +61,7 @@ def build_definitions(resource_overrides: dict[str, Any] | None = None) -> dg.De
         # the component tree's own use of code references, and the one call by which all computed assets get their condition
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        assets = dg.Definitions.merge(*_components(), jobs.definitions(read_contracts())).map_asset_specs(
+        assets = dg.Definitions.merge(*_components(), jobs.definitions(contracts)).map_asset_specs(
             func=lambda s: s.replace_attributes(automation_condition=FOLLOW) if s.group_name in FOLLOWING else s
         )
     return dg.Definitions.merge(

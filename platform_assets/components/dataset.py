@@ -5,6 +5,7 @@
 
 import datetime as dt
 import hashlib
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import duckdb
 
 SENSOR_INTERVAL_SECONDS = 30
+RETRY_SECONDS = 900
+BATCH_TAG = "platform/batch"
 MAX_SHOWN = 25
 
 
@@ -262,11 +265,17 @@ def _landing_sensor(contract: Contract, ingest: dg.AssetsDefinition) -> dg.Senso
         if context.cursor != print_:
             context.update_cursor(print_)
             return dg.SkipReason(f"{len(waiting)} file(s) in {folder}/, taken once they have stopped changing")
-        return dg.SensorResult(
-            run_requests=[
-                dg.RunRequest(run_key=f"{contract.name}-{print_}", tags={"platform/files": str(len(waiting))})
-            ],
-            cursor=print_,
-        )
+        # files that a run has left lying (no key, a full disk) are tried again, but not at every look
+        tried = context.instance.get_run_records(dg.RunsFilter(tags={BATCH_TAG: print_}))
+        if any(not r.dagster_run.is_finished for r in tried):
+            return dg.SkipReason(f"{len(waiting)} file(s) in {folder}/, a run is taking them")
+        last = max((r.end_time or 0.0 for r in tried), default=0.0)
+        if time.time() - last < RETRY_SECONDS:
+            return dg.SkipReason(
+                f"{len(waiting)} file(s) were left by a failed run; tried again after {RETRY_SECONDS // 60} minutes"
+            )
+        key = f"{contract.name}-{print_}-{len(tried)}"
+        tags = {"platform/files": str(len(waiting)), BATCH_TAG: print_}
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, tags=tags)], cursor=print_)
 
     return landing

@@ -8,8 +8,6 @@ always behind a regular expression: what engines accept differs (12.7 as integer
 from __future__ import annotations
 
 import datetime as dt
-import functools
-import operator
 import string
 from typing import Any
 
@@ -51,7 +49,7 @@ def compile_contract(contract: Contract, today: dt.date, dialect: str = "duckdb"
     wrong = _wrong(contract, both, today)
     reasons = ibis.array([ibis.ifelse(bad, reason, ibis.null("string")) for bad, reason in wrong])
     judged = (
-        both.filter(functools.reduce(operator.or_, [bad for bad, _ in wrong]))
+        both.filter(_any([bad for bad, _ in wrong]))
         .mutate(_reasons=reasons.filter(lambda r: r.notnull()))
         .select("_file", "_row", "_reasons")
         if wrong
@@ -157,6 +155,14 @@ def _read_date(text: ir.StringValue, fmt: dates.DateFormat, kind: str) -> ir.Val
         if "fraction" in part:
             iso = iso + "." + part["fraction"]
     return ibis.ifelse(text.re_search(fmt.pattern), iso.try_cast(kind), ibis.null(kind))
+
+
+def _any(conditions: list[ir.BooleanValue]) -> ir.BooleanValue:
+    """True where one of `conditions` is: as a balanced tree, since a chain of hundreds is too deep to be compiled."""
+    if len(conditions) == 1:
+        return conditions[0]
+    half = len(conditions) // 2
+    return _any(conditions[:half]) | _any(conditions[half:])
 
 
 def _wrong(contract: Contract, both: ir.Table, today: dt.date) -> list[tuple[ir.BooleanValue, ir.StringValue]]:

@@ -44,11 +44,16 @@ def read_contract(path: Path) -> Contract:
 
 def read_contracts(folder: Path = DEFS) -> dict[str, Contract]:
     """Every dataset's contract below `folder`, by name."""
-    contracts = {}
+    contracts: dict[str, Contract] = {}
+    places: dict[str, Path] = {}
     for path in sorted(folder.rglob("defs.yaml")):
         if COMPONENT in path.read_text(encoding="utf-8"):
             contract = read_contract(path)
-            contracts[contract.name] = contract
+            if contract.name in contracts:
+                raise ContractError(
+                    f"{path}:1: there is a dataset {contract.name!r} already, in {places[contract.name]}: rename one"
+                )
+            contracts[contract.name], places[contract.name] = contract, path
     return contracts
 
 

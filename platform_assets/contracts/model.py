@@ -18,6 +18,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from platform_assets.contracts.dates import DateFormatError, ambiguous, read_format
 
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
+RESERVED = {"rowid", "snapshot_id", "filename", "file_row_number", "file_index"}
+"""Names of the engine's virtual columns: a column of ours would hide them."""
 Name = Annotated[str, Field(pattern=NAME)]
 Limit = int | float | dt.date | Literal["today"]
 
@@ -383,6 +385,11 @@ class Contract(Strict):
                 raise ValueError(f"{where}: there is no column {name!r}; columns are {', '.join(self.columns)}")
             return self.columns[name]
 
+        for name in self.columns:
+            if name in RESERVED or "__" in name:
+                raise ValueError(
+                    f"column {name!r}: this name has a meaning of its own in the engine; use 'from' to rename it"
+                )
         for key in self.load.key:
             known(key, "load.key")
         for name, derived in self.derived.items():

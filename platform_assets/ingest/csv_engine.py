@@ -109,8 +109,8 @@ def stage(
     if several:
         places = ", ".join(f"({literal(path)}, {number}, {start})" for number, (path, _, start) in good.items())
         sql = (
-            f"SELECT {texts}, m.number::BIGINT AS _file, file_row_number - m.start + {first_row} AS _row "
-            f"FROM {parquet} JOIN (VALUES {places}) AS m(path, number, start) ON filename = m.path"
+            f"SELECT {texts}, _m._number::BIGINT AS _file, file_row_number - _m._start + {first_row} AS _row "
+            f"FROM {parquet} JOIN (VALUES {places}) AS _m(_path, _number, _start) ON filename = _m._path"
         )
     else:
         sql = f"SELECT {texts}, {first.number}::BIGINT AS _file, file_row_number + {first_row} AS _row FROM {parquet}"

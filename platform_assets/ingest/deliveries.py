@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import fnmatch
 import gzip
+import os
 import re
 import shutil
 import time
@@ -83,7 +84,7 @@ def rejected_name(dataset: str, delivery: str, file: str) -> str:
 
 def complete_files(store: ObjectStore, contract: Contract, *, settle_seconds: float = 2.0) -> list[StoredObject]:
     """Files in landing that nobody is still writing: no unfinished name, marker there, size and time unchanged for a moment."""
-    found = {o.basename: o for o in store.list(landing_folder(contract.name))}
+    found = {o.basename: o for o in (_readable_name(store, o) for o in store.list(landing_folder(contract.name)))}
     marker = contract.source.marker
     candidates = [
         o
@@ -98,6 +99,17 @@ def complete_files(store: ObjectStore, contract: Contract, *, settle_seconds: fl
         time.sleep(settle_seconds)
     still_growing = {o.name for o in young if (again := store.stat(o.name)) is None or again.version != o.version}
     return [o for o in candidates if o.name not in still_growing]
+
+
+def _readable_name(store: ObjectStore, found: StoredObject) -> StoredObject:
+    """`found`, renamed where its name is not UTF-8 (old transfer programs send others): caf\\xe9.csv becomes caf_xe9.csv."""
+    try:
+        found.name.encode()
+    except UnicodeEncodeError:
+        name = os.fsencode(found.name).decode("utf-8", "backslashreplace").replace("\\", "_")
+        store.move(found.name, name)
+        return store.stat(name) or found
+    return found
 
 
 def open_delivery(

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from platform_assets.contracts.dates import read_format
 from platform_assets.contracts.model import TEMPORAL, Contract, FileFormat
 from platform_assets.ingest.header import match_header, positional_header
 from platform_assets.ingest.staged import BATCH, FileRejected, Header, RowWriter, StagedFile
 
+MAX_DEPTH = 64
+MAX_CELLS = 50_000_000
 MAX_WHOLE = 256 << 20  # json5 and xlsx are read whole: larger files are refused, with the way out
+
+
+_CELL = re.compile(rb"<c [^>]*?r=\"([A-Z]{1,3})([0-9]{1,7})\"")
 
 
 def stage(path: Path, number: int, contract: Contract, fmt: FileFormat, folder: Path) -> tuple[StagedFile, Header]:
@@ -65,7 +72,11 @@ def _stage_records(path: Path, contract: Contract, fmt: FileFormat, writer: RowW
                 number, text or json.dumps(record, default=str), (text and "is not JSON") or "is not a JSON object"
             )
             continue
-        row = [next((_text(record[n]) for n in names_of if n in record), None) for names_of in accepted.values()]
+        try:
+            row = [next((_text(record[n]) for n in names_of if n in record), None) for names_of in accepted.values()]
+        except RecursionError:
+            writer.write_broken(number, text, "is nested too deep")
+            continue
         if any(v is not None and not _encodable(v) for v in row):
             writer.write_broken(
                 number, json.dumps(record, default=str), "contains half of a character pair (a lone surrogate)"
@@ -88,17 +99,54 @@ def _json(path: Path, fmt: FileFormat) -> Iterator[tuple[int, Any, str]]:
         return
     import ijson
 
-    prefix = f"{fmt.records}.item" if fmt.records else "item"
     with path.open("rb") as file:
         if file.read(3) != b"\xef\xbb\xbf":
             file.seek(0)
         try:
-            for number, record in enumerate(ijson.items(file, prefix), start=1):
-                yield number, record, ""
-        except (ijson.JSONError, UnicodeDecodeError):
+            yield from ((n, record, "") for n, record in enumerate(_array_items(file, fmt.records), start=1))
+        except (ijson.JSONError, ValueError) as error:
+            if isinstance(error, FileRejected):
+                raise
             raise FileRejected(
                 "the file is not valid JSON (trailing commas and comments need format kind json5): nothing of it was taken"
             ) from None
+
+
+def _array_items(file: BinaryIO, records: str | None) -> Iterator[Any]:
+    """The items of the array at the dotted path `records`, one by one. Raises FileRejected for what is nested absurdly deep.
+
+    By ijson's backend in Python: the one in C dies of a number of 4,301 digits.
+    """
+    from ijson.backends import python as parser
+    from ijson.common import ObjectBuilder
+
+    wanted = [None, *(records.split(".") if records else [])]
+    names: list[
+        str | None
+    ] = []  # of the maps and arrays that we are in: the key that led there, None for the document and items
+    key: str | None = None
+    inside = 0
+    builder = ObjectBuilder()
+    for event, value in parser.basic_parse(file):
+        if event in ("start_map", "start_array"):
+            names.append(key)
+            key = None
+            if len(names) > MAX_DEPTH:
+                raise FileRejected(f"the document is nested more than {MAX_DEPTH} deep: this is no list of records")
+            if not inside and event == "start_array" and names == wanted:
+                inside = len(names)
+                continue
+        if inside and event == "end_array" and len(names) == inside:
+            return
+        if inside:
+            builder.event(event, value)
+        elif event == "map_key":
+            key = value
+        if event in ("end_map", "end_array"):
+            names.pop()
+        if inside and len(names) == inside:  # an item is complete: a map or array that ended, or a single value
+            yield builder.value
+            builder = ObjectBuilder()
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, Any, str]]:
@@ -175,6 +223,7 @@ def _stage_parquet(path: Path, contract: Contract, fmt: FileFormat, writer: RowW
                     if pa.types.is_nested(values.type):
                         values = pa.array([_text(v) for v in values.to_pylist()], pa.string())
                     text = pc.cast(values, pa.string())
+                    text.validate(full=True)  # a writer may have put bytes that are no UTF-8 into a text column
                     if pa.types.is_timestamp(values.type):
                         text = pc.replace_substring_regex(text, r"\.0+(Z?)$", r"\1")
                     columns.append(text)
@@ -198,6 +247,7 @@ def _stage_xlsx(path: Path, contract: Contract, fmt: FileFormat, writer: RowWrit
             raise FileRejected(
                 f"the workbook unpacks to {unpacked >> 20} MiB, more than {4 * MAX_WHOLE >> 20}: deliver CSV"
             )
+        _check_extent(path)
         workbook = python_calamine.CalamineWorkbook.from_path(str(path))
         if fmt.sheet and fmt.sheet not in workbook.sheet_names:
             raise FileRejected(
@@ -232,6 +282,27 @@ def _stage_xlsx(path: Path, contract: Contract, fmt: FileFormat, writer: RowWrit
     if rows:
         writer.write(numbers, list(zip(*rows, strict=True)))
     return header
+
+
+def _check_extent(path: Path) -> None:
+    """Refuse a sheet whose farthest cell spans more than MAX_CELLS: the reader makes room for all cells before it."""
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.namelist():
+            if not re.fullmatch(r"xl/worksheets/[^/]+\.xml", member):
+                continue
+            rows = columns = 0
+            rest = b""
+            with archive.open(member) as sheet:
+                while chunk := sheet.read(1 << 20):
+                    text = rest + chunk
+                    for letters, digits in _CELL.findall(text):
+                        rows = max(rows, int(digits))
+                        columns = max(columns, functools.reduce(lambda n, c: n * 26 + c - 64, letters, 0))
+                    rest = text[-40:]
+            if rows * columns > MAX_CELLS:
+                raise FileRejected(
+                    f"the sheet reaches to row {rows:,} and column {columns:,}: delete what stands far outside the table, or deliver CSV"
+                )
 
 
 def _cell(value: Any, date_format: str | None) -> str | None:

@@ -37,6 +37,7 @@ from resources.warehouse import Warehouse
 if TYPE_CHECKING:
     import duckdb
 
+LONGEST_NAME = 150  # file systems allow 255 bytes, and parts of names are added
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
 
@@ -211,7 +212,9 @@ class _Load:
             if entry and (sent or entry.status in ("published", "superseded")):
                 self._forget(delivery)
                 continue
-            delivery.held_before |= entry is not None and entry.status == "held"
+            if entry is not None and entry.status == "held":
+                # its place in time is that of its first arrival: what came since is newer
+                delivery.held_before, delivery.as_of = True, entry.as_of
             fresh.append(delivery)
         return sorted(fresh, key=lambda d: (d.as_of or dt.datetime.min, d.object.modified, d.file))
 
@@ -247,12 +250,21 @@ class _Load:
 
     def _put_away(self, deliveries: list[Delivery]) -> None:
         for delivery in deliveries:
-            if delivery.rejected:
-                target = rejected_name(self.contract.name, delivery.id, delivery.file)
-                self.store.write(f"{target}.reason.txt", f"{delivery.file}: {delivery.rejected}\n".encode())
-                self._move(delivery, target)
-            else:
-                self._move(delivery, archive_name(self.contract.name, delivery.id, delivery.file))
+            try:
+                if delivery.rejected:
+                    target = rejected_name(self.contract.name, delivery.id, delivery.file)
+                    reason = rejected_name(
+                        self.contract.name, delivery.id, f"{delivery.file[:LONGEST_NAME]}.reason.txt"
+                    )
+                    self.store.write(reason, f"{delivery.file}: {delivery.rejected}\n".encode())
+                    self._move(delivery, target)
+                else:
+                    self._move(delivery, archive_name(self.contract.name, delivery.id, delivery.file))
+            except OSError as error:
+                # committed already: the next run recognises the content and tries again
+                self.log(
+                    f"{self.contract.name}: {delivery.file} cannot be put away now ({error.strerror}), it stays in landing"
+                )
 
     def _move(self, delivery: Delivery, target: str) -> None:
         from platform_assets.stewardship.redaction import put_away_without_erased

@@ -79,14 +79,17 @@ def _merge(
     if not scalar(connection, "SELECT count(*) FROM touched"):
         _insert(connection, tables, columns, "valid")
         return
-    _decide(connection, key, content, arrival=contract.load.order_by == "delivered")
+    snapshot = contract.load.mode == "snapshot"
+    _decide(connection, key, content, arrival=contract.load.order_by == "delivered", snapshot=snapshot)
     _count_decided(connection, entries)
     _delete(connection, tables, "SELECT _rid FROM decided WHERE written AND _rid IS NOT NULL")
     _insert(connection, tables, columns, "(SELECT * FROM valid ANTI JOIN touched USING (_k))")
     _insert(connection, tables, columns, "(SELECT * FROM decided WHERE written)")
 
 
-def _decide(connection: duckdb.DuckDBPyConnection, key: list[str], content: str, *, arrival: bool) -> None:
+def _decide(
+    connection: duckdb.DuckDBPyConnection, key: list[str], content: str, *, arrival: bool, snapshot: bool
+) -> None:
     """Table `decided`: what becomes of every row whose key is in the table already or more than once in the batch.
 
     Within a delivery the last row of a key counts. From delivery to delivery a row is superseded if the key already has a newer
@@ -96,6 +99,8 @@ def _decide(connection: duckdb.DuckDBPyConnection, key: list[str], content: str,
     by_key = ", ".join(["_k", *key])  # the hash first: it separates most
     same = " AND ".join(f"e.{k} IS NOT DISTINCT FROM c.{k}" for k in key)
     rewrite = "false" if arrival else "_as_of > _old_as_of"
+    # a snapshot was chosen as a whole: its rows are not weighed against those of the table
+    recent = "true" if snapshot else "coalesce(_as_of >= greatest(_earlier, _old_as_of), true)"
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE decided AS
@@ -110,7 +115,7 @@ def _decide(connection: duckdb.DuckDBPyConnection, key: list[str], content: str,
               RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS _earlier
           FROM candidates c LEFT JOIN existing e ON e._k = c._k AND {same}
         ), judged AS (
-          SELECT *, _last AND coalesce(_as_of >= greatest(_earlier, _old_as_of), true) AS _counts FROM compared
+          SELECT *, _last AND {recent} AS _counts FROM compared
         ), chained AS (
           SELECT *, CASE WHEN _counts THEN coalesce(
               lag(_content) OVER (PARTITION BY {by_key}, _counts ORDER BY _seq), _old_content) END AS _before,

@@ -149,7 +149,8 @@ def _keep_newest(connection: duckdb.DuckDBPyConnection, contract: Contract, batc
     order = contract.load.order_by
     if isinstance(order, Order) and order.column:
         newest = connection.execute(
-            f"SELECT _delivery, max({quoted(order.column)})::TIMESTAMP FROM typed_rows JOIN files USING (_file) GROUP BY 1"
+            f"SELECT _delivery, max({quoted(order.column)})::TIMESTAMP FROM typed_rows ANTI JOIN wrong USING (_file, _row) "
+            "JOIN files USING (_file) GROUP BY 1"
         ).fetchall()
         for delivery, moment in newest:
             batch.entries[delivery].as_of = moment
@@ -169,12 +170,13 @@ def _keep_newest(connection: duckdb.DuckDBPyConnection, contract: Contract, batc
         entry = batch.entries[delivery]
         if delivery != best:
             newer = batch.entries[best].as_of if best else present
+            age = f"of {entry.as_of:%Y-%m-%d %H:%M}" if entry.as_of else "without a date"
             entry.status, entry.superseded, entry.quarantined = (
                 "superseded",
                 entry.rows_in - entry.malformed,
                 entry.malformed,
             )
-            entry.reason = f"a snapshot of {entry.as_of:%Y-%m-%d %H:%M}, the table is of {newer:%Y-%m-%d %H:%M}"
+            entry.reason = f"a snapshot {age}" + (f", the table is of {newer:%Y-%m-%d %H:%M}" if newer else "")
 
 
 def _mark(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:

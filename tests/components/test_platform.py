@@ -237,12 +237,13 @@ def test_a_missing_key_fails_the_step_with_the_way_out(platform: Platform) -> No
 
 def test_the_sensor_waits_until_files_stop_changing_and_starts_one_run_for_all(platform: Platform) -> None:
     definitions = _definitions(platform)
+    instance = dg.DagsterInstance.ephemeral()
     sensor = definitions.resolve_sensor_def("landing_population")
     folder = platform.settings.home / "landing" / "population"
     folder.mkdir(parents=True)
 
     def tick(cursor: str | None) -> tuple[list[dg.RunRequest], str | None, str | None]:
-        with dg.build_sensor_context(cursor=cursor, resources={"platform": platform}) as context:
+        with dg.build_sensor_context(instance=instance, cursor=cursor, resources={"platform": platform}) as context:
             data = sensor.evaluate_tick(context)
             return list(data.run_requests or []), data.cursor, data.skip_message
 
@@ -261,6 +262,19 @@ def test_the_sensor_waits_until_files_stop_changing_and_starts_one_run_for_all(p
     assert request.tags["platform/files"] == "3"
     again, _, _ = tick(cursor)
     assert [r.run_key for r in again] == [request.run_key]  # the same key: Dagster starts no second run
+    run = instance.create_run_for_job(definitions.resolve_job_def("weekly"), tags=dict(request.tags))
+    again, _, skipped = tick(cursor)
+    assert again == []
+    assert "a run is taking them" in str(skipped)
+    instance.report_run_failed(run)
+    again, _, skipped = tick(cursor)
+    assert again == []
+    assert "left by a failed run" in str(skipped)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("platform_assets.components.dataset.RETRY_SECONDS", -1)
+        (retried,), _, _ = tick(cursor)
+    assert retried.run_key != request.run_key
+    instance.dispose()
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
 
 
