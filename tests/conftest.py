@@ -19,6 +19,12 @@ from resources.warehouse import Warehouse
 KEY = "ab" * 32
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start R in this very process run last: R takes over signal handling and stack checks of its process for good,
+    and threads of other tests do not survive that. (The platform itself only ever starts R in a child.)"""
+    items.sort(key=lambda item: item.path.name == "test_exchange.py")
+
+
 class Keys(dict[str, str]):
     """An environment that has the same key for every purpose."""
 
