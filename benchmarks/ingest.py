@@ -15,10 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 REPEATS = 3
+CGROUP = Path("/sys/fs/cgroup/memory")  # version 1, where root may make groups
 
 
 def main() -> str:
@@ -42,6 +45,9 @@ def main() -> str:
         tall, wide = floors["tall"], floors["wide"]
         rows.append(("floor: bare copy of 10M rows x 4 columns", f"{tall:.2f} s", "1.0 x", "", ""))
         add("10M rows x 4 columns, 1 % bad", "tall", tall, "4 x, 1 GiB")
+        if CGROUP.is_dir() and os.access(CGROUP, os.W_OK):
+            with _hard_limit(1 << 30):
+                add("the same under a hard limit of 1 GiB (cgroup)", "tall", tall, "finishes", BENCH_CGROUP="yes")
         add("the same, identifiers pseudonymised", "identified", tall, "")
         rows.append(("floor: bare copy of 1M rows x 40 columns", f"{wide:.2f} s", "1.0 x", "", ""))
         add("1M rows x 40 columns, 60 rules, 1 % bad", "wide", wide, "5 x")
@@ -67,6 +73,18 @@ def main() -> str:
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
+@contextmanager
+def _hard_limit(size: int) -> Iterator[None]:
+    """A cgroup whose processes the kernel kills when they use more than `size` bytes; children with BENCH_CGROUP join it."""
+    group = CGROUP / "bench"
+    group.mkdir(exist_ok=True)
+    try:
+        (group / "memory.limit_in_bytes").write_text(str(size))
+        yield
+    finally:
+        group.rmdir()
+
+
 def _child(action: str, case: str, home: Path, **environment: str) -> dict[str, float]:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.ingest", action, case, str(home)],
@@ -74,10 +92,15 @@ def _child(action: str, case: str, home: Path, **environment: str) -> dict[str, 
         capture_output=True,
         text=True,
         check=False,
+        preexec_fn=_join_group if environment.get("BENCH_CGROUP") else None,
     )
     if done.returncode:
         raise RuntimeError(f"{action} {case} failed:\n{done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+
+
+def _join_group() -> None:
+    (CGROUP / "bench" / "cgroup.procs").write_text(str(os.getpid()))
 
 
 # ------------------------------------------------------------------ in the child

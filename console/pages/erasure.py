@@ -103,5 +103,5 @@ def _certificates(frame: Frame) -> None:
     names = [str(c["request"]) for c in reversed(found)]
     chosen = st.selectbox("Certificate", names)
     text = certificate.as_text(next(c for c in found if c["request"] == chosen))
-    st.code(text, language=None)
+    st.code(text, language=None, wrap_lines=True)
     st.download_button("Download the certificate", text, f"certificate_{chosen}.txt", "text/plain")

@@ -74,7 +74,9 @@ def _follow(frame: Frame, run_id: str) -> None:
             st.code("\n\n".join(errors[:3]), language=None, wrap_lines=True)
         with st.expander("Log", expanded=run.status not in DONE):
             st.code(
-                "\n".join(text for level, text in lines if level != "DEBUG")[-20_000:] or "nothing yet", language=None
+                "\n".join(text for level, text in lines if level != "DEBUG")[-20_000:] or "nothing yet",
+                language=None,
+                wrap_lines=True,
             )
 
 
