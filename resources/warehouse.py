@@ -26,7 +26,8 @@ LAKE = "lake"
 LAYERS = ("raw", "validated", "quarantine", "indicators", "products", "platform")
 BUCKET = "gs://"
 
-_ENGINES: dict[tuple[Any, ...], duckdb.DuckDBPyConnection] = {}
+MAX_IDLE = 4
+_IDLE: dict[tuple[Any, ...], list[duckdb.DuckDBPyConnection]] = {}
 _ENGINES_LOCK = threading.Lock()
 
 
@@ -80,34 +81,34 @@ class Warehouse:
     def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection of its own (temporary tables, variables, transaction) to the lake, which always shows its latest state.
 
-        One engine per process stands behind them: loading the extensions takes longer than most queries.
+        The engine behind it is its own while it is open. Idle engines wait for the next connection, since loading the extensions
+        takes longer than most queries; one is never shared, as DuckLake aborts the process when transactions of one engine collide.
         """
-        with self._engine(read_only=read_only) as engine:
+        with _ENGINES_LOCK:
+            if not self.catalog.ready():
+                self._create()
+            # a process that was forked needs engines of its own
+            key = (os.getpid(), self.catalog.identity(), self.data, read_only, self.memory_limit, self.threads)
+            waiting = _IDLE.setdefault(key, [])
+            engine = waiting.pop() if waiting else None
+        if engine is None:
+            engine = self._open()
+            self._attach(engine, read_only=read_only)
+        try:
             connection = engine.cursor()
             try:
                 connection.execute(f"USE {LAKE}")
                 yield connection
             finally:
                 connection.close()
-
-    @contextmanager
-    def _engine(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        """An engine with the lake attached: kept for the process where the catalog is a file, fresh where it is a server."""
+        except BaseException:
+            engine.close()
+            raise
         with _ENGINES_LOCK:
-            if not self.catalog.ready():
-                self._create()
-            # a process that was forked needs an engine of its own
-            key = (os.getpid(), self.catalog.identity(), self.data, read_only, self.memory_limit, self.threads)
-            engine = _ENGINES.get(key) or self._open()
-            if key not in _ENGINES:
-                self._attach(engine, read_only=read_only)
-                if self.catalog.is_file:
-                    _ENGINES[key] = engine
-        try:
-            yield engine
-        finally:
-            if not self.catalog.is_file:
-                engine.close()
+            if self.catalog.is_file and len(waiting) < MAX_IDLE:
+                waiting.append(engine)
+                return
+        engine.close()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         import duckdb
