@@ -5,8 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,12 @@ from tests.resources.postgres_server import PASSWORD, PostgresServer
 
 SPAWN = multiprocessing.get_context("spawn")
 COLUMNS = {"id": "BIGINT", "text": "VARCHAR"}
+
+
+@pytest.fixture(autouse=True)
+def plain_main(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spawned processes import what `__main__` is here, and tests of the console leave a Streamlit script there."""
+    monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -167,6 +175,7 @@ def test_a_killed_writer_leaves_no_rows_and_no_lock(warehouse: Warehouse, addres
     writer = SPAWN.Process(target=_die_in_a_transaction, args=(str(tmp_path), address, str(ready)))
     writer.start()
     while not ready.exists():
+        assert writer.is_alive(), "the writer ended before it had written"
         time.sleep(0.02)
     assert writer.pid is not None
     os.kill(writer.pid, signal.SIGKILL)
