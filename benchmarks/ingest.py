@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-REPEATS = 3
+REPEATS = int(os.environ.get("BENCH_REPEATS", "3"))
 CGROUP = Path("/sys/fs/cgroup/memory")  # version 1, where root may make groups
 
 
@@ -145,12 +145,13 @@ _TALL = """SELECT 'S' || lpad(({offset} + i)::VARCHAR, 9, '0') AS sample_id,
 def _generate(case: str, home: Path) -> None:
     import duckdb
 
+    quoted_b = "'B'"
     with duckdb.connect() as connection:
         if case == "wide":
             numbers = ", ".join(f"((i * {k + 3}) % 1000000) AS n{k}" for k in range(16))
+            wrong = "CASE WHEN i % 100 = 0 THEN 'a' ELSE 'B' END"  # one row in a hundred breaks the pattern of s0
             texts = ", ".join(
-                f"chr(65 + (i * {k + 5} % 26)::INT) || {'lower' if k == 0 else ''}(CASE WHEN i % 100 = 0 THEN 'a' ELSE 'B' END) || i AS s{k}"
-                for k in range(23)
+                f"chr(65 + (i * {k + 5} % 26)::INT) || {wrong if k == 0 else quoted_b} || i AS s{k}" for k in range(23)
             )
             sql = f"SELECT 'R' || i AS id, {numbers}, {texts} FROM range(1000000) t(i)"
             connection.execute(f"COPY ({sql}) TO '{home}/wide.csv' (HEADER)")

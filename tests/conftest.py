@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,15 @@ from resources.object_store import LocalStore
 from resources.warehouse import Warehouse
 
 KEY = "ab" * 32
+
+
+_MAIN = sys.modules["__main__"]
+
+
+@pytest.fixture(autouse=True)
+def own_main(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spawned processes import what `__main__` is here, and tests of the console leave a Streamlit script there."""
+    monkeypatch.setitem(sys.modules, "__main__", _MAIN)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
-import types
 from pathlib import Path
 
 import pytest
@@ -19,12 +17,6 @@ from tests.resources.postgres_server import PASSWORD, PostgresServer
 
 SPAWN = multiprocessing.get_context("spawn")
 COLUMNS = {"id": "BIGINT", "text": "VARCHAR"}
-
-
-@pytest.fixture(autouse=True)
-def plain_main(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spawned processes import what `__main__` is here, and tests of the console leave a Streamlit script there."""
-    monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
