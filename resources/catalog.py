@@ -81,9 +81,9 @@ class SqliteCatalog:
         (self._home / "ready").touch()
 
     def identity(self) -> str:
-        """The file's path and number."""
-        path = self._home / "catalog.sqlite"
-        return f"{path} {path.stat().st_ino}"
+        """The file's path and number, and the moment when its mark was made: a file system may give a freed number again."""
+        path, mark = self._home / "catalog.sqlite", (self._home / "ready").stat()
+        return f"{path} {path.stat().st_ino} {mark.st_ino} {mark.st_ctime_ns}"
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

@@ -12,6 +12,7 @@ import datetime as dt
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -270,6 +271,7 @@ class Eraser:
                         "(SELECT table_id FROM ducklake_table WHERE end_snapshot IS NULL)"
                     )
                 database.execute("VACUUM")
+                _write_back(database)
 
     def _clear_caches(self) -> None:
         # compiled contracts hold no values (they are searched like everything else); scratch may
@@ -317,6 +319,18 @@ class Eraser:
             ground=request.ground,
             details={"request": request.id, "subjects": subjects, "found": request.progress.get("found", {})},
         )
+
+
+def _write_back(database: sqlite3.Connection) -> None:
+    """Move the write-ahead log into the catalog's file, and empty it: until then the file keeps the pages from before.
+
+    Raises ErasureIncomplete where a reader stays in the way for two minutes (the request stays open, and can be run again).
+    """
+    deadline = time.monotonic() + 120
+    while database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+        if time.monotonic() > deadline:
+            raise ErasureIncomplete(["lake/catalog.sqlite (a query is still reading it)"])
+        time.sleep(0.2)
 
 
 def _mark(stone: Tombstone) -> str:

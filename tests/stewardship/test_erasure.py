@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import gzip
 import io
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import zipfile
@@ -286,6 +288,14 @@ def test_the_catalog_forgets_its_extremes_and_later_rows_are_found(place: Place)
     assert places_of(place.home, ["AAAA-0", "ZZZZ-9"]) == {}
     place.deliver("week2.csv", "NNNN-1,P-1,north,2024-01-01,NEG,")
     assert place.query("SELECT count(*) FROM validated.lab_results WHERE sample_id < 'N'") == [(1,)]
+
+
+def test_the_catalog_forgets_while_another_process_has_it_open(place: Place) -> None:
+    place.deliver("week1.csv", "A-1,PATIENT-77,north,2024-01-01,NEG,", "A-2,PATIENT-78,north,2024-01-02,NEG,")
+    with contextlib.closing(sqlite3.connect(place.home / "lake" / "catalog.sqlite")) as other:
+        other.execute("SELECT count(*) FROM ducklake_table").fetchall()
+        erase(place, subject("PATIENT-77"))
+        assert places_of(place.home, ["PATIENT-77", place.pseudonym("PATIENT-77")]) == {}
 
 
 def test_what_cannot_be_reached_keeps_the_request_open(place: Place) -> None:
