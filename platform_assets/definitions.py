@@ -21,17 +21,6 @@ _SCRIPT_CHANGED: Any = dg.AutomationCondition.code_version_changed().since_last_
 FOLLOW = (_SCRIPT_CHANGED & ~dg.AutomationCondition.in_progress()) | dg.AutomationCondition.eager()
 
 
-def _executor() -> dg.ExecutorDefinition:
-    """In process by default: an empty step costs a tenth of a second there, and half a second or more in a process of its own.
-
-    PLATFORM_EXECUTOR=multiprocess runs steps side by side, as many as there are cores: for many or slow indicators.
-    """
-    if os.environ.get("PLATFORM_EXECUTOR", "in_process") != "multiprocess":
-        return dg.in_process_executor
-    forked = {"forkserver": {"preload_modules": ["platform_assets.definitions"]}}
-    return dg.multiprocess_executor.configured({"max_concurrent": os.cpu_count() or 1, "start_method": forked})
-
-
 def build_definitions(resource_overrides: dict[str, Any] | None = None) -> dg.Definitions:
     """All definitions; tests replace resources by `resource_overrides`, e.g. ``{"platform": platform}``."""
     contracts = read_contracts()
@@ -39,7 +28,6 @@ def build_definitions(resource_overrides: dict[str, Any] | None = None) -> dg.De
         "weekly",
         selection=dg.AssetSelection.all(),
         description="The main job: every dataset, check, indicator and product.",
-        executor_def=_executor(),
     )
     schedule = dg.ScheduleDefinition(
         name="weekly_schedule",
@@ -71,7 +59,7 @@ def build_definitions(resource_overrides: dict[str, Any] | None = None) -> dg.De
             schedules=[schedule],
             sensors=[recompute],
             resources=resources,
-            executor=_executor(),
+            executor=dg.in_process_executor,  # a step costs 0.1 s there, and seconds in a process of its own; R has one anyway
         ),
     )
 

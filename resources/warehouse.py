@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -237,7 +238,10 @@ class Warehouse:
         return TableState(table, int(row[0]) if row and row[0] is not None else 0, int(rows))
 
     def wait_for_scratch(self) -> Path:
-        """A fresh private folder for one piece of work, under `scratch`."""
+        """A fresh private folder for one piece of work, under `scratch`. What processes left there that were killed goes."""
+        for left in self.scratch.glob("[0-9]*-[0-9]*"):
+            if not Path(f"/proc/{left.name.partition('-')[0]}").exists():
+                shutil.rmtree(left, ignore_errors=True)
         folder = self.scratch / f"{os.getpid()}-{time.monotonic_ns()}"
         folder.mkdir(mode=0o700, parents=True)
         return folder

@@ -1,10 +1,12 @@
 """Every R script in a folder becomes an indicator's asset, and its table a product. A new indicator is a new .R file, no more."""
 
+import atexit
 import base64
 import datetime as dt
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -12,7 +14,12 @@ from platform_assets.indicators.header import list_indicators, read_indicator
 from platform_assets.indicators.model import HeaderError, Indicator
 from resources.environment import REPOSITORY, Platform
 
+if TYPE_CHECKING:
+    from platform_assets.indicators.ahead import Ahead
+
 PREVIEW_ROWS = 25
+LAST = {"dagster/priority": "-1"}
+"""The in-process executor takes every dataset's step before the first indicator's, so that all inputs are there when R runs ahead."""
 _TYPES = {"text": "string", "integer": "int", "number": "float", "flag": "bool", "date": "date", "time": "timestamp"}
 
 
@@ -24,13 +31,15 @@ class Indicators(dg.Component, dg.Model, dg.Resolvable):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """An indicator and a product for each script; a script with a wrong header is an asset that says so when it runs."""
         assets: list[dg.AssetsDefinition] = []
+        readable: dict[str, Indicator] = {}
         for path in list_indicators(REPOSITORY / self.folder):
             try:
                 indicator = read_indicator(path)
             except HeaderError as error:
                 assets.append(_unreadable(path, str(error)))
             else:
-                assets += [indicator_asset(indicator), product_asset(indicator)]
+                readable[f"indicators__{indicator.name}"] = indicator
+                assets += [indicator_asset(indicator, readable), product_asset(indicator)]
         return dg.Definitions(assets=assets)
 
 
@@ -49,8 +58,11 @@ def _unreadable(path: Path, problem: str) -> dg.AssetsDefinition:
     return unreadable
 
 
-def indicator_asset(indicator: Indicator) -> dg.AssetsDefinition:
-    """The asset that runs `indicator` in R; unchanged script and inputs are not run again."""
+def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator]) -> dg.AssetsDefinition:
+    """The asset that runs `indicator` in R; unchanged script and inputs are not run again.
+
+    `all_indicators` (name of the step -> indicator) is what may run side by side with it.
+    """
     key = dg.AssetKey(["indicators", indicator.name])
     types = {"text": str, "integer": int, "number": float, "flag": bool}
     config = {
@@ -74,7 +86,7 @@ def indicator_asset(indicator: Indicator) -> dg.AssetsDefinition:
         },
         config_schema=config or None,
         required_resource_keys={"platform"},
-        pool="r",
+        op_tags=LAST,
     )
     def run_indicator(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from platform_assets.indicators.compute import InputMissing, compute
@@ -102,6 +114,7 @@ def indicator_asset(indicator: Indicator) -> dg.AssetsDefinition:
                 run_id=context.run.run_id,
                 on_event=tell,
                 keep=keep,
+                ahead=_ahead(context, platform, all_indicators),
             )
         except InputMissing as error:
             raise dg.Failure(str(error), allow_retries=False) from None
@@ -167,6 +180,33 @@ def product_asset(indicator: Indicator) -> dg.AssetsDefinition:
         )
 
     return publish
+
+
+_AHEAD: dict[str, "Ahead"] = {}
+
+
+def _ahead(
+    context: dg.AssetExecutionContext, platform: Platform, all_indicators: Mapping[str, Indicator]
+) -> "Ahead | None":
+    """What this Dagster run computes side by side in this process; its first indicator begins it.
+
+    None where each step has a process or pod of its own: there they run side by side anyway.
+    """
+    from platform_assets.indicators.ahead import Ahead
+    from platform_assets.indicators.compute import pending
+
+    run = context.run
+    if context.job_def.executor_def.name != "in_process":
+        return None
+    if run.run_id not in _AHEAD:
+        while _AHEAD:
+            _AHEAD.popitem()[1].discard()
+        steps = run.step_keys_to_execute or context.job_def.graph.node_dict
+        configured: Any = run.run_config.get("ops", {})
+        wanted = [(i, configured.get(step, {}).get("config")) for step, i in all_indicators.items() if step in steps]
+        ahead = _AHEAD[run.run_id] = Ahead(platform.warehouse, platform.r, pending(wanted, platform.warehouse))
+        atexit.register(ahead.discard)
+    return _AHEAD[run.run_id]
 
 
 def _tell_stale(context: dg.AssetExecutionContext, platform: Platform, indicator: Indicator) -> None:

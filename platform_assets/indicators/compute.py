@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +18,31 @@ from resources.warehouse import Warehouse, literal, quoted
 if TYPE_CHECKING:
     import duckdb
 
+    from platform_assets.indicators.ahead import Ahead
+
 
 class InputMissing(RuntimeError):
     """A table or column that the script asks for is not there (yet)."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one run of R does; the same work gives the same table."""
+
+    indicator: Indicator
+    used: Mapping[str, UsedTable]
+    params: Mapping[str, str]
+
+    def same_as(self, other: Work) -> bool:
+        """Whether both are one script on one state of the inputs with one set of parameters."""
+        return self._key() == other._key()
+
+    def done_by(self, receipt: Receipt | None) -> bool:
+        """Whether the table that has this receipt is this work's."""
+        return receipt is not None and receipt.same_work(self.indicator.code_version, self.used, self.params)
+
+    def _key(self) -> tuple[object, ...]:
+        return (self.indicator.name, self.indicator.code_version, dict(self.used), dict(self.params))
 
 
 @dataclass(frozen=True)
@@ -41,31 +63,32 @@ def compute(
     run_id: str = "",
     on_event: Callable[[Event], None] = lambda _: None,
     keep: Callable[[RunResult], None] = lambda _: None,
+    ahead: Ahead | None = None,
 ) -> Computed:
     """Bring ``indicators.<name>`` up to date; nothing runs where script, inputs and parameters are those of the last time.
 
-    `keep` is called with the run's files before they are removed. Raises InputMissing, or IndicatorFailed with the failure card;
-    the last good table stays in either case.
+    `keep` is called with the run's files before they are removed. `ahead` may have run it already. Raises InputMissing, or
+    IndicatorFailed with the failure card; the last good table stays in either case.
     """
     with warehouse.connect() as connection:
         with warehouse.write(connection):
             receipts.ensure(warehouse, connection)
-        used = used_tables(indicator, warehouse, connection)
-        given = {name: str(value) for name, value in (params or {}).items()}
+        work = work_of(indicator, warehouse, connection, params)
         before = receipts.last(connection, indicator.name)
-        if before and before.same_work(indicator.code_version, used, given):
+        if before and work.done_by(before):
             return Computed(before, None)
-        folder = warehouse.wait_for_scratch()
+        made = ahead.take(work, on_event) if ahead else None
+        folder = made[1] if made else warehouse.wait_for_scratch()
         try:
-            result = run_on(indicator, warehouse, connection, runtime, used, given, folder, on_event)
+            result = made[0] if made else run_on(work, warehouse, connection, runtime, folder, on_event)
             receipt = Receipt(
                 indicator=indicator.name,
                 made_at=dt.datetime.now(dt.UTC).replace(tzinfo=None),
                 run=run_id,
                 code_version=indicator.code_version,
                 files={f.relative_to(indicator.root).as_posix(): receipts.file_hash(f) for f in indicator.files},
-                inputs=used,
-                params=given,
+                inputs=work.used,
+                params=work.params,
                 session=receipts.session_of(result.session),
                 rows=result.rows,
                 sha256=receipts.file_hash(result.output),
@@ -98,12 +121,38 @@ def rederive(indicator: Indicator, warehouse: Warehouse, runtime: RRuntime) -> t
             )
         folder = warehouse.wait_for_scratch()
         try:
-            result = run_on(
-                indicator, warehouse, connection, runtime, receipt.inputs, receipt.params, folder, lambda _: None
-            )
+            work = Work(indicator, receipt.inputs, receipt.params)
+            result = run_on(work, warehouse, connection, runtime, folder, lambda _: None)
             return receipt, receipts.file_hash(result.output)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def pending(wanted: Iterable[tuple[Indicator, Mapping[str, object] | None]], warehouse: Warehouse) -> list[Work]:
+    """What there is to do for indicators (with their parameters), now; those that are up to date or lack an input are left out."""
+    found = []
+    with warehouse.connect() as connection:
+        with warehouse.write(connection):
+            receipts.ensure(warehouse, connection)
+        for indicator, params in wanted:
+            try:
+                work = work_of(indicator, warehouse, connection, params)
+            except InputMissing:
+                continue  # its own step says so
+            if not work.done_by(receipts.last(connection, indicator.name)):
+                found.append(work)
+    return found
+
+
+def work_of(
+    indicator: Indicator,
+    warehouse: Warehouse,
+    connection: duckdb.DuckDBPyConnection,
+    params: Mapping[str, object] | None,
+) -> Work:
+    """The indicator on its inputs as they are now. Raises InputMissing with what to do."""
+    given = {name: str(value) for name, value in (params or {}).items()}
+    return Work(indicator, used_tables(indicator, warehouse, connection), given)
 
 
 def used_tables(
@@ -131,20 +180,18 @@ def used_tables(
 
 
 def run_on(
-    indicator: Indicator,
+    work: Work,
     warehouse: Warehouse,
     connection: duckdb.DuckDBPyConnection,
     runtime: RRuntime,
-    used: Mapping[str, UsedTable],
-    params: Mapping[str, str],
     folder: Path,
     on_event: Callable[[Event], None],
 ) -> RunResult:
     """Export the inputs at their snapshots, in a fixed order of rows, and run the script on them."""
     import duckdb
 
-    inputs = {}
-    for name, table in used.items():
+    indicator, inputs = work.indicator, {}
+    for name, table in work.used.items():
         columns = indicator.inputs[name].columns
         present = warehouse.columns(connection, table.table)
         # uncast: what does not fit the declared type exactly must fail on the way to R, not be rounded before
@@ -169,4 +216,4 @@ def run_on(
             connection.execute("ROLLBACK")
         inputs[name] = InputTable(path, table.table, str(table.snapshot), table.rows)
     command = f"dagster asset materialize --select indicators/{indicator.name} -m platform_assets.definitions"
-    return runtime.run(indicator, inputs, dict(params), folder, on_event, reproduce=command)
+    return runtime.run(indicator, inputs, dict(work.params), folder, on_event, reproduce=command)

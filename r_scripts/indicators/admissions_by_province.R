@@ -117,7 +117,7 @@ tell_what_is_missing <- function(reports, people) {
   missing <- sum(is.na(reports$admissions))
   if (missing) warning(missing, " reports of the last day give no admissions; counted as none.", call. = FALSE)
   unplaced <- sum(reports$admissions[reports$unplaced], na.rm = TRUE)
-  message(unplaced, " admissions have a province and no municipality; they count for their province.")
+  message("Admissions with a province and no municipality count for their province (n = ", unplaced, ").")
 }
 
 #' Provinces by rate, with their 95 % limits and the country as a line.
