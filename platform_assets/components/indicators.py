@@ -203,7 +203,12 @@ def _ahead(
             _AHEAD.popitem()[1].discard()
         steps = run.step_keys_to_execute or context.job_def.graph.node_dict
         configured: Any = run.run_config.get("ops", {})
-        wanted = [(i, configured.get(step, {}).get("config")) for step, i in all_indicators.items() if step in steps]
+        wanted = [
+            (indicator, configured.get(step, {}).get("config"))
+            for step, indicator in all_indicators.items()
+            # what reads another indicator comes when that one is done
+            if step in steps and not any(i.asset_key[0] == "indicators" for i in indicator.inputs.values())
+        ]
         ahead = _AHEAD[run.run_id] = Ahead(platform.warehouse, platform.r, pending(wanted, platform.warehouse))
         atexit.register(ahead.discard)
     return _AHEAD[run.run_id]
