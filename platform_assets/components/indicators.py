@@ -122,7 +122,7 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
             context.log.error(failed.card.text())
             _tell_stale(context, platform, indicator)
             card = dg.MetadataValue.md(failed.card.markdown())
-            raise dg.Failure(failed.card.headline, metadata={"failure card": card}, allow_retries=False) from None
+            raise dg.Failure(failed.card.summary, metadata={"failure card": card}, allow_retries=False) from None
         receipt, result = computed.receipt, computed.result
         metadata: dict[str, Any] = {
             "dagster/row_count": dg.MetadataValue.int(receipt.rows),

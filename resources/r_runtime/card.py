@@ -113,6 +113,12 @@ class FailureCard:
         place = f" in {self.file} line {self.line}" if self.file and self.line else ""
         return f"{self.indicator}: {TITLES[self.kind]}{place}"
 
+    @property
+    def summary(self) -> str:
+        """The headline and what R said, in one line."""
+        said = next((line.strip() for line in self.message.splitlines() if line.strip()), "")
+        return f"{self.headline}: {said[:200]}" if said else self.headline
+
     def text(self) -> str:
         """The card for a log or a terminal."""
         blocks = [self.headline, _indent(self.message)]

@@ -383,6 +383,8 @@ def _is_complete(card: FailureCard) -> None:
     assert text.rstrip().endswith(card.reproduce)
     assert "\n" not in card.reproduce
     assert card.headline == text.splitlines()[0]
+    assert card.summary.startswith(f"{card.headline}: ")
+    assert "\n" not in card.summary
     assert dataclasses.replace(card, message="").text() != text
 
 
