@@ -13,9 +13,11 @@
 #'                              deaths <integer>
 #' @input population            municipality_code <text>, municipality_name <text>, inhabitants <integer>
 #' @param until <date> last report day counted, NA for the last day in the data, default NA
-#' @output province <text>, total_admissions <integer>, per_100k <number>, inhabitants <integer>,
-#'         lower_95 <number>, upper_95 <number>, label <text>, report_date <date>,
-#'         municipalities_without_inhabitants <integer>
+#' @output province <text> name of the province, total_admissions <integer> admissions reported up to the last day,
+#'         per_100k <number> admissions per 100,000 inhabitants, inhabitants <integer> inhabitants counted in the rate,
+#'         lower_95 <number> lower 95 % limit of the rate, upper_95 <number> upper 95 % limit of the rate,
+#'         label <text> the province beside the country, report_date <date> last day of the reports,
+#'         municipalities_without_inhabitants <integer> reported but not in the population table and so not in the rate
 #' @plot ranking Provinces by admissions per 100,000 inhabitants
 #' @unit admissions per 100,000 inhabitants
 #' @direction higher is worse

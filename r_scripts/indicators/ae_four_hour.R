@@ -10,9 +10,13 @@
 #' @input ae_attendances  period <date>, organisation <text>, department_type <text>, attendances <integer>,
 #'                        breaches <integer>, admissions <integer>
 #' @param department_type <text> one department type, or all, default all
-#' @output organisation <text>, period <date>, attendances <integer>, within_four_hours <integer>, value <number>,
-#'         lower_95 <number>, upper_95 <number>, centre <number>, lower_limit <number>, upper_limit <number>,
-#'         special_cause <text>, label <text>
+#' @output organisation <text> code of the organisation, period <date> first day of the month,
+#'         attendances <integer> attendances in the month, within_four_hours <integer> of them seen within four hours,
+#'         value <number> proportion within four hours, lower_95 <number> lower Wilson limit,
+#'         upper_95 <number> upper Wilson limit,
+#'         centre <number> centre line of the XmR chart, lower_limit <number> lower control limit,
+#'         upper_limit <number> upper control limit, special_cause <text> rule that the month breaks,
+#'         label <text> the month in words
 #' @plot charts Within four hours, control charts of the nine busiest organisations
 #' @plot latest Organisations whose latest month is a concern, against their own usual variation
 #' @unit proportion of attendances (0 to 1)

@@ -11,10 +11,16 @@
 #'                     clinic <text>, turnaround_hours <number>
 #' @param from <date> first test day counted, NA for the first in the data, default NA
 #' @param until <date> last test day counted, NA for the last in the data, default NA
-#' @output laboratory <text>, positive <integer>, tested <integer>, not_valid <integer>, positivity <number>,
-#'         lower_95 <number>, upper_95 <number>, target <number>, funnel_lower_95 <number>, funnel_upper_95 <number>,
-#'         funnel_lower_998 <number>, funnel_upper_998 <number>, z <number>, label <text>, first_test <date>,
-#'         last_test <date>
+#' @output laboratory <text> name of the laboratory, positive <integer> positive tests,
+#'         tested <integer> positive and negative tests,
+#'         not_valid <integer> tests without a usable result,
+#'         positivity <number> positive tests per positive or negative test,
+#'         lower_95 <number> lower Wilson limit, upper_95 <number> upper Wilson limit,
+#'         target <number> positivity of all together,
+#'         funnel_lower_95 <number> alert limit below, funnel_upper_95 <number> alert limit above,
+#'         funnel_lower_998 <number> alarm limit below, funnel_upper_998 <number> alarm limit above,
+#'         z <number> distance from the target in standard deviations, label <text> the laboratory in words,
+#'         first_test <date> first test day, last_test <date> last test day
 #' @plot funnel Positive tests by laboratory, funnel plot
 #' @plot ranking Laboratories in order of positivity, with 95 % limits
 #' @unit proportion of valid tests (0 to 1)

@@ -15,10 +15,14 @@
 #'                        length_of_stay <integer>, died <flag>
 #' @param from <date> first admission day counted, NA for the first in the data, default NA
 #' @param until <date> last admission day counted, NA for the last in the data, default NA
-#' @output organisation <text>, stays <integer>, left_out <integer>, observed <integer>, expected <number>,
-#'         ratio <number>, lower_95 <number>, upper_95 <number>, funnel_lower_95 <number>, funnel_upper_95 <number>,
-#'         funnel_lower_998 <number>, funnel_upper_998 <number>, z <number>, phi <number>, label <text>,
-#'         crude_mortality <number>
+#' @output organisation <text> code of the organisation, stays <integer> stays that are compared,
+#'         left_out <integer> stays without age or outcome, observed <integer> deaths,
+#'         expected <number> deaths expected from the case mix, ratio <number> observed over expected,
+#'         lower_95 <number> lower 95 % limit of the ratio, upper_95 <number> upper 95 % limit of the ratio,
+#'         funnel_lower_95 <number> alert limit below, funnel_upper_95 <number> alert limit above,
+#'         funnel_lower_998 <number> alarm limit below, funnel_upper_998 <number> alarm limit above,
+#'         z <number> distance from 1 in standard deviations, phi <number> overdispersion,
+#'         label <text> the organisation in words, crude_mortality <number> deaths per stay
 #' @plot funnel Observed over expected deaths by organisation, funnel plot
 #' @plot ranking Organisations in order of O/E, with 95 % limits
 #' @unit ratio of observed to expected deaths (1 is as expected)

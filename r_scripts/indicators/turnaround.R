@@ -11,9 +11,13 @@
 #' @param measure <text> what the chart is of, median or mean, default median
 #' @param from <date> first test day counted, NA for the first in the data, default NA
 #' @param until <date> last test day counted, NA for the last in the data, default NA
-#' @output week <text>, week_start <date>, tests <integer>, without_turnaround <integer>, median_hours <number>,
-#'         mean_hours <number>, mean_lower_95 <number>, mean_upper_95 <number>, value <number>, centre <number>,
-#'         lower_limit <number>, upper_limit <number>, special_cause <text>, label <text>
+#' @output week <text> ISO week, week_start <date> its Monday, tests <integer> tests with a turnaround time,
+#'         without_turnaround <integer> tests without one, median_hours <number> median from sample to result,
+#'         mean_hours <number> mean from sample to result, mean_lower_95 <number> lower Student limit of the mean,
+#'         mean_upper_95 <number> upper Student limit of the mean, value <number> what the chart is of,
+#'         centre <number> centre line of the XmR chart, lower_limit <number> lower control limit,
+#'         upper_limit <number> upper control limit, special_cause <text> rule that the week breaks,
+#'         label <text> the week in words
 #' @plot chart Turnaround by week, XmR control chart
 #' @unit hours
 #' @direction higher is worse
