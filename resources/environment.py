@@ -17,6 +17,8 @@ from resources.warehouse import Warehouse
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 INDICATORS = REPOSITORY / "r_scripts" / "indicators"
+SERVED_BY_UI = "http://127.0.0.1:3001"
+"""scripts/ui.sh serves what is meant for a browser there."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Settings:
 
     products_url: str = ""
     """PLATFORM_PRODUCTS_URL: where the folder ``products`` is served over HTTP, for links in the UI; browsers follow no link from a
-    served page to a local file."""
+    served page to a local file. On a laptop by default where ``make ui`` serves it; empty: links name the file."""
     r_timeout_seconds: float = 600.0
     """PLATFORM_R_TIMEOUT_SECONDS: after this an R script is interrupted."""
     r_memory_mb: int = 4096
@@ -43,11 +45,12 @@ class Settings:
     @classmethod
     def from_environment(cls) -> Settings:
         """Settings of this process."""
+        laptop = os.environ.get("PLATFORM_ENV", "laptop") == "laptop"
         return cls(
             home=Path(os.environ.get("DATA_HOME") or REPOSITORY / "data").resolve(),
             memory_limit=os.environ.get("PLATFORM_MEMORY_LIMIT", "2GB"),
             http_sources=os.environ.get("PLATFORM_HTTP_SOURCES", "off").lower() == "on",
-            products_url=os.environ.get("PLATFORM_PRODUCTS_URL", "").rstrip("/"),
+            products_url=os.environ.get("PLATFORM_PRODUCTS_URL", SERVED_BY_UI if laptop else "").rstrip("/"),
             r_timeout_seconds=float(os.environ.get("PLATFORM_R_TIMEOUT_SECONDS", "600")),
             r_memory_mb=int(os.environ.get("PLATFORM_R_MEMORY_MB", "4096")),
             settle_seconds=float(os.environ.get("PLATFORM_SETTLE_SECONDS", "2")),
