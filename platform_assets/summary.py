@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -82,4 +83,4 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(summary(resources_for("laptop")) + "\n")
+    sys.stdout.write(summary(resources_for(os.environ.get("PLATFORM_ENV", "laptop"))) + "\n")

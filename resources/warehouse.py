@@ -79,8 +79,10 @@ class Warehouse:
     # ------------------------------------------------------------------------------------------------ connections
 
     @contextmanager
-    def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    def connect(self, *, read_only: bool = False, snapshot: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection of its own (temporary tables, variables, transaction) to the lake, which always shows its latest state.
+
+        With `snapshot` it shows, read-only, the whole lake as that commit left it.
 
         The engine behind it is its own while it is open. Idle engines wait for the next connection, since loading the extensions
         takes longer than most queries; one is never shared, as DuckLake aborts the process when transactions of one engine collide.
@@ -91,10 +93,10 @@ class Warehouse:
             # a process that was forked needs engines of its own
             key = (os.getpid(), self.catalog.identity(), self.data, read_only, self.memory_limit, self.threads)
             waiting = _IDLE.setdefault(key, [])
-            engine = waiting.pop() if waiting else None
+            engine = waiting.pop() if waiting and snapshot is None else None
         if engine is None:
             engine = self._open()
-            self._attach(engine, read_only=read_only)
+            self._attach(engine, read_only=read_only, snapshot=snapshot)
         try:
             connection = engine.cursor()
             try:
@@ -106,7 +108,7 @@ class Warehouse:
             engine.close()
             raise
         with _ENGINES_LOCK:
-            if self.catalog.is_file and len(waiting) < MAX_IDLE:
+            if self.catalog.is_file and snapshot is None and len(waiting) < MAX_IDLE:
                 waiting.append(engine)
                 return
         engine.close()
@@ -143,10 +145,11 @@ class Warehouse:
                         engine.execute(f"CREATE SCHEMA IF NOT EXISTS {LAKE}.{layer}")
                 self.catalog.created()
 
-    def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
+    def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool, snapshot: int | None = None) -> None:
         # inlined rows would live in the catalog, out of reach of the erasure of data files
         options = f"DATA_PATH '{self.data}/', DATA_INLINING_ROW_LIMIT 0, OVERRIDE_DATA_PATH true{self.catalog.options}"
-        mode = ", READ_ONLY" if read_only else ""
+        mode = ", READ_ONLY" if read_only or snapshot is not None else ""
+        mode += f", SNAPSHOT_VERSION {snapshot}" if snapshot is not None else ""
         connection.execute(f"ATTACH 'ducklake:{self.catalog.address}' AS {LAKE} ({options}{mode})")
 
     @contextmanager

@@ -1,27 +1,49 @@
 """`python -m platform_assets.indicators rederive <name>`: make a table again from its receipt and compare byte for byte."""
 
+import os
 import sys
 
 from platform_assets.indicators.compute import InputMissing, rederive
+from platform_assets.indicators.derived_tables import TableMissing, remake_table
 from platform_assets.indicators.header import list_indicators, read_indicator
-from resources.environment import INDICATORS, resources_for
+from platform_assets.indicators.model import HeaderError
+from platform_assets.indicators.receipts import Receipt
+from platform_assets.indicators.sqlfile import list_sql, read_sql
+from platform_assets.indicators.sqlrun import SqlFailed, recipe_of
+from platform_assets.literature.steps import SCHEMAS, question
+from resources.environment import INDICATORS, REPOSITORY, resources_for
 from resources.r_runtime import IndicatorFailed
 
 
 def main(arguments: list[str]) -> int:
     """Exit code 0: the same bytes; 1: not; 2: cannot be told."""
-    names = {path.stem: path for path in list_indicators(INDICATORS)}
+    r = {path.stem: path for path in list_indicators(INDICATORS)}
+    sql = {path.stem: path for path in list_sql(REPOSITORY / "platform_assets" / "defs")}
+    names = sorted({*r, *sql, *SCHEMAS})
     if len(arguments) != 2 or arguments[0] != "rederive" or arguments[1] not in names:
         sys.stderr.write(
             f"usage: python -m platform_assets.indicators rederive NAME\nNAME is one of {', '.join(names)}\n"
         )
         return 2
-    platform = resources_for("laptop")
+    name, platform = arguments[1], resources_for(os.environ.get("PLATFORM_ENV", "laptop"))
+
+    def again() -> tuple[Receipt, str]:
+        if name in r:
+            return rederive(read_indicator(r[name]), platform.warehouse, platform.r)
+        if name in sql:
+            indicator = read_sql(sql[name])
+            return remake_table(name, platform.warehouse, lambda params: recipe_of(indicator, params))
+        return remake_table(name, platform.warehouse, lambda params: question(name, params))
+
     try:
-        receipt, fresh = rederive(read_indicator(names[arguments[1]]), platform.warehouse, platform.r)
-    except (InputMissing, IndicatorFailed) as error:
+        receipt, fresh = again()
+    except (InputMissing, IndicatorFailed, TableMissing, SqlFailed, HeaderError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    return _tell(receipt, fresh)
+
+
+def _tell(receipt: Receipt, fresh: str) -> int:
     inputs = ", ".join(f"{t.table} at snapshot {t.snapshot} ({t.rows:,} rows)" for t in receipt.inputs.values())
     sys.stdout.write(f"{receipt.indicator}, made {receipt.made_at:%Y-%m-%d %H:%M} UTC from {inputs}\n")
     same = fresh == receipt.sha256

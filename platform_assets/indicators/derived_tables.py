@@ -86,15 +86,18 @@ class Made:
 def make_table(recipe: Recipe, warehouse: Warehouse, make: Make, *, run_id: str = "") -> Made:
     """Bring the table up to date. Raises TableMissing where an input is not there; whatever fails, the last table stays."""
     with warehouse.lock(f"make-{recipe.name}"), warehouse.connect() as connection:
-        used = used_tables(recipe, warehouse, connection)
         before = last_receipt(recipe, warehouse, connection)
-        if before and before.same_work(recipe.code_version, used, recipe.params):
-            return Made(before, fresh=False)
         folder = warehouse.wait_for_scratch()
+        path = folder / "table.parquet"
         try:
-            path = folder / "table.parquet"
-            make(connection, used, path)
-            rows = connection.execute(f"SELECT count(*) FROM read_parquet({literal(str(path))})").fetchall()[0][0]
+            connection.execute("BEGIN TRANSACTION")  # one state of the lake: what is read is what the receipt names
+            try:
+                used = used_tables(recipe, warehouse, connection)
+                if before and before.same_work(recipe.code_version, used, recipe.params):
+                    return Made(before, fresh=False)
+                rows = _write(make, connection, used, path)
+            finally:
+                connection.execute("ROLLBACK")
             receipt = recipe.receipt(used, rows, file_hash(path), run_id)
             with warehouse.write(connection):
                 connection.execute(f"CREATE OR REPLACE TABLE {recipe.name} AS FROM read_parquet({literal(str(path))})")
@@ -102,6 +105,44 @@ def make_table(recipe: Recipe, warehouse: Warehouse, make: Make, *, run_id: str 
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return Made(receipt, fresh=True)
+
+
+def remake_table(
+    name: str, warehouse: Warehouse, recipe_of: Callable[[Mapping[str, str]], tuple[Recipe, Make]]
+) -> tuple[Receipt, str]:
+    """Make the table again from the snapshots on its receipt. Returns the receipt and the new file's hash.
+
+    `recipe_of` gives the recipe for the receipt's parameters. Raises TableMissing where there is no receipt, where the code is not the
+    one that made it, or where a snapshot was expired.
+    """
+    import duckdb
+
+    with warehouse.connect() as connection:
+        receipt = last_receipt(recipe_of({})[0], warehouse, connection)
+    if receipt is None:
+        raise TableMissing(f"{name} was never made: materialize it first")
+    recipe, make = recipe_of(receipt.params)
+    if receipt.code_version != recipe.code_version:
+        raise TableMissing(
+            f"the code has changed since the table was made: check out the version of {', '.join(receipt.files)} that made it"
+        )
+    folder = warehouse.wait_for_scratch()
+    try:
+        # each input's snapshot is that of its last change, so at the latest of them all stand as they were used
+        with warehouse.connect(snapshot=max(t.snapshot for t in receipt.inputs.values())) as connection:
+            _write(make, connection, receipt.inputs, folder / "table.parquet")
+        return receipt, file_hash(folder / "table.parquet")
+    except duckdb.InvalidInputException:
+        raise TableMissing(
+            f"the inputs of {recipe.name} as they were used are gone: rows have been erased since, and with them the snapshots"
+        ) from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(make: Make, connection: duckdb.DuckDBPyConnection, used: Mapping[str, UsedTable], path: Path) -> int:
+    make(connection, used, path)
+    return int(connection.execute(f"SELECT count(*) FROM read_parquet({literal(str(path))})").fetchall()[0][0])
 
 
 def used_tables(recipe: Recipe, warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> dict[str, UsedTable]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platform_assets.indicators.derived_tables import Made, Recipe, make_table
+from platform_assets.indicators.derived_tables import Made, Make, Recipe, make_table
 from platform_assets.indicators.receipts import UsedTable
 from platform_assets.indicators.sqlfile import ENGINE_TYPES, SqlIndicator
 from resources.warehouse import Warehouse, literal
@@ -30,7 +30,13 @@ def run_sql(
 
     Raises TableMissing, OutputMismatch, SqlFailed, or ValueError for a parameter that cannot be read; the last table stays.
     """
-    given = {name: str((params or {}).get(name, p.default)) for name, p in indicator.params.items()}
+    recipe, make = recipe_of(indicator, params or {})
+    return make_table(recipe, warehouse, make, run_id=run_id)
+
+
+def recipe_of(indicator: SqlIndicator, params: Mapping[str, object]) -> tuple[Recipe, Make]:
+    """How the table is made with `params`; the header's defaults stand in for others. Raises ValueError."""
+    given = {name: str(params.get(name, p.default)) for name, p in indicator.params.items()}
     bound = {}
     for name, text in given.items():
         try:
@@ -39,7 +45,6 @@ def run_sql(
             raise ValueError(f"{indicator.name}, parameter {name}: {error}") from None
 
     def make(connection: duckdb.DuckDBPyConnection, used: Mapping[str, UsedTable], path: Path) -> None:
-        # one statement sees one state of the lake; what is committed between `used` and now is seen again next time
         import duckdb
 
         try:
@@ -54,8 +59,7 @@ def run_sql(
         except duckdb.Error as error:
             raise SqlFailed(f"{indicator.path.name}: {error}") from None
 
-    recipe = Recipe(f"indicators.{indicator.name}", (indicator.path,), indicator.tables, given)
-    return make_table(recipe, warehouse, make, run_id=run_id)
+    return Recipe(f"indicators.{indicator.name}", (indicator.path,), indicator.tables, given), make
 
 
 def check_output(indicator: SqlIndicator, columns: Mapping[str, str]) -> None:

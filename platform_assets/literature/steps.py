@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from platform_assets.indicators import receipts
-from platform_assets.indicators.derived_tables import Made, Recipe, at, last_receipt, make_table, used_tables
+from platform_assets.indicators.derived_tables import Made, Make, Recipe, at, last_receipt, make_table, used_tables
 from platform_assets.indicators.receipts import Receipt, UsedTable, file_hash
 from platform_assets.literature import questions
 from platform_assets.literature.explorer import write_explorer
@@ -311,7 +311,13 @@ def _published(store: ObjectStore) -> Mapping[str, Any]:
 
 def answer(name: str, warehouse: Warehouse, params: Mapping[str, Any] | None = None, *, run_id: str = "") -> Made:
     """Bring ``indicators.<name>`` up to date: journals_with_most_drugs (`ranks`), related_drugs or drugs_over_time (`unit`)."""
-    given = dict(params or {})
+    recipe, make = question(name, params or {})
+    return make_table(recipe, warehouse, make, run_id=run_id)
+
+
+def question(name: str, params: Mapping[str, Any]) -> tuple[Recipe, Make]:
+    """How the table of a question is made; `params` as values, or as text from a receipt."""
+    given: dict[str, Any] = {key: int(value) if str(value).isdigit() else value for key, value in params.items()}
     ask = {
         "journals_with_most_drugs": lambda mentions: [questions.top_journals(mentions, **given)],
         "related_drugs": lambda mentions: questions.related_drug_pairs(mentions, **given),
@@ -326,10 +332,8 @@ def answer(name: str, warehouse: Warehouse, params: Mapping[str, Any] | None = N
             for part in ask(mentions):
                 writer.write(part)
 
-    recipe = Recipe(
-        f"indicators.{name}", (HERE / "questions.py",), (TABLE,), {key: str(value) for key, value in given.items()}
-    )
-    return make_table(recipe, warehouse, make, run_id=run_id)
+    kept = {key: str(value) for key, value in given.items()}
+    return Recipe(f"indicators.{name}", (HERE / "questions.py",), (TABLE,), kept), make
 
 
 SCHEMAS = {

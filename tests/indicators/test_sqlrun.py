@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from platform_assets.contracts.files import DEFS, read_contracts
-from platform_assets.indicators.derived_tables import TableMissing
+from platform_assets.indicators.derived_tables import TableMissing, remake_table
 from platform_assets.indicators.sqlfile import read_sql
-from platform_assets.indicators.sqlrun import OutputMismatch, SqlFailed, run_sql
+from platform_assets.indicators.sqlrun import OutputMismatch, SqlFailed, recipe_of, run_sql
 from resources.environment import Platform
 from tests.conftest import Bench
 
@@ -143,3 +143,33 @@ def test_a_failing_query_says_why_without_a_value(sales: Platform, tmp_path: Pat
 def test_a_table_that_is_not_there_is_named(platform: Platform) -> None:
     with pytest.raises(TableMissing, match=r"needs the table validated\.transactions, which is not there"):
         run_sql(read_sql(SQL / "daily_sales.sql"), platform.warehouse)
+
+
+def test_a_table_is_made_again_byte_for_byte_although_its_inputs_have_moved_on(sales: Platform) -> None:
+    indicator = read_sql(SQL / "client_sales_by_type.sql")
+    made = run_sql(indicator, sales.warehouse)
+    contract = read_contracts()["transactions"]
+    Bench(sales, contract).send(
+        "more.csv", "date,order_id,client_id,prod_id,prod_price,prod_qty\n05/05/2019,8,700,490756,9,1\n"
+    )
+    receipt, again = remake_table("client_sales_by_type", sales.warehouse, lambda params: recipe_of(indicator, params))
+    assert (receipt.sha256, again) == (made.receipt.sha256, made.receipt.sha256)
+    assert run_sql(indicator, sales.warehouse).receipt.sha256 != again
+
+
+def test_what_cannot_be_made_again_is_told(sales: Platform, tmp_path: Path) -> None:
+    indicator = read_sql(SQL / "daily_sales.sql")
+    with pytest.raises(TableMissing, match="never made"):
+        remake_table("daily_sales", sales.warehouse, lambda params: recipe_of(indicator, params))
+    run_sql(indicator, sales.warehouse)
+    other = tmp_path / "daily_sales.sql"
+    other.write_text((SQL / "daily_sales.sql").read_text() + "\n-- changed\n")
+    with pytest.raises(TableMissing, match="code has changed"):
+        remake_table("daily_sales", sales.warehouse, lambda params: recipe_of(read_sql(other), params))
+    Bench(sales, read_contracts()["transactions"]).send(
+        "more.csv", "date,order_id,client_id,prod_id,prod_price,prod_qty\n05/05/2019,8,700,490756,9,1\n"
+    )
+    with sales.warehouse.connect() as connection:
+        connection.execute("CALL ducklake_expire_snapshots('lake', older_than => now())")
+    with pytest.raises(TableMissing, match="are gone"):
+        remake_table("daily_sales", sales.warehouse, lambda params: recipe_of(indicator, params))
