@@ -17,7 +17,7 @@ from platform_assets.contracts.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import ledger, quality
 from platform_assets.ingest.deliveries import complete_files, landing_folder
-from platform_assets.ingest.load import LoadReport, describe, load_dataset, today
+from platform_assets.ingest.load import LoadReport, describe, load_dataset, today, told
 from platform_assets.ingest.tables import Tables
 from resources.environment import Platform
 from resources.http_source import fetch
@@ -197,7 +197,7 @@ def _deliveries(report: LoadReport) -> dict[str, dg.MetadataValue]:
                 "unchanged": e.unchanged,
                 "quarantined": e.quarantined,
                 "superseded": e.superseded,
-                "why": e.reason or "; ".join(f"{n} x {r}" for r, n in list(e.reasons.items())[:2]),
+                "why": e.reason or "; ".join(told(e)[:2]),
             }
         )
         for e in report.entries[:MAX_SHOWN]

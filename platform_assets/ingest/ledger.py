@@ -41,6 +41,7 @@ COLUMNS = {
     "partitions": "BIGINT",
     "drift": "VARCHAR",
     "reasons": "VARCHAR",
+    "first_rows": "VARCHAR",
     "contract": "VARCHAR",
     "run": "VARCHAR",
     "seconds": "DOUBLE",
@@ -81,6 +82,8 @@ class Entry:
     drift: dict[str, list[str]] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
     """The most frequent reasons of quarantine and their rows; no values."""
+    first_rows: dict[str, str] = field(default_factory=dict)
+    """Where each of these reasons occurs first: ``row 17``, or ``lab.csv row 17`` in an archive."""
     contract: str = ""
     run: str = ""
     seconds: float = 0.0
@@ -136,11 +139,13 @@ def read(
 def _values(entry: Entry) -> list[Any]:
     values = asdict(entry)
     values["drift"] = json.dumps(entry.drift) if entry.drift else ""
-    values["reasons"] = json.dumps(entry.reasons) if entry.reasons else ""
+    for name in ("reasons", "first_rows"):
+        values[name] = json.dumps(values[name]) if values[name] else ""
     return [values[name] for name in COLUMNS]
 
 
 def _entry(values: dict[str, Any]) -> Entry:
     values["drift"] = json.loads(values["drift"] or "{}")
-    values["reasons"] = json.loads(values["reasons"] or "{}")
+    for name in ("reasons", "first_rows"):
+        values[name] = json.loads(values[name] or "{}")
     return Entry(**values)

@@ -285,6 +285,12 @@ class _Load:
             self.store.delete(delivery.object.name + self.contract.source.marker)
 
 
+def told(entry: Entry) -> list[str]:
+    """The reasons of quarantine for people, most frequent first: ``12 x result: not one of the values (first in row 17)``."""
+    places = entry.first_rows
+    return [f"{n:,} x {r}" + (f" (first in {places[r]})" if r in places else "") for r, n in entry.reasons.items()]
+
+
 def today() -> dt.date:
     """The day in Amsterdam, which is what a contract means by `today`."""
     return dt.datetime.now(AMSTERDAM).date()
@@ -299,6 +305,6 @@ def describe(entry: Entry) -> str:
         f"{entry.unchanged:,} unchanged) + {entry.quarantined:,} quarantined + {entry.superseded:,} superseded"
     )
     why = f" {entry.status.upper()}: {entry.reason};" if entry.reason else ""
-    reasons = "; ".join(f"{n:,} x {r}" for r, n in list(entry.reasons.items())[:3])
+    reasons = "; ".join(told(entry)[:3])
     merged = f", {entry.merged:,} merged with a copy that has an id" if entry.merged else ""
     return f"{entry.file}{why} {counts}{merged}" + (f" [{reasons}]" if reasons else "")

@@ -265,8 +265,8 @@ def _summarise(connection: duckdb.DuckDBPyConnection, batch: Batch, tables: Tabl
         return
     found = connection.execute(
         f"""
-        SELECT _delivery, reason, count(*) AS n FROM (
-          SELECT _delivery, unnest(_reasons) AS reason FROM {tables.quarantine}
+        SELECT _delivery, reason, count(*) AS n, min_by(_file, (_file, _row)) AS file, min_by(_row, (_file, _row)) AS row FROM (
+          SELECT _delivery, _file, _row, unnest(_reasons) AS reason FROM {tables.quarantine}
           WHERE _delivery IN (SELECT unnest(?::VARCHAR[]))
         ) GROUP BY _delivery, reason
         QUALIFY row_number() OVER (PARTITION BY _delivery ORDER BY n DESC, reason) <= {TOP_REASONS}
@@ -274,8 +274,10 @@ def _summarise(connection: duckdb.DuckDBPyConnection, batch: Batch, tables: Tabl
         """,
         [ids],
     ).fetchall()
-    for delivery, reason, count in found:
-        batch.entries[delivery].reasons[reason] = count
+    for delivery, reason, count, file, row in found:
+        entry = batch.entries[delivery]
+        entry.reasons[reason] = count
+        entry.first_rows[reason] = f"row {row}" if file == entry.file else f"{file} row {row}"
 
 
 def _pseudonymised(contract: Contract, columns: Sequence[str], alias: str) -> str:

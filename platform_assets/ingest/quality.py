@@ -160,7 +160,7 @@ def _quarantine_rate(contract: Contract, last: list[Entry]) -> Outcome:
     if rejected:
         text += "; refused as a whole: " + "; ".join(f"{e.file} ({e.reason})" for e in rejected[:5])
     detail = [
-        {"file": e.file, "status": e.status, "rows": count, "reason": reason}
+        {"file": e.file, "status": e.status, "rows": count, "reason": reason, "first": e.first_rows.get(reason, "")}
         for e in [*held, *judged]
         for reason, count in e.reasons.items()
     ]

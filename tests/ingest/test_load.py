@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest.load import LoadFailed
+from platform_assets.ingest.load import LoadFailed, describe
 from resources.environment import Platform
 from resources.identity import EnvironmentKeys, MissingIdentityKey, pseudonym
 from tests.conftest import KEY, LAB, Bench
@@ -28,6 +28,30 @@ def test_every_row_becomes_valid_quarantined_or_superseded(bench: Make) -> None:
     assert (entry.rows_in, entry.valid, entry.quarantined, entry.superseded) == (3, 1, 1, 1)
     assert lab.table("sample_id", "result", "viral_load", "_row") == [("A", "NEG", 0, 4)]
     lab.assert_nothing_lost()
+
+
+def test_the_log_names_file_row_column_and_rule(bench: Make) -> None:
+    lab = bench()
+    lines = ["A,2024-01-01,POS,1", "B,2024-01-01,Positive,1", "C,2024-01-01,Negative,1", "D,2024-01-01,POS,1,9"]
+    (entry,) = lab.send("week.csv", HEAD + "\n".join(lines) + "\n").entries
+    said = describe(entry)
+    assert "week.csv" in said
+    assert "2 x result: " in said
+    assert "(first in row 3)" in said
+    assert "5 fields" in said
+    assert "(first in row 5)" in said
+    assert "ositive" not in said
+    assert "egative" not in said
+
+
+def test_a_row_in_an_archive_is_named_with_its_member(bench: Make) -> None:
+    lab = bench()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a.csv", HEAD + "A,2024-01-01,POS,1\n")
+        archive.writestr("b.csv", HEAD + "B,2024-01-01,POS,1\nC,2024-01-01,POS,x\n")
+    (entry,) = lab.send("week.zip", packed.getvalue()).entries
+    assert list(entry.first_rows.values()) == ["week.zip/b.csv row 3"]
 
 
 def test_a_bad_row_has_its_original_text_and_every_reason(bench: Make) -> None:
