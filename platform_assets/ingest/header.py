@@ -10,6 +10,10 @@ from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest.staged import FileRejected, Header
 
 
+_LONG_NUMBER = re.compile(r"\d{5,}")
+"""May be a patient's number, where a table was turned on its side; a year or a week is shorter."""
+
+
 def decode_header(line: bytes, fmt: FileFormat) -> str:
     """The first line as text. Raises FileRejected where it is not in the declared encoding."""
     try:
@@ -75,7 +79,7 @@ def match_header(names: Sequence[str], contract: Contract, fmt: FileFormat) -> H
     taken = set(positions.values())
     ignored = {name.casefold() for name in contract.ignore}
     extra = [
-        n or f"(column {i + 1}, without a name)"
+        _LONG_NUMBER.sub("#", n) or f"(column {i + 1}, without a name)"
         for i, n in enumerate(names)
         if i not in taken and n.casefold() not in ignored
     ]

@@ -272,6 +272,14 @@ def test_a_refused_file_is_tried_again_when_it_is_sent_again(bench: Make) -> Non
     assert entry.status == "published"
 
 
+def test_long_numbers_in_a_header_are_not_told(bench: Make) -> None:
+    lab = bench()
+    (entry,) = lab.send(
+        "a.csv", "sample_id,test_date,result,viral_load,123456782,week_2024\nA,2024-01-01,POS,1,x,\n"
+    ).entries
+    assert entry.drift == {"extra": ["#", "week_2024"]}
+
+
 def test_drift_is_reported_and_columns_are_found_by_name(bench: Make) -> None:
     lab = bench(ignore=["comment"])
     (entry,) = lab.send("a.csv", "comment,Result,sample_id,test_date,extra\n,POS,A,2024-01-01,9\n").entries
