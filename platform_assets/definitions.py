@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.contracts.files import read_contracts
+from platform_assets.monitoring.sensor import alerts_sensor
 from platform_assets.stewardship import jobs
 from resources.environment import resources_for
 
@@ -69,7 +70,7 @@ def build_definitions(resource_overrides: dict[str, Any] | None = None) -> dg.De
         dg.Definitions(
             jobs=[weekly],
             schedules=[schedule],
-            sensors=[recompute],
+            sensors=[recompute, alerts_sensor(contracts, FOLLOWING)],
             resources=resources,
             executor=_executor(),
         ),

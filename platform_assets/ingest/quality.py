@@ -76,7 +76,7 @@ def evaluate(
     rows = scalar(connection, f"SELECT count(*) FROM {tables.validated}") if taken else 0
     for name in blocking:
         if name == "freshness":
-            yield _freshness(contract, entries, now)
+            yield freshness(contract, entries, now)
         elif not taken or (rows == 0 and name in ("unique_key", "cumulative", "rules")):
             yield Outcome(name, False, False, NOT_APPLICABLE)
         elif name == "row_conservation":
@@ -237,7 +237,8 @@ def _rules(
     return Outcome("rules", not any(counts.values()), False, text, {"rows": rows, **counts}, detail)
 
 
-def _freshness(contract: Contract, entries: list[Entry], now: dt.datetime) -> Outcome:
+def freshness(contract: Contract, entries: list[Entry], now: dt.datetime) -> Outcome:
+    """Whether the last delivery that was due came; for a contract that says when deliveries are due."""
     from croniter import croniter
 
     policy = contract.quality.freshness
