@@ -143,11 +143,12 @@ def _step_failed(
             error = error.cause
         reason = (error.cls_name if error else None) or "an error"
         detail = f"{reason}. Its message is on the run's page only, as it may quote data."
+    title = one_line(f"{what} failed: {reason}")
     return Alert(
         kind="run_failure",
         subject=_subject(run, step, assets),
-        title=one_line(f"{what} failed: {reason}"),
-        text=f"{detail}\n\n{_about(run, step)}",
+        title=title,
+        text=_about(run, step) if title.endswith(detail) else f"{detail}\n\n{_about(run, step)}",
         link=_run_page(pages, run),
     )
 
