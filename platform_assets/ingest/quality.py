@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from platform_assets.contracts.compiled import CompiledContract
-from platform_assets.contracts.model import Contract
+from platform_assets.contracts.model import Contract, Freshness
 from platform_assets.ingest import ledger
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.tables import Tables
@@ -76,7 +76,7 @@ def evaluate(
     rows = scalar(connection, f"SELECT count(*) FROM {tables.validated}") if taken else 0
     for name in blocking:
         if name == "freshness":
-            yield freshness(contract, entries, now)
+            yield _freshness(contract, entries, now)
         elif not taken or (rows == 0 and name in ("unique_key", "cumulative", "rules")):
             yield Outcome(name, False, False, NOT_APPLICABLE)
         elif name == "row_conservation":
@@ -237,15 +237,10 @@ def _rules(
     return Outcome("rules", not any(counts.values()), False, text, {"rows": rows, **counts}, detail)
 
 
-def freshness(contract: Contract, entries: list[Entry], now: dt.datetime) -> Outcome:
-    """Whether the last delivery that was due came; for a contract that says when deliveries are due."""
-    from croniter import croniter
-
+def _freshness(contract: Contract, entries: list[Entry], now: dt.datetime) -> Outcome:
     policy = contract.quality.freshness
     assert policy is not None
-    local = now.astimezone(AMSTERDAM) - dt.timedelta(hours=policy.grace_hours)
-    due: dt.datetime = croniter(policy.cron, local + dt.timedelta(microseconds=1)).get_prev(dt.datetime)
-    before_due: dt.datetime = croniter(policy.cron, due).get_prev(dt.datetime)
+    due, before_due = last_due(policy, now)
     delivered = [e.delivered_at.replace(tzinfo=dt.UTC) for e in entries if e.status != "rejected"]
     if not delivered:
         return Outcome(
@@ -255,3 +250,13 @@ def freshness(contract: Contract, entries: list[Entry], now: dt.datetime) -> Out
     late = last <= before_due
     text = f"last delivery {last:%A %d %B %Y %H:%M}, due {due:%A %d %B %Y %H:%M}" + (": late" if late else "")
     return Outcome("freshness", not late, False, text, {"last_delivery": last.isoformat(), "due": due.isoformat()})
+
+
+def last_due(policy: Freshness, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+    """When the last delivery was due (Amsterdam's time), and the one before: what came after that one is in time."""
+    from croniter import croniter
+
+    local = now.astimezone(AMSTERDAM) - dt.timedelta(hours=policy.grace_hours)
+    due: dt.datetime = croniter(policy.cron, local + dt.timedelta(microseconds=1)).get_prev(dt.datetime)
+    before_due: dt.datetime = croniter(policy.cron, due).get_prev(dt.datetime)
+    return due, before_due

@@ -155,6 +155,10 @@ def _step_failed(
 
 def _check(evaluation: dg.AssetCheckEvaluation, run: dg.DagsterRun, pages: str) -> Iterator[Finding]:
     """Errors are told to people, warnings to the log: two kinds, so that nobody hears of the end of what they never heard of."""
+    from platform_assets.ingest.quality import NOT_APPLICABLE
+
+    if evaluation.description == NOT_APPLICABLE:
+        return  # neither right nor wrong
     asset = evaluation.asset_key.to_user_string()
     subject = f"{asset}:{evaluation.check_name}"
     kind = "check_failure" if evaluation.severity == dg.AssetCheckSeverity.ERROR else "check_warning"

@@ -13,59 +13,49 @@ from resources.notifier import Alert
 
 if TYPE_CHECKING:
     from platform_assets.contracts.model import Contract
-    from resources.environment import Platform
 
 BEHIND = dt.timedelta(hours=24)
 """How long a computed asset may be older than what it is made from."""
+LAST_DELIVERY = "last_delivery"
+"""The metadata of a freshness check in which it notes when the last delivery came (`platform_assets.ingest.quality`)."""
+EVALUATED = dg.DagsterEventType.ASSET_CHECK_EVALUATION
 DATA_VERSION = "dagster/data_version"
 USED_VERSION = "dagster/input_data_version/"
 """Tags that Dagster puts on a materialization: the version of its data, and that of each input that it was made from."""
 
 
 def dataset_findings(
-    platform: Platform, contracts: Mapping[str, Contract], now: dt.datetime, pages: str
+    instance: dg.DagsterInstance, contracts: Mapping[str, Contract], now: dt.datetime, pages: str
 ) -> Iterator[Finding]:
-    """One finding per dataset whose contract says when deliveries are due, and one about the lake that holds the ledger.
+    """One finding per dataset whose contract says when deliveries are due, by what its last `freshness` check noted.
 
-    A dataset that was never delivered is not in use yet.
+    The check tells of the moment at which it ran; when nothing comes, nothing runs. A dataset that was never delivered is not in use.
     """
-    import duckdb
+    from platform_assets.ingest import quality
 
-    from platform_assets.ingest import ledger, quality
-
-    due = {name: c for name, c in contracts.items() if c.quality.freshness}
-    if not due or not platform.warehouse.catalog.ready():
-        return
-    try:
-        with platform.warehouse.connect(read_only=True) as connection:
-            known = bool(platform.warehouse.columns(connection, ledger.TABLE))
-            entries = {name: ledger.read(connection, name) if known else [] for name in due}
-    except duckdb.Error as error:
-        yield wrong(
-            Alert(
-                kind="monitoring",
-                subject="lake",
-                title=f"The lake cannot be read: {type(error).__name__}",
-                text="Nothing can be said of the age of datasets, and runs will fail. Is its catalog there, is the disk full, are its "
-                "keys valid? `make summary` shows the whole message.",
-            )
-        )
-        return
-    yield Finding("monitoring", "lake")
-    for name, contract in due.items():
-        if not any(e.status != "rejected" for e in entries[name]):
+    keys = {dg.AssetCheckKey(dg.AssetKey(["validated", name]), "freshness"): name for name in contracts}
+    for key, record in instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys)).items():
+        contract = contracts[keys[key]]
+        event = record.event.dagster_event if record.event else None
+        if contract.quality.freshness is None or event is None or event.event_type != EVALUATED:
+            continue  # the check is running just now
+        noted = event.asset_check_evaluation_data.metadata.get(LAST_DELIVERY)
+        if noted is None:
             continue
-        outcome = quality.freshness(contract, entries[name], now)
-        if outcome.passed:
-            yield Finding("stale_asset", f"validated/{name}")
+        last = dt.datetime.fromisoformat(str(noted.value))
+        due, before_due = quality.last_due(contract.quality.freshness, now)
+        subject = key.asset_key.to_user_string()
+        if last > before_due:
+            yield Finding("stale_asset", subject)
             continue
         yield wrong(
             Alert(
                 kind="stale_asset",
-                subject=f"validated/{name}",
-                title=one_line(f"{name}: nothing came when it was due"),
-                text=f"{outcome.description}. Owner: {contract.owner}. What is computed from it stays as it is. Ask the sender.",
-                link=f"{pages}/assets/validated/{name}",
+                subject=subject,
+                title=one_line(f"{contract.name}: nothing came when it was due"),
+                text=f"Last delivery {last:%A %d %B %Y %H:%M}, due {due:%A %d %B %Y %H:%M}. Owner: {contract.owner}. What is computed "
+                "from it stays as it is. Ask the sender.",
+                link=f"{pages}/assets/{subject}?view=checks",
                 severity="warning",
             )
         )

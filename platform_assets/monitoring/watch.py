@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from resources.environment import Platform
 
 STALE_EVERY = dt.timedelta(minutes=10)
-"""Age is looked at less often than runs: it needs a connection to the lake."""
+"""Age is looked at less often than runs: it asks for the last event of every asset."""
 BEFORE = dt.timedelta(days=1)
 """How far the very first look goes back: what failed long before anybody watched is not news."""
 CHANNEL_TIMEOUT = 5.0
@@ -116,7 +116,7 @@ def look(
         # the daemon lives where its own sensor asks
         findings.append(daemon_finding(instance, pages) if outside else Finding("daemon", "dagster-daemon"))
         if moment - dt.datetime.fromisoformat(seen.get("age_looked_at", "2000-01-01T00:00:00+00:00")) >= STALE_EVERY:
-            findings += dataset_findings(platform, watched.contracts, moment, pages)
+            findings += dataset_findings(instance, watched.contracts, moment, pages)
             findings += computed_findings(instance, watched.computed, moment, pages)
             seen["age_looked_at"] = moment.isoformat()
         told, undelivered = _tell(latest(findings), StoreState(platform.store, lock("alerts")), reached, moment)

@@ -5,16 +5,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from platform_assets.components.dataset import dataset_definitions
 from platform_assets.definitions import FOLLOWING, build_definitions
 from platform_assets.monitoring.watch import Watched
 from resources.environment import Platform, Settings, resources_for
-from tests.conftest import Bench
+from tests.conftest import lab_contract
 from tests.monitoring.conftest import Watch
 from tests.receivers import MailServer, mail_server
 
@@ -134,26 +134,34 @@ def test_a_daemon_that_gives_no_sign_of_life_is_seen_from_outside(watch: Watch, 
 # ---------------------------------------------------------------------------------------------------- age
 
 
-def test_a_dataset_that_did_not_come_when_it_was_due_is_told_and_over_when_it_comes(
-    watch: Watch, bench: Callable[..., Bench]
-) -> None:
-    lab = bench(quality={"max_quarantined": 1.0, "min_rows": 0, "freshness": {"cron": "0 9 * * 1", "grace_hours": 3}})
-    watch.watched = Watched(contracts={"lab": lab.contract})
+def test_a_dataset_that_did_not_come_when_it_was_due_is_told_and_over_when_it_comes(watch: Watch) -> None:
+    contract = lab_contract(
+        quality={"max_quarantined": 1.0, "min_rows": 0, "freshness": {"cron": "0 9 * * 1", "grace_hours": 3}}
+    )
+    (ingest,) = [a for a in dataset_definitions(contract, "test").assets or () if isinstance(a, dg.AssetsDefinition)]
+    watch.watched = Watched(contracts={"lab": contract})
+    landing = watch.platform.settings.home / "landing" / "lab"
+    landing.mkdir(parents=True)
+
+    def send(name: str, when: dt.datetime) -> None:
+        (landing / name).write_text(f"sample_id,test_date,result,viral_load\n{name[0].upper()},2024-01-01,POS,1\n")
+        os.utime(landing / name, (when.timestamp(), when.timestamp()))
+        assert watch.run(ingest).success
+
     now = dt.datetime.now(dt.UTC)
-    assert watch.look(now).wrong == ()  # never delivered: not in use yet
-    lab.send("a.csv", "sample_id,test_date,result,viral_load\nA,2024-01-01,POS,1\n")
-    later = now + dt.timedelta(days=15)
-    assert watch.look(now + dt.timedelta(minutes=20)).wrong == ()
+    watch.run(ingest)
+    watch.look(now)  # never delivered: not in use yet
+    send("a.csv", now)
+    watch.look(now + dt.timedelta(minutes=20))
+    assert watch.mails() == []
+    later = now + dt.timedelta(days=15)  # nothing comes, nothing runs
     watch.look(later)
     assert watch.mails() == ["[WARNING] lab: nothing came when it was due"]
     watch.look(later + dt.timedelta(hours=1))
     assert watch.mails() == []
     watch.look(later + dt.timedelta(days=1, hours=1))
     assert watch.mails() == ["[STILL] lab: nothing came when it was due"]
-    late = watch.platform.settings.home / "landing" / "lab" / "b.csv"
-    late.write_text("sample_id,test_date,result,viral_load\nB,2024-01-02,POS,1\n")
-    os.utime(late, (later.timestamp(), later.timestamp()))
-    lab.load()
+    send("b.csv", later)
     watch.look(later + dt.timedelta(days=1, hours=2))
     assert watch.mails() == ["[RESOLVED] lab: nothing came when it was due"]
 
@@ -175,26 +183,6 @@ class Versions:
         self.table, self.rate = table, rate
         repository = dg.Definitions([table, rate]).get_repository_def()
         self.watched = Watched.of(repository, {}, ("indicators",))
-
-
-def test_a_lake_that_cannot_be_read_is_told_and_the_rest_is_still_looked_at(
-    watch: Watch, bench: Callable[..., Bench]
-) -> None:
-    lab = bench(quality={"max_quarantined": 1.0, "min_rows": 0, "freshness": {"cron": "0 9 * * 1"}})
-    watch.watched = Watched(contracts={"lab": lab.contract})
-    lab.send("a.csv", "sample_id,test_date,result,viral_load\nA,2024-01-01,POS,1\n")
-    catalog = watch.platform.settings.home / "lake" / "catalog.sqlite"
-    kept = catalog.read_bytes()
-    catalog.write_bytes(b"not a database" * 1000)
-    watch.run(fails)
-    watch.look()
-    first, second = sorted(watch.mails())
-    assert first.startswith("[ERROR] The lake cannot be read")
-    assert second == "[ERROR] fails failed: KeyError"
-    catalog.write_bytes(kept)
-    watch.look(dt.datetime.now(dt.UTC) + dt.timedelta(minutes=11))
-    (over,) = watch.mails()
-    assert over.startswith("[RESOLVED] The lake cannot be read")
 
 
 def test_a_computed_asset_that_is_behind_its_input_for_a_day_is_told_and_over_when_it_is_made(watch: Watch) -> None:
