@@ -7,8 +7,7 @@ import logging
 import dagster as dg
 import pytest
 
-from platform_assets.components.indicators import indicator_asset
-from platform_assets.indicators.header import read_indicator
+from platform_assets.components.indicators import Indicators
 from platform_assets.monitoring.runs import SlowRule
 from tests.monitoring.conftest import UI, Watch
 
@@ -31,14 +30,15 @@ def mean_score(watch: Watch, text: str, monkeypatch: pytest.MonkeyPatch) -> dg.A
     """The asset of a script beside the platform's home, on a table of two patients."""
     root = watch.platform.settings.home.parent
     monkeypatch.setattr("platform_assets.components.indicators.REPOSITORY", root)
-    path = root / "r_scripts" / "indicators" / "mean_score.R"
+    path = root / "scripts" / "indicators" / "mean_score.R"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     with watch.platform.warehouse.connect() as connection:
         connection.execute(
             f"CREATE TABLE IF NOT EXISTS validated.visits AS FROM (VALUES ('{CANARY}A', 1.5), ('{CANARY}B', 2.5)) v(patient, score)"
         )
-    return indicator_asset(read_indicator(path))
+    definitions = Indicators(folder="scripts/indicators").build_defs(dg.ComponentTree.for_test().load_context)
+    return definitions.get_assets_def(["indicators", "mean_score"])
 
 
 @dg.asset
@@ -59,7 +59,7 @@ def test_a_failing_script_is_one_mail_with_its_card_and_no_patient(
     assert not result.success
     watch.look()
     (message,) = watch.mail.messages
-    assert message["Subject"] == "[ERROR] indicators/mean_score failed: R error in mean_score.R line 6"
+    assert message["Subject"].startswith("[ERROR] indicators/mean_score failed: R error in mean_score.R line 6")
     text = message.get_content()
     assert ">    6 |" in text
     assert "| visits | validated.visits |" in text
@@ -74,7 +74,8 @@ def test_a_failing_script_is_one_mail_with_its_card_and_no_patient(
     assert watch.mails() == []
     assert watch.run(mean_score(watch, REPAIRED, monkeypatch)).success
     watch.look()
-    assert watch.mails() == ["[RESOLVED] indicators/mean_score failed: R error in mean_score.R line 6"]
+    (over,) = watch.mails()
+    assert over.startswith("[RESOLVED] indicators/mean_score failed: R error in mean_score.R line 6")
 
 
 def test_another_error_is_told_by_its_type_as_its_message_may_quote_a_row(watch: Watch) -> None:
