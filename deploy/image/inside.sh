@@ -28,7 +28,8 @@ python3 -m platform_assets.sample >/dev/null
 dagster job execute -m platform_assets.definitions -j weekly >/tmp/weekly.log 2>&1 || { tail -20 /tmp/weekly.log >&2; fail "the weekly job"; }
 python3 -m platform_assets.summary | tail -30 >/tmp/summary.txt
 grep -q turnaround /tmp/summary.txt || fail "the weekly job left no indicator"
-say "the weekly job of the sample data"
+grep -q 'seccomp: no network' /tmp/weekly.log || fail "R was not cut off from the network"
+say "the weekly job of the sample data; R had no network by its own sandbox too"
 
 dagster code-server start --host 0.0.0.0 --port 4000 --module-name platform_assets.definitions --location-name platform >/tmp/code-server.log 2>&1 &
 wait_for 60 dagster api grpc-health-check --port 4000

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # Builds the image on a debootstrapped Debian 12, and uses it as the cluster does: as user 10001, on a read-only root, without network.
-# Needs root, podman (or buildah's storage behind it), debootstrap and unshare; about eight minutes, one when nothing but our code changed.
-#
-#   deploy/image/test.sh                     what `make test-image` runs
-#   IMAGE_BUILD_MOUNTS="/etc/pip.conf ..."   files of this machine that apt and pip need to reach their mirrors, mounted during the build
+# Needs root, podman, debootstrap and unshare; about six minutes, one when nothing but our code changed.
+# During the build apt and pip use this machine's settings (pip.conf, certificates, apt's own files that no package brought), so that
+# they reach the mirrors that it reaches. IMAGE_BUILD_MOUNTS names other files or folders to be mounted instead; none if it is empty.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 base=localhost/platform-base:bookworm
@@ -25,8 +24,13 @@ if ! podman image exists "$base"; then
   rm -rf "$work/base"
 fi
 
+settings() {
+  local file
+  for file in /etc/pip.conf /etc/ssl/certs; do [ ! -e "$file" ] || echo "$file"; done
+  for file in /etc/apt/apt.conf.d/*; do dpkg -S "$file" >/dev/null 2>&1 || echo "$file"; done
+}
 mounts=()
-for path in ${IMAGE_BUILD_MOUNTS:-}; do mounts+=(-v "$path:$path:ro"); done
+for path in ${IMAGE_BUILD_MOUNTS-$(settings)}; do mounts+=(-v "$path:$path:ro"); done
 git ls-files -z | xargs -0 tar -c | { mkdir "$work/context" && tar -x -C "$work/context"; }
 podman build -q --isolation chroot --network host --format docker "${mounts[@]}" \
   --build-arg "BASE_IMAGE=$base" --build-arg "REVISION=$(git rev-parse HEAD)" -t "$image" "$work/context" >"$work/build.log" ||

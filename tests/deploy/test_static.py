@@ -34,5 +34,7 @@ def test_hadolint_checkov_and_terraforms_formatter_have_nothing_to_say() -> None
 )
 def test_the_image_is_built_and_works_in_every_role_read_only_without_network() -> None:
     done = subprocess.run([ROOT / "deploy" / "image" / "test.sh"], capture_output=True, text=True)
+    if done.returncode == 77:
+        missing(done.stderr.strip().removeprefix("NOT TESTED: "))
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     assert "the image works in every role" in done.stdout
