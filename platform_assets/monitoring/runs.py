@@ -97,7 +97,8 @@ def run_findings(instance: dg.DagsterInstance, run: dg.DagsterRun, pages: str) -
             assets.setdefault(step, []).append(event.asset_key.to_user_string())
         elif event.event_type == dg.DagsterEventType.STEP_SUCCESS:
             yield Finding("run_failure", _subject(run, step, assets))
-        elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
+        elif event.event_type == dg.DagsterEventType.STEP_FAILURE and run.status != dg.DagsterRunStatus.CANCELED:
+            # (the step in which somebody stopped a run ends as failed, too)
             failed = True
             yield wrong(_step_failed(event, run, step, assets, pages))
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:

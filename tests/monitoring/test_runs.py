@@ -3,6 +3,12 @@
 import datetime as dt
 import json
 import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -150,6 +156,48 @@ def test_a_run_whose_process_was_lost_is_told_and_over_when_the_job_runs_again(w
     weekly.execute_in_process(instance=watch.instance)
     watch.look()
     assert watch.mails() == ["[RESOLVED] weekly ended without a failed step"]
+
+
+LONG = """
+import time
+from pathlib import Path
+import dagster as dg
+
+@dg.op
+def sleeps() -> None:
+    Path("started").touch()
+    time.sleep(60)
+
+@dg.job(executor_def=dg.in_process_executor)
+def long():
+    sleeps()
+"""
+
+
+def test_a_run_that_somebody_stopped_is_no_failure(watch: Watch, tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").touch()
+    (tmp_path / "long.py").write_text(LONG)
+    run = subprocess.Popen(
+        [Path(sys.executable).with_name("dagster"), "job", "execute", "-f", "long.py", "-j", "long"],
+        cwd=tmp_path,
+        env={**os.environ, "DAGSTER_HOME": str(tmp_path), "DAGSTER_DISABLE_TELEMETRY": "yes"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not (tmp_path / "started").exists():
+        assert run.poll() is None
+        time.sleep(0.05)
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        watch.instance = instance
+        instance.report_run_canceling(instance.get_runs()[0])  # as the UI's "terminate" does
+        run.send_signal(signal.SIGTERM)
+        run.wait()
+        (stopped,) = instance.get_runs()
+        assert stopped.status == dg.DagsterRunStatus.CANCELED
+        failures = instance.get_records_for_run(stopped.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+        assert len(failures) == 1
+        seen = watch.look()
+    assert (seen.runs, seen.wrong) == (1, ())
 
 
 def test_a_failed_check_of_a_successful_run_is_told_and_over_when_it_passes(watch: Watch) -> None:
