@@ -45,6 +45,7 @@ COPY . /opt/platform
 RUN python3 -m compileall -q /opt/platform \
  && useradd --uid 10001 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin platform \
  && install -d -o 10001 -g 10001 -m 0750 /var/lib/platform /var/lib/platform/dagster /var/lib/platform/data \
+ && install -d -m 0755 /opt/platform/.streamlit \
  && install -o 10001 -g 10001 -m 0640 /opt/platform/deploy/dagster.yaml /var/lib/platform/dagster/dagster.yaml
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/opt/platform \

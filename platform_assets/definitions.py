@@ -10,8 +10,11 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.contracts.files import read_contracts
+from platform_assets.indicators.header import list_indicators
+from platform_assets.monitoring.sensor import alerts_sensor
 from platform_assets.stewardship import jobs
-from resources.environment import resources_for
+from platform_assets.wide import wide_jobs
+from resources.environment import INDICATORS, resources_for
 
 WEEKLY = "0 6 * * 1"
 FOLLOWING = ("indicators", "products")
@@ -55,9 +58,9 @@ def build_definitions(resource_overrides: dict[str, Any] | None = None) -> dg.De
     return dg.Definitions.merge(
         assets,
         dg.Definitions(
-            jobs=[weekly],
+            jobs=[weekly, *wide_jobs(os.environ, contracts, list_indicators(INDICATORS))],
             schedules=[schedule],
-            sensors=[recompute],
+            sensors=[recompute, alerts_sensor(contracts, FOLLOWING)],
             resources=resources,
             executor=dg.in_process_executor,  # a step costs 0.1 s there, and seconds in a process of its own; R has one anyway
         ),

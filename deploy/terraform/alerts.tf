@@ -13,10 +13,10 @@ locals {
   of_platform = "resource.type=\"k8s_container\" AND resource.labels.namespace_name=\"${var.namespace}\""
 
   alerts = {
-    "Incident in the platform" = "${local.of_platform} AND jsonPayload.event=\"alert\" AND jsonPayload.state=\"open\""
+    "Incident in the platform" = "${local.of_platform} AND jsonPayload.event=\"alert\" AND jsonPayload.state=\"open\" AND NOT jsonPayload.kind=\"check_warning\""
     "Alert could not be sent"  = "${local.of_platform} AND jsonPayload.event=\"alert_not_delivered\""
-    "Row law broken"           = "${local.of_platform} AND textPayload:\"are not accounted for\""
-    "Erasure not complete"     = "${local.of_platform} AND jsonPayload.event=\"alert\" AND jsonPayload.kind=\"erasure\""
+    "Row law broken"           = "${local.of_platform} AND (textPayload:\"are not accounted for\" OR jsonPayload.subject=~\":row_conservation$\")"
+    "Erasure not complete"     = "${local.of_platform} AND jsonPayload.event=\"alert\" AND jsonPayload.state=\"open\" AND jsonPayload.subject=~\"^erase(/|$)\""
   }
 }
 
@@ -46,23 +46,25 @@ resource "google_monitoring_alert_policy" "log" {
   }
 
   documentation {
-    content   = "See docs/cloud.md, 'Alerts'."
+    content   = "See docs/operate.md, 'Alerts'."
     mime_type = "text/markdown"
   }
 }
 
 # Cloud Monitoring notices silence for at most a day, so the weekly run that never started is the platform's own business (its
-# dead man's switch, run by the daemon); here it is noticed when the daemon itself is silent.
-resource "google_monitoring_alert_policy" "daemon_silent" {
-  display_name          = "Dagster's daemon is silent"
+# dead man's switch, the CronJob `alerts`); here it is noticed when those who watch are silent themselves.
+resource "google_monitoring_alert_policy" "silent" {
+  for_each = { daemon = "Dagster's daemon", alerts = "The CronJob that looks for incidents" }
+
+  display_name          = "${each.value} is silent"
   combiner              = "OR"
   notification_channels = [google_monitoring_notification_channel.email.id]
 
   conditions {
-    display_name = "no log line of the daemon for an hour"
+    display_name = "no log line of ${each.key} for an hour"
 
     condition_absent {
-      filter   = "resource.type=\"k8s_container\" AND resource.labels.container_name=\"main\" AND metric.type=\"logging.googleapis.com/log_entry_count\" AND metadata.user_labels.\"app.kubernetes.io/component\"=\"daemon\""
+      filter   = "resource.type=\"k8s_container\" AND resource.labels.container_name=\"main\" AND metric.type=\"logging.googleapis.com/log_entry_count\" AND metadata.user_labels.\"app.kubernetes.io/component\"=\"${each.key}\""
       duration = "3600s"
 
       aggregations {

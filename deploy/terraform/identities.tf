@@ -1,6 +1,6 @@
 # One Google service account per role in the cluster, used through workload identity: there are no keys to lose.
 locals {
-  roles = toset(["daemon", "web", "viewer", "code", "run", "console", "proxy", "postgres", "secrets"])
+  roles = toset(["daemon", "web", "viewer", "code", "run", "console", "alerts", "proxy", "postgres", "secrets"])
 
   # role -> what it may do in the whole project; data are granted bucket by bucket and dataset by dataset
   project_roles = {
@@ -25,6 +25,18 @@ resource "google_service_account" "role" {
 
   account_id   = "platform-${each.value}"
   display_name = "Platform: ${each.value}"
+}
+
+# alerts remember what they have told in state/ of the landing bucket, and see nothing else of it
+resource "google_storage_bucket_iam_member" "alerts" {
+  bucket = google_storage_bucket.landing.name
+  role   = "roles/storage.objectUser"
+  member = google_service_account.role["alerts"].member
+
+  condition {
+    title      = "state only"
+    expression = "resource.name.startsWith(\"projects/_/buckets/${google_storage_bucket.landing.name}/objects/state/\")"
+  }
 }
 
 resource "google_service_account_iam_member" "workload" {

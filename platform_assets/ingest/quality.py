@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from platform_assets.contracts.compiled import CompiledContract
-from platform_assets.contracts.model import Contract
+from platform_assets.contracts.model import Contract, Freshness
 from platform_assets.ingest import ledger
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.tables import Tables
@@ -238,13 +238,9 @@ def _rules(
 
 
 def _freshness(contract: Contract, entries: list[Entry], now: dt.datetime) -> Outcome:
-    from croniter import croniter
-
     policy = contract.quality.freshness
     assert policy is not None
-    local = now.astimezone(AMSTERDAM) - dt.timedelta(hours=policy.grace_hours)
-    due: dt.datetime = croniter(policy.cron, local + dt.timedelta(microseconds=1)).get_prev(dt.datetime)
-    before_due: dt.datetime = croniter(policy.cron, due).get_prev(dt.datetime)
+    due, before_due = last_due(policy, now)
     delivered = [e.delivered_at.replace(tzinfo=dt.UTC) for e in entries if e.status != "rejected"]
     if not delivered:
         return Outcome(
@@ -254,3 +250,13 @@ def _freshness(contract: Contract, entries: list[Entry], now: dt.datetime) -> Ou
     late = last <= before_due
     text = f"last delivery {last:%A %d %B %Y %H:%M}, due {due:%A %d %B %Y %H:%M}" + (": late" if late else "")
     return Outcome("freshness", not late, False, text, {"last_delivery": last.isoformat(), "due": due.isoformat()})
+
+
+def last_due(policy: Freshness, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+    """When the last delivery was due (Amsterdam's time), and the one before: what came after that one is in time."""
+    from croniter import croniter
+
+    local = now.astimezone(AMSTERDAM) - dt.timedelta(hours=policy.grace_hours)
+    due: dt.datetime = croniter(policy.cron, local + dt.timedelta(microseconds=1)).get_prev(dt.datetime)
+    before_due: dt.datetime = croniter(policy.cron, due).get_prev(dt.datetime)
+    return due, before_due

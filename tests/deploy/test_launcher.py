@@ -21,14 +21,17 @@ DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 IMAGE = "registry.example/platform@sha256:" + "a" * 64
 DEFINITIONS = """
 import time
+from pathlib import Path
 import dagster as dg
 from dagster_k8s import k8s_job_executor
+from platform_assets.wide import step_settings
 
 @dg.op
 def one() -> int:
     return 1
 
-@dg.op(tags={"dagster-k8s/config": {"container_config": {"resources": {"requests": {"memory": "8Gi"}, "limits": {"memory": "8Gi"}}}}})
+# as the platform names the step of an R script
+@dg.op(name="indicators__two")
 def two(one: int) -> None:
     assert one == 1
 
@@ -40,7 +43,8 @@ def slow() -> None:
 def long():
     slow()
 
-@dg.job(executor_def=k8s_job_executor.configured({"load_incluster_config": False, "kubeconfig_file": "KUBECONFIG", "max_concurrent": 2}))
+@dg.job(executor_def=k8s_job_executor.configured({"load_incluster_config": False, "kubeconfig_file": "KUBECONFIG", "max_concurrent": 2,
+    "per_step_k8s_config": step_settings({}, [Path("two.R")], Path("RESOURCES"))}))
 def wide():
     two(one())
 
@@ -56,7 +60,9 @@ class Setup:
         self.cluster = cluster
         config_file = kubeconfig(port, home)
         self.file = home / "jobs.py"
-        self.file.write_text(DEFINITIONS.replace("KUBECONFIG", str(config_file)))
+        resources = home / "wide.yaml"
+        resources.write_text("indicators__two: {cpu: '1', memory: 8Gi, ephemeral-storage: 10Gi}\n")
+        self.file.write_text(DEFINITIONS.replace("KUBECONFIG", str(config_file)).replace("RESOURCES", str(resources)))
         settings = yaml.safe_load((DEPLOY / "dagster.yaml").read_text(encoding="utf-8"))
         settings["run_launcher"]["config"] |= {"load_incluster_config": False, "kubeconfig_file": str(config_file)}
         # the jobs' processes run here: they use this instance, not the one that the image holds
@@ -71,6 +77,7 @@ class Setup:
             "PLATFORM_NAMESPACE": "platform",
             "PLATFORM_IMAGE": IMAGE,
             "DAGSTER_DISABLE_TELEMETRY": "yes",
+            "PYTHONPATH": str(DEPLOY.parent),
         }
         cluster.environment.update(self.environment)
 
@@ -145,14 +152,20 @@ def test_a_run_becomes_a_restricted_job_and_each_step_of_a_wide_run_its_own(setu
     assert container["resources"]["limits"]["memory"] == "4Gi"
     assert {m["mountPath"] for m in container["volumeMounts"]} >= {"/tmp", "/var/lib/platform/data"}
     steps = {
-        job.sent["metadata"]["labels"]["dagster/op"]: job.sent["spec"]["template"]["spec"]["containers"][0]
+        job.sent["metadata"]["labels"]["dagster/op"]: job.sent["spec"]["template"]
         for name, job in setup.cluster.jobs.items()
         if name.startswith("dagster-step-")
     }
-    assert set(steps) == {"one", "two"}
-    assert all(c["args"][:3] == ["dagster", "api", "execute_step"] for c in steps.values())
-    assert steps["one"]["resources"]["limits"]["memory"] == "4Gi"
-    assert steps["two"]["resources"]["limits"]["memory"] == "8Gi"
+    assert set(steps) == {"one", "indicators__two"}
+    containers = {name: template["spec"]["containers"][0] for name, template in steps.items()}
+    assert all(c["args"][:3] == ["dagster", "api", "execute_step"] for c in containers.values())
+    assert containers["one"]["resources"]["limits"]["memory"] == "4Gi"
+    assert containers["indicators__two"]["resources"]["limits"]["memory"] == "8Gi"
+    # what the network policies look for: an R step is no run
+    components = {name: t["metadata"]["labels"]["app.kubernetes.io/component"] for name, t in steps.items()}
+    assert components == {"one": "run", "indicators__two": "r-worker"}
+    assert steps["indicators__two"]["spec"]["automountServiceAccountToken"] is False
+    assert steps["one"]["spec"]["automountServiceAccountToken"] is True
 
 
 @pytest.mark.slow

@@ -5,12 +5,17 @@ from __future__ import annotations
 import functools
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from platform_assets.contracts.files import read_contracts
+from platform_assets.indicators.header import list_indicators
+from platform_assets.wide import COMPONENT, FETCH, step_settings
+from resources.environment import INDICATORS
 from tests.deploy.kubernetes_api import problems, unrestricted
 from tests.programs import missing, needed
 
@@ -47,7 +52,10 @@ def of_kind(overlay: str, kind: str) -> dict[str, Resource]:
 
 
 def pods(overlay: str) -> dict[str, Resource]:
-    return {name: d["spec"]["template"] for name, d in of_kind(overlay, "Deployment").items()}
+    """Pod templates of all deployments, and of the job that cron starts."""
+    deployed = {name: d["spec"]["template"] for name, d in of_kind(overlay, "Deployment").items()}
+    by_cron = of_kind(overlay, "CronJob").items()
+    return deployed | {name: c["spec"]["jobTemplate"]["spec"]["template"] for name, c in by_cron}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -62,14 +70,14 @@ def test_every_pod_is_restricted_read_only_and_bounded(overlay: str) -> None:
     (namespace,) = of_kind(overlay, "Namespace").values()
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     assert set(pods(overlay)) == {
-        "code-server", "webserver", "webserver-readonly", "daemon", "console", "proxy", "postgres"
+        "code-server", "webserver", "webserver-readonly", "daemon", "console", "proxy", "postgres", "alerts"
     }  # fmt: skip
     for name, pod in pods(overlay).items():
         assert unrestricted(pod["spec"]) == [], name
         for container in pod["spec"]["containers"]:
             assert container["securityContext"]["readOnlyRootFilesystem"], name
             assert set(container["resources"]["limits"]) == {"cpu", "memory", "ephemeral-storage"}, name
-            assert {"readinessProbe", "livenessProbe"} <= set(container), name
+            assert name == "alerts" or {"readinessProbe", "livenessProbe"} <= set(container), name
             assert re.search(r"@sha256:[0-9a-f]{64}$", container["image"]), name
 
 
@@ -155,9 +163,73 @@ def reaches_the_internet(rules: list[tuple[str, Resource]]) -> bool:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_r_workers_have_no_way_out_and_runs_only_where_they_fetch(overlay: str) -> None:
-    assert ways_out(overlay, component="r-worker") == []
-    assert ways_out(overlay, component="something-new") == ways_out(overlay)  # names only, for whoever is not listed
+def test_r_workers_reach_the_database_and_the_bucket_and_nothing_else_whatever_their_labels(overlay: str) -> None:
+    for labels in ({}, {"fetch": "yes"}):
+        rules = ways_out(overlay, component="r-worker", **labels)
+        assert {n for n, _ in rules} == {"names", "google-apis", "to-postgres"}
+        assert not reaches_the_internet(rules)
+    addresses = {to["ipBlock"]["cidr"] for _, rule in rules for to in rule["to"] if "ipBlock" in to}
+    # Google's private address, the node's metadata server and name cache; not the API of the cluster (172.16.0.0/28)
+    assert addresses == {"199.36.153.8/30", "169.254.169.254/32", "169.254.169.252/32", "169.254.20.10/32"}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_labels_that_steps_get_are_those_that_the_policies_look_for(overlay: str) -> None:
+    steps = step_settings(read_contracts(), list_indicators(INDICATORS))
+    labels = [s["pod_template_spec_metadata"]["labels"] for s in steps.values() if "pod_template_spec_metadata" in s]
+    assert {k: v for one in labels for k, v in one.items()} == {COMPONENT: "r-worker", FETCH: "yes"}
+    text = yaml.safe_dump(list(of_kind(overlay, "NetworkPolicy").values()))
+    assert "r-worker" in text
+    assert f"{FETCH}: 'yes'" in text
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_alerts_reach_people_and_hold_no_key_to_the_data(overlay: str) -> None:
+    assert {n for n, _ in ways_out(overlay, component="alerts")} == {
+        "names",
+        "google-apis",
+        "to-postgres",
+        "way-out-alerts",
+    }
+    (container,) = pods(overlay)["alerts"]["spec"]["containers"]
+    secrets = {e["secretRef"]["name"] for e in container["envFrom"] if "secretRef" in e}
+    assert secrets == {"platform-alerts"}
+    secret = yaml.safe_dump(of_kind(overlay, "ExternalSecret")["platform-alerts"])
+    assert "platform-alert-" in secret
+    assert "identity" not in secret
+    assert "hmac" not in secret
+    # what looks from outside is the only one that looks
+    assert of_kind(overlay, "ConfigMap")["platform"]["data"]["PLATFORM_ALERTS_BY"] == "cron"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_consoles_login_is_complete_and_its_secrets_come_from_secret_manager(overlay: str) -> None:
+    maps = of_kind(overlay, "ConfigMap")
+    external = of_kind(overlay, "ExternalSecret")["platform-console"]["spec"]
+    (source,) = external["target"]["template"]["templateFrom"]
+    (item,) = source["configMap"]["items"]
+    text = maps[source["configMap"]["name"]]["data"][item["key"]]
+    for given in external["data"]:
+        text = text.replace("{{ ." + given["secretKey"] + " }}", f"value of {given['remoteRef']['key']}")
+    login = tomllib.loads(text)["auth"]
+    assert "{{" not in str(login)
+    (ingress,) = of_kind(overlay, "Ingress").values()
+    (host,) = [r["host"] for r in ingress["spec"]["rules"] if r["host"].startswith("console.")]
+    assert login["redirect_uri"] == f"https://{host}/oauth2callback"
+    (issuer,) = [m["data"]["issuer"] for m in maps.values() if "issuer" in m["data"]]
+    assert login["server_metadata_url"] == f"{issuer}/.well-known/openid-configuration"
+    assert login["client_secret"] == "value of platform-console-client-secret"
+    assert login["cookie_secret"] == "value of platform-console-cookie-secret"
+    (container,) = pods(overlay)["console"]["spec"]["containers"]
+    (mount,) = [m for m in container["volumeMounts"] if m["name"] == "oidc"]
+    assert (mount["mountPath"], mount["subPath"]) == ("/opt/platform/.streamlit/secrets.toml", item["key"])
+    assert maps["console"]["data"]["PLATFORM_LOGIN"] == "oidc"
+    assert maps["console"]["data"]["PLATFORM_DAGSTER_URL"] == "http://webserver:3000"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_who_is_not_listed_reaches_names_only_and_runs_the_internet_only_where_they_fetch(overlay: str) -> None:
+    assert {n for n, _ in ways_out(overlay, component="something-new")} == {"names"}
     assert {n for n, _ in ways_out(overlay, component="run")} == {
         "names",
         "google-apis",

