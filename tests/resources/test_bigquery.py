@@ -15,7 +15,8 @@ import pytest
 from google.cloud import bigquery
 
 from platform_assets.ingest import ledger
-from resources.bigquery import BigQuery, BigQueryError, bigquery_type, label
+from resources.bigquery import BigQuery
+from resources.bigquery_types import BigQueryError, bigquery_type, label
 from tests.resources.bigquery_emulator import PROJECT, big_query
 
 COLUMNS = {
@@ -194,8 +195,8 @@ def test_every_query_has_a_limit_and_labels(engine: BigQuery, client: bigquery.C
     sent: list[dict[str, Any]] = []
 
     class Listening(BigQuery):
-        def _config(self, parameters: Mapping[str, Any] | None) -> bigquery.QueryJobConfig:
-            config = super()._config(parameters)
+        def _config(self, given: Mapping[str, Any] | None) -> bigquery.QueryJobConfig:
+            config = super()._config(given)
             sent.append(config.to_api_repr())  # the emulator does not give labels back
             return config
 
