@@ -171,7 +171,8 @@ class BigQuery:
         from google.api_core.exceptions import Conflict
 
         try:
-            running = self.client.query(sql, job_config=self._config(None), job_id=job or None)
+            # a failed script is not run again by the client: only who sent it knows whether that is right
+            running = self.client.query(sql, job_config=self._config(None), job_id=job or None, job_retry=None)
         except Conflict:
             if not job:
                 raise

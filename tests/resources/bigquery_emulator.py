@@ -31,12 +31,14 @@ ZETASQL = ("zetasql==0.1.5",)
 
 
 @contextmanager
-def big_query() -> Iterator[bigquery.Client]:
-    """A fresh emulator in memory and a client of it."""
+def big_query(buckets: Path | None = None) -> Iterator[bigquery.Client]:
+    """A fresh emulator in memory and a client of it. In place of ``gs://bucket/`` load jobs read the folder `buckets`/bucket."""
     programs = environment("bqemulator", *EMULATOR)
     home = programs.parent / "home"
     home.mkdir(exist_ok=True)
     variables = {**os.environ, "HOME": str(home)}
+    if buckets:
+        variables["BQEMU_GCS_LOCAL_ROOT"] = str(buckets)
     subprocess.run(
         [programs / "python", "-c", "from duckdb_extensions import import_extension; import_extension('spatial')"],
         env=variables,
