@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.bigquery_types import BigQueryError, json_value, label, lists, parameters, schema_field
+from resources.bigquery_types import BigQueryError, bigquery_type, json_value, label, lists, parameters, schema_field
 
 if TYPE_CHECKING:
     from google.cloud import bigquery
@@ -220,6 +220,7 @@ class BigQuery:
 
         The files have the columns of `columns`, in that order.
         """
+        from google.api_core.exceptions import Conflict
         from google.cloud import bigquery
 
         config = bigquery.LoadJobConfig(
@@ -232,7 +233,12 @@ class BigQuery:
         config.parquet_options = lists()
         addresses = [source for source in sources if isinstance(source, str)]
         if addresses:
-            self.client.load_table_from_uri(addresses, self._full(table), job_config=config).result()
+            job = f"load-{uuid.uuid4().hex}"
+            try:
+                loading = self.client.load_table_from_uri(addresses, self._full(table), job_config=config, job_id=job)
+            except Conflict:  # asked twice, because the first answer was lost
+                loading = self.client.get_job(job, project=self.project, location=self.location)
+            loading.result()
         for path in (source for source in sources if isinstance(source, Path)):
             with path.open("rb") as file:
                 self.client.load_table_from_file(file, self._full(table), job_config=config, rewind=True).result()
@@ -325,10 +331,10 @@ class BigQuery:
                     f"{table}.{field.name} is {there.field_type}, the contract now says {field.field_type}. "
                     "Give the column another name, or rebuild the table"
                 )
-        added = [field for field in wanted if field.name not in present]
-        if added:
-            found.schema = [*found.schema, *added]
-            self.client.update_table(found, ["schema"])
+        for name, kind in columns.items():
+            if name not in present:
+                added = f"ALTER TABLE {self.name(table)} ADD COLUMN IF NOT EXISTS `{name}` {bigquery_type(kind)}"
+                self.client.query(added, job_config=self._config(None)).result()
 
     def columns(self, table: str) -> list[str]:
         """Names of the table's columns; none where there is no such table."""

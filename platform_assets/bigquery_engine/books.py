@@ -51,7 +51,9 @@ class BigBooks:
     def erased(self) -> dict[str, Erased]:
         """Delivery -> rows erased."""
         sums = ", ".join(f"SUM(`{c}`) AS `{c}`" for c in ("raw", "quarantine", "validated"))
-        sql = f"SELECT delivery, {sums} FROM {self.engine.name(erased.TABLE)} WHERE dataset = @dataset GROUP BY delivery"
+        sql = (
+            f"SELECT delivery, {sums} FROM {self.engine.name(erased.TABLE)} WHERE dataset = @dataset GROUP BY delivery"
+        )
         found = self.engine.query(sql, {"dataset": self.dataset})
         return {r["delivery"]: Erased(r["raw"], r["quarantine"], r["validated"]) for r in found}
 

@@ -66,6 +66,7 @@ def load_dataset(
     started = time.monotonic()
     report = BigLoadReport(contract.name)
     with warehouse.lock(f"load-{contract.name}"):
+        sending.Road(engine, store, bucket).clear(contract)
         BigTables(contract).ensure(engine)
         books = BigBooks(engine, contract.name)
         waiting = waiting_files(books, store, contract, settle_seconds)
@@ -125,7 +126,6 @@ class BigLoad(Load):
         folder = self.warehouse.home / "expressions"
         identifiers = judging.for_identifiers(contract, today(), folder) if contract.identifiers else None
         rows, broken = sending.write_rows(connection, contract, identifiers, self.folder)
-        road.clear(contract)
         for table, files in (("rows", rows), ("broken", broken)):
             number = int(scalar(connection, f"SELECT count(*) FROM {'staged' if table == 'rows' else 'broken'}"))
             road.send(staging, table, files, number)
@@ -214,4 +214,3 @@ def _account(dataset: str, delivery: str, rows: int) -> dict[str, Any]:
     return {
         "dataset": dataset, "delivery": delivery, "request": "", "raw": rows, "quarantine": 0, "validated": 0,
     }  # fmt: skip
-

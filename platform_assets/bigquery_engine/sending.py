@@ -121,7 +121,7 @@ class Road:
             )
 
     def clear(self, contract: Contract) -> None:
-        """Remove what was sent by this load, and by earlier ones that were cut off. The caller holds the dataset's lock."""
+        """Remove what was sent, also by loads that were cut off. The caller holds the dataset's lock."""
         if self.bucket:
             for found in list(self.store.list(self._folder(contract))):
                 self.store.delete(found.name)

@@ -24,7 +24,9 @@ CHANGED = "the ledger has changed since the rows were judged"
 class Statements:
     """The SQL of one load. `staging` are its own tables, `compiled` the contract in BigQuery's dialect."""
 
-    def __init__(self, engine: BigQuery, contract: Contract, staging: StagingTables, compiled: CompiledContract) -> None:
+    def __init__(
+        self, engine: BigQuery, contract: Contract, staging: StagingTables, compiled: CompiledContract
+    ) -> None:
         self.contract = contract
         self.tables = BigTables(contract)
         self.compiled = compiled
@@ -154,7 +156,10 @@ class Statements:
             script.append(
                 f"INSERT INTO {self.s['decided']} (_member, _row, _delivery, _k, _action, _written) {self.decisions()}"
             )
-        return [*script, f"SELECT _delivery, _action, COUNT(*) AS `rows` FROM {self.s['decided']} GROUP BY _delivery, _action"]
+        return [
+            *script,
+            f"SELECT _delivery, _action, COUNT(*) AS `rows` FROM {self.s['decided']} GROUP BY _delivery, _action",
+        ]
 
     def decisions(self) -> str:
         """SELECT for `decided`. Within a delivery the last row of a key counts; from delivery to delivery a row is superseded if
@@ -311,9 +316,7 @@ class Statements:
         )
 
     def _is_right(self, alias: str) -> str:
-        return (
-            f"NOT EXISTS (SELECT 1 FROM {self.s['wrong']} w WHERE w._file = {alias}._file AND w._row = {alias}._row)"
-        )
+        return f"NOT EXISTS (SELECT 1 FROM {self.s['wrong']} w WHERE w._file = {alias}._file AND w._row = {alias}._row)"
 
     def _not_in_snapshot(self, alias: str) -> str:
         return f"{self._key(alias)} NOT IN (SELECT _k FROM {self.s['valid']})"
@@ -324,7 +327,9 @@ class Statements:
     def _moment(self, alias: str) -> str:
         """A row's place in time: its own, or that of its delivery (of `members` as ``m``)."""
         order = self.contract.load.order_by
-        return f"CAST({alias}.{q(order.column)} AS DATETIME)" if isinstance(order, Order) and order.column else "m._as_of"
+        return (
+            f"CAST({alias}.{q(order.column)} AS DATETIME)" if isinstance(order, Order) and order.column else "m._as_of"
+        )
 
 
 def hash_of(sources: Sequence[str], alias: str = "") -> str:
@@ -351,4 +356,3 @@ def q(name: str) -> str:
 def text(value: str) -> str:
     """A text of ours (rules, names of columns) as a literal. Values of rows never stand in SQL."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
-
