@@ -17,12 +17,12 @@ from typing import Any
 
 from platform_assets.bigquery_engine import judging, sending
 from platform_assets.bigquery_engine.books import BigBooks, as_row
-from platform_assets.bigquery_engine.statements import Statements
+from platform_assets.bigquery_engine.statements import CHANGED, Statements
 from platform_assets.bigquery_engine.tables import BigTables, StagingTables
 from platform_assets.contracts.model import Contract, Order
 from platform_assets.ingest.deliveries import Delivery
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.load import Load, LoadReport, Log, today, waiting_files
+from platform_assets.ingest.load import Load, LoadFailed, LoadReport, Log, today, waiting_files
 from platform_assets.ingest.merge import count_decided, count_valid
 from platform_assets.ingest.publish import Batch, count, hold, keep_newest, register
 from platform_assets.ingest.staging import Drift
@@ -59,9 +59,12 @@ def load_dataset(
 ) -> BigLoadReport:
     """Load all that waits for `contract`. One at a time per dataset. `warehouse` lends locks and scratch, no table of it is used.
 
-    `bucket` is that of `store`: rows go through it; without one they are uploaded. Raises MissingIdentityKey, BigQueryError.
+    `bucket` is that of `store`: rows go through it; without one they are uploaded. Raises MissingIdentityKey, BigQueryError,
+    BigLoadFailed, LoadFailed.
     """
     import duckdb
+    import requests
+    from google.api_core.exceptions import GoogleAPICallError
 
     started = time.monotonic()
     report = BigLoadReport(contract.name)
@@ -72,16 +75,34 @@ def load_dataset(
         waiting = waiting_files(books, store, contract, settle_seconds)
         if waiting:
             folder = warehouse.wait_for_scratch()
-            config = {"memory_limit": warehouse.memory_limit, "temp_directory": str(folder / "spill")}
+            config: dict[str, Any] = {"memory_limit": warehouse.memory_limit, "temp_directory": str(folder / "spill")}
             try:
                 with duckdb.connect(config=config) as connection:
                     load = BigLoad(contract, warehouse, store, connection, books, folder, run_id, log, report)
                     load.engine, load.bucket = engine, bucket
                     load.run(waiting, keys)
+            except duckdb.Error as error:
+                raise LoadFailed(contract.name, error) from None
+            except (GoogleAPICallError, requests.RequestException) as error:
+                raise BigLoadFailed(contract.name, error) from None
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
     report.seconds = time.monotonic() - started
     return report
+
+
+class BigLoadFailed(RuntimeError):
+    """BigQuery gave up. What it said is not repeated, as it may quote a value of a row; the console shows it with the job."""
+
+    def __init__(self, dataset: str, error: Exception) -> None:
+        reasons = {e.get("reason", "") for e in getattr(error, "errors", [])} - {""}
+        what = f"{type(error).__name__}{': ' if reasons else ''}{', '.join(sorted(reasons))}"
+        if CHANGED in str(error):
+            what = f"{CHANGED}, another load was quicker"
+        super().__init__(
+            f"{dataset}: BigQuery gave up ({what}). The tables are as they were, or hold the whole load; run it again, the ledger "
+            "knows. If it happens again, look the job up in BigQuery's console (label system: health-data-platform)"
+        )
 
 
 class BigLoad(Load):
@@ -191,7 +212,7 @@ def _members(batch: Batch, at: dt.datetime) -> list[Mapping[str, Any]]:
     """For every file of the batch, what all its rows share."""
     order = {d.id: n for n, d in enumerate(batch.deliveries)}
     again = {d.id for d in batch.deliveries if d.held_before}
-    rows = []
+    rows: list[Mapping[str, Any]] = []
     for number, (delivery, label) in batch.members.items():
         entry = batch.entries[delivery]
         rows.append(

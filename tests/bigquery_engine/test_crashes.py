@@ -12,10 +12,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-import requests
-from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 
+from platform_assets.bigquery_engine.load import BigLoadFailed
 from resources.bigquery import BigQuery, Done
 from resources.warehouse import Warehouse
 from tests.bigquery_engine.place import BigBench, Both
@@ -134,7 +133,7 @@ def test_an_answer_that_is_lost_doubles_nothing(pair: Pair, wire: Wire) -> None:
         wire.after = lambda request, method, path, at=at: request == at  # type: ignore[misc]
         try:
             lab.send(f"g{number}.csv", generation(number))
-        except requests.ConnectionError:
+        except BigLoadFailed:
             failed.append(at)
         wire.rest()
         lab.load()
@@ -158,7 +157,7 @@ def test_a_load_that_was_overtaken_changes_nothing(pair: Pair, tmp_path: Path, w
 
     wire.rest()
     wire.before = overtake
-    with pytest.raises(GoogleAPICallError, match="the ledger has changed since the rows were judged"):
+    with pytest.raises(BigLoadFailed, match="the ledger has changed since the rows were judged"):
         slow.send("g1.csv", generation(1))
     assert state(quick) == expected(1)
     assert slow.load().entries == []
@@ -178,7 +177,7 @@ def test_a_transaction_that_fails_half_way_changes_nothing(pair: Pair) -> None:
                 return super().transaction(broken, job=job)
 
         failing = Failing(PROJECT, "europe-west4", client=lab.engine.client)
-        with pytest.raises(GoogleAPICallError, match="out of luck"):
+        with pytest.raises(BigLoadFailed, match="invalidQuery"):
             replace(lab, engine=failing).load()
         assert state(lab) == expected(0)
     lab.load()
