@@ -84,7 +84,7 @@ def analysed(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Google's answer for each job ``{sql, columns: {table: {name: type}}, rows: {table: [...]}}``.
 
     With rows the statement is executed by the reference engine: ``{"rows": [...]}``; without, only analysed:
-    ``{"columns": n}``. What BigQuery would refuse is ``{"refused": why}``.
+    ``{"columns": n, "types": {name: type}}`` (none for INSERT, UPDATE and DELETE). What BigQuery would refuse is ``{"refused": why}``.
     """
     programs = environment("zetasql", *ZETASQL)
     done = subprocess.run(
