@@ -111,13 +111,15 @@ class BigQuery:
                     f"{table}: {loaded:,} rows were loaded, {rows:,} were expected. The old table is in its place; "
                     "was the file changed while it was loaded? Publish again"
                 )
-            moment = self._copy(staging, table)
+            moment = self.put_in_place(staging, table, version)
         finally:
             self.drop(staging)
-        published = self.client.get_table(self._full(table))
-        published.labels = {**(published.labels or {}), **self.labels, "version": label(version)}
-        self.client.update_table(published, ["labels"])
         return PublishedTable(table, rows, version, moment if before is not None else None)
+
+    def version(self, table: str) -> str | None:
+        """The version that the published table bears; None where there is no such table."""
+        found = self._found(table)
+        return None if found is None else (found.labels or {}).get("version", "")
 
     def _load(
         self,
@@ -131,8 +133,8 @@ class BigQuery:
         self.load_files(staging, columns, [parquet])
         return self.rows(staging)
 
-    def _copy(self, staging: str, table: str) -> dt.datetime:
-        """Replace `table` in one job; returns a moment before it."""
+    def put_in_place(self, staging: str, table: str, version: str) -> dt.datetime:
+        """Replace what `table` holds by what `staging` holds, in one job, and label it; returns a moment before it."""
         from google.cloud import bigquery
 
         moment = dt.datetime.now(dt.UTC)
@@ -142,11 +144,10 @@ class BigQuery:
             labels=self.labels,
         )
         self.client.copy_table(self._full(staging), self._full(table), job_config=config).result()
-        # the staging table's end must not become the published table's
-        copied = self.client.get_table(self._full(table))
-        if copied.expires is not None:
-            copied.expires = None
-            self.client.update_table(copied, ["expires"])
+        published = self.client.get_table(self._full(table))
+        published.expires = None  # the staging table's end must not become the published table's
+        published.labels = {**(published.labels or {}), **self.labels, "version": label(version)}
+        self.client.update_table(published, ["labels", "expires"])
         return moment
 
     # ------------------------------------------------------------------------------------------------ queries
@@ -158,10 +159,27 @@ class BigQuery:
 
     def estimate(self, sql: str, given: Mapping[str, Any] | None = None) -> int:
         """Bytes that `sql` would scan; nothing is run or billed."""
+        return self.describe(sql, given)[1]
+
+    def describe(self, sql: str, given: Mapping[str, Any] | None = None) -> tuple[dict[str, str], int]:
+        """What `sql` would give (name -> BigQuery type) and scan (bytes); nothing is run or billed."""
         config = self._config(given)
         config.dry_run = True
         config.use_query_cache = False
-        return int(self.client.query(sql, job_config=config).total_bytes_processed or 0)
+        job = self.client.query(sql, job_config=config)
+        return {f.name: f.field_type for f in job.schema or []}, int(job.total_bytes_processed or 0)
+
+    def query_into(self, staging: str, sql: str, given: Mapping[str, Any] | None = None) -> int:
+        """Run `sql` into a new staging table; returns its rows."""
+        from google.cloud import bigquery
+
+        config = self._config(given)
+        config.destination = bigquery.TableReference.from_string(self._full(staging))
+        self.client.query(sql, job_config=config).result()
+        made = self.client.get_table(self._full(staging))
+        made.expires = dt.datetime.now(dt.UTC) + STAGING_LIFE
+        self.client.update_table(made, ["expires"])
+        return int(made.num_rows or 0)
 
     def script(self, sql: str, *, job: str = "") -> Done:
         """Run several statements as one job; `rows` are those of the last one.
