@@ -171,15 +171,10 @@ class BigQuery:
 
     def query_into(self, staging: str, sql: str, given: Mapping[str, Any] | None = None) -> int:
         """Run `sql` into a new staging table; returns its rows."""
-        from google.cloud import bigquery
-
-        config = self._config(given)
-        config.destination = bigquery.TableReference.from_string(self._full(staging))
-        self.client.query(sql, job_config=config).result()
-        made = self.client.get_table(self._full(staging))
-        made.expires = dt.datetime.now(dt.UTC) + STAGING_LIFE
-        self.client.update_table(made, ["expires"])
-        return int(made.num_rows or 0)
+        days = STAGING_LIFE.days
+        life = f"OPTIONS (expiration_timestamp = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL {days} DAY))"
+        self.query(f"CREATE TABLE {self.name(staging)} {life} AS {sql}", given)
+        return self.rows(staging)
 
     def script(self, sql: str, *, job: str = "") -> Done:
         """Run several statements as one job; `rows` are those of the last one.

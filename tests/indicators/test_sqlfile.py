@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -147,7 +148,8 @@ def test_the_shipped_files_are_found() -> None:
 @pytest.mark.slow
 def test_bigquerys_own_analyser_accepts_the_shipped_queries() -> None:
     contracts = read_contracts()
-    jobs, declared = [], []
+    jobs: list[dict[str, Any]] = []
+    declared = []
     for path in SHIPPED:
         indicator = read_sql(path)
         query, columns = to_bigquery(indicator.query), {}
