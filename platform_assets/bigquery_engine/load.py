@@ -12,7 +12,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from platform_assets.bigquery_engine import judging, sending
@@ -78,9 +78,8 @@ def load_dataset(
             config: dict[str, Any] = {"memory_limit": warehouse.memory_limit, "temp_directory": str(folder / "spill")}
             try:
                 with duckdb.connect(config=config) as connection:
-                    load = BigLoad(contract, warehouse, store, connection, books, folder, run_id, log, report)
-                    load.engine, load.bucket = engine, bucket
-                    load.run(waiting, keys)
+                    parts = (contract, warehouse, store, connection, books, folder, run_id, log, report)
+                    BigLoad(*parts, engine=engine, bucket=bucket).run(waiting, keys)
             except duckdb.Error as error:
                 raise LoadFailed(contract.name, error) from None
             except (GoogleAPICallError, requests.RequestException) as error:
@@ -105,12 +104,16 @@ class BigLoadFailed(RuntimeError):
         )
 
 
+@dataclass
 class BigLoad(Load):
     """One load at work. Files are read as ever; the rows go to BigQuery."""
 
-    engine: BigQuery
-    bucket: str
     report: BigLoadReport
+    engine: BigQuery = field(kw_only=True)
+    bucket: str = field(kw_only=True)
+    sql: Statements = field(init=False)
+    hidden: Mapping[int, tuple[int, int]] = field(init=False)
+    """Member -> rows and broken lines of erased people that were left out."""
 
     def write(
         self, batch: Batch, deliveries: list[Delivery], drift: Drift, keys: IdentityKeys, clock: float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -253,3 +254,38 @@ def test_uploads_do_what_files_of_the_bucket_do(pair: Pair) -> None:
     lab.big.bucket = ""
     lab.send({"a.csv": HEAD + "A,2024-12-30,POS,10\nB,2024-12-30,what,10\n"})
     assert figures(lab.assert_equal(), "valid", "quarantined") == {"a.csv": (1, 1)}
+
+
+def random_file(draw: random.Random) -> str:
+    """Few keys, few dates, many repetitions; some rows wrong, some without an id."""
+    lines = []
+    for _ in range(draw.randint(0, 12)):
+        day = draw.choice(["2024-01-01", "2024-01-02", "2024-01-08", "2024-02-30"])
+        row = [draw.choice("ABCDEF"), day, draw.choice(["POS", "NEG", "POS", "x"]), draw.choice(["", "1", "2"])]
+        lines.append(",".join(row) + draw.choice([""] * 9 + [",too many"]))
+    return HEAD + "".join(f"{line}\n" for line in lines)
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        {"mode": "upsert", "key": ["sample_id"]},
+        {"mode": "upsert", "key": ["sample_id", "viral_load"], "order_by": BY_NAME},
+        {"mode": "upsert", "key": ["sample_id"], "order_by": {"column": "test_date"}, "duplicates": "quarantine"},
+        {"mode": "snapshot", "key": ["sample_id"], "order_by": {"column": "test_date"}},
+        {"mode": "append"},
+    ],
+    ids=lambda load: f"{load['mode']} by {load.get('order_by', 'arrival')}",
+)
+def test_deliveries_drawn_at_random(pair: Pair, load: dict[str, Any]) -> None:
+    """Three batches of up to four files each, in any order of time."""
+    draw = random.Random(str(load))
+    lab = pair(load=load, partition={"by": "test_date", "unit": "iso_week"}, quality={"max_quarantined": "70%"})
+    number = 0
+    for _ in range(3):
+        files = {}
+        for _ in range(draw.randint(1, 4)):
+            number += 1
+            files[f"x_2024-01-{draw.randint(1, 28):02d} {number}.csv"] = random_file(draw)
+        lab.send(files)
+        lab.assert_equal()

@@ -97,8 +97,8 @@ def test_a_load_killed_at_any_request_leaves_the_old_tables_or_the_new_ones(pair
         assert state(lab) == expected(1)
         jobs, last = wire.jobs, len(wire.seen) - 1
         commit = jobs[-1]
-        # every second job, both sides of the transaction, and the tidying up
-        moments = [("after", n) for n in jobs[:-1:2]]
+        # every third job, both sides of the transaction, and the tidying up
+        moments = [("after", n) for n in jobs[:-1:3]]
         moments += [("before", commit), ("after", commit), ("after", commit + 2), ("after", last)]
         number = 1
         for when, at in moments:
@@ -128,7 +128,7 @@ def test_an_answer_that_is_lost_doubles_nothing(pair: Pair, wire: Wire) -> None:
     lab.send("g1.csv", generation(1))
     jobs = wire.jobs
     number, failed = 2, []
-    for at in [*jobs[:-1:4], jobs[-1]]:
+    for at in [*jobs[:-1:6], jobs[-1]]:
         wire.rest()
         wire.after = lambda request, method, path, at=at: request == at  # type: ignore[misc]
         try:
