@@ -10,12 +10,13 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from resources.bigquery_types import BigQueryError, bigquery_type, json_value, label, lists, parameters, schema_field
 
 if TYPE_CHECKING:
     from google.cloud import bigquery
@@ -23,20 +24,10 @@ if TYPE_CHECKING:
 STAGING = "staging"
 STAGING_LIFE = dt.timedelta(days=1)
 TERABYTE = 10**12
-_SIMPLE = {
-    "VARCHAR": "STRING",
-    "BIGINT": "INT64",
-    "INTEGER": "INT64",
-    "DOUBLE": "FLOAT64",
-    "BOOLEAN": "BOOL",
-    "DATE": "DATE",
-    "TIMESTAMP": "DATETIME",  # ours have no zone; BigQuery's TIMESTAMP is a point in time
-    "BLOB": "BYTES",
-}
-
-
-class BigQueryError(RuntimeError):
-    """BigQuery did not do what was asked; the message says what to do next."""
+BATCH = 50_000
+"""Rows of a table that are read at once."""
+TIME_TRAVEL_HOURS = 48
+"""How long datasets made here let what was deleted be read again: the least that BigQuery allows."""
 
 
 @dataclass(frozen=True)
@@ -50,27 +41,14 @@ class PublishedTable:
     """A moment at which the table still held what it held before (for `as_of`); None for a new table."""
 
 
-def bigquery_type(kind: str) -> str:
-    """The BigQuery type of a DuckDB type, e.g. VARCHAR[] -> ARRAY<STRING>. Raises BigQueryError for one that has none."""
-    kind = kind.upper().replace(" ", "")
-    if kind.endswith("[]"):
-        return f"ARRAY<{bigquery_type(kind[:-2])}>"
-    decimal = re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", kind)
-    if decimal:
-        precision, scale = int(decimal[1]), int(decimal[2])
-        # NUMERIC: 29 digits before the point, 9 after it (cloud.google.com/bigquery/docs/reference/standard-sql/data-types)
-        fits = scale <= 9 and precision - scale <= 29
-        return f"{'NUMERIC' if fits else 'BIGNUMERIC'}({precision}, {scale})"
-    if kind not in _SIMPLE:
-        raise BigQueryError(
-            f"there is no BigQuery type for {kind}: give the column another type before it is published"
-        )
-    return _SIMPLE[kind]
+@dataclass(frozen=True)
+class Done:
+    """A script that ran."""
 
-
-def label(text: str) -> str:
-    """`text` as BigQuery allows it in a label's value: lower-case letters, digits, - and _, at most 63."""
-    return re.sub(r"[^a-z0-9_-]", "-", text.lower())[:63]
+    rows: list[dict[str, Any]]
+    """Of its last statement."""
+    bytes: int
+    """What its statements have scanned."""
 
 
 class BigQuery:
@@ -133,13 +111,15 @@ class BigQuery:
                     f"{table}: {loaded:,} rows were loaded, {rows:,} were expected. The old table is in its place; "
                     "was the file changed while it was loaded? Publish again"
                 )
-            moment = self._copy(staging, table)
+            moment = self.put_in_place(staging, table, version)
         finally:
-            self.client.delete_table(self._full(staging), not_found_ok=True)
-        published = self.client.get_table(self._full(table))
-        published.labels = {**(published.labels or {}), **self.labels, "version": label(version)}
-        self.client.update_table(published, ["labels"])
+            self.drop(staging)
         return PublishedTable(table, rows, version, moment if before is not None else None)
+
+    def version(self, table: str) -> str | None:
+        """The version that the published table bears; None where there is no such table."""
+        found = self._found(table)
+        return None if found is None else (found.labels or {}).get("version", "")
 
     def _load(
         self,
@@ -149,31 +129,12 @@ class BigQuery:
         partitioned_by: str | None,
         clustered_by: Sequence[str],
     ) -> int:
-        from google.cloud import bigquery
+        self._create(staging, columns, partitioned_by, clustered_by)
+        self.load_files(staging, columns, [parquet])
+        return self.rows(staging)
 
-        target = bigquery.Table(self._full(staging), schema=[_field(n, k) for n, k in columns.items()])
-        if partitioned_by:
-            target.time_partitioning = bigquery.TimePartitioning(field=partitioned_by)
-        if clustered_by:
-            target.clustering_fields = list(clustered_by)
-        # what a crash leaves behind removes itself
-        target.expires = dt.datetime.now(dt.UTC) + STAGING_LIFE
-        self.client.create_table(target)
-        config = bigquery.LoadJobConfig(
-            schema=target.schema,
-            source_format=bigquery.SourceFormat.PARQUET,
-            write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
-            create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
-            labels=self.labels,
-        )
-        config.parquet_options = _lists()
-        with parquet.open("rb") as source:
-            job = self.client.load_table_from_file(source, self._full(staging), job_config=config, rewind=True)
-        job.result()
-        return int(job.output_rows or 0)
-
-    def _copy(self, staging: str, table: str) -> dt.datetime:
-        """Replace `table` in one job; returns a moment before it."""
+    def put_in_place(self, staging: str, table: str, version: str) -> dt.datetime:
+        """Replace what `table` holds by what `staging` holds, in one job, and label it; returns a moment before it."""
         from google.cloud import bigquery
 
         moment = dt.datetime.now(dt.UTC)
@@ -183,33 +144,59 @@ class BigQuery:
             labels=self.labels,
         )
         self.client.copy_table(self._full(staging), self._full(table), job_config=config).result()
-        # the staging table's end must not become the published table's
-        copied = self.client.get_table(self._full(table))
-        if copied.expires is not None:
-            copied.expires = None
-            self.client.update_table(copied, ["expires"])
+        published = self.client.get_table(self._full(table))
+        published.expires = None  # the staging table's end must not become the published table's
+        published.labels = {**(published.labels or {}), **self.labels, "version": label(version)}
+        self.client.update_table(published, ["labels", "expires"])
         return moment
 
     # ------------------------------------------------------------------------------------------------ queries
 
-    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Run `sql` with named parameters (``@name``): values never stand in the text."""
-        job = self.client.query(sql, job_config=self._config(parameters))
+    def query(self, sql: str, given: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Run `sql` with the named parameters (``@name``) of `given`: values never stand in the text."""
+        job = self.client.query(sql, job_config=self._config(given))
         return [dict(row.items()) for row in job.result()]
 
-    def estimate(self, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
+    def estimate(self, sql: str, given: Mapping[str, Any] | None = None) -> int:
         """Bytes that `sql` would scan; nothing is run or billed."""
-        config = self._config(parameters)
+        return self.describe(sql, given)[1]
+
+    def describe(self, sql: str, given: Mapping[str, Any] | None = None) -> tuple[dict[str, str], int]:
+        """What `sql` would give (name -> BigQuery type) and scan (bytes); nothing is run or billed."""
+        config = self._config(given)
         config.dry_run = True
         config.use_query_cache = False
-        return int(self.client.query(sql, job_config=config).total_bytes_processed or 0)
+        job = self.client.query(sql, job_config=config)
+        return {f.name: f.field_type for f in job.schema or []}, int(job.total_bytes_processed or 0)
 
-    def transaction(self, statements: Sequence[str], parameters: Mapping[str, Any] | None = None) -> None:
-        """Run DML `statements` as one: all of it is committed, or nothing."""
-        script = (
-            "BEGIN TRANSACTION;\n" + ";\n".join(s.strip().rstrip(";") for s in statements) + ";\nCOMMIT TRANSACTION;"
-        )
-        self.client.query(script, job_config=self._config(parameters)).result()
+    def query_into(self, staging: str, sql: str, given: Mapping[str, Any] | None = None) -> int:
+        """Run `sql` into a new staging table; returns its rows."""
+        days = STAGING_LIFE.days
+        life = f"OPTIONS (expiration_timestamp = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL {days} DAY))"
+        self.query(f"CREATE TABLE {self.name(staging)} {life} AS {sql}", given)
+        return self.rows(staging)
+
+    def script(self, sql: str, *, job: str = "") -> Done:
+        """Run several statements as one job; `rows` are those of the last one.
+
+        `job` names the job: sent twice, for instance because an answer was lost, it still runs once.
+        """
+        from google.api_core.exceptions import Conflict
+
+        try:
+            # a failed script is not run again by the client: only who sent it knows whether that is right
+            running = self.client.query(sql, job_config=self._config(None), job_id=job or None, job_retry=None)
+        except Conflict:
+            if not job:
+                raise
+            running = self.client.get_job(job, project=self.project, location=self.location)
+        rows = [dict(row.items()) for row in running.result()]
+        return Done(rows, int(running.total_bytes_processed or 0))
+
+    def transaction(self, statements: Sequence[str], *, job: str = "") -> Done:
+        """Run DML `statements` as one: all of it is committed, or nothing. `job`: see `script`."""
+        listed = ";\n".join(s.strip().rstrip(";") for s in statements)
+        return self.script(f"BEGIN TRANSACTION;\n{listed};\nCOMMIT TRANSACTION;", job=job)
 
     def replace_rows(
         self, table: str, columns: Mapping[str, str], key: Sequence[str], rows: Sequence[Mapping[str, Any]]
@@ -220,24 +207,12 @@ class BigQuery:
         """
         if not rows:
             return
-        from google.cloud import bigquery
-
         staging = f"{STAGING}.{table.replace('.', '__')}__{uuid.uuid4().hex[:12]}"
-        target = bigquery.Table(self._full(staging), schema=[_field(n, k) for n, k in columns.items()])
-        target.expires = dt.datetime.now(dt.UTC) + STAGING_LIFE
-        self.client.create_table(target)
         try:
-            config = bigquery.LoadJobConfig(
-                schema=target.schema,
-                labels=self.labels,
-                source_format=bigquery.SourceFormat.NEWLINE_DELIMITED_JSON,
-            )
-            lines = "\n".join(json.dumps({n: _json(v) for n, v in row.items()}) for row in rows)
-            file = io.BytesIO(lines.encode())
-            self.client.load_table_from_file(file, self._full(staging), job_config=config).result()
+            self.load_rows(staging, columns, rows)
             same = " AND ".join(f"t.`{k}` = s.`{k}`" for k in key)
             listed = ", ".join(f"`{n}`" for n in columns)
-            full, source = f"`{self._full(table)}`", f"`{self._full(staging)}`"
+            full, source = self.name(table), self.name(staging)
             self.transaction(
                 [
                     f"DELETE FROM {full} t WHERE EXISTS (SELECT 1 FROM {source} s WHERE {same})",
@@ -245,39 +220,170 @@ class BigQuery:
                 ]
             )
         finally:
-            self.client.delete_table(self._full(staging), not_found_ok=True)
+            self.drop(staging)
 
-    def ensure_table(self, table: str, columns: Mapping[str, str], *, clustered_by: Sequence[str] = ()) -> None:
-        """Create `table` with `columns` (name -> DuckDB type), or add those it lacks."""
+    # ------------------------------------------------------------------------------------------------ loading
+
+    def create_staging(self, table: str, columns: Mapping[str, str]) -> None:
+        """An empty table that removes itself after a day, whatever becomes of who made it."""
+        self._create(table, columns, None, ())
+
+    def load_files(self, table: str, columns: Mapping[str, str], sources: Sequence[Path | str]) -> None:
+        """Add Parquet files to `table`: addresses (``gs://...``) by one load job, files of this machine by a job each.
+
+        The files have the columns of `columns`, in that order.
+        """
+        from google.api_core.exceptions import Conflict
+        from google.cloud import bigquery
+
+        config = bigquery.LoadJobConfig(
+            schema=[schema_field(n, k) for n, k in columns.items()],
+            source_format=bigquery.SourceFormat.PARQUET,
+            write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
+            create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
+            labels=self.labels,
+        )
+        config.parquet_options = lists()
+        addresses = [source for source in sources if isinstance(source, str)]
+        if addresses:
+            job = f"load-{uuid.uuid4().hex}"
+            try:
+                loading = self.client.load_table_from_uri(addresses, self._full(table), job_config=config, job_id=job)
+            except Conflict:  # asked twice, because the first answer was lost
+                loading = self.client.get_job(job, project=self.project, location=self.location)
+            loading.result()
+        for path in (source for source in sources if isinstance(source, Path)):
+            with path.open("rb") as file:
+                self.client.load_table_from_file(file, self._full(table), job_config=config, rewind=True).result()
+
+    def load_rows(self, table: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> None:
+        """A new staging table that holds `rows`: values come by load job, and never stand in any SQL text."""
+        from google.cloud import bigquery
+
+        self.create_staging(table, columns)
+        if not rows:
+            return
+        config = bigquery.LoadJobConfig(
+            schema=[schema_field(n, k) for n, k in columns.items()],
+            labels=self.labels,
+            source_format=bigquery.SourceFormat.NEWLINE_DELIMITED_JSON,
+        )
+        lines = "\n".join(json.dumps({n: json_value(row[n]) for n in columns}) for row in rows)
+        self.client.load_table_from_file(io.BytesIO(lines.encode()), self._full(table), job_config=config).result()
+
+    def read(self, table: str, path: Path, columns: Sequence[str] = ()) -> int:
+        """Write `table` (or some `columns` of it) to the Parquet file `path`, batch by batch; returns the rows.
+
+        Memory holds one batch at a time, however long the table is.
+        """
+        import pyarrow.parquet as pq
+
+        found = self.client.get_table(self._full(table))
+        chosen = [f for f in found.schema if not columns or f.name in columns]
+        read = self.client.list_rows(found, selected_fields=chosen, page_size=BATCH)
+        rows, writer = 0, None
+        try:
+            for batch in read.to_arrow_iterable(max_queue_size=2):
+                writer = writer or pq.ParquetWriter(path, batch.schema, compression="zstd")
+                writer.write_batch(batch)
+                rows += batch.num_rows
+            if writer is None:
+                writer = pq.ParquetWriter(path, read.to_arrow(create_bqstorage_client=False).schema)
+        finally:
+            if writer is not None:
+                writer.close()
+        return rows
+
+    # ------------------------------------------------------------------------------------------------ tables
+
+    def ensure_dataset(self, name: str) -> None:
+        """Create the dataset where it is not there: what is deleted in it can be read again for 48 hours, not for a week."""
+        from google.api_core.exceptions import NotFound
+        from google.cloud import bigquery
+
+        try:
+            self.client.get_dataset(f"{self.project}.{name}")
+        except NotFound:
+            made = bigquery.Dataset(f"{self.project}.{name}")
+            made.location = self.location
+            made.labels = self.labels
+            made.max_time_travel_hours = TIME_TRAVEL_HOURS
+            self.client.create_dataset(made, exists_ok=True)
+
+    def ensure_table(
+        self,
+        table: str,
+        columns: Mapping[str, str],
+        *,
+        partitioned_by: str | None = None,
+        clustered_by: Sequence[str] = (),
+    ) -> None:
+        """Create `table` with `columns` (name -> DuckDB type), or add those it lacks.
+
+        `partitioned_by` is a DATE column, a partition per day that occurs in it. Raises BigQueryError where a column has another
+        type than it is to have.
+        """
         from google.cloud import bigquery
 
         found = self._found(table)
         if found is None:
-            target = bigquery.Table(self._full(table), schema=[_field(n, k) for n, k in columns.items()])
+            target = bigquery.Table(self._full(table), schema=[schema_field(n, k) for n, k in columns.items()])
+            if partitioned_by:
+                target.time_partitioning = bigquery.TimePartitioning(field=partitioned_by)
             if clustered_by:
                 target.clustering_fields = list(clustered_by)
             target.labels = self.labels
             self.client.create_table(target, exists_ok=True)
             return
-        present = {f.name for f in found.schema}
-        added = [_field(n, k) for n, k in columns.items() if n not in present]
-        if added:
-            found.schema = [*found.schema, *added]
-            self.client.update_table(found, ["schema"])
+        present = {f.name: f for f in found.schema}
+        wanted = [schema_field(n, k) for n, k in columns.items()]
+        for field in wanted:
+            there = present.get(field.name)
+            if there is not None and there.field_type != field.field_type:
+                raise BigQueryError(
+                    f"{table}.{field.name} is {there.field_type}, the contract now says {field.field_type}. "
+                    "Give the column another name, or rebuild the table"
+                )
+        for name, kind in columns.items():
+            if name not in present:
+                added = f"ALTER TABLE {self.name(table)} ADD COLUMN IF NOT EXISTS `{name}` {bigquery_type(kind)}"
+                self.client.query(added, job_config=self._config(None)).result()
+
+    def columns(self, table: str) -> list[str]:
+        """Names of the table's columns; none where there is no such table."""
+        found = self._found(table)
+        return [f.name for f in found.schema] if found else []
+
+    def rows(self, table: str) -> int:
+        """How many rows the table has."""
+        # counting costs nothing; the number that the table's metadata tell lags behind
+        return int(self.query(f"SELECT COUNT(*) AS n FROM {self.name(table)}")[0]["n"])
+
+    def changed(self, table: str) -> int:
+        """When the table was last changed, in milliseconds since 1970: its content is the same as long as this is."""
+        modified = self.client.get_table(self._full(table)).modified
+        return int(modified.timestamp() * 1000) if modified else 0
+
+    def drop(self, table: str) -> None:
+        """Remove the table where it is there."""
+        self.client.delete_table(self._full(table), not_found_ok=True)
+
+    def name(self, table: str) -> str:
+        """The table as it stands in SQL."""
+        return f"`{self._full(table)}`"
 
     def as_of(self, table: str, moment: dt.datetime) -> str:
         """SQL of what `table` held at `moment` (at most a week ago), to stand behind FROM."""
         stamp = moment.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
         return f"`{self._full(table)}` FOR SYSTEM_TIME AS OF TIMESTAMP '{stamp}+00:00'"
 
-    def _config(self, parameters: Mapping[str, Any] | None) -> bigquery.QueryJobConfig:
+    def _config(self, given: Mapping[str, Any] | None) -> bigquery.QueryJobConfig:
         from google.cloud import bigquery
 
-        given = [_parameter(name, value) for name, value in (parameters or {}).items()]
         return bigquery.QueryJobConfig(
             labels=self.labels,
             maximum_bytes_billed=self.maximum_bytes_billed,
-            query_parameters=given,
+            query_parameters=parameters(given or {}),
             use_legacy_sql=False,
         )
 
@@ -289,54 +395,19 @@ class BigQuery:
         except NotFound:
             return None
 
+    def _create(
+        self, table: str, columns: Mapping[str, str], partitioned_by: str | None, clustered_by: Sequence[str]
+    ) -> None:
+        from google.cloud import bigquery
+
+        target = bigquery.Table(self._full(table), schema=[schema_field(n, k) for n, k in columns.items()])
+        if partitioned_by:
+            target.time_partitioning = bigquery.TimePartitioning(field=partitioned_by)
+        if clustered_by:
+            target.clustering_fields = list(clustered_by)
+        # what a crash leaves behind removes itself
+        target.expires = dt.datetime.now(dt.UTC) + STAGING_LIFE
+        self.client.create_table(target)
+
     def _full(self, table: str) -> str:
         return f"{self.project}.{table}"
-
-
-def _field(name: str, kind: str) -> bigquery.SchemaField:
-    from google.cloud import bigquery
-
-    declared = bigquery_type(kind)
-    mode = "NULLABLE"
-    if declared.startswith("ARRAY<"):
-        declared, mode = declared[6:-1], "REPEATED"
-    exact = re.fullmatch(r"((?:BIG)?NUMERIC)\((\d+), (\d+)\)", declared)
-    if exact:
-        return bigquery.SchemaField(name, exact[1], mode=mode, precision=int(exact[2]), scale=int(exact[3]))
-    return bigquery.SchemaField(name, declared, mode=mode)
-
-
-def _json(value: Any) -> Any:
-    """`value` as a JSON load reads it."""
-    return value.isoformat(sep=" ") if isinstance(value, dt.datetime) else value
-
-
-def _lists() -> bigquery.ParquetOptions:
-    from google.cloud import bigquery
-
-    options = bigquery.ParquetOptions()
-    options.enable_list_inference = True  # a list of text is ARRAY<STRING>, not a record of records
-    return options
-
-
-def _parameter(name: str, value: Any) -> Any:
-    from google.cloud import bigquery
-
-    if isinstance(value, list):
-        kind = _parameter_type(next((v for v in value if v is not None), ""))
-        return bigquery.ArrayQueryParameter(name, kind, value)
-    return bigquery.ScalarQueryParameter(name, _parameter_type(value), value)
-
-
-def _parameter_type(value: Any) -> str:
-    for kind, declared in (
-        (bool, "BOOL"),
-        (int, "INT64"),
-        (float, "FLOAT64"),
-        (dt.datetime, "DATETIME"),
-        (dt.date, "DATE"),
-        (bytes, "BYTES"),
-    ):
-        if isinstance(value, kind):
-            return declared
-    return "STRING"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resources.identity import EnvironmentKeys, IdentityKeys, LaptopKeys
 from resources.object_store import LocalStore, ObjectStore
@@ -15,6 +16,10 @@ from resources.r_runtime import RRuntime
 from resources.r_runtime.slots import Slots
 from resources.warehouse import Warehouse
 
+if TYPE_CHECKING:
+    from resources.bigquery import BigQuery
+
+ENGINES = ("duckdb", "bigquery")
 REPOSITORY = Path(__file__).resolve().parent.parent
 INDICATORS = REPOSITORY / "r_scripts" / "indicators"
 SERVED_BY_UI = "http://127.0.0.1:3001"
@@ -42,6 +47,11 @@ class Settings:
     r_memory_mb: int = 4096
     """PLATFORM_R_MEMORY_MB: address space of an R script's process."""
 
+    engine: str = "duckdb"
+    """PLATFORM_ENGINE: what loads datasets, ``duckdb`` (into the lake) or, in the cloud, ``bigquery``."""
+    copied_rows: int = 5_000_000
+    """PLATFORM_BIGQUERY_COPY_ROWS: validated tables of up to so many rows are copied from BigQuery to the lake after a load."""
+
     @classmethod
     def from_environment(cls) -> Settings:
         """Settings of this process."""
@@ -54,6 +64,8 @@ class Settings:
             r_timeout_seconds=float(os.environ.get("PLATFORM_R_TIMEOUT_SECONDS", "600")),
             r_memory_mb=int(os.environ.get("PLATFORM_R_MEMORY_MB", "4096")),
             settle_seconds=float(os.environ.get("PLATFORM_SETTLE_SECONDS", "2")),
+            engine=os.environ.get("PLATFORM_ENGINE", "duckdb").lower(),
+            copied_rows=int(os.environ.get("PLATFORM_BIGQUERY_COPY_ROWS", "5000000")),
         )
 
 
@@ -66,14 +78,23 @@ class Platform:
     store: ObjectStore
     keys: IdentityKeys
     r: RRuntime = field(default_factory=RRuntime)
+    bigquery: BigQuery | None = None
+    """The engine of loads and SQL indicators; None: DuckDB is."""
+    bucket: str = ""
+    """The bucket of `store`; empty where it is a folder."""
 
 
 def resources_for(environment: str, settings: Settings | None = None) -> Platform:
     """The resources of `environment`: ``laptop`` (the default everywhere) or ``cloud`` (a bucket, and a catalog for many machines).
 
-    Raises ValueError for an environment that does not exist.
+    Raises ValueError for an environment or an engine that does not exist.
     """
     settings = settings or Settings.from_environment()
+    if settings.engine not in ENGINES:
+        raise ValueError(f"PLATFORM_ENGINE={settings.engine!r} is not known; use {' or '.join(ENGINES)}")
+    if settings.engine == "bigquery" and environment != "cloud":
+        raise ValueError("PLATFORM_ENGINE=bigquery needs PLATFORM_ENV=cloud (see docs/cloud.md)")
+    bigquery, bucket = None, ""
     if environment == "laptop":
         store: ObjectStore = LocalStore(settings.home)
         warehouse = Warehouse(settings.home / "lake", memory_limit=settings.memory_limit)
@@ -82,7 +103,8 @@ def resources_for(environment: str, settings: Settings | None = None) -> Platfor
         from resources.catalog import catalog_from
         from resources.gcs_store import GCSStore
 
-        store = GCSStore(_required("PLATFORM_BUCKET"))
+        bucket = _required("PLATFORM_BUCKET")
+        store = GCSStore(bucket)
         warehouse = Warehouse(
             settings.home / "lake",
             memory_limit=settings.memory_limit,
@@ -90,6 +112,14 @@ def resources_for(environment: str, settings: Settings | None = None) -> Platfor
             data=_required("PLATFORM_LAKE"),
         )
         keys = EnvironmentKeys()
+        if settings.engine == "bigquery":
+            from resources.bigquery import TERABYTE, BigQuery
+
+            bigquery = BigQuery(
+                _required("PLATFORM_BIGQUERY_PROJECT"),
+                _required("PLATFORM_BIGQUERY_LOCATION"),
+                maximum_bytes_billed=int(os.environ.get("PLATFORM_BIGQUERY_MAX_BYTES") or TERABYTE),
+            )
     else:
         raise ValueError(f"PLATFORM_ENV={environment!r} is not known; use laptop or cloud")
     runtime = RRuntime(
@@ -97,7 +127,7 @@ def resources_for(environment: str, settings: Settings | None = None) -> Platfor
         memory_limit_mb=settings.r_memory_mb,
         slots=Slots.one_per_core(settings.home / "lake" / "locks" / "r"),
     )
-    return Platform(settings, warehouse, store, keys, runtime)
+    return Platform(settings, warehouse, store, keys, runtime, bigquery, bucket)
 
 
 def _required(name: str) -> str:

@@ -6,7 +6,7 @@
 import datetime as dt
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -18,6 +18,7 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest import ledger, quality
 from platform_assets.ingest.deliveries import complete_files, landing_folder
 from platform_assets.ingest.load import LoadReport, describe, load_dataset, today, told
+from platform_assets.ingest.loaded import Loaded
 from platform_assets.ingest.tables import Tables
 from resources.environment import Platform
 from resources.http_source import fetch
@@ -128,40 +129,29 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
         platform: Platform = context.resources.platform
         if contract.source.kind == "http":
             fetch(contract, platform, context.log.info)
-        report = load_dataset(
-            contract,
-            platform.warehouse,
-            platform.store,
-            platform.keys,
-            run_id=context.run.run_id,
-            log=context.log.info,
-            settle_seconds=platform.settings.settle_seconds,
-        )
-        expression = compiled(contract, today(), platform.warehouse.home / "expressions")
-        with platform.warehouse.connect() as connection:
-            with platform.warehouse.write(connection):
-                tables.ensure(platform.warehouse, connection)
-            outcomes = list(quality.evaluate(connection, contract, expression, dt.datetime.now(dt.UTC)))
-            states = {
-                t: platform.warehouse.state(connection, t) for t in (tables.raw, tables.validated, tables.quarantine)
-            }
-            partitions = _partitions(connection, contract, tables)
-            held = ledger.read(connection, name, status="held")
+        if platform.bigquery is None:
+            loaded = _into_lake(contract, platform, context.run.run_id, context.log.info)
+        else:
+            from platform_assets.bigquery_engine import dataset as big_dataset
+
+            loaded = big_dataset.load(contract, platform, context.run.run_id, context.log.info)
+        report, outcomes, held = loaded.report, loaded.outcomes, loaded.held
         broken = [
             o.check for o in outcomes if not o.passed and o.check in ("row_conservation", "unique_key") and o.blocking
         ]
         selected = context.selected_asset_keys
-        for key, table in ((raw, tables.raw), (quarantine, tables.quarantine)):
+        for key in (raw, quarantine):
             if key in selected:
-                yield _materialized(key, states[table], _deliveries(report))
+                yield _materialized(key, loaded.states[key.path[0]], _deliveries(report))
         if report.blocked or broken:
             why = ", ".join(broken) or "; ".join(describe(e) for e in report.entries[:3])
             context.log.error(f"{name}: not published, the last good table stays and is stale ({why})")
         elif validated in selected:
-            metadata = {**_deliveries(report), **partitions}
+            metadata = {**_deliveries(report), **_partitions(contract, loaded)}
+            metadata |= {name: dg.MetadataValue.int(number) for name, number in loaded.cost.items()}
             if held:
                 metadata["held deliveries"] = dg.MetadataValue.text(", ".join(e.file for e in held[:MAX_SHOWN]))
-            yield _materialized(validated, states[tables.validated], metadata)
+            yield _materialized(validated, loaded.states["validated"], metadata)
         chosen = {key.name for key in context.selected_asset_check_keys}
         for outcome in outcomes:
             if outcome.check in chosen:
@@ -170,10 +160,33 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
     return ingest
 
 
-def _materialized(
-    key: dg.AssetKey, state: TableState | None, metadata: dict[str, dg.MetadataValue]
-) -> dg.MaterializeResult:
-    assert state is not None
+def _into_lake(contract: Contract, platform: Platform, run_id: str, log: Callable[[str], None]) -> Loaded:
+    """Load into the lake, and judge its tables."""
+    report = load_dataset(
+        contract,
+        platform.warehouse,
+        platform.store,
+        platform.keys,
+        run_id=run_id,
+        log=log,
+        settle_seconds=platform.settings.settle_seconds,
+    )
+    expression = compiled(contract, today(), platform.warehouse.home / "expressions")
+    tables, states = Tables(contract), {}
+    with platform.warehouse.connect() as connection:
+        with platform.warehouse.write(connection):
+            tables.ensure(platform.warehouse, connection)
+        outcomes = list(quality.evaluate(connection, contract, expression, dt.datetime.now(dt.UTC)))
+        for layer, table in (("raw", tables.raw), ("validated", tables.validated), ("quarantine", tables.quarantine)):
+            state = platform.warehouse.state(connection, table)
+            assert state is not None
+            states[layer] = state
+        partitions = _last_partitions(connection, contract, tables)
+        held = ledger.read(connection, contract.name, status="held")
+    return Loaded(report, outcomes, states, partitions, held)
+
+
+def _materialized(key: dg.AssetKey, state: TableState, metadata: dict[str, dg.MetadataValue]) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         asset_key=key,
         metadata={"dagster/row_count": dg.MetadataValue.int(state.rows), "snapshot": state.snapshot, **metadata},
@@ -213,16 +226,21 @@ def _deliveries(report: LoadReport) -> dict[str, dg.MetadataValue]:
     return metadata
 
 
-def _partitions(
+def _last_partitions(
     connection: "duckdb.DuckDBPyConnection", contract: Contract, tables: Tables
-) -> dict[str, dg.MetadataValue]:
+) -> list[tuple[str, int]]:
+    if not contract.partition:
+        return []
+    return connection.execute(
+        f"SELECT _partition, count(*) FROM {tables.validated} GROUP BY 1 ORDER BY 1 DESC LIMIT 12"
+    ).fetchall()
+
+
+def _partitions(contract: Contract, loaded: Loaded) -> dict[str, dg.MetadataValue]:
     """The last weeks or months of the table, with their rows."""
     if not contract.partition:
         return {}
-    found = connection.execute(
-        f"SELECT _partition, count(*) FROM {tables.validated} GROUP BY 1 ORDER BY 1 DESC LIMIT 12"
-    ).fetchall()
-    records = [dg.TableRecord({contract.partition.unit: p, "rows": n}) for p, n in found]
+    records = [dg.TableRecord({contract.partition.unit: p, "rows": n}) for p, n in loaded.partitions]
     return {"last partitions": dg.MetadataValue.table(records)} if records else {}
 
 

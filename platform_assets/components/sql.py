@@ -1,6 +1,6 @@
 """Every ``defs/<domain>/sql/<name>.sql`` becomes an indicator's asset. A new indicator is a new file, no more."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import dagster as dg
 
 from platform_assets.components.metadata import column_schema, made_from
 from platform_assets.indicators.model import HeaderError
-from platform_assets.indicators.sqlfile import SqlIndicator, list_sql, read_sql, to_bigquery
+from platform_assets.indicators.sqlfile import ENGINE_TYPES, SqlIndicator, list_sql, read_sql, to_bigquery
 from resources.environment import REPOSITORY, Platform, Settings
 
 _CONFIG = {"integer": int, "number": float, "flag": bool}
@@ -93,6 +93,9 @@ def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
         params = context.op_execution_context.op_config if config else None
         yield _bigquery(key, indicator)
         try:
+            if platform.bigquery is not None:
+                yield from _on_bigquery(key, indicator, platform, params)
+                return
             made = run_sql(indicator, platform.warehouse, params, run_id=context.run.run_id)
         except OutputMismatch as error:
             context.log.error(f"{error}; the last good table stays and is stale")
@@ -115,6 +118,32 @@ def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
         yield _output_schema(key, passed=True, text=f"{len(indicator.outputs)} columns as declared")
 
     return run_query
+
+
+def _on_bigquery(
+    key: dg.AssetKey, indicator: SqlIndicator, platform: Platform, params: Mapping[str, object] | None
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    from platform_assets.bigquery_engine.dataset import lend_table
+    from platform_assets.bigquery_engine.sqlrun import run_sql
+
+    assert platform.bigquery is not None
+    made = run_sql(indicator, platform.bigquery, params)
+    if made.rows <= platform.settings.copied_rows:
+        columns = {name: ENGINE_TYPES[o.type][0] for name, o in indicator.outputs.items()}
+        lend_table(made.table, columns, platform.bigquery, platform.warehouse)
+    yield dg.MaterializeResult(
+        asset_key=key,
+        metadata={
+            "dagster/row_count": made.rows,
+            "parameters": dg.MetadataValue.json(dict(made.params)),
+            "bytes BigQuery would scan (dry run)": made.estimated_bytes,
+            "run": "computed by BigQuery"
+            if made.fresh
+            else "nothing ran: query, inputs and parameters are those of the last time",
+        },
+        data_version=dg.DataVersion(made.version),
+    )
+    yield _output_schema(key, passed=True, text=f"{len(indicator.outputs)} columns as declared")
 
 
 def _output_schema(key: dg.AssetKey, *, passed: bool, text: str) -> dg.AssetCheckResult:

@@ -10,10 +10,10 @@ import datetime as dt
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
 from platform_assets.contracts.compiled import compiled
@@ -28,8 +28,8 @@ from platform_assets.ingest.deliveries import (
     rejected_name,
 )
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.publish import publish
-from platform_assets.ingest.staging import stage
+from platform_assets.ingest.publish import Batch, publish
+from platform_assets.ingest.staging import Drift, stage
 from resources.identity import IdentityKeys, session_variables
 from resources.object_store import ObjectStore, StoredObject
 from resources.warehouse import Warehouse
@@ -76,6 +76,47 @@ class LoadFailed(RuntimeError):
 Log = Callable[[str], None]
 
 
+class Books(Protocol):
+    """What is known of a dataset's deliveries, wherever the engine keeps it."""
+
+    def entries(self, *, deliveries: Iterable[str] | None = None, status: str | None = None) -> list[Entry]:
+        """Entries of the ledger, oldest first; only `deliveries` or those of one `status` where given."""
+        ...
+
+    def fixes_in_time(self) -> dict[str, dt.datetime | None]:
+        """Deliveries that are stewards' fixes -> the place in time of what they mend."""
+        ...
+
+    def sent_on(self) -> set[str]:
+        """Deliveries of which rows were sent as fixes already."""
+        ...
+
+
+@dataclass(frozen=True)
+class LakeBooks:
+    """The books that the lake keeps."""
+
+    warehouse: Warehouse
+    connection: duckdb.DuckDBPyConnection
+    dataset: str
+
+    def entries(self, *, deliveries: Iterable[str] | None = None, status: str | None = None) -> list[Entry]:
+        """As `Books.entries`."""
+        return ledger.read(self.connection, self.dataset, deliveries=deliveries, status=status)
+
+    def fixes_in_time(self) -> dict[str, dt.datetime | None]:
+        """As `Books.fixes_in_time`."""
+        from platform_assets.stewardship import quarantine_tables
+
+        return quarantine_tables.fixes_in_time(self.warehouse, self.connection, self.dataset)
+
+    def sent_on(self) -> set[str]:
+        """As `Books.sent_on`."""
+        from platform_assets.stewardship import quarantine_tables
+
+        return quarantine_tables.sent_on(self.warehouse, self.connection, self.dataset)
+
+
 def load_dataset(
     contract: Contract,
     warehouse: Warehouse,
@@ -95,14 +136,14 @@ def load_dataset(
     with warehouse.lock(f"load-{contract.name}"), warehouse.connect() as connection:
         with warehouse.write(connection):
             ledger.ensure(warehouse, connection)
-        waiting = [(o, "") for o in complete_files(store, contract, settle_seconds=settle_seconds)]
-        waiting += _held_under_another_contract(connection, store, contract)
+        books = LakeBooks(warehouse, connection, contract.name)
+        waiting = waiting_files(books, store, contract, settle_seconds)
         if waiting:
             import duckdb
 
             folder = warehouse.wait_for_scratch()
             try:
-                _Load(contract, warehouse, store, connection, folder, run_id, log, report).run(waiting, keys)
+                Load(contract, warehouse, store, connection, books, folder, run_id, log, report).run(waiting, keys)
             except duckdb.Error as error:
                 raise LoadFailed(contract.name, error) from None
             finally:
@@ -111,13 +152,13 @@ def load_dataset(
     return report
 
 
-def _held_under_another_contract(
-    connection: duckdb.DuckDBPyConnection, store: ObjectStore, contract: Contract
+def waiting_files(
+    books: Books, store: ObjectStore, contract: Contract, settle_seconds: float
 ) -> list[tuple[StoredObject, str]]:
-    """Held deliveries are judged again, from the archive, once the contract has changed: the file, and its hash as it came
-    (rows may have been erased from it since)."""
-    found = []
-    for entry in ledger.read(connection, contract.name, status="held"):
+    """What is to be loaded: complete files in landing, and held deliveries, which are judged again, from the archive, once the
+    contract has changed. With each the hash as it came, where it is known (rows may have been erased from a file since)."""
+    found = [(o, "") for o in complete_files(store, contract, settle_seconds=settle_seconds)]
+    for entry in books.entries(status="held"):
         archived = store.stat(archive_name(contract.name, entry.delivery, entry.file))
         if entry.contract != contract.hash and archived:
             found.append((archived, entry.sha256))
@@ -125,13 +166,15 @@ def _held_under_another_contract(
 
 
 @dataclass
-class _Load:
-    """One load at work: the parts that every step needs."""
+class Load:
+    """One load at work: the parts that every step needs. Another engine has its own `write`."""
 
     contract: Contract
     warehouse: Warehouse
     store: ObjectStore
     connection: duckdb.DuckDBPyConnection
+    """The engine that reads files: the lake's, or one of its own where rows go elsewhere."""
+    books: Books
     folder: Path
     run_id: str
     log: Log
@@ -140,8 +183,7 @@ class _Load:
     keys: IdentityKeys = field(init=False)
 
     def run(self, waiting: list[tuple[StoredObject, str]], keys: IdentityKeys) -> None:
-        from platform_assets.stewardship.tombstones import hide_erased
-
+        """Load the files of `waiting` (see `waiting_files`)."""
         name, self.keys = self.contract.name, keys
         self.log(f"{name}: {len(waiting)} file(s) waiting, {sum(o.size for o, _ in waiting) / 1e6:,.1f} MB")
         deliveries = self._open(waiting)
@@ -151,10 +193,22 @@ class _Load:
         keys = keys.for_files([d.sha256 for d in deliveries])
         for variable, value in session_variables(keys, purposes).items():
             self.connection.execute(f"SET VARIABLE {variable} = $1", [value])
-        expression = compiled(self.contract, today(), self.warehouse.home / "expressions")
         clock = time.monotonic()
         batch, drift = stage(self.connection, self.contract, deliveries, self.folder, self._entry)
         self.log(f"{name}: {sum(sum(s.rows.values()) for s in batch.staged):,} rows read, now judged")
+        entries = self.write(batch, deliveries, drift, keys, clock)
+        self._put_away(deliveries)
+        self.report.entries = entries
+        for entry in entries:
+            self.log(f"{name}: {describe(entry)}")
+
+    def write(
+        self, batch: Batch, deliveries: list[Delivery], drift: Drift, keys: IdentityKeys, clock: float
+    ) -> list[Entry]:
+        """Rows and ledger in one transaction; the entries as they were written. `clock` is when the work began."""
+        from platform_assets.stewardship.tombstones import hide_erased
+
+        expression = compiled(self.contract, today(), self.warehouse.home / "expressions")
         with self.warehouse.write(self.connection):
             publish(
                 self.warehouse,
@@ -164,25 +218,25 @@ class _Load:
                 batch,
                 lambda: hide_erased(self.warehouse, self.connection, self.contract, keys, self.store),
             )
-            rejected = {d.id: self._entry(d, "rejected", d.rejected) for d in deliveries if d.rejected}
-            entries = [*batch.entries.values(), *rejected.values()]
-            for entry in entries:
-                entry.drift = drift.get(entry.delivery, {})
-                entry.seconds = round(time.monotonic() - clock, 3)
-                if not entry.conserved:  # cannot happen; if it does, nothing may be published
-                    raise AssertionError(
-                        f"{name}, {entry.file}: rows in {entry.rows_in} are not accounted for: {entry}"
-                    )
+            entries = self.complete(batch, deliveries, drift, clock)
             ledger.write(self.connection, entries)
-        self._put_away(deliveries)
-        self.report.entries = entries
+        return entries
+
+    def complete(self, batch: Batch, deliveries: list[Delivery], drift: Drift, clock: float) -> list[Entry]:
+        """The batch's entries and those of rejected files, ready for the ledger. Raises AssertionError where rows are missing."""
+        rejected = {d.id: self._entry(d, "rejected", d.rejected) for d in deliveries if d.rejected}
+        entries = [*batch.entries.values(), *rejected.values()]
         for entry in entries:
-            self.log(f"{name}: {describe(entry)}")
+            entry.drift = drift.get(entry.delivery, {})
+            entry.seconds = round(time.monotonic() - clock, 3)
+            if not entry.conserved:  # cannot happen; if it does, nothing may be published
+                raise AssertionError(
+                    f"{self.contract.name}, {entry.file}: rows in {entry.rows_in} are not accounted for: {entry}"
+                )
+        return entries
 
     def _open(self, waiting: list[tuple[StoredObject, str]]) -> list[Delivery]:
         """Deliveries in the order of loading: oldest first. Those loaded before are put away and left out."""
-        from platform_assets.stewardship.quarantine_tables import fixes_in_time, sent_on
-
         opened: dict[str, Delivery] = {}
         for found, held in waiting:
             delivery = open_delivery(self.store, self.contract, found, self.folder, self.loaded_at)
@@ -195,11 +249,11 @@ class _Load:
                 self._forget(delivery)
             else:
                 opened[delivery.id] = delivery
-        for fix, as_of in fixes_in_time(self.warehouse, self.connection, self.contract.name).items():
+        for fix, as_of in self.books.fixes_in_time().items():
             if fix in opened:
                 opened[fix].is_fix, opened[fix].as_of = True, as_of or opened[fix].as_of
-        known = {e.delivery: e for e in ledger.read(self.connection, self.contract.name, deliveries=opened)}
-        sent_on_before = sent_on(self.warehouse, self.connection, self.contract.name)
+        known = {e.delivery: e for e in self.books.entries(deliveries=opened)}
+        sent_on_before = self.books.sent_on()
         fresh = []
         for delivery in opened.values():
             entry = known.get(delivery.id)

@@ -5,6 +5,7 @@ Only keys that occur more than once in the batch, or are in the table already, n
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract
@@ -20,10 +21,7 @@ def into_table(
     connection: duckdb.DuckDBPyConnection, contract: Contract, tables: Tables, entries: dict[str, Entry]
 ) -> None:
     """Change `tables.validated` by the rows of the view `valid`, and count what happened in `entries`."""
-    for entry in entries.values():
-        if entry.status == "published":
-            entry.valid = entry.inserted = entry.rows_in - entry.quarantined - entry.superseded
-    published = [e for e in entries.values() if e.status == "published"]
+    published = count_valid(entries)
     if not published:
         return
     columns = list(tables.validated_columns)
@@ -37,6 +35,14 @@ def into_table(
     else:
         _merge(connection, contract, tables, columns, entries, has_rows=before > 0)
     _count_partitions(connection, contract, tables, published)
+
+
+def count_valid(entries: Mapping[str, Entry]) -> list[Entry]:
+    """What is neither quarantined nor superseded is valid, and new until it is found not to be. Returns the published entries."""
+    published = [e for e in entries.values() if e.status == "published"]
+    for entry in published:
+        entry.valid = entry.inserted = entry.rows_in - entry.quarantined - entry.superseded
+    return published
 
 
 def _merge(
@@ -81,7 +87,8 @@ def _merge(
         return
     snapshot = contract.load.mode == "snapshot"
     _decide(connection, key, content, arrival=contract.load.order_by == "delivered", snapshot=snapshot)
-    _count_decided(connection, entries)
+    found = connection.execute("SELECT _delivery, _action, count(*) FROM decided GROUP BY ALL").fetchall()
+    count_decided(found, entries)
     _delete(connection, tables, "SELECT _rid FROM decided WHERE written AND _rid IS NOT NULL")
     _insert(connection, tables, columns, "(SELECT * FROM valid ANTI JOIN touched USING (_k))")
     _insert(connection, tables, columns, "(SELECT * FROM decided WHERE written)")
@@ -131,8 +138,8 @@ def _decide(
     )
 
 
-def _count_decided(connection: duckdb.DuckDBPyConnection, entries: dict[str, Entry]) -> None:
-    found = connection.execute("SELECT _delivery, _action, count(*) FROM decided GROUP BY ALL").fetchall()
+def count_decided(found: Iterable[tuple[str, str, int]], entries: Mapping[str, Entry]) -> None:
+    """Add up (delivery, action, rows): inserted, updated, unchanged or superseded."""
     for delivery, action, count in found:
         entry = entries[delivery]
         entry.inserted -= count

@@ -6,6 +6,7 @@ batch had been loaded one delivery after the other, whatever came together.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -53,16 +54,16 @@ def publish(
     """
     tables = Tables(contract)
     tables.ensure(warehouse, connection)
-    _register(connection, batch, tables)
+    register(connection, batch, tables.texts)
     erased = hide_erased()
     connection.execute(f"CREATE OR REPLACE TEMP TABLE wrong AS {compiled.judged}")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW typed_rows AS {derived.filled(contract, compiled.typed)}")
     if contract.load.duplicates == "quarantine":
         _quarantine_duplicates(connection, contract)
-    _count(connection, batch, erased)
-    _hold(batch, contract)
+    count(batch, dict(connection.execute("SELECT _file, count(*) FROM wrong GROUP BY _file").fetchall()), erased)
+    hold(batch, contract)
     if contract.load.mode == "snapshot":
-        _keep_newest(connection, contract, batch, tables)
+        keep_newest(batch, _dates(connection, contract), _newest_published(connection, contract))
     _mark(connection, batch)
     derived.adopt(connection, contract, compiled.typed, tables, batch.entries)
     _forget_earlier_attempt(connection, batch, tables)
@@ -74,9 +75,9 @@ def publish(
     _summarise(connection, batch, tables)
 
 
-def _register(connection: duckdb.DuckDBPyConnection, batch: Batch, tables: Tables) -> None:
-    """Views `staged` (rows) and `broken` (lines that are no rows); tables `files` and `batch`."""
-    nothing = ", ".join(f"NULL::VARCHAR AS {quoted(c)}" for c in tables.texts)
+def register(connection: duckdb.DuckDBPyConnection, batch: Batch, texts: Sequence[str]) -> None:
+    """Views `staged` (rows) and `broken` (lines that are no rows), table `files`."""
+    nothing = ", ".join(f"NULL::VARCHAR AS {quoted(c)}" for c in texts)
     empty = f"SELECT {nothing}, 0::BIGINT AS _file, 0::BIGINT AS _row WHERE false"
     rows = " UNION ALL BY NAME ".join(f"({part.sql})" for part in batch.staged) or empty
     connection.execute(f"CREATE OR REPLACE TEMP VIEW staged AS {rows}")
@@ -95,7 +96,7 @@ def _register(connection: duckdb.DuckDBPyConnection, batch: Batch, tables: Table
 def _quarantine_duplicates(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     """All rows that share a key within a delivery are wrong: nobody can tell which one is meant."""
     key = ", ".join(quoted(k) for k in contract.load.key)
-    reason = f"row: the key ({', '.join(contract.load.key)}) stands more than once in the delivery"
+    reason = repeated_key(contract)
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE wrong AS
@@ -109,12 +110,16 @@ def _quarantine_duplicates(connection: duckdb.DuckDBPyConnection, contract: Cont
     )
 
 
-def _count(connection: duckdb.DuckDBPyConnection, batch: Batch, erased: Mapping[int, tuple[int, int]]) -> None:
+def repeated_key(contract: Contract) -> str:
+    """The reason of rows that share their key with others of their delivery."""
+    return f"row: the key ({', '.join(contract.load.key)}) stands more than once in the delivery"
+
+
+def count(batch: Batch, wrong: Mapping[int, int], erased: Mapping[int, tuple[int, int]]) -> None:
     """Rows in, malformed and quarantined of every delivery. Rows in come from the readers, not from what is found afterwards.
 
-    Rows of erased subjects count as superseded.
+    `wrong` is member -> rows. Rows of erased subjects count as superseded.
     """
-    wrong = dict(connection.execute("SELECT _file, count(*) FROM wrong GROUP BY _file").fetchall())
     for part in batch.staged:
         for number, rows in part.rows.items():
             entry = batch.entries[batch.members[number][0]]
@@ -126,7 +131,7 @@ def _count(connection: duckdb.DuckDBPyConnection, batch: Batch, erased: Mapping[
             entry.quarantined += wrong.get(number, 0) + malformed
 
 
-def _hold(batch: Batch, contract: Contract) -> None:
+def hold(batch: Batch, contract: Contract) -> None:
     """A delivery that breaks a limit of `quality` is held: all its rows go to quarantine, nothing of it is published."""
     quality = contract.quality
     fixes = {d.id for d in batch.deliveries if d.is_fix}
@@ -144,21 +149,34 @@ def _hold(batch: Batch, contract: Contract) -> None:
         entry.status, entry.quarantined = "held", entry.rows_in - entry.superseded
 
 
-def _keep_newest(connection: duckdb.DuckDBPyConnection, contract: Contract, batch: Batch, tables: Tables) -> None:
-    """Snapshots: only the newest delivery is published, and only if it is not older than the table."""
+def _dates(connection: duckdb.DuckDBPyConnection, contract: Contract) -> dict[str, dt.datetime | None]:
+    """Delivery -> its newest row, where rows have a place in time of their own."""
     order = contract.load.order_by
-    if isinstance(order, Order) and order.column:
-        newest = connection.execute(
-            f"SELECT _delivery, max({quoted(order.column)})::TIMESTAMP FROM typed_rows ANTI JOIN wrong USING (_file, _row) "
-            "JOIN files USING (_file) GROUP BY 1"
-        ).fetchall()
-        for delivery, moment in newest:
-            batch.entries[delivery].as_of = moment
-    present = scalar(
+    if not (isinstance(order, Order) and order.column):
+        return {}
+    newest = connection.execute(
+        f"SELECT _delivery, max({quoted(order.column)})::TIMESTAMP FROM typed_rows ANTI JOIN wrong USING (_file, _row) "
+        "JOIN files USING (_file) GROUP BY 1"
+    ).fetchall()
+    return dict(newest)
+
+
+def _newest_published(connection: duckdb.DuckDBPyConnection, contract: Contract) -> dt.datetime | None:
+    found: dt.datetime | None = scalar(
         connection,
         "SELECT max(as_of) FROM platform.ledger WHERE dataset = ? AND status = 'published'",
         [contract.name],
     )
+    return found
+
+
+def keep_newest(batch: Batch, dates: Mapping[str, dt.datetime | None], present: dt.datetime | None) -> None:
+    """Snapshots: only the newest delivery is published, and only if it is not older than the table (`present`).
+
+    `dates` are the places in time of deliveries whose rows have one of their own.
+    """
+    for delivery, moment in dates.items():
+        batch.entries[delivery].as_of = moment
     candidates = [d.id for d in batch.deliveries if batch.entries[d.id].status == "published"]
     best: str | None = None
     for delivery in candidates:

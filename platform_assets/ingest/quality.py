@@ -6,9 +6,9 @@ No value of a row appears in a result: counts, rules, shapes and column names on
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from platform_assets.contracts.compiled import CompiledContract
@@ -17,6 +17,7 @@ from platform_assets.ingest import ledger
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.tables import Tables
 from platform_assets.stewardship import erased
+from platform_assets.stewardship.erased import Erased
 from resources.warehouse import quoted, scalar
 
 if TYPE_CHECKING:
@@ -64,25 +65,131 @@ def check_names(contract: Contract) -> dict[str, bool]:
     return names
 
 
+class Facts(Protocol):
+    """What the checks ask of a dataset's tables, whichever engine has them."""
+
+    def rows(self) -> int:
+        """Rows of the validated table."""
+        ...
+
+    def per_delivery(self, layer: str, deliveries: Collection[str]) -> dict[str, int]:
+        """Delivery -> its rows in the layer ``raw`` or ``quarantine``."""
+        ...
+
+    def erased(self) -> dict[str, Erased]:
+        """Delivery -> rows that were erased since."""
+        ...
+
+    def repeated_keys(self) -> int:
+        """Keys that occur more than once."""
+        ...
+
+    def falls(self) -> dict[str, int]:
+        """Cumulative column -> how often it falls from one period to the next."""
+        ...
+
+    def broken_rules(self) -> dict[str, int]:
+        """Rule that warns -> rows that break it."""
+        ...
+
+
+@dataclass(frozen=True)
+class LakeFacts:
+    """The facts, asked of the lake."""
+
+    connection: duckdb.DuckDBPyConnection
+    contract: Contract
+    compiled: CompiledContract
+
+    @property
+    def _tables(self) -> Tables:
+        return Tables(self.contract)
+
+    def rows(self) -> int:
+        """As `Facts.rows`."""
+        return int(scalar(self.connection, f"SELECT count(*) FROM {self._tables.validated}"))
+
+    def per_delivery(self, layer: str, deliveries: Collection[str]) -> dict[str, int]:
+        """As `Facts.per_delivery`."""
+        table = {"raw": self._tables.raw, "quarantine": self._tables.quarantine}[layer]
+        counted = self.connection.execute(
+            f"SELECT _delivery, count(*) FROM {table} WHERE _delivery IN (SELECT unnest(?::VARCHAR[])) GROUP BY 1",
+            [list(deliveries)],
+        ).fetchall()
+        return dict(counted)
+
+    def erased(self) -> dict[str, Erased]:
+        """As `Facts.erased`."""
+        return erased.counts(self.connection, self.contract.name)
+
+    def repeated_keys(self) -> int:
+        """As `Facts.repeated_keys`."""
+        key, table = ", ".join(quoted(k) for k in self.contract.load.key), self._tables.validated
+        # by hash first: it needs a fraction of the memory, and a repeated key always has a repeated hash
+        repeated = scalar(
+            self.connection,
+            f"SELECT count(*) FROM (SELECT 1 FROM {table} WHERE hash({key}) IN "
+            f"(SELECT hash({key}) FROM {table} GROUP BY 1 HAVING count(*) > 1) GROUP BY {key} HAVING count(*) > 1)",
+        )
+        return int(repeated)
+
+    def falls(self) -> dict[str, int]:
+        """As `Facts.falls`."""
+        columns = cumulative_columns(self.contract)
+        row = self.connection.execute(falls_sql(self.contract, self._tables.validated, '"')).fetchone() or ()
+        return {c: int(n or 0) for c, n in zip(columns, row, strict=True)}
+
+    def broken_rules(self) -> dict[str, int]:
+        """As `Facts.broken_rules`."""
+        self.connection.execute(f"CREATE OR REPLACE TEMP VIEW typed AS SELECT * FROM {self._tables.validated}")
+        result = self.connection.execute(self.compiled.warned)
+        names = [d[0] for d in result.description]
+        return {n: int(c) for n, c in zip(names, result.fetchone() or (), strict=True)}
+
+
+def cumulative_columns(contract: Contract) -> list[str]:
+    """The contract's running totals."""
+    return [n for n, c in contract.columns.items() if c.cumulative]
+
+
+def falls_sql(contract: Contract, table: str, mark: str) -> str:
+    """SELECT of one row: for every running total, how often it falls. `mark` quotes names in the engine's dialect."""
+    assert contract.partition is not None
+
+    def q(name: str) -> str:
+        return f"{mark}{name}{mark}"
+
+    within, columns = ", ".join(q(k) for k in contract.cumulative_within), cumulative_columns(contract)
+    falls = ", ".join(f"sum(CASE WHEN {q(c)} < {q('before_' + c)} THEN 1 ELSE 0 END) AS {q(c)}" for c in columns)
+    lags = ", ".join(
+        f"{q(c)}, lag({q(c)}) OVER (PARTITION BY {within} ORDER BY {q(contract.partition.by)}) AS {q('before_' + c)}"
+        for c in columns
+    )
+    return f"SELECT {falls} FROM (SELECT {lags} FROM {table})"
+
+
 def evaluate(
     connection: duckdb.DuckDBPyConnection, contract: Contract, compiled: CompiledContract, now: dt.datetime
 ) -> Iterator[Outcome]:
+    """Every check of `contract`, on the lake."""
+    return outcomes(ledger.read(connection, contract.name), LakeFacts(connection, contract, compiled), contract, now)
+
+
+def outcomes(entries: list[Entry], facts: Facts, contract: Contract, now: dt.datetime) -> Iterator[Outcome]:
     """Every check of `contract`. Delivery checks look at the last load; table checks at the whole table."""
-    entries = ledger.read(connection, contract.name)
     taken = [e for e in entries if e.status != "rejected"]
     last = [e for e in entries if e.loaded_at == entries[-1].loaded_at] if entries else []
-    tables = Tables(contract)
     blocking = check_names(contract)
-    rows = scalar(connection, f"SELECT count(*) FROM {tables.validated}") if taken else 0
+    rows = facts.rows() if taken else 0
     for name in blocking:
         if name == "freshness":
             yield _freshness(contract, entries, now)
         elif not taken or (rows == 0 and name in ("unique_key", "cumulative", "rules")):
             yield Outcome(name, False, False, NOT_APPLICABLE)
         elif name == "row_conservation":
-            yield _row_conservation(connection, tables, last, taken, rows)
+            yield _row_conservation(facts, last, taken, rows)
         elif name == "unique_key":
-            yield _unique_key(connection, contract, tables, rows)
+            yield _unique_key(contract, facts.repeated_keys(), rows)
         elif name == "quarantine_rate":
             yield _quarantine_rate(contract, last)
         elif name == "minimum_rows":
@@ -90,24 +197,16 @@ def evaluate(
         elif name == "drift":
             yield _drift(last)
         elif name == "cumulative":
-            yield _cumulative(connection, contract, tables)
+            yield _cumulative(contract, facts.falls())
         elif name == "rules":
-            yield _rules(connection, contract, compiled, tables, rows)
+            yield _rules(contract, facts.broken_rules(), rows)
 
 
-def _row_conservation(
-    connection: duckdb.DuckDBPyConnection, tables: Tables, last: list[Entry], taken: list[Entry], rows: int
-) -> Outcome:
+def _row_conservation(facts: Facts, last: list[Entry], taken: list[Entry], rows: int) -> Outcome:
     """The law of the ledger on every entry; the last load's counts against the tables; the table's size against all entries."""
     ids = [e.delivery for e in last if e.status != "rejected"]
-    found: dict[str, dict[str, int]] = {}
-    for layer, table in (("raw", tables.raw), ("quarantine", tables.quarantine)):
-        counted = connection.execute(
-            f"SELECT _delivery, count(*) FROM {table} WHERE _delivery IN (SELECT unnest(?::VARCHAR[])) GROUP BY 1",
-            [ids],
-        ).fetchall()
-        found[layer] = dict(counted)
-    gone = erased.counts(connection, tables.name)
+    found = {layer: facts.per_delivery(layer, ids) for layer in ("raw", "quarantine")}
+    gone = facts.erased()
     problems = [{"file": e.file, "problem": "the ledger does not add up"} for e in taken if not e.conserved]
     for entry in last:
         if entry.status == "rejected":
@@ -136,14 +235,7 @@ def _row_conservation(
     )
 
 
-def _unique_key(connection: duckdb.DuckDBPyConnection, contract: Contract, tables: Tables, rows: int) -> Outcome:
-    key = ", ".join(quoted(k) for k in contract.load.key)
-    # by hash first: it needs a fraction of the memory, and a repeated key always has a repeated hash
-    repeated = scalar(
-        connection,
-        f"SELECT count(*) FROM (SELECT 1 FROM {tables.validated} WHERE hash({key}) IN "
-        f"(SELECT hash({key}) FROM {tables.validated} GROUP BY 1 HAVING count(*) > 1) GROUP BY {key} HAVING count(*) > 1)",
-    )
+def _unique_key(contract: Contract, repeated: int, rows: int) -> Outcome:
     text = f"{rows:,} rows, {repeated:,} keys ({', '.join(contract.load.key)}) occur more than once"
     return Outcome("unique_key", repeated == 0, True, text, {"rows": rows, "repeated_keys": repeated})
 
@@ -197,22 +289,12 @@ def _drift(last: list[Entry]) -> Outcome:
     return Outcome("drift", not drifted, False, text, {"drifted": len(drifted)}, detail[:20])
 
 
-def _cumulative(connection: duckdb.DuckDBPyConnection, contract: Contract, tables: Tables) -> Outcome:
+def _cumulative(contract: Contract, corrections: dict[str, int]) -> Outcome:
     assert contract.partition is not None
-    time = quoted(contract.partition.by)
-    within = ", ".join(quoted(k) for k in contract.cumulative_within)
-    columns = [n for n, c in contract.columns.items() if c.cumulative]
-    falls = ", ".join(f"count(*) FILTER (WHERE {quoted(c)} < {quoted('before_' + c)}) AS {quoted(c)}" for c in columns)
-    lags = ", ".join(
-        f"{quoted(c)}, lag({quoted(c)}) OVER (PARTITION BY {within} ORDER BY {time}) AS {quoted('before_' + c)}"
-        for c in columns
-    )
-    row = connection.execute(f"SELECT {falls} FROM (SELECT {lags} FROM {tables.validated})").fetchone() or ()
-    corrections = dict(zip(columns, map(int, row), strict=True))
     total = sum(corrections.values())
     text = (
         f"{total:,} corrections: times that a running total falls from one {contract.partition.by} to the next. "
-        f"Running totals ({', '.join(columns)}) are read by taking the last, never by summing over {contract.partition.by}."
+        f"Running totals ({', '.join(corrections)}) are read by taking the last, never by summing over {contract.partition.by}."
     )
     return Outcome(
         "cumulative",
@@ -224,13 +306,7 @@ def _cumulative(connection: duckdb.DuckDBPyConnection, contract: Contract, table
     )
 
 
-def _rules(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, compiled: CompiledContract, tables: Tables, rows: int
-) -> Outcome:
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW typed AS SELECT * FROM {tables.validated}")
-    result = connection.execute(compiled.warned)
-    names = [d[0] for d in result.description]
-    counts = {n: int(c) for n, c in zip(names, result.fetchone() or (), strict=True)}
+def _rules(contract: Contract, counts: dict[str, int], rows: int) -> Outcome:
     described = {r.name: r.description for r in contract.rules}
     detail = [{"rule": n, "meaning": described.get(n, ""), "rows": c} for n, c in counts.items()]
     text = "; ".join(f"{n}: {c:,} of {rows:,} rows" for n, c in counts.items())

@@ -31,12 +31,14 @@ ZETASQL = ("zetasql==0.1.5",)
 
 
 @contextmanager
-def big_query() -> Iterator[bigquery.Client]:
-    """A fresh emulator in memory and a client of it."""
+def big_query(buckets: Path | None = None) -> Iterator[bigquery.Client]:
+    """A fresh emulator in memory and a client of it. In place of ``gs://bucket/`` load jobs read the folder `buckets`/bucket."""
     programs = environment("bqemulator", *EMULATOR)
     home = programs.parent / "home"
     home.mkdir(exist_ok=True)
     variables = {**os.environ, "HOME": str(home)}
+    if buckets:
+        variables["BQEMU_GCS_LOCAL_ROOT"] = str(buckets)
     subprocess.run(
         [programs / "python", "-c", "from duckdb_extensions import import_extension; import_extension('spatial')"],
         env=variables,
@@ -82,7 +84,7 @@ def analysed(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Google's answer for each job ``{sql, columns: {table: {name: type}}, rows: {table: [...]}}``.
 
     With rows the statement is executed by the reference engine: ``{"rows": [...]}``; without, only analysed:
-    ``{"columns": n}``. What BigQuery would refuse is ``{"refused": why}``.
+    ``{"columns": n, "types": {name: type}}`` (none for INSERT, UPDATE and DELETE). What BigQuery would refuse is ``{"refused": why}``.
     """
     programs = environment("zetasql", *ZETASQL)
     done = subprocess.run(

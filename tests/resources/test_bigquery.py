@@ -15,7 +15,8 @@ import pytest
 from google.cloud import bigquery
 
 from platform_assets.ingest import ledger
-from resources.bigquery import BigQuery, BigQueryError, bigquery_type, label
+from resources.bigquery import BigQuery
+from resources.bigquery_types import BigQueryError, bigquery_type, label
 from tests.resources.bigquery_emulator import PROJECT, big_query
 
 COLUMNS = {
@@ -184,18 +185,45 @@ def test_a_transaction_that_fails_leaves_nothing(engine: BigQuery) -> None:
     assert engine.query("SELECT count(*) AS n FROM platform.notes") == [{"n": 0}]
 
 
-def test_a_table_gains_columns(engine: BigQuery, client: bigquery.Client) -> None:
+def test_a_table_gains_columns(engine: BigQuery) -> None:
     engine.ensure_table("platform.notes", {"n": "BIGINT"})
-    engine.ensure_table("platform.notes", {"n": "BIGINT", "day": "DATE"})
-    assert [f.name for f in client.get_table(f"{PROJECT}.platform.notes").schema] == ["n", "day"]
+    engine.ensure_table("platform.notes", {"n": "BIGINT", "day": "DATE", "words": "VARCHAR[]"})
+    engine.ensure_table("platform.notes", {"n": "BIGINT", "day": "DATE", "words": "VARCHAR[]"})
+    engine.transaction(["INSERT INTO platform.notes (n, day, words) VALUES (1, DATE '2024-05-13', ['a'])"])
+    assert engine.query("SELECT * FROM platform.notes") == [{"n": 1, "day": dt.date(2024, 5, 13), "words": ["a"]}]
+
+
+def test_a_column_that_changes_its_type_is_refused(engine: BigQuery) -> None:
+    engine.ensure_table("platform.notes", {"n": "BIGINT"})
+    with pytest.raises(BigQueryError, match=r"platform\.notes\.n is INT64, the contract now says STRING"):
+        engine.ensure_table("platform.notes", {"n": "VARCHAR"})
+
+
+def test_a_name_that_bigquery_keeps_for_itself_is_refused(engine: BigQuery) -> None:
+    with pytest.raises(BigQueryError, match="_partition"):
+        engine.ensure_table("platform.notes", {"_partition": "VARCHAR"})
+
+
+@pytest.mark.parametrize("rows", [0, 7])
+def test_a_table_is_read_as_parquet(
+    engine: BigQuery, tmp_path: Path, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.bigquery.BATCH", 3)
+    engine.publish("products.admissions", parquet(tmp_path, rows), COLUMNS, version="1", rows=rows)
+    assert engine.read("products.admissions", tmp_path / "all.parquet") == rows
+    assert engine.read("products.admissions", tmp_path / "some.parquet", ["province", "admissions"]) == rows
+    everything = duckdb.sql(f"DESCRIBE FROM '{tmp_path}/all.parquet'").fetchall()
+    assert [c[0] for c in everything] == list(COLUMNS)
+    some = duckdb.sql(f"FROM '{tmp_path}/some.parquet' ORDER BY ALL").fetchall()
+    assert some == [("Zeeland", n) for n in range(rows)]
 
 
 def test_every_query_has_a_limit_and_labels(engine: BigQuery, client: bigquery.Client) -> None:
     sent: list[dict[str, Any]] = []
 
     class Listening(BigQuery):
-        def _config(self, parameters: Mapping[str, Any] | None) -> bigquery.QueryJobConfig:
-            config = super()._config(parameters)
+        def _config(self, given: Mapping[str, Any] | None) -> bigquery.QueryJobConfig:
+            config = super()._config(given)
             sent.append(config.to_api_repr())  # the emulator does not give labels back
             return config
 

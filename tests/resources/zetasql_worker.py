@@ -19,10 +19,26 @@ def _cached(self, config=None):
 
 wasmtime.Engine.__init__ = _cached
 
-from zetasql.api import Analyzer, CatalogBuilder, PreparedQuery, TableBuilder, create_table_content  # noqa: E402
-from zetasql.types import AnalyzerOptions, LanguageOptions, TypeKind, ZetaSQLBuiltinFunctionOptions  # noqa: E402
+from zetasql.api import (  # noqa: E402
+    Analyzer,
+    CatalogBuilder,
+    PreparedQuery,
+    TableBuilder,
+    TypeFactory,
+    create_table_content,
+)
+from zetasql.types import (  # noqa: E402
+    AnalyzerOptions,
+    LanguageOptions,
+    ResolvedNodeKind,
+    TypeKind,
+    ZetaSQLBuiltinFunctionOptions,
+)
 
 LANGUAGE = LanguageOptions.maximum_features()
+LANGUAGE.supported_statement_kinds = [
+    getattr(ResolvedNodeKind, f"RESOLVED_{kind}_STMT") for kind in ("QUERY", "INSERT", "UPDATE", "DELETE")
+]
 SIMPLE = ("int64_value", "bool_value", "string_value", "double_value")
 EPOCH = dt.date(1970, 1, 1)
 
@@ -32,7 +48,9 @@ def catalog(columns):
     for table, named in columns.items():
         made = TableBuilder(table)
         for name, kind in named.items():
-            made = made.add_column(name, getattr(TypeKind, f"TYPE_{kind}"))
+            element = getattr(TypeKind, f"TYPE_{kind.removeprefix('ARRAY<').removesuffix('>')}")
+            simple = TypeFactory.create_simple_type(element)
+            made = made.add_column(name, TypeFactory.create_array_type(simple) if kind.startswith("ARRAY<") else simple)
         builder = builder.add_table(made.build())
     return builder.with_builtin_functions(ZetaSQLBuiltinFunctionOptions(language_options=LANGUAGE)).build()
 
@@ -58,11 +76,13 @@ def value(cell):
 
 
 def answer(job):
-    options = AnalyzerOptions(language_options=LANGUAGE)
+    options = AnalyzerOptions(language_options=LANGUAGE, allow_undeclared_parameters=True)
     known = catalog(job["columns"])
     try:
         if "rows" not in job:
-            return {"columns": len(Analyzer(options, known).analyze_statement(job["sql"]).output_column_list)}
+            found = getattr(Analyzer(options, known).analyze_statement(job["sql"]), "output_column_list", None) or []
+            types = {c.name: c.column.type.type_kind.name.removeprefix("TYPE_") for c in found}
+            return {"columns": len(found), "types": types}
         query = PreparedQuery.builder().set_sql(job["sql"]).set_analyzer_options(options).set_catalog(known)
         contents = {table: create_table_content(rows) for table, rows in job["rows"].items()}
         table = query.set_table_content(contents).prepare().execute().content.table_data

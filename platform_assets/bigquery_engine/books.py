@@ -1,0 +1,70 @@
+"""The ledger in BigQuery, and the accounts of what was erased: read as rows, written by the transaction of a load."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from platform_assets.ingest import ledger
+from platform_assets.ingest.ledger import Entry
+from platform_assets.stewardship import erased
+from platform_assets.stewardship.erased import Erased
+from resources.bigquery import BigQuery
+
+
+@dataclass(frozen=True)
+class BigBooks:
+    """What BigQuery knows of a dataset's deliveries."""
+
+    engine: BigQuery
+    dataset: str
+
+    def entries(self, *, deliveries: Iterable[str] | None = None, status: str | None = None) -> list[Entry]:
+        """Entries of the ledger, oldest first; only `deliveries` or those of one `status` where given."""
+        conditions, given = ["dataset = @dataset"], {"dataset": self.dataset}
+        if deliveries is not None:
+            conditions.append("delivery IN UNNEST(@deliveries)")
+            given["deliveries"] = list(deliveries)  # type: ignore[assignment]
+        if status is not None:
+            conditions.append("status = @status")
+            given["status"] = status
+        listed = ", ".join(f"`{name}`" for name in ledger.COLUMNS)
+        sql = f"SELECT {listed} FROM {self.engine.name(ledger.TABLE)} WHERE {' AND '.join(conditions)} ORDER BY loaded_at, delivery"
+        return [_entry(row) for row in self.engine.query(sql, given)]
+
+    def fixes_in_time(self) -> dict[str, dt.datetime | None]:
+        """None: stewards mend rows in the lake's quarantine."""
+        return {}
+
+    def sent_on(self) -> set[str]:
+        """None: stewards mend rows in the lake's quarantine."""
+        return set()
+
+    def seen(self) -> dict[str, Any]:
+        """The state of the ledger, by which a load notices that another was quicker."""
+        sql = f"SELECT COUNT(*) AS entries, MAX(loaded_at) AS newest FROM {self.engine.name(ledger.TABLE)} WHERE dataset = @dataset"
+        return {"dataset": self.dataset, **self.engine.query(sql, {"dataset": self.dataset})[0]}
+
+    def erased(self) -> dict[str, Erased]:
+        """Delivery -> rows erased."""
+        sums = ", ".join(f"SUM(`{c}`) AS `{c}`" for c in ("raw", "quarantine", "validated"))
+        sql = (
+            f"SELECT delivery, {sums} FROM {self.engine.name(erased.TABLE)} WHERE dataset = @dataset GROUP BY delivery"
+        )
+        found = self.engine.query(sql, {"dataset": self.dataset})
+        return {r["delivery"]: Erased(r["raw"], r["quarantine"], r["validated"]) for r in found}
+
+
+def as_row(entry: Entry) -> dict[str, Any]:
+    """An entry as a row of the ledger."""
+    values = asdict(entry)
+    values["drift"] = json.dumps(entry.drift) if entry.drift else ""
+    values["reasons"] = json.dumps(entry.reasons) if entry.reasons else ""
+    return values
+
+
+def _entry(row: Mapping[str, Any]) -> Entry:
+    return Entry(**{**row, "drift": json.loads(row["drift"] or "{}"), "reasons": json.loads(row["reasons"] or "{}")})

@@ -1,0 +1,68 @@
+"""What the checks of a dataset ask, asked of BigQuery. What they make of the answers is said once, in `ingest.quality`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from platform_assets.bigquery_engine import judging
+from platform_assets.bigquery_engine.books import BigBooks
+from platform_assets.bigquery_engine.statements import json_of, q
+from platform_assets.bigquery_engine.tables import BigTables
+from platform_assets.contracts.model import Contract
+from platform_assets.ingest.load import today
+from platform_assets.ingest.quality import Outcome, cumulative_columns, falls_sql, outcomes
+from platform_assets.stewardship.erased import Erased
+from resources.bigquery import BigQuery
+
+
+def evaluate(engine: BigQuery, contract: Contract, expressions: Path, now: dt.datetime) -> Iterator[Outcome]:
+    """Every check of `contract`, on BigQuery; `expressions` is the folder of compiled contracts."""
+    entries = BigBooks(engine, contract.name).entries()
+    return outcomes(entries, BigFacts(engine, contract, expressions), contract, now)
+
+
+@dataclass(frozen=True)
+class BigFacts:
+    """The facts, asked of BigQuery."""
+
+    engine: BigQuery
+    contract: Contract
+    expressions: Path
+
+    @property
+    def _validated(self) -> str:
+        return self.engine.name(BigTables(self.contract).validated)
+
+    def rows(self) -> int:
+        """As `Facts.rows`."""
+        return int(self.engine.query(f"SELECT COUNT(*) AS n FROM {self._validated}")[0]["n"])
+
+    def per_delivery(self, layer: str, deliveries: Collection[str]) -> dict[str, int]:
+        """As `Facts.per_delivery`."""
+        table = self.engine.name(f"{layer}.{self.contract.name}")
+        sql = f"SELECT _delivery, COUNT(*) AS n FROM {table} WHERE _delivery IN UNNEST(@ids) GROUP BY _delivery"
+        return {r["_delivery"]: r["n"] for r in self.engine.query(sql, {"ids": list(deliveries)})}
+
+    def erased(self) -> dict[str, Erased]:
+        """As `Facts.erased`."""
+        return BigBooks(self.engine, self.contract.name).erased()
+
+    def repeated_keys(self) -> int:
+        """As `Facts.repeated_keys`."""
+        keys = f"SELECT {json_of(map(q, self.contract.load.key))} AS _k FROM {self._validated}"
+        repeated = f"SELECT _k FROM ({keys}) GROUP BY _k HAVING COUNT(*) > 1"
+        return int(self.engine.query(f"SELECT COUNT(*) AS n FROM ({repeated})")[0]["n"])
+
+    def falls(self) -> dict[str, int]:
+        """As `Facts.falls`."""
+        found = self.engine.query(falls_sql(self.contract, self._validated, "`"))[0]
+        return {c: int(found[c] or 0) for c in cumulative_columns(self.contract)}
+
+    def broken_rules(self) -> dict[str, int]:
+        """As `Facts.broken_rules`."""
+        warned = judging.for_bigquery(self.contract, today(), self.expressions).warned
+        found = self.engine.query(f"WITH typed AS (SELECT * FROM {self._validated}) SELECT * FROM ({warned})")[0]
+        return {name: int(count or 0) for name, count in found.items()}
