@@ -181,9 +181,10 @@ class _Load:
 
     def _open(self, waiting: list[tuple[StoredObject, str]]) -> list[Delivery]:
         """Deliveries in the order of loading: oldest first. Those loaded before are put away and left out."""
-        from platform_assets.stewardship.quarantine_tables import fixes_in_time, sent_on
+        from platform_assets.stewardship.quarantine_tables import mendings, sent_on
 
         opened: dict[str, Delivery] = {}
+        fixes = mendings(self.warehouse, self.connection, self.contract.name)
         for found, held in waiting:
             delivery = open_delivery(self.store, self.contract, found, self.folder, self.loaded_at)
             if delivery is None:
@@ -191,13 +192,13 @@ class _Load:
                 continue
             if held:
                 delivery.held_before, delivery.sha256 = True, held
+            delivery.mending = fixes.get(delivery.file)
+            if delivery.mending:
+                delivery.as_of = delivery.mending.as_of or delivery.as_of
             if delivery.id in opened:
                 self._forget(delivery)
             else:
                 opened[delivery.id] = delivery
-        for fix, as_of in fixes_in_time(self.warehouse, self.connection, self.contract.name).items():
-            if fix in opened:
-                opened[fix].is_fix, opened[fix].as_of = True, as_of or opened[fix].as_of
         known = {e.delivery: e for e in ledger.read(self.connection, self.contract.name, deliveries=opened)}
         sent_on_before = sent_on(self.warehouse, self.connection, self.contract.name)
         fresh = []
@@ -206,7 +207,7 @@ class _Load:
             sent = (
                 entry
                 and entry.status == "held"
-                and self.contract.load.mode == "append"
+                and self.contract.load.mode != "upsert"
                 and delivery.id in sent_on_before
             )
             if entry and (sent or entry.status in ("published", "superseded")):

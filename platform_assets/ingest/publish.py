@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from platform_assets.contracts.compiled import CompiledContract
 from platform_assets.contracts.model import Contract, Order
-from platform_assets.ingest import derived, merge
+from platform_assets.ingest import derived, merge, snapshots
 from platform_assets.ingest.deliveries import Delivery
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.staged import StagedFile
@@ -61,15 +61,14 @@ def publish(
         _quarantine_duplicates(connection, contract)
     _count(connection, batch, erased)
     _hold(batch, contract)
-    if contract.load.mode == "snapshot":
-        _keep_newest(connection, contract, batch, tables)
+    base = snapshots.choose(warehouse, connection, contract, batch.deliveries, batch.entries)
     _mark(connection, batch)
     derived.adopt(connection, contract, compiled.typed, tables, batch.entries)
     _forget_earlier_attempt(connection, batch, tables)
     _write_raw(connection, contract, compiled, tables)
     _write_quarantine(connection, batch, tables)
     _view_of_valid_rows(connection, contract)
-    merge.into_table(connection, contract, tables, batch.entries)
+    merge.into_table(connection, contract, tables, batch.entries, base)
     derived.retire(connection, contract, tables, batch.entries)
     _summarise(connection, batch, tables)
 
@@ -129,7 +128,7 @@ def _count(connection: duckdb.DuckDBPyConnection, batch: Batch, erased: Mapping[
 def _hold(batch: Batch, contract: Contract) -> None:
     """A delivery that breaks a limit of `quality` is held: all its rows go to quarantine, nothing of it is published."""
     quality = contract.quality
-    fixes = {d.id for d in batch.deliveries if d.is_fix}
+    fixes = {d.id for d in batch.deliveries if d.mending}
     for entry in batch.entries.values():
         share = entry.quarantined / entry.rows_in if entry.rows_in else 0.0
         if entry.rows_in < quality.min_rows and entry.delivery not in fixes:
@@ -142,41 +141,6 @@ def _hold(batch: Batch, contract: Contract) -> None:
         else:
             continue
         entry.status, entry.quarantined = "held", entry.rows_in - entry.superseded
-
-
-def _keep_newest(connection: duckdb.DuckDBPyConnection, contract: Contract, batch: Batch, tables: Tables) -> None:
-    """Snapshots: only the newest delivery is published, and only if it is not older than the table."""
-    order = contract.load.order_by
-    if isinstance(order, Order) and order.column:
-        newest = connection.execute(
-            f"SELECT _delivery, max({quoted(order.column)})::TIMESTAMP FROM typed_rows ANTI JOIN wrong USING (_file, _row) "
-            "JOIN files USING (_file) GROUP BY 1"
-        ).fetchall()
-        for delivery, moment in newest:
-            batch.entries[delivery].as_of = moment
-    present = scalar(
-        connection,
-        "SELECT max(as_of) FROM platform.ledger WHERE dataset = ? AND status = 'published'",
-        [contract.name],
-    )
-    candidates = [d.id for d in batch.deliveries if batch.entries[d.id].status == "published"]
-    best: str | None = None
-    for delivery in candidates:
-        moment = batch.entries[delivery].as_of
-        threshold = batch.entries[best].as_of if best else present
-        if threshold is None or (moment is not None and moment >= threshold):
-            best = delivery
-    for delivery in candidates:
-        entry = batch.entries[delivery]
-        if delivery != best:
-            newer = batch.entries[best].as_of if best else present
-            age = f"of {entry.as_of:%Y-%m-%d %H:%M}" if entry.as_of else "without a date"
-            entry.status, entry.superseded, entry.quarantined = (
-                "superseded",
-                entry.rows_in - entry.malformed,
-                entry.malformed,
-            )
-            entry.reason = f"a snapshot {age}" + (f", the table is of {newer:%Y-%m-%d %H:%M}" if newer else "")
 
 
 def _mark(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:

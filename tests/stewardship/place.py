@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
 from platform_assets.contracts import Contract
+from platform_assets.contracts.compiled import compiled
+from platform_assets.ingest import quality
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.load import LoadReport, load_dataset
 from platform_assets.stewardship.access import Role, User
@@ -74,6 +77,13 @@ class Place:
     def desk(self, user: User = STEWARD) -> Desk:
         """The quarantine as `user` works on it."""
         return Desk(self.contract, self.warehouse, self.store, self.audit, user)
+
+    def checks_passed(self) -> set[str]:
+        """The checks of the dataset's asset that pass now."""
+        with self.warehouse.connect() as connection:
+            expression = compiled(self.contract, dt.date.today(), self.warehouse.home / "expressions")
+            outcomes = quality.evaluate(connection, self.contract, expression, dt.datetime.now(dt.UTC))
+            return {o.check for o in outcomes if o.passed}
 
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of a query over the warehouse."""
