@@ -15,7 +15,7 @@ from resources.environment import resources_for
 
 WEEKLY = "0 6 * * 1"
 FOLLOWING = ("indicators", "products")
-COMPUTED = dg.AssetSelection.groups(*FOLLOWING)
+COMPUTED = dg.AssetSelection.groups(*FOLLOWING, jobs.GROUP)
 # a run that finds script, inputs and parameters as they were does no work, so following once too often costs little
 _SCRIPT_CHANGED: Any = dg.AutomationCondition.code_version_changed().since_last_handled()  # type: ignore[misc]
 FOLLOW = (_SCRIPT_CHANGED & ~dg.AutomationCondition.in_progress()) | dg.AutomationCondition.eager()
@@ -54,7 +54,7 @@ def build_definitions(resource_overrides: dict[str, Any] | None = None) -> dg.De
         target=COMPUTED,
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=60,
-        description="Indicators and products follow: when a table changed outside a run of theirs (rows were erased), or a script.",
+        description="Indicators, products and logs follow: when a table changed outside a run of theirs (rows were erased), or a script.",
     )
     resources = {"platform": resources_for(os.environ.get("PLATFORM_ENV", "laptop")), **(resource_overrides or {})}
     with warnings.catch_warnings():

@@ -24,6 +24,19 @@ WORDS = {
     "rejected": "rows or lines in rejected files",
     "products": "files of products",
 }
+PLACES = tuple(place for place in WORDS if place != "products")
+LOG_MEANINGS = {
+    "request": "Number of the request, and of its certificate",
+    "finished_at": "When (UTC)",
+    "datasets": "Datasets that the request names",
+    "subjects": "Persons or records erased",
+    **{place: f"Removed: {WORDS[place]}" for place in PLACES},
+    "products": "Removed: files of products (they are made again)",
+    "requested_by": "Who asked",
+    "approved_by": "Who agreed",
+    "ground": "On what ground",
+}
+"""Columns of the deletion log."""
 
 
 def issue(
@@ -80,14 +93,15 @@ def deletion_log(store: ObjectStore) -> pd.DataFrame:
             "finished_at": c["finished_at"],
             "datasets": ", ".join(c["datasets"]),
             "subjects": len(c["subjects"]),
-            **c["found_and_removed"],
+            **{place: c["found_and_removed"].get(place, 0) for place in PLACES},
+            "products": len(c["products_removed"]),
             "requested_by": c["requested_by"],
             "approved_by": c["approved_by"],
             "ground": c["ground"],
         }
         for c in reversed(read_all(store))
     ]
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines, columns=list(LOG_MEANINGS))
 
 
 def as_text(document: dict[str, Any]) -> str:
