@@ -69,7 +69,7 @@ def _log_key(log: logs.Log) -> dg.AssetKey:
 
 
 def _log(log: logs.Log, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
-    updated: Any = dg.AutomationCondition.any_deps_updated().since_last_handled()  # type: ignore[misc]
+    updated: Any = dg.AutomationCondition.any_deps_updated().since_last_handled()
 
     @dg.asset(
         key=_log_key(log),

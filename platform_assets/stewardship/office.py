@@ -57,4 +57,15 @@ class Office:
 
     def eraser(self, on_step: Callable[[str], None] = lambda _: None) -> Eraser:
         """What carries erasures out."""
-        return Eraser(self.contracts, self.warehouse, self.store, self.keys, self.audit, self.home, on_step)
+        return Eraser(
+            self.contracts, self.warehouse, self.store, self.keys, self.audit, self.home, on_step, self._lake()
+        )
+
+    def _lake(self) -> ObjectStore | None:
+        """The lake's bucket."""
+        if not self.warehouse.in_bucket:
+            return None
+        from resources.gcs_store import GCSStore
+
+        bucket, _, folder = self.warehouse.data.removeprefix("gs://").partition("/")
+        return GCSStore(bucket, folder)

@@ -15,7 +15,7 @@ from platform_assets.stewardship.access import Role, User
 from platform_assets.stewardship.audit import AuditLog
 from platform_assets.stewardship.quarantine import Desk
 from resources.identity import EnvironmentKeys, pseudonym
-from resources.object_store import LocalStore
+from resources.object_store import LocalStore, ObjectStore
 from resources.warehouse import Warehouse
 
 KEYS = {
@@ -54,7 +54,7 @@ class Place:
     def __init__(self, home: Path, contract: Contract | None = None) -> None:
         self.home = home
         self.contract = contract or lab_contract()
-        self.store = LocalStore(home)
+        self.store: ObjectStore = LocalStore(home)
         self.warehouse = Warehouse(home / "lake")
         self.keys = EnvironmentKeys(KEYS)
         self.audit = AuditLog(home / "audit", self.keys)
