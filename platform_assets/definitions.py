@@ -32,8 +32,13 @@ def _executor() -> dg.ExecutorDefinition:
     return dg.multiprocess_executor.configured({"max_concurrent": os.cpu_count() or 1, "start_method": forked})
 
 
-def build_definitions(resource_overrides: dict[str, Any] | None = None) -> dg.Definitions:
-    """All definitions; tests replace resources by `resource_overrides`, e.g. ``{"platform": platform}``."""
+def build_definitions(
+    resource_overrides: dict[str, Any] | None = None, *, recompute_seconds: int = 60
+) -> dg.Definitions:
+    """All definitions; tests replace resources by `resource_overrides`, e.g. ``{"platform": platform}``.
+
+    `recompute_seconds` is how often the daemon looks whether something has to be computed again.
+    """
     contracts = read_contracts()
     weekly = dg.define_asset_job(
         "weekly",
@@ -53,7 +58,7 @@ def build_definitions(resource_overrides: dict[str, Any] | None = None) -> dg.De
         "recompute",
         target=COMPUTED,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        minimum_interval_seconds=60,
+        minimum_interval_seconds=recompute_seconds,
         description="Indicators, products and logs follow: when a table changed outside a run of theirs (rows were erased), or a script.",
     )
     resources = {"platform": resources_for(os.environ.get("PLATFORM_ENV", "laptop")), **(resource_overrides or {})}

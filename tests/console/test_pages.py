@@ -128,7 +128,7 @@ def test_a_request_is_made_withdrawn_and_not_approved_by_who_asked(tmp_path: Pat
     assert "second person" in at.error[0].value.replace("\\", "")
     next(b for b in at.button if b.label == "Withdraw").click().run()
     assert [e.action for e in place.audit.entries()] == ["erasure.request", "erasure.withdraw"]
-    assert CANARY not in place.audit.path.read_text()
+    assert CANARY not in place.audit.tape.content().decode()
 
 
 def test_without_login_the_console_serves_this_machine_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
