@@ -46,6 +46,17 @@ class Run:
         return WORDS.get(self.status, self.status.lower())
 
 
+@dataclass(frozen=True)
+class FailedCheck:
+    """A check that failed on the latest state of its asset."""
+
+    asset: str
+    check: str
+    blocking: bool
+    """Otherwise it warns: the table is used all the same."""
+    said: str
+
+
 class Client:
     """One Dagster webserver."""
 
@@ -137,13 +148,14 @@ class Client:
         if answer["__typename"] != "TerminateRunSuccess":
             raise DagsterError(answer.get("message") or answer["__typename"])
 
-    def troubles(self) -> tuple[list[str], list[str]]:
-        """Assets that are stale, and checks that failed, as text."""
+    def troubles(self) -> tuple[list[str], list[FailedCheck]]:
+        """Assets that are stale, and checks that failed; those that block first."""
         nodes = self.query(
             "{ assetNodes { assetKey { path } staleStatus assetChecksOrError { ... on AssetChecks { checks { name"
-            " executionForLatestMaterialization { evaluation { success } } } } } } }"
+            " executionForLatestMaterialization { evaluation { success severity description } } } } } } }"
         )["assetNodes"]
-        stale, failed = [], []
+        stale: list[str] = []
+        failed: list[FailedCheck] = []
         for node in nodes:
             name = "/".join(node["assetKey"]["path"])
             if node.get("staleStatus") == "STALE":
@@ -151,8 +163,9 @@ class Client:
             for check in (node.get("assetChecksOrError") or {}).get("checks", []):
                 evaluation = (check.get("executionForLatestMaterialization") or {}).get("evaluation")
                 if evaluation and not evaluation["success"]:
-                    failed.append(f"{name}: {check['name']}")
-        return sorted(stale), sorted(failed)
+                    blocking = evaluation["severity"] == "ERROR"
+                    failed.append(FailedCheck(name, check["name"], blocking, evaluation["description"] or ""))
+        return sorted(stale), sorted(failed, key=lambda f: (not f.blocking, f.asset, f.check))
 
     def _repository(self) -> dict[str, Any]:
         found = self.query(

@@ -7,7 +7,7 @@ import datetime as dt
 import streamlit as st
 
 from console.dagster_client import DONE, Run
-from console.frame import Frame, done, plain, told
+from console.frame import Frame, done, moment, plain, told
 from platform_assets.stewardship.access import Permission
 
 EVERY = "3s"
@@ -20,9 +20,10 @@ def show(frame: Frame) -> None:
     if frame.user.may(Permission.RUN):
         _start(frame)
     runs = frame.dagster.runs()
-    st.dataframe([_line(r) for r in runs], hide_index=True)
     if not runs:
+        st.write("Nothing has run yet.")
         return
+    st.dataframe([_line(r) for r in runs], hide_index=True, column_config={"started": moment("started")})
     ids = [r.id for r in runs]
     labels = {r.id: f"{r.id[:8]} {r.job} {r.word}" for r in runs}
     chosen = st.selectbox("Run", ids, format_func=lambda i: labels.get(i, i), key="run")
@@ -81,6 +82,13 @@ def _follow(frame: Frame, run_id: str) -> None:
 
 
 def _line(run: Run) -> dict[str, object]:
-    moment = dt.datetime.fromtimestamp(run.started, dt.UTC) if run.started else None
+    started = dt.datetime.fromtimestamp(run.started, dt.UTC) if run.started else None
     seconds = round(run.ended - run.started, 1) if run.started and run.ended else None
-    return {"run": run.id[:8], "job": run.job, "state": run.word, "started": moment, "seconds": seconds, "by": run.user}
+    return {
+        "run": run.id[:8],
+        "job": run.job,
+        "state": run.word,
+        "started": started,
+        "seconds": seconds,
+        "by": run.user,
+    }
