@@ -37,6 +37,8 @@ class Run:
     started: float | None
     ended: float | None
     user: str
+    assets: tuple[str, ...] = ()
+    """What it makes, where that was chosen for it: layer/name."""
     steps_done: int = 0
     steps: int = 0
 
@@ -44,6 +46,16 @@ class Run:
     def word(self) -> str:
         """The state for people."""
         return WORDS.get(self.status, self.status.lower())
+
+    @property
+    def what(self) -> str:
+        """What it does, for people: the job's name, or what it makes."""
+        if not self.job.startswith("__"):
+            return self.job
+        names = sorted({asset.rpartition("/")[2] for asset in self.assets})
+        loads = any(asset.startswith("raw/") for asset in self.assets)
+        listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        return f"{'load' if loads else 'make'} {listed or 'tables'}"
 
 
 @dataclass(frozen=True)
@@ -176,7 +188,7 @@ class Client:
         return dict(found[0])
 
 
-_RUN = "runId jobName status startTime endTime tags { key value } stepStats { status }"
+_RUN = "runId jobName status startTime endTime tags { key value } assetSelection { path } stepStats { status }"
 
 
 def _run(found: dict[str, Any]) -> Run:
@@ -191,6 +203,7 @@ def _run(found: dict[str, Any]) -> Run:
         tags.get(
             USER_TAG, "schedule or sensor" if "dagster/schedule_name" in tags or "dagster/sensor_name" in tags else ""
         ),
+        tuple("/".join(a["path"]) for a in found.get("assetSelection") or []),
         sum(s["status"] in ("SUCCESS", "FAILURE", "SKIPPED") for s in steps),
         len(steps),
     )

@@ -94,7 +94,15 @@ class GCSStore:
 
     def keeps(self) -> str:
         """Soft-deleted objects, for as long as the bucket's policy says."""
-        self._bucket.reload(timeout=self._timeout, retry=self._retry)
+        from google.api_core.exceptions import Forbidden
+
+        try:
+            self._bucket.reload(timeout=self._timeout, retry=self._retry)
+        except Forbidden:
+            return (
+                f"Whether the bucket {self.bucket} keeps removed objects for a while (soft delete) could not be asked: this "
+                "account may not read its settings."
+            )
         seconds = self._bucket.soft_delete_policy.retention_duration_seconds or 0
         if not seconds:
             return ""

@@ -83,7 +83,8 @@ def in_words(contract: Contract, entries: list[Entry]) -> str:
     said = []
     if judged:
         deliveries = counted(len(judged), "delivery", "deliveries")
-        said.append(f"{deliveries} with {counted(rows, 'row')}: {counted(wrong, 'was', 'were')} wrong ({share}).")
+        amount = f"{counted(wrong, 'was', 'were')} wrong ({share})" if wrong else "none was wrong"
+        said.append(f"{deliveries} with {counted(rows, 'row')}: {amount}.")
     if wrong and len(judged) > 1:
         worst = max(judged, key=lambda e: e.quarantined / e.rows_in)
         said.append(f"Most in {plain(worst.file)} ({worst.quarantined / worst.rows_in:.1%} of its rows).")
@@ -146,7 +147,12 @@ def chart(rows: pd.DataFrame, limit: float) -> Any:
     top = max(float(wrong["share"].max()), 0.01) * 1.6  # room for what stands beside the longest bar
     base = alt.Chart(wrong, width=330, height=alt.Step(24)).encode(
         y=alt.Y("place:N", sort=order, axis=names),
-        x=alt.X("share:Q", title=None, axis=alt.Axis(format=".0%", tickCount=4), scale=alt.Scale(domain=[0, top])),
+        x=alt.X(
+            "share:Q",
+            title=None,
+            axis=alt.Axis(format=".0%" if top > 0.04 else ".1%", tickCount=4),
+            scale=alt.Scale(domain=[0, top]),
+        ),
         tooltip=["place", alt.Tooltip("said", title=WRONG)],
     )
     shares = base.mark_bar(color=COLOURS[WRONG]) + base.mark_text(align="left", dx=5, color="#444").encode(text="said")

@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from console.dagster_client import Client
+from console.dagster_client import Client, Run
 from console.pages.about import WORDS
 from console.pages.datasets import per_delivery
 from platform_assets.contracts import Contract
@@ -223,3 +223,13 @@ def test_many_deliveries_are_added_up_by_week(tmp_path: Path) -> None:
 
 def test_every_permission_is_told_in_words() -> None:
     assert set(WORDS) == set(Permission)
+
+
+def test_a_run_is_called_by_what_it_does() -> None:
+    def run(job: str, *assets: str) -> str:
+        return Run("1", job, "SUCCESS", None, None, "", assets).what
+
+    assert run("weekly") == "weekly"
+    assert run("__ASSET_JOB", "raw/lab_results", "validated/lab_results") == "load lab_results"
+    assert run("__ASSET_JOB", "products/a", "products/b", "products/c", "products/d") == "make a, b, c and 1 more"
+    assert run("__ASSET_JOB") == "make tables"
