@@ -52,6 +52,8 @@ class Mending:
     """The place in time of what it mends: a fix is neither older nor newer."""
     released: bool
     """Holds all right rows of a delivery that was held: it stands for the delivery, where others only join it."""
+    sha256: str
+    """Hash of the delivery in which the rows first came: mended sample data are sample data."""
 
 
 @dataclass
@@ -74,6 +76,11 @@ class Delivery:
     def id(self) -> str:
         """Sixteen hex digits of the content's hash; a file of fixed rows has an id of its own."""
         return self.mending.delivery if self.mending else self.sha256[:16]
+
+    @property
+    def origin_sha256(self) -> str:
+        """The hash by which it is told whether the rows are sample data."""
+        return self.mending.sha256 if self.mending else self.sha256
 
     @property
     def file(self) -> str:

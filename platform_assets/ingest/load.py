@@ -148,7 +148,7 @@ class _Load:
         if not deliveries:
             return
         purposes = set(self.contract.identifiers.values())
-        keys = keys.for_files([d.sha256 for d in deliveries])
+        keys = keys.for_files([d.origin_sha256 for d in deliveries])
         for variable, value in session_variables(keys, purposes).items():
             self.connection.execute(f"SET VARIABLE {variable} = $1", [value])
         expression = compiled(self.contract, today(), self.warehouse.home / "expressions")
@@ -272,7 +272,7 @@ class _Load:
 
         source = delivery.object.name
         if source != target:
-            keys = self.keys.for_files([delivery.sha256])
+            keys = self.keys.for_files([delivery.origin_sha256])
             if not put_away_without_erased(self.warehouse, self.store, self.contract, keys, source, target):
                 self.store.move(source, target)
             self._clear_marker(delivery)

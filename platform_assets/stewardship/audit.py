@@ -142,7 +142,7 @@ class AuditLog:
     def _last(self) -> Head | None:
         """Where the log ends now; it may be ahead of the head (a crash between the two writes), never behind."""
         head = self._read_head()
-        line = self.tape.last_line()
+        line = self.tape.last_line(head.seq if head else 0)
         entry = _parse(line) if line else None
         if line and (entry is None or entry.hash != entry.right_hash):
             raise AuditError("the last entry of the audit log is damaged: run verify, and put a copy back")

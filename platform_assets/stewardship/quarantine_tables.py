@@ -68,6 +68,9 @@ def mendings(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, datase
         "WHERE a.dataset = ? AND a.fix_delivery IS NOT NULL GROUP BY 1, 2",
         [RELEASED, dataset],
     ).fetchall()
+    hashes = dict(
+        connection.execute(f"SELECT delivery, sha256 FROM {ledger.TABLE} WHERE dataset = ?", [dataset]).fetchall()
+    )
     mended = {delivery: mends for _, delivery, mends, *_ in found}
 
     def origin(delivery: str) -> str:
@@ -75,7 +78,10 @@ def mendings(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, datase
             delivery = mended[delivery]
         return delivery
 
-    return {file: Mending(fix, origin(fix), as_of, released) for file, fix, _, as_of, released in found}
+    return {
+        file: Mending(fix, origin(fix), as_of, released, hashes.get(origin(fix), ""))
+        for file, fix, _, as_of, released in found
+    }
 
 
 def sent_on(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, dataset: str) -> set[str]:

@@ -70,3 +70,19 @@ def versioned(cloud: CloudStorage) -> Iterator[Kept]:
     finally:
         emulator.HANDLERS = handlers
         store.create_file = create
+
+
+@contextmanager
+def refused(path: str) -> Iterator[None]:
+    """Let the emulator answer as to an account without the permission, wherever `path` matches."""
+
+    def forbid(request: Any, response: Any, *_: Any) -> None:
+        response.status = HTTPStatus.FORBIDDEN
+        response.json({"error": {"code": 403, "message": "no permission"}})
+
+    handlers = emulator.HANDLERS
+    emulator.HANDLERS = ((rf"^{path}$", {"GET": forbid}), *handlers)
+    try:
+        yield
+    finally:
+        emulator.HANDLERS = handlers

@@ -14,7 +14,7 @@ from platform_assets.ingest.load import LoadReport, load_dataset
 from platform_assets.stewardship.access import Role, User
 from platform_assets.stewardship.audit import AuditLog
 from platform_assets.stewardship.quarantine import Desk
-from resources.identity import EnvironmentKeys, pseudonym
+from resources.identity import EnvironmentKeys, IdentityKeys, pseudonym
 from resources.object_store import LocalStore, ObjectStore
 from resources.warehouse import Warehouse
 
@@ -56,7 +56,7 @@ class Place:
         self.contract = contract or lab_contract()
         self.store: ObjectStore = LocalStore(home)
         self.warehouse = Warehouse(home / "lake")
-        self.keys = EnvironmentKeys(KEYS)
+        self.keys: IdentityKeys = EnvironmentKeys(KEYS)
         self.audit = AuditLog(home / "audit", self.keys)
 
     def drop(self, name: str, text: str | bytes) -> None:

@@ -21,7 +21,7 @@ from tests.console.conftest import free_port
 from tests.programs import needed_module
 from tests.resources.gcs_emulator import BUCKET, CloudStorage, client, cloud_storage
 from tests.resources.postgres_server import PASSWORD, PostgresServer, postgres
-from tests.stewardship.bucket_versions import Kept, versioned
+from tests.stewardship.bucket_versions import Kept, refused, versioned
 from tests.stewardship.erasing import subject
 from tests.stewardship.place import SECOND, STEWARD, Place, lab_contract
 
@@ -190,3 +190,12 @@ def test_a_reader_of_the_database_is_waited_for_and_then_named(
             eraser(place).execute(number, SECOND)
     other.close()
     assert json.dumps(eraser(place).execute(number, SECOND)["found_and_removed"]).count(":") >= 5
+
+
+def test_a_bucket_whose_settings_may_not_be_read_is_named_as_such(cloud: CloudStorage) -> None:
+    store = GCSStore(BUCKET, client=client(cloud.port), patience=1)
+    assert "for 7 day(s)" in store.keeps()
+    cloud.server._storage.buckets[BUCKET]["softDeletePolicy"]["retentionDurationSeconds"] = "0"
+    assert store.keeps() == ""
+    with refused(r"/storage/v1/b/[^/]+"):
+        assert "may not read its settings" in store.keeps()

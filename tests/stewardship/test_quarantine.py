@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,9 @@ import pytest
 from platform_assets.stewardship.access import AccessDenied
 from platform_assets.stewardship.quarantine import Fix, QuarantineError
 from platform_assets.stewardship.quarantine_tables import RowKey
-from tests.stewardship.place import ANALYST, Place, lab_contract
+from resources.identity import SAMPLE_MANIFEST, EnvironmentKeys, LaptopKeys, MissingIdentityKey
+from tests.stewardship.erasing import erase, subject
+from tests.stewardship.place import ANALYST, KEYS, Place, lab_contract
 
 GOOD = "A-1,P-1,north,2024-01-01,NEG,"
 WORD = "A-2,P-2,north,2024-01-02,Positive,10"
@@ -279,3 +283,24 @@ def test_an_analyst_sees_and_changes_nothing(place: Place) -> None:
         with pytest.raises(AccessDenied):
             act()
     assert desk.counts()["rows"].sum() == 1
+
+
+def test_sample_data_are_mended_and_erased_with_their_throwaway_keys(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    text = "sample_id,patient_id,test_date,result\nA-1,PATIENT-1,2024-01-01,NEG\nA-2,PATIENT-2,2024-01-02,Positive\n"
+    (tmp_path / "sample").mkdir()
+    manifest = tmp_path / "sample" / SAMPLE_MANIFEST
+    manifest.write_text(json.dumps([hashlib.sha256(text.encode()).hexdigest()]))
+    only_erasure = {name: key for name, key in KEYS.items() if "PATIENT" not in name}
+    place.keys = LaptopKeys(EnvironmentKeys(only_erasure), tmp_path / "sample")
+    place.drop("sample.csv", text)
+    assert place.load().entries[0].valid == 1
+    place.desk().stage([fix_of(place, "A-2", result="POS")])
+    place.desk().resubmit()
+    assert place.load().entries[0].valid == 1
+    assert place.query("SELECT count(DISTINCT patient_id) FROM validated.lab_results") == [(2,)]
+    erase(place, subject("PATIENT-2"))
+    assert place.samples() == ["A-1"]
+    place.drop("real.csv", text.replace("A-1", "A-9"))
+    with pytest.raises(MissingIdentityKey):
+        place.load()
