@@ -97,11 +97,12 @@ def _log(log: logs.Log, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
 def _shown(log: logs.Log, published: logs.Published) -> dict[str, Any]:
     """What Dagster shows of a log: its size, its file, its first rows."""
     first = published.rows.drop(columns=list(log.private)).head(PREVIEW).astype("string").fillna("")
+    records = [dg.TableRecord(dict(zip(first.columns, row, strict=True))) for row in first.itertuples(index=False)]
     return {
         "dagster/row_count": len(published.rows),
         "file": published.stored.name,
         "bytes": published.stored.size,
-        "preview": dg.MetadataValue.md(first.to_markdown(index=False)),
+        "first rows": dg.MetadataValue.table(records) if records else dg.MetadataValue.text("nothing yet"),
     }
 
 

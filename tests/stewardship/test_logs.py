@@ -81,9 +81,9 @@ def test_dagster_shows_a_preview_a_schema_and_the_size_of_a_log_but_not_who_aske
         if e.asset_key
     }
     assert shown["execution_log"]["dagster/row_count"].value == 2
-    assert "week2.csv" in str(shown["execution_log"]["preview"].value)
+    assert "week2.csv" in str(shown["execution_log"]["first rows"].value)
     assert shown["deletion_log"]["dagster/row_count"].value == 1
-    assert "second@example.org" not in str(shown["deletion_log"]["preview"].value)
+    assert "second@example.org" not in str(shown["deletion_log"]["first rows"].value)
     for asset in assets:
         schema = asset.metadata_by_key[asset.key]["dagster/column_schema"]
         assert all(column.description for column in schema.columns)
