@@ -402,3 +402,11 @@ def _need(reason: str) -> None:
 
 def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC).replace(tzinfo=None)
+
+
+if __name__ == "__main__":
+    import sys
+
+    from platform_assets.stewardship.quarantine_command import main
+
+    sys.exit(main())

@@ -48,14 +48,17 @@ class Search:
         for path in sorted(home.rglob("*")):
             if path in without or path.is_symlink() or not path.is_file():
                 continue
-            # a temporary file of someone at work may go while we look
-            with contextlib.suppress(FileNotFoundError):
-                self.file(path.relative_to(home).as_posix(), path.stat().st_size, lambda path=path: path.open("rb"))  # type: ignore[misc]
+            self.file(path.relative_to(home).as_posix(), lambda path=path: path.open("rb"))  # type: ignore[misc]
 
-    def file(self, name: str, size: int, opened: Callable[[], IO[bytes]]) -> None:
-        """One file or object: its bytes, packed ones unpacked, and its name."""
+    def file(self, name: str, opened: Callable[[], IO[bytes]]) -> None:
+        """One file or object: its bytes, packed ones unpacked, and its name. One that goes meanwhile is someone's at work."""
         self.found.files += 1
-        hits = set(_in_file(opened, size, self._automaton, self.found, name))
+        hits: set[str] = set()
+        with contextlib.suppress(FileNotFoundError):
+            for hit in _in_file(
+                opened, self._automaton, self.found, name
+            ):  # what was found counts, whatever comes then
+                hits.add(hit)
         if self._automaton:
             hits |= {text for _, text in self._automaton.iter(_bytewise(name))}
         self._note(name, hits)
@@ -81,7 +84,7 @@ def search(home: Path, texts: Collection[str], *, without: Collection[Path] = ()
 def search_file(path: Path, texts: Collection[str]) -> set[str]:
     """Which of `texts` stand in one file."""
     automaton = _automaton([t for t in texts if len(t) >= SHORTEST])
-    return set(_in_file(lambda: path.open("rb"), path.stat().st_size, automaton, Found(), ""))
+    return set(_in_file(lambda: path.open("rb"), automaton, Found(), ""))
 
 
 def _bytewise(text: str) -> str:
@@ -109,9 +112,11 @@ def _automaton(texts: Collection[str]) -> ahocorasick.Automaton | None:
     return automaton
 
 
-def _in_file(opened: Callable[[], IO[bytes]], size: int, automaton: Any, found: Found, name: str) -> Iterator[str]:
-    if automaton is None:
-        found.bytes += size
+def _in_file(opened: Callable[[], IO[bytes]], automaton: Any, found: Found, name: str) -> Iterator[str]:
+    if automaton is None:  # nothing to be searched for: all is read all the same, and counted
+        with opened() as file:
+            while chunk := file.read(CHUNK):
+                found.bytes += len(chunk)
         return
     with opened() as file:
         yield from _in_stream(file, automaton, found)

@@ -39,11 +39,11 @@ class Stores:
         if not self._within_home:
             for stored in self.store.walk(""):
                 if stored.name != without:
-                    work.file(stored.name, stored.size, lambda name=stored.name: self.store.open(name))  # type: ignore[misc]
+                    work.file(stored.name, lambda name=stored.name: self.store.open(name))  # type: ignore[misc]
         for stored in self.store.earlier(""):
             name = f"{stored.name} (version {stored.version})"
             if stored.name != without:
-                work.file(name, stored.size, lambda found=stored: self.store.open_earlier(found))  # type: ignore[misc]
+                work.file(name, lambda found=stored: self.store.open_earlier(found))  # type: ignore[misc]
         if self.warehouse.in_bucket:
             self._search_lake(work)
         for table, row in self.warehouse.catalog.contents():
@@ -84,6 +84,6 @@ class Stores:
                 for name, address in sorted(self.warehouse.data_files(connection).items()):
                     row = connection.execute(f"SELECT content FROM read_blob({literal(address)})").fetchone()
                     copy.write_bytes(row[0] if row else b"")
-                    work.file(f"lake/data/{name}", copy.stat().st_size, lambda: copy.open("rb"))
+                    work.file(f"lake/data/{name}", lambda: copy.open("rb"))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
