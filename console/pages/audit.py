@@ -32,7 +32,7 @@ def show(frame: Frame) -> None:
         entries = [{**asdict(e), "details": json.dumps(e.details)} for e in frame.office.audit.entries()]
         table = pd.DataFrame(reversed(entries))
         if not table.empty:
-            table = table[["seq", "at", "who", "role", "action", "table", "ground", "details", "hash"]]
+            table = table[["seq", "at", "who", "action", "table", "ground", "details", "role", "hash"]]
             shown = table.drop(columns="hash").astype({"at": "datetime64[ns, UTC]"})
             st.dataframe(shown, hide_index=True, column_config={"seq": "no.", "at": moment("at")})
             st.download_button("Download as CSV", csv_bytes(table), "audit.csv", "text/csv")
