@@ -15,21 +15,24 @@ from console.pages import about, audit, datasets, deliveries, erasure, quarantin
 from platform_assets.stewardship.access import AccessDenied, Permission, User
 from platform_assets.stewardship.office import Office
 
-NO_EXPORT = "<style>[data-testid='stElementToolbarButton']:has([aria-label*='ownload']) {display: none}</style>"
+STYLE = (
+    "<style>[data-testid='stElementToolbarButton']:has([aria-label*='ownload']) {display: none}"
+    "[data-testid='stMainBlockContainer'] {padding-top: 3rem; max-width: 1400px}</style>"
+)
 """Hides the grids' own export: it writes a cell that begins with = as a formula. The console's download buttons do not."""
 
-# page -> what shows it, the permission that it takes (the page asks again, and so does all that it calls), its sign
-PAGES: dict[str, tuple[Callable[[frame.Frame], None], Permission | None, str]] = {
-    "Start": (start.show, Permission.SEE_STATUS, ":material/home:"),
-    "Upload": (upload.show, Permission.UPLOAD, ":material/upload_file:"),
-    "Deliveries": (deliveries.show, Permission.SEE_STATUS, ":material/inbox:"),
-    "Runs": (runs.show, Permission.SEE_STATUS, ":material/play_circle:"),
-    "Quarantine": (quarantine.show, Permission.SEE_QUARANTINE, ":material/healing:"),
-    "Erasure": (erasure.show, Permission.SEE_ERASURE, ":material/delete_forever:"),
-    "Reports": (reports.show, Permission.SEE_REPORTS, ":material/summarize:"),
-    "Datasets": (datasets.show, Permission.SEE_STATUS, ":material/table:"),
-    "Audit": (audit.show, Permission.SEE_AUDIT, ":material/history:"),
-    "About": (about.show, None, ":material/info:"),
+# page -> what shows it, the permissions of which it takes one (the page asks again, and so does all that it calls), its sign
+PAGES: dict[str, tuple[Callable[[frame.Frame], None], tuple[Permission, ...], str]] = {
+    "Start": (start.show, (Permission.SEE_STATUS,), ":material/home:"),
+    "Upload": (upload.show, (Permission.UPLOAD,), ":material/upload_file:"),
+    "Deliveries": (deliveries.show, (Permission.SEE_STATUS,), ":material/inbox:"),
+    "Runs": (runs.show, (Permission.SEE_STATUS,), ":material/play_circle:"),
+    "Quarantine": (quarantine.show, (Permission.SEE_QUARANTINE,), ":material/healing:"),
+    "Erasure": (erasure.show, (Permission.SEE_ERASURE,), ":material/delete_forever:"),
+    "Reports": (reports.show, (Permission.SEE_REPORTS, Permission.SEE_LOGS), ":material/summarize:"),
+    "Datasets": (datasets.show, (Permission.SEE_STATUS,), ":material/table:"),
+    "Audit": (audit.show, (Permission.SEE_AUDIT,), ":material/history:"),
+    "About": (about.show, (), ":material/info:"),
 }
 
 
@@ -52,13 +55,13 @@ def main() -> None:
         if st.button("Log in", type="primary"):
             st.login()
         st.stop()
-    st.html(NO_EXPORT)
+    st.html(STYLE)
     who_is_here(user)
     here = frame.Frame(office(), user)
     shown = [
         st.Page(_page(show, here), title=title, icon=icon, url_path=title.lower(), default=title == _first(user))
-        for title, (show, permission, icon) in PAGES.items()
-        if permission is None or user.may(permission)
+        for title, (show, _, icon) in PAGES.items()
+        if _opens(title, user)
     ]
     chosen = st.navigation(shown)
     frame.show_done()
@@ -78,7 +81,12 @@ def who_is_here(user: User) -> None:
 
 
 def _first(user: User) -> str:
-    return next(t for t, (_, p, _) in PAGES.items() if p is None or user.may(p))
+    return next(title for title in PAGES if _opens(title, user))
+
+
+def _opens(title: str, user: User) -> bool:
+    permissions = PAGES[title][1]
+    return not permissions or any(user.may(p) for p in permissions)
 
 
 def _page(show: Callable[[frame.Frame], None], here: frame.Frame) -> Callable[[], None]:

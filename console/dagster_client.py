@@ -37,6 +37,8 @@ class Run:
     started: float | None
     ended: float | None
     user: str
+    assets: tuple[str, ...] = ()
+    """What it makes, where that was chosen for it: layer/name."""
     steps_done: int = 0
     steps: int = 0
 
@@ -44,6 +46,27 @@ class Run:
     def word(self) -> str:
         """The state for people."""
         return WORDS.get(self.status, self.status.lower())
+
+    @property
+    def what(self) -> str:
+        """What it does, for people: the job's name, or what it makes."""
+        if not self.job.startswith("__"):
+            return self.job
+        names = sorted({asset.rpartition("/")[2] for asset in self.assets})
+        loads = any(asset.startswith("raw/") for asset in self.assets)
+        listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        return f"{'load' if loads else 'make'} {listed or 'tables'}"
+
+
+@dataclass(frozen=True)
+class FailedCheck:
+    """A check that failed on the latest state of its asset."""
+
+    asset: str
+    check: str
+    blocking: bool
+    """Otherwise it warns: the table is used all the same."""
+    said: str
 
 
 class Client:
@@ -137,13 +160,14 @@ class Client:
         if answer["__typename"] != "TerminateRunSuccess":
             raise DagsterError(answer.get("message") or answer["__typename"])
 
-    def troubles(self) -> tuple[list[str], list[str]]:
-        """Assets that are stale, and checks that failed, as text."""
+    def troubles(self) -> tuple[list[str], list[FailedCheck]]:
+        """Assets that are stale, and checks that failed; those that block first."""
         nodes = self.query(
             "{ assetNodes { assetKey { path } staleStatus assetChecksOrError { ... on AssetChecks { checks { name"
-            " executionForLatestMaterialization { evaluation { success } } } } } } }"
+            " executionForLatestMaterialization { evaluation { success severity description } } } } } } }"
         )["assetNodes"]
-        stale, failed = [], []
+        stale: list[str] = []
+        failed: list[FailedCheck] = []
         for node in nodes:
             name = "/".join(node["assetKey"]["path"])
             if node.get("staleStatus") == "STALE":
@@ -151,8 +175,9 @@ class Client:
             for check in (node.get("assetChecksOrError") or {}).get("checks", []):
                 evaluation = (check.get("executionForLatestMaterialization") or {}).get("evaluation")
                 if evaluation and not evaluation["success"]:
-                    failed.append(f"{name}: {check['name']}")
-        return sorted(stale), sorted(failed)
+                    blocking = evaluation["severity"] == "ERROR"
+                    failed.append(FailedCheck(name, check["name"], blocking, evaluation["description"] or ""))
+        return sorted(stale), sorted(failed, key=lambda f: (not f.blocking, f.asset, f.check))
 
     def _repository(self) -> dict[str, Any]:
         found = self.query(
@@ -163,7 +188,7 @@ class Client:
         return dict(found[0])
 
 
-_RUN = "runId jobName status startTime endTime tags { key value } stepStats { status }"
+_RUN = "runId jobName status startTime endTime tags { key value } assetSelection { path } stepStats { status }"
 
 
 def _run(found: dict[str, Any]) -> Run:
@@ -178,6 +203,7 @@ def _run(found: dict[str, Any]) -> Run:
         tags.get(
             USER_TAG, "schedule or sensor" if "dagster/schedule_name" in tags or "dagster/sensor_name" in tags else ""
         ),
+        tuple("/".join(a["path"]) for a in found.get("assetSelection") or []),
         sum(s["status"] in ("SUCCESS", "FAILURE", "SKIPPED") for s in steps),
         len(steps),
     )

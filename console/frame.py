@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import streamlit as st
 
@@ -49,11 +50,23 @@ class Frame:
     user: User
     dagster: Client = field(default_factory=Client)
 
-    def dataset(self, label: str = "Dataset", key: str | None = None) -> str:
-        """Let the user choose a dataset; other pages begin with the same one."""
-        names = sorted(self.office.contracts)
-        last = st.session_state.get("dataset")
-        chosen = str(st.selectbox(label, names, index=names.index(last) if last in names else 0, key=key))
+    def dataset(self, label: str = "Dataset", notes: Mapping[str, str] | None = None) -> str:
+        """Let the user choose a dataset; other pages begin with the same one.
+
+        Where `notes` are given (dataset -> what waits there), those datasets stand first, and the page begins with one of them.
+        """
+        told = dict(notes or {})
+        names: list[str] = [*told, *sorted(set(self.office.contracts) - set(told))]
+        last = str(st.session_state.get("dataset"))
+        begins = names.index(last) if last in names and (last in told or not told) else 0
+        chosen = str(
+            st.selectbox(
+                label,
+                names,
+                index=begins,
+                format_func=lambda name: f"{name} ({told[name]})" if name in told else name,
+            )
+        )
         st.session_state["dataset"] = chosen
         return chosen
 
@@ -68,6 +81,16 @@ def current_user() -> User | None:
             f"or set {LOGIN}=oidc and configure the login (docs/stewardship.md)"
         )
     return laptop_user()
+
+
+def moment(label: str) -> Any:
+    """A column of times, as people write them. All times are UTC."""
+    return st.column_config.DatetimeColumn(f"{label} (UTC)", format="YYYY-MM-DD HH:mm", timezone="UTC")
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """``1 row``, ``1,200 rows``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def plain(text: object) -> str:

@@ -18,14 +18,19 @@ from resources.environment import INDICATORS, resources_for
 
 WEEKLY = "0 6 * * 1"
 FOLLOWING = ("indicators", "products")
-COMPUTED = dg.AssetSelection.groups(*FOLLOWING)
+COMPUTED = dg.AssetSelection.groups(*FOLLOWING, jobs.GROUP)
 # a run that finds script, inputs and parameters as they were does no work, so following once too often costs little
 _SCRIPT_CHANGED: Any = dg.AutomationCondition.code_version_changed().since_last_handled()  # type: ignore[misc]
 FOLLOW = (_SCRIPT_CHANGED & ~dg.AutomationCondition.in_progress()) | dg.AutomationCondition.eager()
 
 
-def build_definitions(resource_overrides: dict[str, Any] | None = None) -> dg.Definitions:
-    """All definitions; tests replace resources by `resource_overrides`, e.g. ``{"platform": platform}``."""
+def build_definitions(
+    resource_overrides: dict[str, Any] | None = None, *, recompute_seconds: int = 60
+) -> dg.Definitions:
+    """All definitions; tests replace resources by `resource_overrides`, e.g. ``{"platform": platform}``.
+
+    `recompute_seconds` is how often the daemon looks whether something has to be computed again.
+    """
     contracts = read_contracts()
     weekly = dg.define_asset_job(
         "weekly",
@@ -44,8 +49,8 @@ def build_definitions(resource_overrides: dict[str, Any] | None = None) -> dg.De
         "recompute",
         target=COMPUTED,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        minimum_interval_seconds=60,
-        description="Indicators and products follow: when a table changed outside a run of theirs (rows were erased), or a script.",
+        minimum_interval_seconds=recompute_seconds,
+        description="Indicators, products and logs follow: when a table changed outside a run of theirs (rows were erased), or a script.",
     )
     resources = {"platform": resources_for(os.environ.get("PLATFORM_ENV", "laptop")), **(resource_overrides or {})}
     with warnings.catch_warnings():

@@ -307,13 +307,25 @@ def hide_small(
 ) -> pd.DataFrame:
     """`table` with small counts left out, row by row: for tables of one count per row without totals, e.g. an indicator's.
 
-    Where one of the `counts` of a row is hidden by `policy`, it and all `derived` figures of that row are missing, and the
-    added column `suppressed` is true. Nothing is rounded: use `protect` where a table has margins or filters.
+    A count that is hidden by `policy` is missing, and so is the smaller one of two whose difference would be hidden: of 20 tests
+    and 17 positives the positives go, as they would tell of 3 negatives. Where a count of a row is hidden, all its `derived`
+    figures are, and the added column `suppressed` is true. Nothing is rounded, and rows are not weighed against each other:
+    use `protect` where a table has totals, margins or filters.
     """
+    import numpy as np
+    import pandas as pd
+
     policy = policy or Policy()
     out = table.copy()
-    hidden = out[list(counts)].apply(lambda c: (c > 0) & (c <= policy.threshold)).fillna(False).astype(bool)
-    rows = hidden.any(axis=1) if len(counts) else out.index.to_series().map(lambda _: False)
+    numbers = out[list(counts)].astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+    small = (numbers > 0) & (numbers <= policy.threshold)
+    for one, other in combinations(range(len(counts)), 2):
+        # a count that is hidden already is missing from every difference
+        rest = np.where(small[:, one] | small[:, other], np.nan, numbers[:, one] - numbers[:, other])
+        small[:, one] |= (rest < 0) & (rest >= -policy.threshold)
+        small[:, other] |= (rest > 0) & (rest <= policy.threshold)
+    hidden = pd.DataFrame(small, index=out.index, columns=list(counts))
+    rows = hidden.any(axis=1)
     for name in counts:
         out[name] = out[name].astype("Int64").mask(hidden[name])
     for name in derived:

@@ -6,11 +6,14 @@ password comes to libpq by the environment (PGPASSWORD or PGPASSFILE), or there 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
+import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +22,17 @@ from urllib.parse import parse_qs, urlsplit
 if TYPE_CHECKING:
     import psycopg2
 
+Extremes = tuple[str | None, str | None, int, int]
+"""Minimum, maximum, table and column of one row of ``ducklake_table_column_stats``."""
+PATIENCE = 120.0
+"""Seconds that `forget` waits for readers."""
+_TRUE = (
+    "UPDATE ducklake_table_column_stats SET min_value = {0}, max_value = {0} WHERE table_id = {0} AND column_id = {0}"
+)
+_GONE = (
+    "DELETE FROM ducklake_table_column_stats WHERE table_id NOT IN "
+    "(SELECT table_id FROM ducklake_table WHERE end_snapshot IS NULL)"
+)
 _CREATED_LAST = "platform"  # the last schema that the warehouse makes: where it is, all are
 
 
@@ -57,6 +71,21 @@ class Catalog(Protocol):
 
     def check_locks(self) -> None:
         """Raise CatalogError where a lock that this process believes to hold was lost."""
+        ...
+
+    def forget(self, extremes: Sequence[Extremes]) -> None:
+        """Write the true minimum and maximum of columns, and leave no page that holds what the catalog held before.
+
+        The caller holds the write lock. Raises CatalogError where others stay in the way.
+        """
+        ...
+
+    def contents(self) -> Iterator[tuple[str, str]]:
+        """(table, row as text) of all that the catalog holds, where that is in no file that could be searched."""
+        ...
+
+    def keeps(self) -> str:
+        """Where what the catalog forgets is kept for a while, as a sentence; '' where it is not."""
         ...
 
 
@@ -99,6 +128,28 @@ class SqliteCatalog:
 
     def check_locks(self) -> None:
         """A lock file cannot be lost while the process lives."""
+
+    def forget(self, extremes: Sequence[Extremes]) -> None:
+        """Update, VACUUM, and move the write-ahead log into the file: until then the file keeps the pages from before."""
+        path = self._home / "catalog.sqlite"
+        with contextlib.closing(sqlite3.connect(path, timeout=PATIENCE)) as database:
+            with database:
+                database.executemany(_TRUE.format("?"), extremes)
+                database.execute(_GONE)
+            database.execute("VACUUM")
+            deadline = time.monotonic() + PATIENCE
+            while database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                if time.monotonic() > deadline:
+                    raise CatalogError("lake/catalog.sqlite (a query is still reading it)")
+                time.sleep(0.2)
+
+    def contents(self) -> Iterator[tuple[str, str]]:
+        """None: the file is searched."""
+        return iter(())
+
+    def keeps(self) -> str:
+        """Nothing."""
+        return ""
 
 
 class PostgresCatalog:
@@ -177,6 +228,50 @@ class PostgresCatalog:
                 "committed. Run it again; if it happens often, look at the database's restarts and the proxy's log"
             ) from None
 
+    def forget(self, extremes: Sequence[Extremes]) -> None:
+        """Update, then VACUUM FULL, which writes every table anew; the planner's samples of their values are taken anew too."""
+        import psycopg2
+
+        connection = self._connect()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET lock_timeout = '{PATIENCE:.0f}s'")
+                cursor.execute("BEGIN")
+                cursor.executemany(_TRUE.format("%s"), extremes)
+                cursor.execute(_GONE)
+                cursor.execute("COMMIT")
+                for table in _tables(connection):
+                    cursor.execute(f'VACUUM (FULL, ANALYZE) "{table}"')
+                # belongs to the server: elsewhere than on a server of one's own it is cleaned when autovacuum comes
+                with contextlib.suppress(psycopg2.errors.InsufficientPrivilege):
+                    cursor.execute("VACUUM FULL pg_catalog.pg_statistic")
+        except psycopg2.errors.LockNotAvailable:
+            raise CatalogError("the PostgreSQL catalog (a query is still reading it)") from None
+        finally:
+            connection.close()
+
+    def contents(self) -> Iterator[tuple[str, str]]:
+        """Every row of every table, and what the planner has noted of their values."""
+        connection = self._connect()
+        try:
+            connection.autocommit = False
+            sources = {table: f'SELECT t::text FROM "{table}" t' for table in _tables(connection)}
+            sources["pg_stats"] = "SELECT s::text FROM pg_stats s WHERE schemaname = current_schema()"
+            for table, sql in sources.items():
+                with connection.cursor(name="contents") as cursor:
+                    cursor.execute(sql)
+                    for (row,) in cursor:
+                        yield table, row
+        finally:
+            connection.close()
+
+    def keeps(self) -> str:
+        """The server's write-ahead log and backups."""
+        return (
+            "The catalog's database server keeps what was removed from the catalog (the smallest and largest value of a column) in "
+            "its write-ahead log and backups, as long as it keeps these."
+        )
+
     def _connect(self) -> psycopg2.extensions.connection:
         import psycopg2
 
@@ -205,6 +300,15 @@ def _value(connection: psycopg2.extensions.connection, sql: str, *parameters: An
         cursor.execute(sql, parameters)
         row = cursor.fetchone()
     return row[0] if row else None
+
+
+def _tables(connection: psycopg2.extensions.connection) -> list[str]:
+    """Tables of the catalog, DuckLake's and no other."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename LIKE 'ducklake%' ORDER BY 1"
+        )
+        return [row[0] for row in cursor.fetchall()]
 
 
 def _lock_number(name: str) -> int:

@@ -72,8 +72,44 @@ class GCSStore:
         yield from self._found(prefix, delimiter="/")
 
     def walk(self, prefix: str) -> Iterator[StoredObject]:
-        """Objects in the folder `prefix` at any depth, by name."""
+        """Objects in the folder `prefix` at any depth, by name; all of the store where it is ''."""
         yield from self._found(prefix, delimiter=None)
+
+    def earlier(self, prefix: str) -> Iterator[StoredObject]:
+        """Generations that are not current: a bucket with versioning keeps what was replaced."""
+        yield from self._found(prefix, delimiter=None, versions=True)
+
+    def open_earlier(self, found: StoredObject) -> BinaryIO:
+        """A stream of the bytes of one generation."""
+        blob = self._bucket.blob(self._full(found.name), generation=int(found.version))
+        return io.BufferedReader(_Reader(self, blob, found.size), self._block)
+
+    def forget(self, found: StoredObject) -> None:
+        """Remove one generation: a deletion that names it keeps no version of it."""
+        from google.api_core.exceptions import NotFound
+
+        blob = self._bucket.blob(self._full(found.name), generation=int(found.version))
+        with contextlib.suppress(NotFound):
+            blob.delete(timeout=self._timeout, retry=self._retry)  # by number: repeating it does no harm
+
+    def keeps(self) -> str:
+        """Soft-deleted objects, for as long as the bucket's policy says."""
+        from google.api_core.exceptions import Forbidden
+
+        try:
+            self._bucket.reload(timeout=self._timeout, retry=self._retry)
+        except Forbidden:
+            return (
+                f"Whether the bucket {self.bucket} keeps removed objects for a while (soft delete) could not be asked: this "
+                "account may not read its settings."
+            )
+        seconds = self._bucket.soft_delete_policy.retention_duration_seconds or 0
+        if not seconds:
+            return ""
+        return (
+            f"The bucket {self.bucket} keeps removed objects for {seconds / 86_400:.0f} day(s) more (soft delete), "
+            "from where an administrator can bring them back."
+        )
 
     def stat(self, name: str) -> StoredObject | None:
         """The object at its present generation, or None where there is none."""
@@ -195,16 +231,20 @@ class GCSStore:
             raise ObjectGone(f"{name} is not in the store (any more)")
         return blob
 
-    def _found(self, prefix: str, delimiter: str | None) -> Iterator[StoredObject]:
+    def _found(self, prefix: str, delimiter: str | None, *, versions: bool = False) -> Iterator[StoredObject]:
+        """Current objects, or those that are not current."""
+        folder = self._full(prefix) if prefix else self.prefix
         blobs = self._bucket.client.list_blobs(
             self.bucket,
-            prefix=f"{self._full(prefix)}/",
+            prefix=f"{folder}/" if folder else None,
             delimiter=delimiter,
+            versions=versions or None,
             timeout=self._timeout,
             retry=self._retry,
         )
         for blob in blobs:
-            if not blob.name.endswith("/"):  # the web console makes such objects to show a folder
+            # names that end in a slash are made by the web console, to show a folder
+            if not blob.name.endswith("/") and (not versions or blob.time_deleted):
                 yield self._object(blob)
 
     def _object(self, blob: storage.Blob) -> StoredObject:
@@ -271,11 +311,11 @@ class GCSStore:
 class _Reader(io.RawIOBase):
     """One generation of an object as a seekable stream."""
 
-    def __init__(self, store: GCSStore, blob: storage.Blob) -> None:
+    def __init__(self, store: GCSStore, blob: storage.Blob, size: int | None = None) -> None:
         self._store = store
         self._blob = blob
         self._generation = int(blob.generation)
-        self._size = int(blob.size)
+        self._size = int(blob.size) if size is None else size
         self._at = 0
 
     def readable(self) -> bool:

@@ -42,7 +42,23 @@ class ObjectStore(Protocol):
         ...
 
     def walk(self, prefix: str) -> Iterator[StoredObject]:
-        """Objects in the folder `prefix` at any depth, by name."""
+        """Objects in the folder `prefix` at any depth, by name; all of the store where `prefix` is ''."""
+        ...
+
+    def earlier(self, prefix: str) -> Iterator[StoredObject]:
+        """What objects in the folder `prefix` were before they were replaced or removed, where the store keeps that."""
+        ...
+
+    def open_earlier(self, found: StoredObject) -> BinaryIO:
+        """A stream of the bytes of one that `earlier` found."""
+        ...
+
+    def forget(self, found: StoredObject) -> None:
+        """Remove one that `earlier` found, for good; no error where it is gone."""
+        ...
+
+    def keeps(self) -> str:
+        """What the store keeps of removed objects out of reach of `forget`, as a sentence; '' where it keeps nothing."""
         ...
 
     def stat(self, name: str) -> StoredObject | None:
@@ -98,11 +114,27 @@ class LocalStore:
                     yield found
 
     def walk(self, prefix: str) -> Iterator[StoredObject]:
-        """Objects in the folder `prefix` at any depth, by name."""
-        for path in sorted(self._path(prefix).rglob("*")):
+        """Objects in the folder `prefix` at any depth, by name; all where it is ''."""
+        folder = self._path(prefix) if prefix else self.root
+        for path in sorted(folder.rglob("*")):
             found = self.stat(path.relative_to(self.root).as_posix())
             if found:
                 yield found
+
+    def earlier(self, prefix: str) -> Iterator[StoredObject]:
+        """None: a folder keeps nothing of what was replaced or removed."""
+        return iter(())
+
+    def open_earlier(self, found: StoredObject) -> BinaryIO:
+        """There is none."""
+        raise ObjectStoreError(f"{found.name} is not in the store (any more)")
+
+    def forget(self, found: StoredObject) -> None:
+        """There is none."""
+
+    def keeps(self) -> str:
+        """Nothing that a program could read; what a disk keeps of deleted files is beyond any program."""
+        return ""
 
     def stat(self, name: str) -> StoredObject | None:
         """The object, or None where there is no such file."""

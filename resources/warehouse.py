@@ -240,6 +240,16 @@ class Warehouse:
         rows = scalar(connection, f"SELECT count(*) FROM {table}")
         return TableState(table, int(row[0]) if row and row[0] is not None else 0, int(rows))
 
+    @property
+    def in_bucket(self) -> bool:
+        """Whether the data files are in a bucket, not in a folder."""
+        return self.data.startswith(BUCKET)
+
+    def data_files(self, connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+        """All data files, also such that no snapshot knows: name below the data folder -> where the engine reads it."""
+        found = connection.execute(f"SELECT file FROM glob({literal(self.data + '/**')})").fetchall()
+        return {address.removeprefix(self.data).lstrip("/"): address for (address,) in found}
+
     def wait_for_scratch(self) -> Path:
         """A fresh private folder for one piece of work, under `scratch`. What processes left there that were killed goes."""
         for left in self.scratch.glob("[0-9]*-[0-9]*"):

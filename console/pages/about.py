@@ -7,6 +7,22 @@ import streamlit as st
 from console.frame import Frame
 from platform_assets.stewardship.access import ALLOWED, Permission, Role
 
+WORDS = {
+    Permission.SEE_STATUS: "see datasets, deliveries and runs",
+    Permission.UPLOAD: "upload files",
+    Permission.RUN: "start and cancel runs",
+    Permission.WITHDRAW: "take back a file that waits",
+    Permission.SEE_QUARANTINE: "see rejected rows, as they came",
+    Permission.FIX: "mend, send and dismiss rejected rows",
+    Permission.SEE_ERASURE: "see requests for erasure and certificates",
+    Permission.REQUEST_ERASURE: "ask for an erasure",
+    Permission.APPROVE_ERASURE: "approve and carry out an erasure",
+    Permission.SEE_REPORTS: "see protected reports",
+    Permission.EXPORT_ROWS: "see rows (final export); clinicians: of their organisation",
+    Permission.SEE_AUDIT: "see the audit log",
+    Permission.SEE_LOGS: "see execution and deletion log",
+}
+
 
 def show(frame: Frame) -> None:
     """For everyone."""
@@ -22,7 +38,8 @@ def show(frame: Frame) -> None:
     )
     st.subheader("Roles")
     st.dataframe(
-        [{"may": p.value, **{r.value: "yes" if p in ALLOWED[r] else "" for r in Role}} for p in Permission],
+        [{"may": WORDS[p], **{r.value: "yes" if p in ALLOWED[r] else "" for r in Role}} for p in Permission],
         hide_index=True,
+        height="content",
     )
-    st.text(f"You are {frame.user.name}; roles: {frame.user.role_names or 'none'}")
+    st.text(f"You are {frame.user.name}; roles: {', '.join(sorted(frame.user.roles)) or 'none'}")

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import streamlit as st
 
-from console.frame import Frame, plain, told
+from console.frame import Frame, moment, plain, told
 from platform_assets.stewardship.access import Permission
 from platform_assets.stewardship.audit import Head
 from platform_assets.stewardship.certificate import read_all
@@ -32,6 +32,7 @@ def show(frame: Frame) -> None:
         entries = [{**asdict(e), "details": json.dumps(e.details)} for e in frame.office.audit.entries()]
         table = pd.DataFrame(reversed(entries))
         if not table.empty:
-            table = table[["seq", "at", "who", "role", "action", "table", "ground", "details", "hash"]]
-            st.dataframe(table, hide_index=True)
+            table = table[["seq", "at", "who", "action", "table", "ground", "details", "role", "hash"]]
+            shown = table.drop(columns="hash").astype({"at": "datetime64[ns, UTC]"})
+            st.dataframe(shown, hide_index=True, column_config={"seq": "no.", "at": moment("at")})
             st.download_button("Download as CSV", csv_bytes(table), "audit.csv", "text/csv")

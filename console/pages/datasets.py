@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
 import streamlit as st
 
-from console.frame import Frame
+from console.frame import Frame, counted, plain
 from platform_assets.contracts.model import Column, Contract
 from platform_assets.ingest import ledger
+from platform_assets.ingest.ledger import Entry
 from platform_assets.stewardship.access import Permission
-from platform_assets.stewardship.reports import execution_log
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RIGHT, WRONG, HELD, OLD = "right", "wrong, in quarantine", "held", "superseded"
+COLOURS = {RIGHT: "#9db8cc", WRONG: "#b5362c", HELD: "#e0a458", OLD: "#d9d9d9"}
+SINGLE = 26
+"""Up to so many deliveries each has a bar of its own; more are added up by week of loading."""
 
 
 def show(frame: Frame) -> None:
@@ -19,24 +30,161 @@ def show(frame: Frame) -> None:
     contract = frame.office.contracts[dataset]
     st.text(contract.description)
     st.text("\n".join(sentences(contract)))
+    warehouse = frame.office.warehouse
+    with warehouse.connect() as connection:
+        there = bool(warehouse.columns(connection, ledger.TABLE))
+        entries = ledger.read(connection, dataset) if there else []
+    st.subheader("Quality over time")
+    judged = [e for e in entries if e.rows_in]
+    if judged:
+        _quality(contract, judged)
+    else:
+        st.write("Nothing was loaded yet.")
+    st.subheader("Columns")
     st.dataframe(
         [
             {"column": n, "type": c.type.value, "what is right": rule(c), "meaning": c.description}
             for n, c in contract.columns.items()
         ],
         hide_index=True,
+        height="content",
     )
-    warehouse = frame.office.warehouse
-    with warehouse.connect() as connection:
-        if not warehouse.columns(connection, ledger.TABLE):
-            return
-        log = execution_log(connection, dataset)
-    if log.empty:
-        return
-    st.subheader("Quality over time")
-    log["wrong rows, %"] = (100 * log["quarantined"] / log["rows_in"].where(log["rows_in"] > 0)).round(2)
-    st.line_chart(log, x="loaded_at", y="wrong rows, %", height=220)
-    st.bar_chart(log, x="loaded_at", y=["valid", "quarantined", "superseded"], height=260)
+
+
+# ------------------------------------------------------------------ quality
+
+
+def _quality(contract: Contract, entries: list[Entry]) -> None:
+    st.write(in_words(contract, entries))
+    rows = per_delivery(entries)
+    st.altair_chart(chart(rows, contract.quality.max_quarantined), width="content")
+    reasons: Counter[str] = Counter()
+    for entry in entries:
+        reasons.update(entry.reasons)
+    if reasons:
+        st.write("What was wrong, over all deliveries:")
+        st.dataframe(
+            [{"rows": n, "reason": r} for r, n in reasons.most_common(10)],
+            hide_index=True,
+            height="content",
+            column_config={
+                "rows": st.column_config.NumberColumn(width="small"),
+                "reason": st.column_config.TextColumn(width="large"),
+            },
+        )
+
+
+def in_words(contract: Contract, entries: list[Entry]) -> str:
+    """What the plots show, in a few sentences."""
+    held = [e for e in entries if e.status == "held"]
+    judged = [e for e in entries if e.status != "held"]
+    rows, wrong = sum(e.rows_in for e in judged), sum(e.quarantined for e in judged)
+    share = f"{wrong / rows:.1%}" if rows else "0%"
+    said = []
+    if judged:
+        deliveries = counted(len(judged), "delivery", "deliveries")
+        amount = f"{counted(wrong, 'was', 'were')} wrong ({share})" if wrong else "none was wrong"
+        said.append(f"{deliveries} with {counted(rows, 'row')}: {amount}.")
+    if wrong and len(judged) > 1:
+        worst = max(judged, key=lambda e: e.quarantined / e.rows_in)
+        said.append(f"Most in {plain(worst.file)} ({worst.quarantined / worst.rows_in:.1%} of its rows).")
+    if held:
+        waiting = sum(e.quarantined for e in held)
+        said.append(
+            f"{counted(len(held), 'delivery is', 'deliveries are')} held, with {counted(waiting, 'row')}: none is in the table."
+        )
+    said.append(f"A delivery with more than {contract.quality.max_quarantined:.1%} wrong rows is held.")
+    return " ".join(said)
+
+
+def per_delivery(entries: list[Entry]) -> pd.DataFrame:
+    """`place` (file, or week of loading where there are many), `number` (its order), `kind` (in their `order`), `rows`, `share` of the place's rows."""
+    import pandas as pd
+
+    single = len(entries) <= SINGLE
+    ordered = sorted(entries, key=lambda e: (e.loaded_at, e.delivered_at, e.file))
+    names = Counter(e.file for e in ordered)
+    parts = [
+        {
+            "place": (e.file if names[e.file] == 1 else f"{e.file} ({e.delivery[:6]})")
+            if single
+            else f"{e.loaded_at:%G-W%V}",
+            "number": number if single else 0,
+            "order": list(COLOURS).index(kind),
+            "kind": kind,
+            "rows": rows,
+        }
+        for number, e in enumerate(ordered)
+        for kind, rows in _parts(e).items()
+    ]
+    table = pd.DataFrame(parts).groupby(["number", "place", "order", "kind"], as_index=False)["rows"].sum()
+    return table.assign(share=table["rows"] / table.groupby("place")["rows"].transform("sum"))
+
+
+def _parts(entry: Entry) -> dict[str, int]:
+    """Rows of a delivery by what became of them. Of a held one all wait, right or wrong."""
+    held = entry.status == "held"
+    return {
+        RIGHT: entry.valid,
+        WRONG: 0 if held else entry.quarantined,
+        HELD: entry.quarantined if held else 0,
+        OLD: entry.superseded,
+    }
+
+
+def chart(rows: pd.DataFrame, limit: float) -> Any:
+    """Two panels with a line per delivery, newest first: wrong rows as a share, and rows by what became of them."""
+    import altair as alt
+
+    order = list(rows["place"].unique()[::-1])
+    names = alt.Axis(title=None, labelLimit=260, ticks=False, domain=False)
+    wrong = rows[rows["kind"] == WRONG].copy()
+    held = set(rows[(rows["kind"] == HELD) & (rows["rows"] > 0)]["place"])
+    wrong["said"] = [
+        f"{share:.1%} ({counted(n, 'row')})" if n else "held" if place in held else "none"
+        for place, share, n in zip(wrong["place"], wrong["share"], wrong["rows"], strict=True)
+    ]
+    top = max(float(wrong["share"].max()), 0.01) * 1.6  # room for what stands beside the longest bar
+    base = alt.Chart(wrong, width=330, height=alt.Step(24)).encode(
+        y=alt.Y("place:N", sort=order, axis=names),
+        x=alt.X(
+            "share:Q",
+            title=None,
+            axis=alt.Axis(format=".0%" if top > 0.04 else ".1%", tickCount=4),
+            scale=alt.Scale(domain=[0, top]),
+        ),
+        tooltip=["place", alt.Tooltip("said", title=WRONG)],
+    )
+    shares = base.mark_bar(color=COLOURS[WRONG]) + base.mark_text(align="left", dx=5, color="#444").encode(text="said")
+    if limit <= top:
+        line = alt.Chart(alt.Data(values=[{"limit": limit}]))
+        shares += line.mark_rule(strokeDash=[4, 4], color="#444").encode(x="limit:Q")
+    kinds = list(COLOURS)
+    sizes = (
+        alt.Chart(rows, width=330, height=alt.Step(24))
+        .mark_bar()
+        .encode(
+            y=alt.Y("place:N", sort=order, axis=None),
+            x=alt.X("rows:Q", title=None, axis=alt.Axis(format=",d", tickCount=4)),
+            color=alt.Color(
+                "kind:N",
+                scale=alt.Scale(domain=kinds, range=[COLOURS[k] for k in kinds]),
+                legend=alt.Legend(orient="top", title=None),
+            ),
+            order=alt.Order("order:Q"),
+            tooltip=["place", "kind", alt.Tooltip("rows", format=",d")],
+        )
+    )
+    dashed = "; dashed: held above this" if limit <= top else ""
+    both = alt.hconcat(
+        shares.properties(title=f"Wrong rows, share of the delivery{dashed}"),
+        sizes.properties(title="Rows, by what became of them"),
+        spacing=30,
+    )
+    return both.configure_title(fontSize=14, anchor="start").configure_view(stroke=None)
+
+
+# ------------------------------------------------------------------ the contract in words
 
 
 def sentences(contract: Contract) -> list[str]:
@@ -48,11 +196,11 @@ def sentences(contract: Contract) -> list[str]:
         "snapshot": "The newest delivery is the table; an older one never replaces it.",
     }[contract.load.mode]
     limits = (
-        f"A delivery with fewer than {contract.quality.min_rows} row(s), or with more than "
+        f"A delivery with fewer than {counted(contract.quality.min_rows, 'row')}, or with more than "
         f"{contract.quality.max_quarantined:.1%} wrong rows, is held until someone looks."
     )
     rules = [
-        f"Rule {r.name}: {r.description or r.check} ({'rejects the row' if r.severity == 'error' else 'counted'})."
+        f"Rule {r.name}: {(r.description or r.check).rstrip('.')} ({'rejects the row' if r.severity == 'error' else 'counted'})."
         for r in contract.rules
     ]
     return [f"Looked after by {contract.owner}.", how, limits, *rules]

@@ -2,42 +2,87 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
-from console.frame import Frame, done, told
+from console.frame import Frame, done, moment, told
 from platform_assets.ingest import ledger
 from platform_assets.stewardship import uploads
 from platform_assets.stewardship.access import Permission
 from platform_assets.stewardship.reports import csv_bytes, execution_log
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from resources.object_store import StoredObject
+
+ALL = "all datasets"
+HIDDEN = ("delivery", "run", "partitions_touched")
+"""Columns of the log that are for machines: they are in the download."""
 
 
 def show(frame: Frame) -> None:
     """Queue, then history."""
     frame.user.require(Permission.SEE_STATUS)
     st.title("Deliveries")
-    dataset = frame.dataset()
-    contract = frame.office.contracts[dataset]
-    st.subheader("Waiting")
-    files = uploads.waiting(frame.office, contract)
-    st.dataframe([{"file": f.basename, "bytes": f.size, "since": f.modified} for f in files], hide_index=True)
-    if files and frame.user.may(Permission.WITHDRAW):
-        _withdraw(frame, dataset, [f.basename for f in files])
+    names = sorted(frame.office.contracts)
+    chosen = str(st.selectbox("Dataset", [ALL, *names]))
+    _waiting(frame, names if chosen == ALL else [chosen])
     st.subheader("History")
     warehouse = frame.office.warehouse
     with warehouse.connect() as connection:
         if not warehouse.columns(connection, ledger.TABLE):
             st.write("Nothing was loaded yet.")
             return
-        log = execution_log(connection, dataset)
-    st.dataframe(log, hide_index=True)
+        log = execution_log(connection, None if chosen == ALL else chosen)
+    if log.empty:
+        st.write("Nothing was loaded yet.")
+        return
+    show_log(log)
     if frame.user.may(Permission.SEE_LOGS):
-        st.download_button("Download as CSV", csv_bytes(log), f"{dataset}_log.csv", "text/csv")
+        name = "execution_log.csv" if chosen == ALL else f"{chosen}_log.csv"
+        st.download_button("Download as CSV", csv_bytes(log), name, "text/csv")
 
 
-def _withdraw(frame: Frame, dataset: str, names: list[str]) -> None:
-    name = st.selectbox("File to take back", names)
+def show_log(log: pd.DataFrame) -> None:
+    """The execution log as people read it."""
+    empty = [c for c in ("reason",) if (log[c].fillna("") == "").all()]
+    order = ["file", "dataset", "status", "loaded_at", "rows_in", "valid", "quarantined", "superseded", "inserted"]
+    rest = [c for c in log.columns if c not in (*order, *HIDDEN, *empty)]
+    st.dataframe(
+        log[[*order, *rest]],
+        hide_index=True,
+        column_config={
+            "loaded_at": moment("loaded"),
+            "rows_in": "rows in",
+            "inserted": "new",
+            "reason": st.column_config.TextColumn("why", width="large"),
+            "seconds": st.column_config.NumberColumn("seconds", format="%.1f"),
+        },
+    )
+
+
+def _waiting(frame: Frame, names: list[str]) -> None:
+    st.subheader("Waiting")
+    found: list[tuple[str, StoredObject]] = [
+        (name, file) for name in names for file in uploads.waiting(frame.office, frame.office.contracts[name])
+    ]
+    if not found:
+        st.write("No file waits.")
+        return
+    st.dataframe(
+        [{"file": f.basename, "dataset": name, "kB": f.size / 1000, "since": f.modified} for name, f in found],
+        hide_index=True,
+        column_config={"since": moment("since"), "kB": st.column_config.NumberColumn(format="%.1f")},
+    )
+    if not frame.user.may(Permission.WITHDRAW):
+        return
+    place = st.selectbox(
+        "File to take back", range(len(found)), format_func=lambda n: f"{found[n][1].basename} ({found[n][0]})"
+    )
     sure = st.checkbox("Yes, remove this file. It will have to be sent again.")
-    if st.button("Take back", disabled=not sure):
+    if st.button("Take back", disabled=not sure) and place is not None:
         with told():
-            uploads.withdraw(frame.office, dataset, str(name), frame.user)
+            uploads.withdraw(frame.office, found[place][0], found[place][1].basename, frame.user)
             done("The file was taken back.")

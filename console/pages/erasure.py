@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from console.frame import Frame, done, told
+from console.frame import Frame, done, moment, told
 from platform_assets.contracts.model import TEMPORAL
 from platform_assets.stewardship import certificate
 from platform_assets.stewardship.access import Permission
@@ -17,20 +17,21 @@ def show(frame: Frame) -> None:
     """Ask, pending list, certificates."""
     frame.user.require(Permission.SEE_ERASURE)
     st.title("Erasure")
-    if frame.user.may(Permission.REQUEST_ERASURE):
-        _ask(frame)
-    st.subheader("Requests")
+    st.subheader("Requests that wait")
     requests = frame.office.eraser().requests.all()
     if not requests:
-        st.write("No request waits.")
+        st.write("None.")
     for request in requests:
         _request(frame, request)
+    if frame.user.may(Permission.REQUEST_ERASURE):
+        _ask(frame)
     _certificates(frame)
 
 
 def _ask(frame: Frame) -> None:
     st.subheader("Ask for an erasure")
-    dataset = frame.dataset()
+    people = [n for n, c in sorted(frame.office.contracts.items()) if c.identifiers]
+    dataset = frame.dataset(notes=dict.fromkeys(people, "knows people"))
     contract = frame.office.contracts[dataset]
     version = st.session_state.get("asked", 0)
     with told():
@@ -54,7 +55,7 @@ def _ask(frame: Frame) -> None:
             targets = read_csv(contract, file.getvalue())
         elif given:
             targets = from_rows(contract, [given], list(given))
-        look, send = st.columns(2)
+        look, send, _ = st.columns([1, 1, 4])
         if look.button("Preview", disabled=not targets):
             found = frame.office.eraser().preview(targets)
             st.dataframe([{"what": certificate.WORDS.get(k, k), "found": v} for k, v in found.items()], hide_index=True)
@@ -71,7 +72,7 @@ def _request(frame: Frame, request: Request) -> None:
             f"{request.id}   {request.status}   {len(request.targets)} line(s) of {', '.join(request.datasets)}\n"
             f"asked for by {request.requested_by}, {request.requested_at}\n{request.ground}"
         )
-        left, right = st.columns(2)
+        left, right, _ = st.columns([1, 1, 4])
         approves = frame.user.may(Permission.APPROVE_ERASURE)
         asks = frame.user.may(Permission.REQUEST_ERASURE)
         if request.status == "pending" and approves and left.button("Approve", key=f"approve{request.id}"):
@@ -98,7 +99,8 @@ def _certificates(frame: Frame) -> None:
         st.write("Nothing was erased yet.")
         return
     log = certificate.deletion_log(frame.office.store)
-    st.dataframe(log, hide_index=True)
+    log["finished_at"] = log["finished_at"].astype("datetime64[ns, UTC]")
+    st.dataframe(log, hide_index=True, column_config={"finished_at": moment("finished")})
     st.download_button("Deletion log as CSV", csv_bytes(log), "deletion_log.csv", "text/csv")
     names = [str(c["request"]) for c in reversed(found)]
     chosen = st.selectbox("Certificate", names)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from console.frame import Frame, done, told
+from console.frame import Frame, counted, done, moment, plain, told
 from platform_assets.stewardship.access import Permission
+from platform_assets.stewardship.overview import in_quarantine
 from platform_assets.stewardship.quarantine import HELD, Desk, Fix
 from platform_assets.stewardship.quarantine_tables import RowKey
 
@@ -22,13 +24,19 @@ def show(frame: Frame) -> None:
     """Filters, grid, and what can be done with the rows."""
     frame.user.require(Permission.SEE_QUARANTINE)
     st.title("Quarantine")
-    dataset = frame.dataset()
-    desk = frame.office.desk(dataset, frame.user)
-    counts = desk.counts()
-    if counts.empty:
+    waiting = in_quarantine(frame.office, frame.user)
+    dataset = frame.dataset(notes={name: counted(rows, "row") for name, rows in waiting.items()})
+    if dataset not in waiting:
         st.success("Nothing waits in quarantine.")
         return
-    st.dataframe(counts, hide_index=True, height=180 if len(counts) > 4 else "auto")
+    desk = frame.office.desk(dataset, frame.user)
+    counts = desk.counts()
+    st.dataframe(
+        counts[["rows", "reason", "file", "delivery"]],
+        hide_index=True,
+        height=180 if len(counts) > 4 else "auto",
+        column_config={"reason": st.column_config.TextColumn(width="large")},
+    )
     left, right = st.columns(2)
     files = dict(zip(counts["delivery"], counts["file"], strict=True))
     delivery = left.selectbox(
@@ -55,6 +63,10 @@ def _grid(desk: Desk, dataset: str, rows: pd.DataFrame) -> None:
     for column in (*texts, "_text"):  # all text: a typed column would hide the bad value
         shown[column] = [v if isinstance(v, str) else "" for v in shown[column]]
     shown.insert(0, "choose", False)
+    spoken = {reason.split(":")[0] for reasons in rows["_reasons"] for reason in reasons}
+    wrong = [c for c in texts if c in spoken]  # what has to be mended stands beside the reason
+    lines = ["_text"] if (shown["_text"] != "").any() else []
+    order = ["choose", "_row", "_reasons", *lines, *wrong, *(c for c in texts if c not in wrong), "_state", "_file"]
     version = st.session_state.get("quarantine", 0)
     edited = st.data_editor(
         shown,
@@ -62,11 +74,12 @@ def _grid(desk: Desk, dataset: str, rows: pd.DataFrame) -> None:
         num_rows="fixed",
         disabled=META,
         key=f"grid-{dataset}-{version}",
+        column_order=order,
         column_config={
             "choose": st.column_config.CheckboxColumn("choose", width="small"),
             "_row": st.column_config.NumberColumn("row", width="small"),
             "_file": "file",
-            "_reasons": st.column_config.TextColumn("why", width="large"),
+            "_reasons": st.column_config.TextColumn("why", width="medium"),
             "_state": "state",
             "_text": "line that could not be split",
             **{c: st.column_config.TextColumn(c) for c in texts},
@@ -79,7 +92,7 @@ def _grid(desk: Desk, dataset: str, rows: pd.DataFrame) -> None:
         if any(edited.iloc[n][c] != shown.iloc[n][c] for c in texts)
     ]
     chosen = [keys[n] for n in range(len(rows)) if edited.iloc[n]["choose"]]
-    check, stage, unstage = st.columns(3)
+    check, stage, unstage, _ = st.columns([2, 2, 3, 3])
     if check.button(f"Check {len(changed)} changed row(s)", disabled=not changed):
         with told():
             for fix, why in zip(changed, desk.check([f.values for f in changed]), strict=True):
@@ -92,8 +105,9 @@ def _grid(desk: Desk, dataset: str, rows: pd.DataFrame) -> None:
         with told():
             desk.unstage(chosen)
             _again("The fixes were dropped.")
-    reason = st.text_input("Reason for dismissing")
-    if st.button(f"Dismiss {len(chosen)} chosen row(s)", disabled=not chosen):
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    reason = left.text_input("Reason for dismissing")
+    if right.button(f"Dismiss {len(chosen)} chosen row(s)", disabled=not chosen):
         with told():
             desk.dismiss(chosen, reason)
             _again(f"{len(chosen)} row(s) dismissed.")
@@ -105,10 +119,14 @@ def _value(before: Any, now: str) -> str | None:
 
 
 def _bulk(desk: Desk, rows: pd.DataFrame) -> None:
-    column = str(st.selectbox("Column", desk.texts))
-    present = rows[column].dropna().value_counts()
-    old = st.selectbox("Value", list(present.index), format_func=lambda v: f"{v} ({present[v]} rows shown)")
-    new = st.text_input("becomes")
+    left, middle, right = st.columns(3)
+    reasons = Counter(reason.split(":")[0] for why in rows["_reasons"] for reason in why)
+    frequent = next((c for c, _ in reasons.most_common() if c in desk.texts), desk.texts[0])
+    column = str(left.selectbox("Column", desk.texts, index=desk.texts.index(frequent)))
+    concerned = rows[[any(r.startswith(f"{column}:") for r in why) for why in rows["_reasons"]]]
+    present = (concerned if len(concerned) else rows)[column].dropna().value_counts()
+    old = middle.selectbox("Value", list(present.index), format_func=lambda v: f"{v} ({counted(present[v], 'row')})")
+    new = right.text_input("becomes")
     if st.button("Stage in all rows that share it", disabled=old is None):
         with told():
             wrong = desk.replace_value(column, old, new or None)
@@ -128,7 +146,10 @@ def _send(desk: Desk) -> None:
         with told():
             result = desk.resubmit(reason)
             if result.still_wrong:
-                st.warning(f"{len(result.still_wrong)} staged fix(es) still break a rule and were not sent.")
+                why = "; ".join(sorted({reason for reasons in result.still_wrong.values() for reason in reasons})[:5])
+                st.warning(
+                    plain(f"{counted(len(result.still_wrong), 'staged fix', 'staged fixes')} were not sent: {why}")
+                )
             if result.sent:
                 _again(f"{result.sent} row(s) sent as {', '.join(result.files)}.")
             elif not result.still_wrong:
@@ -140,7 +161,8 @@ def _history(desk: Desk, rows: pd.DataFrame) -> None:
     chosen = st.selectbox("Row", range(len(labels)), format_func=lambda n: labels[n])
     if chosen is not None and len(rows):
         row = rows.iloc[chosen]
-        st.dataframe(desk.history(RowKey(row["_delivery"], row["_file"], int(row["_row"]))), hide_index=True)
+        events = desk.history(RowKey(row["_delivery"], row["_file"], int(row["_row"])))
+        st.dataframe(events, hide_index=True, column_config={"at": moment("at")})
 
 
 def _release(desk: Desk, counts: pd.DataFrame, files: dict[str, str]) -> None:

@@ -1,13 +1,17 @@
-"""Reports: aggregated and protected for everyone with the page, row level for those who may, each as preview and download."""
+"""Reports: aggregated and protected for everyone with the page, row level for those who may, and the logs; each with a download."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from console.frame import Frame, told
+from console.frame import Frame, counted, moment, plain, told
+from console.pages.deliveries import show_log
+from platform_assets.ingest import ledger
+from platform_assets.stewardship import certificate
 from platform_assets.stewardship.access import Permission, own_rows
 from platform_assets.stewardship.reports import (
     csv_bytes,
+    execution_log,
     final_export,
     report_columns,
     surveillance_report,
@@ -18,9 +22,17 @@ SHOWN = 200
 
 
 def show(frame: Frame) -> None:
-    """The reports of one dataset."""
-    frame.user.require(Permission.SEE_REPORTS)
+    """The reports of one dataset, then the logs of all."""
+    if not frame.user.may(Permission.SEE_LOGS):
+        frame.user.require(Permission.SEE_REPORTS)
     st.title("Reports")
+    if frame.user.may(Permission.SEE_REPORTS):
+        _reports(frame)
+    if frame.user.may(Permission.SEE_LOGS):
+        _logs(frame)
+
+
+def _reports(frame: Frame) -> None:
     names = [n for n, c in sorted(frame.office.contracts.items()) if report_columns(c)]
     if not names:
         st.write("No dataset has a date, an organisation and a result to report on.")
@@ -37,17 +49,32 @@ def show(frame: Frame) -> None:
     assert columns is not None
     date, laboratory, result = columns
     st.subheader("Surveillance report")
-    st.write("Tests by ISO week, laboratory and result. Counts of 1 to 7 are not shown; others are rounded to 5.")
+    st.write(
+        "Tests by ISO week, laboratory and result, newest week first. Counts of 1 to 7 are not shown; others are rounded to 5. "
+        "Totals are sums of what is shown, so that no difference tells a small count."
+    )
     report = surveillance_report(table, date=date, laboratory=laboratory, result=result)
-    st.dataframe(report, hide_index=True)
+    newest = report.sort_values("week", ascending=False, kind="stable")
+    st.dataframe(
+        newest,
+        hide_index=True,
+        placeholder="not shown",
+        column_config={"tests_suppressed": None, "suppressed": st.column_config.CheckboxColumn("too small to show")},
+    )
     st.download_button("Download the surveillance report", csv_bytes(report), f"{dataset}_surveillance.csv", "text/csv")
     if not frame.user.may(Permission.EXPORT_ROWS):
         return
     st.subheader("Final export")
     with told():
         rows = final_export(own_rows(frame.user, contract, table), date)
-        st.write(f"{len(rows):,} rows, newest first" + (f", of {frame.user.scope}" if frame.user.scope else ""))
-        st.dataframe(rows.head(SHOWN), hide_index=True)
+        of = f" of {frame.user.scope}" if frame.user.scope else ""
+        first = f"; the first {SHOWN} are shown" if len(rows) > SHOWN else ""
+        st.write(
+            plain(
+                f"{counted(len(rows), 'row')}{of}, newest first{first}. Every download is written down in the audit log."
+            )
+        )
+        st.dataframe(rows.head(SHOWN), hide_index=True, placeholder="")
         if st.download_button("Download the final export", csv_bytes(rows), f"{dataset}_final_export.csv", "text/csv"):
             frame.office.audit.record(
                 frame.user.name,
@@ -56,3 +83,26 @@ def show(frame: Frame) -> None:
                 table=f"validated.{dataset}",
                 details={"rows": len(rows)},
             )
+
+
+def _logs(frame: Frame) -> None:
+    st.subheader("Execution log")
+    warehouse = frame.office.warehouse
+    with warehouse.connect() as connection:
+        there = bool(warehouse.columns(connection, ledger.TABLE))
+        log = execution_log(connection) if there else None
+    if log is None or log.empty:
+        st.write("Nothing was loaded yet.")
+    else:
+        st.write(f"{counted(len(log), 'delivery', 'deliveries')} of all datasets, newest first.")
+        show_log(log.head(SHOWN))
+        st.download_button("Download the execution log", csv_bytes(log), "execution_log.csv", "text/csv")
+    st.subheader("Deletion log")
+    deletions = certificate.deletion_log(frame.office.store)
+    if deletions.empty:
+        st.write("Nothing was erased yet.")
+        return
+    st.write("Rows that erasures have removed, by place. The certificates are on the page Erasure.")
+    deletions["finished_at"] = deletions["finished_at"].astype("datetime64[ns, UTC]")
+    st.dataframe(deletions.head(SHOWN), hide_index=True, column_config={"finished_at": moment("finished")})
+    st.download_button("Download the deletion log", csv_bytes(deletions), "deletion_log.csv", "text/csv")

@@ -7,7 +7,8 @@ import datetime as dt
 import streamlit as st
 
 from console.dagster_client import DONE, Run
-from console.frame import Frame, done, plain, told
+from console.frame import Frame, counted, done, moment, plain, told
+from platform_assets.stewardship import uploads
 from platform_assets.stewardship.access import Permission
 
 EVERY = "3s"
@@ -20,11 +21,12 @@ def show(frame: Frame) -> None:
     if frame.user.may(Permission.RUN):
         _start(frame)
     runs = frame.dagster.runs()
-    st.dataframe([_line(r) for r in runs], hide_index=True)
     if not runs:
+        st.write("Nothing has run yet.")
         return
+    st.dataframe([_line(r) for r in runs], hide_index=True, column_config={"started": moment("started")})
     ids = [r.id for r in runs]
-    labels = {r.id: f"{r.id[:8]} {r.job} {r.word}" for r in runs}
+    labels = {r.id: f"{r.id[:8]} {r.what}: {r.word}" for r in runs}
     chosen = st.selectbox("Run", ids, format_func=lambda i: labels.get(i, i), key="run")
     _follow(frame, str(chosen))
 
@@ -32,7 +34,8 @@ def show(frame: Frame) -> None:
 def _start(frame: Frame) -> None:
     load, job = st.columns(2)
     with load:
-        dataset = frame.dataset("Load what waits for")
+        files = {n: len(uploads.waiting(frame.office, c)) for n, c in sorted(frame.office.contracts.items())}
+        dataset = frame.dataset("Load what waits for", {n: counted(k, "file") for n, k in files.items() if k})
         if st.button("Load now", type="primary"):
             with told():
                 assets = [[layer, dataset] for layer in ("raw", "validated", "quarantine")]
@@ -58,7 +61,7 @@ def _started(frame: Frame, run: str, what: str) -> None:
 def _follow(frame: Frame, run_id: str) -> None:
     with told():
         run = frame.dagster.run(run_id)
-        st.subheader(plain(f"{run.job}: {run.word}"))
+        st.subheader(plain(f"{run.what}: {run.word}"))
         if run.steps:
             st.progress(run.steps_done / run.steps, f"{run.steps_done} of {run.steps} steps begun are done")
         if run.status not in DONE and frame.user.may(Permission.RUN) and st.button("Cancel", key=f"cancel{run_id}"):
@@ -81,6 +84,13 @@ def _follow(frame: Frame, run_id: str) -> None:
 
 
 def _line(run: Run) -> dict[str, object]:
-    moment = dt.datetime.fromtimestamp(run.started, dt.UTC) if run.started else None
+    started = dt.datetime.fromtimestamp(run.started, dt.UTC) if run.started else None
     seconds = round(run.ended - run.started, 1) if run.started and run.ended else None
-    return {"run": run.id[:8], "job": run.job, "state": run.word, "started": moment, "seconds": seconds, "by": run.user}
+    return {
+        "run": run.id[:8],
+        "what": run.what,
+        "state": run.word,
+        "started": started,
+        "seconds": seconds,
+        "by": run.user,
+    }

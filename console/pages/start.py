@@ -7,7 +7,7 @@ import streamlit as st
 from console.dagster_client import DagsterError
 from console.frame import Frame, plain
 from platform_assets.stewardship.access import Permission
-from platform_assets.stewardship.overview import waiting
+from platform_assets.stewardship.overview import Waiting, waiting
 
 
 def show(frame: Frame) -> None:
@@ -16,30 +16,53 @@ def show(frame: Frame) -> None:
     st.title("What waits")
     found = waiting(frame.office, frame.user)
     left, middle, right, last = st.columns(4)
-    left.metric("Files waiting", sum(w.files for w in found))
-    middle.metric("Rows in quarantine", sum(w.rows for w in found))
-    right.metric("Deliveries held", sum(w.held for w in found))
+    left.metric("Files waiting", f"{sum(w.files for w in found):,}")
+    middle.metric("Rows in quarantine", f"{sum(w.rows for w in found):,}")
+    right.metric("Deliveries held", f"{sum(w.held for w in found):,}")
     if frame.user.may(Permission.SEE_ERASURE):
         last.metric("Requests for erasure", len(frame.office.eraser().requests.all()))
-    st.dataframe(
-        [
-            {
-                "dataset": w.dataset,
-                "files waiting": w.files,
-                "rows in quarantine": w.rows,
-                "most frequent reason": w.reason,
-                "deliveries held": w.held,
-            }
-            for w in found
-        ],
-        hide_index=True,
-    )
+    _datasets(found)
     try:
         stale, failed = frame.dagster.troubles()
     except DagsterError as error:
         st.info(plain(error))
         return
     st.subheader("Failed checks")
-    st.text("\n".join(failed) or "none")
+    if failed:
+        st.dataframe(
+            [
+                {"table": f.asset, "check": f.check, "": "stops" if f.blocking else "warns", "what it says": f.said}
+                for f in failed
+            ],
+            hide_index=True,
+            column_config={"what it says": st.column_config.TextColumn(width="large")},
+        )
+    else:
+        st.write("None.")
     st.subheader("Stale tables")
-    st.text("\n".join(stale) or "none")
+    st.text("\n".join(stale) or "None: every table is made from the latest data.")
+
+
+def _datasets(found: list[Waiting]) -> None:
+    """Those where something waits, most first; the others in a sentence."""
+    busy = sorted((w for w in found if w.files or w.rows or w.held), key=lambda w: (-w.held, -w.rows, -w.files))
+    quiet = [w.dataset for w in found if w not in busy]
+    if busy:
+        st.dataframe(
+            [
+                {
+                    "dataset": w.dataset,
+                    "files waiting": w.files,
+                    "deliveries held": w.held,
+                    "rows in quarantine": w.rows,
+                    "most frequent reason": w.reason,
+                }
+                for w in busy
+            ],
+            hide_index=True,
+            column_config={"most frequent reason": st.column_config.TextColumn(width="large")},
+        )
+    else:
+        st.success("No dataset needs anybody.")
+    if busy and quiet:
+        st.text(f"Nothing waits in {', '.join(quiet)}.")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from platform_assets.ingest import ledger
+from platform_assets.ingest.deliveries import Mending
 from platform_assets.ingest.ledger import Entry
 from platform_assets.stewardship import erased
 from platform_assets.stewardship.erased import Erased
 from resources.bigquery import BigQuery
+
+_JSON = ("drift", "reasons", "first_rows")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class BigBooks:
         sql = f"SELECT {listed} FROM {self.engine.name(ledger.TABLE)} WHERE {' AND '.join(conditions)} ORDER BY loaded_at, delivery"
         return [_entry(row) for row in self.engine.query(sql, given)]
 
-    def fixes_in_time(self) -> dict[str, dt.datetime | None]:
+    def mendings(self) -> dict[str, Mending]:
         """None: stewards mend rows in the lake's quarantine."""
         return {}
 
@@ -61,10 +63,10 @@ class BigBooks:
 def as_row(entry: Entry) -> dict[str, Any]:
     """An entry as a row of the ledger."""
     values = asdict(entry)
-    values["drift"] = json.dumps(entry.drift) if entry.drift else ""
-    values["reasons"] = json.dumps(entry.reasons) if entry.reasons else ""
+    for name in _JSON:
+        values[name] = json.dumps(values[name]) if values[name] else ""
     return values
 
 
 def _entry(row: Mapping[str, Any]) -> Entry:
-    return Entry(**{**row, "drift": json.loads(row["drift"] or "{}"), "reasons": json.loads(row["reasons"] or "{}")})
+    return Entry(**{**row, **{name: json.loads(row[name] or "{}") for name in _JSON}})

@@ -24,7 +24,8 @@ from platform_assets.ingest.deliveries import Delivery
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.load import Load, LoadFailed, LoadReport, Log, today, waiting_files
 from platform_assets.ingest.merge import count_decided, count_valid
-from platform_assets.ingest.publish import Batch, count, hold, keep_newest, register
+from platform_assets.ingest.publish import Batch, count, hold, register
+from platform_assets.ingest.snapshots import Present, choose
 from platform_assets.ingest.staging import Drift
 from resources.bigquery import BigQuery, Done
 from resources.identity import IdentityKeys
@@ -176,32 +177,31 @@ class BigLoad(Load):
         wrong = {r["_file"]: r["rows"] for r in self._run(sql.judge())}
         count(batch, wrong, self.hidden)
         hold(batch, contract)
-        if contract.load.mode == "snapshot":
-            self._keep_newest(batch)
+        base = self._choose(batch) if contract.load.mode == "snapshot" else None
         self._table(staging, "members", _members(batch, self.loaded_at))
         for row in self._run(sql.adopt()) if sql.derived_key else []:
             batch.entries[row["_delivery"]].merged += row["rows"]
-        published = count_valid(batch.entries)
+        count_valid(batch.entries)
         if contract.load.key:
             self.report.estimated_bytes += self.engine.estimate(sql.decisions())
         decided = self._run(sql.decide())
         count_decided([(r["_delivery"], r["_action"], r["rows"]) for r in decided], batch.entries)
-        if published and contract.load.mode == "snapshot":
-            published[0].removed = self._run([sql.removed()])[0]["rows"]
+        if base:
+            batch.entries[base].removed = self._run([sql.removed()])[0]["rows"]
         for row in self._run([sql.retired()]) if sql.derived_key else []:
             batch.entries[row["_delivery"]].removed += row["rows"]
             batch.entries[row["_delivery"]].merged += row["rows"]
         for row in self._run([sql.periods()]) if contract.partition else []:
             batch.entries[row["_delivery"]].partitions = row["periods"]
         for row in self._run([sql.reasons()]):
-            batch.entries[row["_delivery"]].reasons[row["reason"]] = row["rows"]
+            batch.entries[row["_delivery"]].add_reason(row["reason"], row["rows"], row["file"], row["row"])
 
-    def _keep_newest(self, batch: Batch) -> None:
+    def _choose(self, batch: Batch) -> str | None:
         order, dates = self.contract.load.order_by, {}
         if isinstance(order, Order) and order.column:
             dates = {r["_delivery"]: r["moment"] for r in self._run([self.sql.newest_rows()])}
         present = self.engine.query(self.sql.newest_published(), {"dataset": self.contract.name})
-        keep_newest(batch, dates, present[0]["moment"])
+        return choose(batch.deliveries, batch.entries, dates, Present(as_of=present[0]["moment"]))
 
     def _run(self, script: list[str]) -> list[dict[str, Any]]:
         return self._scan(self.engine.script(";\n".join(script)))

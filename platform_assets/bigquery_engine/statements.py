@@ -226,13 +226,19 @@ class Statements:
         return f"SELECT v._delivery, COUNT(DISTINCT v._period) AS periods {written} GROUP BY v._delivery"
 
     def reasons(self) -> str:
-        """SELECT ``_delivery``, ``reason``, ``rows``: the most frequent reasons of every delivery."""
+        """SELECT ``_delivery``, ``reason``, ``rows``, and the place of the first (``file``, ``row``): the most frequent reasons of
+        every delivery."""
+        placed = (
+            "SELECT _delivery, reason, _file, _row, ROW_NUMBER() OVER (PARTITION BY _delivery, reason ORDER BY _file, _row) AS place "
+            f"FROM ({self.quarantined_rows()}), UNNEST(_reasons) AS reason"
+        )
         counted = (
-            f"SELECT _delivery, reason, COUNT(*) AS `rows` FROM ({self.quarantined_rows()}), UNNEST(_reasons) AS reason "
-            "GROUP BY _delivery, reason"
+            "SELECT _delivery, reason, COUNT(*) AS `rows`, MAX(IF(place = 1, _file, NULL)) AS file, "
+            f"MAX(IF(place = 1, _row, NULL)) AS `row` FROM ({placed}) GROUP BY _delivery, reason"
         )
         return (
-            "SELECT _delivery, reason, `rows` FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY _delivery ORDER BY `rows` DESC, reason) "
+            "SELECT _delivery, reason, `rows`, file, `row` FROM "
+            "(SELECT *, ROW_NUMBER() OVER (PARTITION BY _delivery ORDER BY `rows` DESC, reason) "
             f"AS n FROM ({counted})) WHERE n <= {TOP_REASONS} ORDER BY _delivery, n"
         )
 

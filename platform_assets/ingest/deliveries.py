@@ -1,6 +1,6 @@
 """What waits in landing: files that are complete, taken apart where they are archives, each with its place in time.
 
-A delivery is its content: the same bytes again, under whatever name, are the same delivery.
+A delivery is its content: the same bytes again, under whatever name, are the same delivery. Only stewards' fixes are known by name.
 """
 
 from __future__ import annotations
@@ -40,6 +40,22 @@ class Member:
     format: FileFormat
 
 
+@dataclass(frozen=True)
+class Mending:
+    """What a file of fixed rows mends."""
+
+    delivery: str
+    """The id of the file itself. It is its own, whatever the content: the same row may have to be mended in the same way again."""
+    origin: str
+    """The delivery in which the rows first came; a fix of a fix has the same."""
+    as_of: dt.datetime | None
+    """The place in time of what it mends: a fix is neither older nor newer."""
+    released: bool
+    """Holds all right rows of a delivery that was held: it stands for the delivery, where others only join it."""
+    sha256: str
+    """Hash of the delivery in which the rows first came: mended sample data are sample data."""
+
+
 @dataclass
 class Delivery:
     """One landed file."""
@@ -53,13 +69,18 @@ class Delivery:
     """Why nothing in it can be judged."""
     held_before: bool = False
     """Was held under an earlier contract and is judged again, from the archive."""
-    is_fix: bool = False
-    """Holds rows that a steward has mended: it takes the place in time of what it mends, and may be short."""
+    mending: Mending | None = None
+    """Set where it holds rows that a steward has mended: it takes the place in time of what it mends, and may be short."""
 
     @property
     def id(self) -> str:
-        """Sixteen hex digits of the content's hash."""
-        return self.sha256[:16]
+        """Sixteen hex digits of the content's hash; a file of fixed rows has an id of its own."""
+        return self.mending.delivery if self.mending else self.sha256[:16]
+
+    @property
+    def origin_sha256(self) -> str:
+        """The hash by which it is told whether the rows are sample data."""
+        return self.mending.sha256 if self.mending else self.sha256
 
     @property
     def file(self) -> str:

@@ -7,7 +7,8 @@ import functools
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
@@ -237,7 +238,26 @@ def _stage_parquet(path: Path, contract: Contract, fmt: FileFormat, writer: RowW
 # ------------------------------------------------------------------ Excel
 
 
-def _stage_xlsx(path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter) -> Header:
+@dataclass(frozen=True)
+class Workbook:
+    """The one sheet of a workbook that holds the rows."""
+
+    sheet: str
+    cells: list[list[Any]]
+    """Every row of the sheet, from its first."""
+    start: int
+    """Index of the first row below the header."""
+    header: Header
+    formats: dict[int, str]
+    """Index of a column of dates -> the format in which its dates are written."""
+
+    def texts(self, cells: Sequence[Any]) -> list[str | None]:
+        """A row as text."""
+        return [_cell(value, self.formats.get(place)) for place, value in enumerate(cells)]
+
+
+def read_workbook(path: Path, contract: Contract, fmt: FileFormat) -> Workbook:
+    """The sheet of the workbook at `path` that `fmt` names. Raises FileRejected."""
     import python_calamine
 
     try:
@@ -265,23 +285,27 @@ def _stage_xlsx(path: Path, contract: Contract, fmt: FileFormat, writer: RowWrit
             raise FileRejected("the sheet is empty: not even a header")
         header = match_header([str(c).strip() for c in table[start]], contract, fmt)
         start += 1
-    formats = {c: spec.format[0] for c, spec in contract.file_columns.items() if spec.type in TEMPORAL}
+    formats = {
+        header.positions[c]: spec.format[0]
+        for c, spec in contract.file_columns.items()
+        if spec.type in TEMPORAL and spec.format and c in header.positions
+    }
+    return Workbook(sheet.name, table, start, header, formats)
+
+
+def _stage_xlsx(path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter) -> Header:
+    book = read_workbook(path, contract, fmt)
     numbers, rows = [], []
-    for number, cells in enumerate(table[start:], start=start + 1):
+    places = [book.header.positions.get(c) for c in contract.file_columns]
+    for number, cells in enumerate(book.cells[book.start :], start=book.start + 1):
         if all(c == "" for c in cells):
             continue
         numbers.append(number)
-        rows.append(
-            [
-                _cell(cells[header.positions[c]], formats.get(c))
-                if c in header.positions and header.positions[c] < len(cells)
-                else None
-                for c in contract.file_columns
-            ]
-        )
+        texts = book.texts(cells)
+        rows.append([None if place is None or place >= len(texts) else texts[place] for place in places])
     if rows:
         writer.write(numbers, list(zip(*rows, strict=True)))
-    return header
+    return book.header
 
 
 def _check_extent(path: Path) -> None:

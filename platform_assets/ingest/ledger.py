@@ -88,6 +88,11 @@ class Entry:
     run: str = ""
     seconds: float = 0.0
 
+    def add_reason(self, reason: str, rows: int, file: str, row: int) -> None:
+        """Note a reason of quarantine, its rows, and the file and row where it occurs first."""
+        self.reasons[reason] = rows
+        self.first_rows[reason] = f"row {row}" if file == self.file else f"{file} row {row}"
+
     @property
     def conserved(self) -> bool:
         """The law of the ledger."""

@@ -10,7 +10,7 @@ import datetime as dt
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -21,6 +21,7 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest import ledger
 from platform_assets.ingest.deliveries import (
     Delivery,
+    Mending,
     archive_name,
     complete_files,
     landing_folder,
@@ -83,8 +84,8 @@ class Books(Protocol):
         """Entries of the ledger, oldest first; only `deliveries` or those of one `status` where given."""
         ...
 
-    def fixes_in_time(self) -> dict[str, dt.datetime | None]:
-        """Deliveries that are stewards' fixes -> the place in time of what they mend."""
+    def mendings(self) -> Mapping[str, Mending]:
+        """The files of fixed rows that stewards have sent, by name."""
         ...
 
     def sent_on(self) -> set[str]:
@@ -104,11 +105,11 @@ class LakeBooks:
         """As `Books.entries`."""
         return ledger.read(self.connection, self.dataset, deliveries=deliveries, status=status)
 
-    def fixes_in_time(self) -> dict[str, dt.datetime | None]:
-        """As `Books.fixes_in_time`."""
+    def mendings(self) -> Mapping[str, Mending]:
+        """As `Books.mendings`."""
         from platform_assets.stewardship import quarantine_tables
 
-        return quarantine_tables.fixes_in_time(self.warehouse, self.connection, self.dataset)
+        return quarantine_tables.mendings(self.warehouse, self.connection, self.dataset)
 
     def sent_on(self) -> set[str]:
         """As `Books.sent_on`."""
@@ -190,7 +191,7 @@ class Load:
         if not deliveries:
             return
         purposes = set(self.contract.identifiers.values())
-        keys = keys.for_files([d.sha256 for d in deliveries])
+        keys = keys.for_files([d.origin_sha256 for d in deliveries])
         for variable, value in session_variables(keys, purposes).items():
             self.connection.execute(f"SET VARIABLE {variable} = $1", [value])
         clock = time.monotonic()
@@ -238,6 +239,7 @@ class Load:
     def _open(self, waiting: list[tuple[StoredObject, str]]) -> list[Delivery]:
         """Deliveries in the order of loading: oldest first. Those loaded before are put away and left out."""
         opened: dict[str, Delivery] = {}
+        fixes = self.books.mendings()
         for found, held in waiting:
             delivery = open_delivery(self.store, self.contract, found, self.folder, self.loaded_at)
             if delivery is None:
@@ -245,13 +247,13 @@ class Load:
                 continue
             if held:
                 delivery.held_before, delivery.sha256 = True, held
+            delivery.mending = fixes.get(delivery.file)
+            if delivery.mending:
+                delivery.as_of = delivery.mending.as_of or delivery.as_of
             if delivery.id in opened:
                 self._forget(delivery)
             else:
                 opened[delivery.id] = delivery
-        for fix, as_of in self.books.fixes_in_time().items():
-            if fix in opened:
-                opened[fix].is_fix, opened[fix].as_of = True, as_of or opened[fix].as_of
         known = {e.delivery: e for e in self.books.entries(deliveries=opened)}
         sent_on_before = self.books.sent_on()
         fresh = []
@@ -260,7 +262,7 @@ class Load:
             sent = (
                 entry
                 and entry.status == "held"
-                and self.contract.load.mode == "append"
+                and self.contract.load.mode != "upsert"
                 and delivery.id in sent_on_before
             )
             if entry and (sent or entry.status in ("published", "superseded")):
@@ -325,7 +327,7 @@ class Load:
 
         source = delivery.object.name
         if source != target:
-            keys = self.keys.for_files([delivery.sha256])
+            keys = self.keys.for_files([delivery.origin_sha256])
             if not put_away_without_erased(self.warehouse, self.store, self.contract, keys, source, target):
                 self.store.move(source, target)
             self._clear_marker(delivery)

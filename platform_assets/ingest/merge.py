@@ -18,22 +18,29 @@ if TYPE_CHECKING:
 
 
 def into_table(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, tables: Tables, entries: dict[str, Entry]
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    tables: Tables,
+    entries: dict[str, Entry],
+    base: str | None = None,
 ) -> None:
-    """Change `tables.validated` by the rows of the view `valid`, and count what happened in `entries`."""
+    """Change `tables.validated` by the rows of the view `valid`, and count what happened in `entries`.
+
+    `base` is the snapshot that the table becomes: what neither it nor its fixes have leaves the table.
+    """
     published = count_valid(entries)
     if not published:
         return
     columns = list(tables.validated_columns)
     before = scalar(connection, f"SELECT count(*) FROM {tables.validated}")
-    if contract.load.mode == "snapshot" and not contract.load.key:
+    if base and not contract.load.key:
         # one delivery is the table: rows have no identity, so all old ones leave
         connection.execute(f"DELETE FROM {tables.validated}")
-        published[0].removed = before
+        entries[base].removed = before
     if not contract.load.key:
         _insert(connection, tables, columns, "valid")
     else:
-        _merge(connection, contract, tables, columns, entries, has_rows=before > 0)
+        _merge(connection, contract, tables, columns, entries, base, has_rows=before > 0)
     _count_partitions(connection, contract, tables, published)
 
 
@@ -51,6 +58,7 @@ def _merge(
     tables: Tables,
     columns: list[str],
     entries: dict[str, Entry],
+    base: str | None,
     *,
     has_rows: bool,
 ) -> None:
@@ -70,9 +78,8 @@ def _merge(
             f"v._as_of, hash({', '.join('v.' + quoted(c) for c in contract.columns)}) AS _content, n._k "
             f"FROM {tables.validated} v JOIN keys n ON {same}"
         )
-        if contract.load.mode == "snapshot":
-            newest = next(e for e in entries.values() if e.status == "published")
-            newest.removed = _delete(
+        if base:
+            entries[base].removed = _delete(
                 connection, tables, f"SELECT v.rowid FROM {tables.validated} v ANTI JOIN keys n ON {same}"
             )
         connection.execute("INSERT INTO touched SELECT DISTINCT _k FROM existing ANTI JOIN touched USING (_k)")

@@ -6,14 +6,13 @@ batch had been loaded one delivery after the other, whatever came together.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.compiled import CompiledContract
 from platform_assets.contracts.model import Contract, Order
-from platform_assets.ingest import derived, merge
+from platform_assets.ingest import derived, merge, snapshots
 from platform_assets.ingest.deliveries import Delivery
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.staged import StagedFile
@@ -62,15 +61,20 @@ def publish(
         _quarantine_duplicates(connection, contract)
     count(batch, dict(connection.execute("SELECT _file, count(*) FROM wrong GROUP BY _file").fetchall()), erased)
     hold(batch, contract)
+    base = None
     if contract.load.mode == "snapshot":
-        keep_newest(batch, _dates(connection, contract), _newest_published(connection, contract))
+        dates, now = (
+            snapshots.newest_rows(connection, contract),
+            snapshots.present(warehouse, connection, contract.name),
+        )
+        base = snapshots.choose(batch.deliveries, batch.entries, dates, now)
     _mark(connection, batch)
     derived.adopt(connection, contract, compiled.typed, tables, batch.entries)
     _forget_earlier_attempt(connection, batch, tables)
     _write_raw(connection, contract, compiled, tables)
     _write_quarantine(connection, batch, tables)
     _view_of_valid_rows(connection, contract)
-    merge.into_table(connection, contract, tables, batch.entries)
+    merge.into_table(connection, contract, tables, batch.entries, base)
     derived.retire(connection, contract, tables, batch.entries)
     _summarise(connection, batch, tables)
 
@@ -134,7 +138,7 @@ def count(batch: Batch, wrong: Mapping[int, int], erased: Mapping[int, tuple[int
 def hold(batch: Batch, contract: Contract) -> None:
     """A delivery that breaks a limit of `quality` is held: all its rows go to quarantine, nothing of it is published."""
     quality = contract.quality
-    fixes = {d.id for d in batch.deliveries if d.is_fix}
+    fixes = {d.id for d in batch.deliveries if d.mending}
     for entry in batch.entries.values():
         share = entry.quarantined / entry.rows_in if entry.rows_in else 0.0
         if entry.rows_in < quality.min_rows and entry.delivery not in fixes:
@@ -147,54 +151,6 @@ def hold(batch: Batch, contract: Contract) -> None:
         else:
             continue
         entry.status, entry.quarantined = "held", entry.rows_in - entry.superseded
-
-
-def _dates(connection: duckdb.DuckDBPyConnection, contract: Contract) -> dict[str, dt.datetime | None]:
-    """Delivery -> its newest row, where rows have a place in time of their own."""
-    order = contract.load.order_by
-    if not (isinstance(order, Order) and order.column):
-        return {}
-    newest = connection.execute(
-        f"SELECT _delivery, max({quoted(order.column)})::TIMESTAMP FROM typed_rows ANTI JOIN wrong USING (_file, _row) "
-        "JOIN files USING (_file) GROUP BY 1"
-    ).fetchall()
-    return dict(newest)
-
-
-def _newest_published(connection: duckdb.DuckDBPyConnection, contract: Contract) -> dt.datetime | None:
-    found: dt.datetime | None = scalar(
-        connection,
-        "SELECT max(as_of) FROM platform.ledger WHERE dataset = ? AND status = 'published'",
-        [contract.name],
-    )
-    return found
-
-
-def keep_newest(batch: Batch, dates: Mapping[str, dt.datetime | None], present: dt.datetime | None) -> None:
-    """Snapshots: only the newest delivery is published, and only if it is not older than the table (`present`).
-
-    `dates` are the places in time of deliveries whose rows have one of their own.
-    """
-    for delivery, moment in dates.items():
-        batch.entries[delivery].as_of = moment
-    candidates = [d.id for d in batch.deliveries if batch.entries[d.id].status == "published"]
-    best: str | None = None
-    for delivery in candidates:
-        moment = batch.entries[delivery].as_of
-        threshold = batch.entries[best].as_of if best else present
-        if threshold is None or (moment is not None and moment >= threshold):
-            best = delivery
-    for delivery in candidates:
-        entry = batch.entries[delivery]
-        if delivery != best:
-            newer = batch.entries[best].as_of if best else present
-            age = f"of {entry.as_of:%Y-%m-%d %H:%M}" if entry.as_of else "without a date"
-            entry.status, entry.superseded, entry.quarantined = (
-                "superseded",
-                entry.rows_in - entry.malformed,
-                entry.malformed,
-            )
-            entry.reason = f"a snapshot {age}" + (f", the table is of {newer:%Y-%m-%d %H:%M}" if newer else "")
 
 
 def _mark(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
@@ -292,10 +248,8 @@ def _summarise(connection: duckdb.DuckDBPyConnection, batch: Batch, tables: Tabl
         """,
         [ids],
     ).fetchall()
-    for delivery, reason, count, file, row in found:
-        entry = batch.entries[delivery]
-        entry.reasons[reason] = count
-        entry.first_rows[reason] = f"row {row}" if file == entry.file else f"{file} row {row}"
+    for delivery, reason, number, file, row in found:
+        batch.entries[delivery].add_reason(reason, number, file, row)
 
 
 def _pseudonymised(contract: Contract, columns: Sequence[str], alias: str) -> str:

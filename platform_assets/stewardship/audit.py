@@ -1,8 +1,8 @@
 """The audit log: who did what to which table or subject, when, on what ground. Append-only, every entry chained to the one before.
 
-`audit/log.jsonl` holds one JSON object per line with `seq`, `prev` (hash of the entry before) and `hash` (SHA-256 of the entry
-without it). `audit/head.json`, in another file on purpose, holds number and hash of the last entry; with a key (purpose `audit`) the
-hash in it is keyed, so that it cannot be forged along with the log.
+An entry is one line, a JSON object with `seq`, `prev` (hash of the entry before) and `hash` (SHA-256 of the entry without it): of
+`audit/log.jsonl` on one machine, an object of its own in a bucket (`audit_tape`). `audit/head.json`, in another file on purpose, holds
+number and hash of the last entry; with a key (purpose `audit`) the hash in it is keyed, so that it cannot be forged along with the log.
 
 Found by `verify`: an entry that was edited, removed, reordered or inserted (the chain breaks); a log cut off at the end, or gone
 (the head knows more). Not found: the log *and* the head put back together to an earlier state, or, where there is no key, both
@@ -14,19 +14,17 @@ No identifiers in clear: a subject appears as a keyed hash.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime as dt
-import fcntl
 import hashlib
 import hmac
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from platform_assets.stewardship.audit_tape import FolderTape, Tape
 from resources.identity import EnvironmentKeys, IdentityKeys, MissingIdentityKey
 
 PURPOSE = "audit"
@@ -103,12 +101,10 @@ class Verdict:
 
 
 class AuditLog:
-    """The log in the folder `home` (``DATA_HOME/audit``). Several processes of one machine may write."""
+    """The log on a tape; a folder stands for the files in it (``DATA_HOME/audit``). Several processes may write."""
 
-    def __init__(self, home: Path, keys: IdentityKeys | None = None) -> None:
-        self.home = home
-        self.path = home / "log.jsonl"
-        self.head_path = home / "head.json"
+    def __init__(self, tape: Tape | Path, keys: IdentityKeys | None = None) -> None:
+        self.tape: Tape = FolderTape(tape) if isinstance(tape, Path) else tape
         self._keys = keys or EnvironmentKeys()
 
     # ------------------------------------------------------------------------------------------------ writing
@@ -125,8 +121,8 @@ class AuditLog:
         details: Mapping[str, Any] | None = None,
     ) -> Entry:
         """Add an entry; it is on disk when this returns. Raises AuditError where the log is shorter than its head says."""
-        with self._lock():
-            torn = self._set_torn_tail_aside()
+        with self.tape.lock():
+            torn = self.tape.set_torn_tail_aside()
             last = self._last()
             if torn:
                 found = {"bytes": torn[1], "sha256": torn[2], "kept_as": torn[0]}
@@ -139,23 +135,17 @@ class AuditLog:
         seq, prev = (last.seq + 1, last.hash) if last else (1, NOTHING)
         entry = Entry(seq, now, who, role, action, table, subject, ground, details, prev)
         entry = Entry(**{**asdict(entry), "hash": entry.right_hash})
-        with self.path.open("ab") as file:
-            file.write((_canonical(asdict(entry)) + "\n").encode())
-            file.flush()
-            os.fsync(file.fileno())
+        self.tape.append(seq, _canonical(asdict(entry)).encode())
         self._write_head(Head(entry.seq, entry.hash))
         return entry
 
     def _last(self) -> Head | None:
         """Where the log ends now; it may be ahead of the head (a crash between the two writes), never behind."""
         head = self._read_head()
-        entry = None
-        if self.path.exists():
-            with self.path.open("rb") as file:
-                line = _last_line(file)
-            entry = _parse(line) if line else None
-            if line and (entry is None or entry.hash != entry.right_hash):
-                raise AuditError("the last entry of the audit log is damaged: run verify, and put a copy back")
+        line = self.tape.last_line(head.seq if head else 0)
+        entry = _parse(line) if line else None
+        if line and (entry is None or entry.hash != entry.right_hash):
+            raise AuditError("the last entry of the audit log is damaged: run verify, and put a copy back")
         if head and (entry is None or entry.seq < head.seq):
             raise AuditError(
                 f"the audit log ends at entry {entry.seq if entry else 0}, its head says {head.seq}: entries are missing. "
@@ -163,46 +153,10 @@ class AuditLog:
             )
         return Head(entry.seq, entry.hash) if entry else None
 
-    def _set_torn_tail_aside(self) -> tuple[str, int, str] | None:
-        """A last line without its end was cut off by a crash: keep its bytes beside the log and take it off."""
-        if not self.path.exists():
-            return None
-        with self.path.open("r+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            start = _start_of_tail(file, size)
-            if start == size:
-                return None
-            file.seek(start)
-            tail = file.read()
-            digest = hashlib.sha256(tail).hexdigest()
-            name = f"torn-{digest[:16]}.txt"
-            kept = self.home / name
-            kept.write_bytes(tail)
-            kept.chmod(0o600)
-            file.truncate(start)
-            os.fsync(file.fileno())
-        return name, len(tail), digest
-
-    @contextlib.contextmanager
-    def _lock(self) -> Iterator[None]:
-        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self.home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
-
     # ------------------------------------------------------------------------------------------------ the head
 
     def _write_head(self, head: Head) -> None:
-        text = json.dumps({**asdict(head), "seal": self._seal(head)})
-        partial = self.head_path.with_suffix(".part")
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.head_path)
+        self.tape.write_head(json.dumps({**asdict(head), "seal": self._seal(head)}))
 
     def _seal(self, head: Head) -> str:
         try:
@@ -212,10 +166,11 @@ class AuditLog:
         return hmac.new(key, str(head).encode(), hashlib.sha256).hexdigest()
 
     def _read_head(self) -> Head | None:
-        if not self.head_path.exists():
+        text = self.tape.read_head()
+        if text is None:
             return None
         try:
-            found = json.loads(self.head_path.read_text(encoding="utf-8"))
+            found = json.loads(text)
             head, seal = Head(int(found["seq"]), str(found["hash"])), str(found["seal"])
         except (ValueError, KeyError, TypeError):
             raise AuditError("audit/head.json cannot be read: run verify, and put a copy back") from None
@@ -232,12 +187,10 @@ class AuditLog:
 
     def entries(self) -> Iterator[Entry]:
         """All entries that can be read, oldest first."""
-        if self.path.exists():
-            with self.path.open("rb") as file:
-                for line in file:
-                    entry = _parse(line)
-                    if entry:
-                        yield entry
+        for line in self.tape.content().split(b"\n"):
+            entry = _parse(line)
+            if entry:
+                yield entry
 
     def verify(self, known: Sequence[Head] = ()) -> Verdict:
         """Hold the log against itself, its head, and `known` heads that were written down elsewhere."""
@@ -250,8 +203,8 @@ class AuditLog:
             verdict.problems.append(str(error))
         if head:
             wanted.setdefault(head.seq, head)
-        with self._lock():
-            lines = self.path.read_bytes().split(b"\n") if self.path.exists() else [b""]
+        with self.tape.lock():
+            lines = self.tape.content().split(b"\n")
         tail = lines.pop()
         if tail:
             verdict.notes.append(
@@ -307,38 +260,16 @@ def _parse(line: bytes) -> Entry | None:
         return None
 
 
-def _start_of_tail(file: Any, size: int) -> int:
-    """Where what follows the last line end begins."""
-    position, step = size, 1 << 16
-    while position:
-        start = max(0, position - step)
-        file.seek(start)
-        found = file.read(position - start).rfind(b"\n")
-        if found >= 0:
-            return int(start + found + 1)
-        position = start
-    return 0
-
-
-def _last_line(file: Any) -> bytes:
-    size = file.seek(0, os.SEEK_END)
-    if not size:
-        return b""
-    start = _start_of_tail(file, size - 1)
-    file.seek(start)
-    return bytes(file.read())
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """``python -m platform_assets.stewardship.audit verify [--head NUMBER:HASH]``, or ``list``."""
     parser = argparse.ArgumentParser(prog="python -m platform_assets.stewardship.audit", description="The audit log.")
-    parser.add_argument("--home", type=Path, default=Path(os.environ.get("DATA_HOME", "data")), help="DATA_HOME")
+    parser.add_argument("--home", type=Path, help="folder of a DATA_HOME (default: the log of this environment)")
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("verify", help="find edited, removed, reordered or missing entries")
     check.add_argument("--head", type=Head.parse, action="append", default=[], help="a head noted elsewhere")
     commands.add_parser("list", help="show the entries")
     chosen = parser.parse_args(arguments)
-    log = AuditLog(chosen.home / "audit")
+    log = AuditLog(chosen.home / "audit") if chosen.home else _of_this_environment()
     if chosen.command == "list":
         for entry in log.entries():
             place = " ".join(filter(None, [entry.table, entry.subject]))
@@ -350,6 +281,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     state = "whole" if verdict.whole else "DAMAGED"
     sys.stdout.write(f"{verdict.entries} entries, {state}" + (f", head {verdict.head}\n" if verdict.head else "\n"))
     return 0 if verdict.whole else 1
+
+
+def _of_this_environment() -> AuditLog:
+    from platform_assets.stewardship.office import Office
+
+    return Office.here().audit
 
 
 if __name__ == "__main__":

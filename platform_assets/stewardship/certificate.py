@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.stewardship.erasure_requests import Request
@@ -24,19 +25,39 @@ WORDS = {
     "rejected": "rows or lines in rejected files",
     "products": "files of products",
 }
+PLACES = tuple(place for place in WORDS if place != "products")
+LOG_MEANINGS = {
+    "request": "Number of the request, and of its certificate",
+    "finished_at": "When (UTC)",
+    "datasets": "Datasets that the request names",
+    "subjects": "Persons or records erased",
+    **{place: f"Removed: {WORDS[place]}" for place in PLACES},
+    "products": "Removed: files of products (they are made again)",
+    "requested_by": "Who asked",
+    "approved_by": "Who agreed",
+    "ground": "On what ground",
+}
+"""Columns of the deletion log."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the last search found."""
+
+    found: Found
+    kept: int
+    """Other records of the same keys, which the request does not cover."""
+    elsewhere: list[str]
+    """Files of other datasets in which the same text stands."""
+    unreachable: list[str]
+    """What is kept for a while where no erasure reaches, as sentences."""
 
 
 def issue(
-    store: ObjectStore,
-    request: Request,
-    subjects: list[str],
-    found: Found,
-    finished_at: str,
-    head: str,
-    kept: int,
-    elsewhere: list[str],
+    store: ObjectStore, request: Request, subjects: list[str], outcome: Outcome, finished_at: str, head: str
 ) -> dict[str, Any]:
     """Write the certificate as JSON and as text; the same request always gets the same names."""
+    found = outcome.found
     counts = request.progress.get("found", {})
     document = {
         "request": request.id,
@@ -51,8 +72,10 @@ def issue(
         "found_and_removed": counts,
         "products_removed": request.progress.get("products", []),
         "searched": {"files": found.files, "bytes": found.bytes, "unreadable": found.unreadable},
-        "same_text_in_other_datasets": elsewhere,
-        "other_records_of_the_same_key": kept,
+        "earlier_versions_removed": request.progress.get("earlier_versions", 0),
+        "same_text_in_other_datasets": outcome.elsewhere,
+        "other_records_of_the_same_key": outcome.kept,
+        "kept_elsewhere_for_a_while": outcome.unreachable,
         "audit_head": head,
     }
     store.write(f"{FOLDER}/{request.id}.json", json.dumps(document, indent=2).encode())
@@ -80,14 +103,15 @@ def deletion_log(store: ObjectStore) -> pd.DataFrame:
             "finished_at": c["finished_at"],
             "datasets": ", ".join(c["datasets"]),
             "subjects": len(c["subjects"]),
-            **c["found_and_removed"],
+            **{place: c["found_and_removed"].get(place, 0) for place in PLACES},
+            "products": len(c["products_removed"]),
             "requested_by": c["requested_by"],
             "approved_by": c["approved_by"],
             "ground": c["ground"],
         }
         for c in reversed(read_all(store))
     ]
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines, columns=list(LOG_MEANINGS))
 
 
 def as_text(document: dict[str, Any]) -> str:
@@ -109,6 +133,10 @@ def as_text(document: dict[str, Any]) -> str:
         f"Afterwards every byte was searched: {document['searched']['files']:,} files, "
         f"{document['searched']['bytes']:,} bytes, packed files unpacked. Nothing was left.",
     ]
+    if document.get("earlier_versions_removed"):
+        lines.append(
+            f"{document['earlier_versions_removed']:,} earlier version(s) of files and tables were removed for good."
+        )
     if document["searched"]["unreadable"]:
         lines.append(
             f"{len(document['searched']['unreadable'])} packed file(s) could not be unpacked: searched as they are."
@@ -123,6 +151,7 @@ def as_text(document: dict[str, Any]) -> str:
             f"{document['other_records_of_the_same_key']} record(s) of the same key with another date are not part of the "
             "request and were kept; their key was not searched for."
         )
+    lines += document.get("kept_elsewhere_for_a_while", [])
     lines += [
         "",
         "What leaves again through a later delivery, or comes back with a restored copy, is erased again by the marks kept.",

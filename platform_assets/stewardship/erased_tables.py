@@ -10,9 +10,10 @@ from platform_assets.ingest import ledger
 from platform_assets.ingest.tables import Tables
 from platform_assets.stewardship import erased
 from platform_assets.stewardship.judging import view_staged
-from platform_assets.stewardship.quarantine_tables import STAGED
+from platform_assets.stewardship.quarantine_tables import STAGED, mendings
 from platform_assets.stewardship.targets import Tombstone
 from platform_assets.stewardship.tombstones import Marks
+from resources.catalog import Extremes
 from resources.identity import IdentityKeys
 from resources.warehouse import LAKE, Warehouse, quoted, scalar
 
@@ -111,6 +112,27 @@ def rename_files(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, te
                 connection.execute(f"UPDATE {table} SET {quoted(column)} = ? WHERE {quoted(column)} = ?", [clean, name])
 
 
+def extremes(connection: duckdb.DuckDBPyConnection) -> list[Extremes]:
+    """The minimum and maximum, as text, that every column of the lake really has, where the catalog keeps some."""
+    catalog = f"__ducklake_metadata_{LAKE}"
+    columns = connection.execute(
+        f"SELECT s.table_id, s.column_id, h.schema_name, t.table_name, c.column_name "
+        f"FROM {catalog}.ducklake_table_column_stats s "
+        f"JOIN {catalog}.ducklake_table t ON t.table_id = s.table_id AND t.end_snapshot IS NULL "
+        f"JOIN {catalog}.ducklake_schema h ON h.schema_id = t.schema_id AND h.end_snapshot IS NULL "
+        f"JOIN {catalog}.ducklake_column c ON c.table_id = s.table_id AND c.column_id = s.column_id "
+        "AND c.end_snapshot IS NULL AND c.parent_column IS NULL WHERE s.min_value IS NOT NULL OR s.max_value IS NOT NULL"
+    ).fetchall()
+    true: list[Extremes] = []
+    for table_id, column_id, schema, table, column in columns:
+        name = quoted(column)
+        low, high = connection.execute(
+            f"SELECT min({name})::VARCHAR, max({name})::VARCHAR FROM {quoted(schema)}.{quoted(table)}"
+        ).fetchall()[0]
+        true.append((low, high, table_id, column_id))
+    return true
+
+
 def without(name: str, texts: Sequence[str]) -> str:
     """`name` with `texts` (of some length) replaced."""
     for text in sorted(texts, key=len, reverse=True):
@@ -125,8 +147,10 @@ def keys_of(
     """The keys under which a dataset's deliveries were loaded (throwaway ones where all of them are sample files)."""
     if not warehouse.columns(connection, ledger.TABLE):
         return keys
-    found = connection.execute(f"SELECT sha256 FROM {ledger.TABLE} WHERE dataset = ?", [dataset]).fetchall()
-    return keys.for_files([r[0] for r in found]) if found else keys
+    fixes = {mending.delivery for mending in mendings(warehouse, connection, dataset).values()}
+    found = connection.execute(f"SELECT delivery, sha256 FROM {ledger.TABLE} WHERE dataset = ?", [dataset]).fetchall()
+    hashes = [sha256 for delivery, sha256 in found if delivery not in fixes]  # a fix goes with what it mends
+    return keys.for_files(hashes) if hashes else keys
 
 
 # ------------------------------------------------------------------ finding

@@ -11,8 +11,6 @@ import contextlib
 import datetime as dt
 import os
 import shutil
-import sqlite3
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,12 +20,15 @@ from platform_assets.contracts.model import Contract
 from platform_assets.stewardship import certificate, erased_files, erased_tables, tombstones
 from platform_assets.stewardship.access import Permission, User
 from platform_assets.stewardship.audit import AuditLog
+from platform_assets.stewardship.erasure_requests import FOLDER as REQUESTS
 from platform_assets.stewardship.erasure_requests import Request, RequestError, Requests
-from platform_assets.stewardship.scan import Found, search
+from platform_assets.stewardship.scan import Found
+from platform_assets.stewardship.stores import Stores
 from platform_assets.stewardship.targets import Needles, Target, Tombstone, resolve
+from resources.catalog import CatalogError
 from resources.identity import IdentityKeys
 from resources.object_store import ObjectStore
-from resources.warehouse import LAKE, Warehouse, quoted
+from resources.warehouse import LAKE, Warehouse
 
 if TYPE_CHECKING:
     import duckdb
@@ -58,6 +59,13 @@ class Eraser:
     home: Path
     on_step: Callable[[str], None] = field(default=lambda _: None)
     """Told the name of each step before it begins."""
+    lake: ObjectStore | None = None
+    """Where the lake's data are in a bucket: that bucket, for what it keeps of replaced files."""
+
+    @property
+    def stores(self) -> Stores:
+        """Every place to be searched."""
+        return Stores(self.home, self.store, self.warehouse, self.lake)
 
     @property
     def requests(self) -> Requests:
@@ -114,8 +122,10 @@ class Eraser:
             self._record(user, "erasure.execute", request, len(subjects))
             now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
             head = str(self.audit.head() or "")
-            document = certificate.issue(self.store, request, subjects, found, now, head, kept, elsewhere)
+            outcome = certificate.Outcome(found, kept, elsewhere, self.stores.keeps())
+            document = certificate.issue(self.store, request, subjects, outcome, now, head)
             self.on_step("request")
+            self.stores.forget_earlier([REQUESTS])  # every state that the request has had
             self.store.delete(request.name)
         return document
 
@@ -155,6 +165,9 @@ class Eraser:
         self._scrub_catalog()
         self.on_step("caches")
         self._clear_caches()
+        folders = [f"{place}/{c.name}" for c in self._touched(stones) for place in erased_files.PLACES]
+        removed = self.stores.forget_earlier([*folders, "products"])
+        progress["earlier_versions"] = progress.get("earlier_versions", 0) + removed
 
     # ------------------------------------------------------------------------------------------------ inside
 
@@ -223,6 +236,7 @@ class Eraser:
                 d: sorted({*ids, *before.get("deliveries", {}).get(d, [])}) for d, ids in deliveries.items()
             },
             "products": before.get("products", []),
+            "earlier_versions": before.get("earlier_versions", 0),
         }
         self.requests.write(request)
 
@@ -243,35 +257,11 @@ class Eraser:
         """
         with self.warehouse.write_lock():
             with self.warehouse.connect(read_only=True) as connection:
-                catalog = f"__ducklake_metadata_{LAKE}"
-                columns = connection.execute(
-                    f"SELECT s.table_id, s.column_id, h.schema_name, t.table_name, c.column_name "
-                    f"FROM {catalog}.ducklake_table_column_stats s "
-                    f"JOIN {catalog}.ducklake_table t ON t.table_id = s.table_id AND t.end_snapshot IS NULL "
-                    f"JOIN {catalog}.ducklake_schema h ON h.schema_id = t.schema_id AND h.end_snapshot IS NULL "
-                    f"JOIN {catalog}.ducklake_column c ON c.table_id = s.table_id AND c.column_id = s.column_id "
-                    "AND c.end_snapshot IS NULL AND c.parent_column IS NULL WHERE s.min_value IS NOT NULL OR s.max_value IS NOT NULL"
-                ).fetchall()
-                true = []
-                for table_id, column_id, schema, table, column in columns:
-                    name = quoted(column)
-                    low, high = connection.execute(
-                        f"SELECT min({name})::VARCHAR, max({name})::VARCHAR FROM {quoted(schema)}.{quoted(table)}"
-                    ).fetchall()[0]
-                    true.append((low, high, table_id, column_id))
-            with contextlib.closing(sqlite3.connect(self.warehouse.home / "catalog.sqlite", timeout=120)) as database:
-                with database:
-                    database.executemany(
-                        "UPDATE ducklake_table_column_stats SET min_value = ?, max_value = ? "
-                        "WHERE table_id = ? AND column_id = ?",
-                        true,
-                    )
-                    database.execute(
-                        "DELETE FROM ducklake_table_column_stats WHERE table_id NOT IN "
-                        "(SELECT table_id FROM ducklake_table WHERE end_snapshot IS NULL)"
-                    )
-                database.execute("VACUUM")
-                _write_back(database)
+                true = erased_tables.extremes(connection)
+            try:
+                self.warehouse.catalog.forget(true)
+            except CatalogError as error:
+                raise ErasureIncomplete([str(error)]) from None
 
     def _clear_caches(self) -> None:
         # compiled contracts hold no values (they are searched like everything else); scratch may
@@ -302,7 +292,7 @@ class Eraser:
         if left:
             raise ErasureIncomplete([f"{left} row(s) in tables"])
         shared = {text for n, stone in enumerate(stones) if kept.get(_mark(stone)) for text in needles.of(n)}
-        found = search(self.home, set(needles.texts) - shared, without=[self.home / request.name])
+        found = self.stores.search(set(needles.texts) - shared, without=request.name)
         names = {c.name for c in self._touched(stones)}
         elsewhere = [p for p in found.hits if _dataset_of(p, self.contracts) not in (None, *names)]
         remaining = [p for p in found.hits if p not in elsewhere]
@@ -319,18 +309,6 @@ class Eraser:
             ground=request.ground,
             details={"request": request.id, "subjects": subjects, "found": request.progress.get("found", {})},
         )
-
-
-def _write_back(database: sqlite3.Connection) -> None:
-    """Move the write-ahead log into the catalog's file, and empty it: until then the file keeps the pages from before.
-
-    Raises ErasureIncomplete where a reader stays in the way for two minutes (the request stays open, and can be run again).
-    """
-    deadline = time.monotonic() + 120
-    while database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
-        if time.monotonic() > deadline:
-            raise ErasureIncomplete(["lake/catalog.sqlite (a query is still reading it)"])
-        time.sleep(0.2)
 
 
 def _mark(stone: Tombstone) -> str:

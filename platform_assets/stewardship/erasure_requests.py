@@ -98,6 +98,9 @@ class Requests:
             raise RequestError(
                 f"request {number} has begun: what is erased cannot be given back, it has to be finished"
             )
+        for earlier in list(self.store.earlier(FOLDER)):  # every state that it has had names people too
+            if earlier.name == request.name:
+                self.store.forget(earlier)
         self.store.delete(request.name)
         self._log(user, "erasure.withdraw", request)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from platform_assets.contracts.model import Contract
-from platform_assets.stewardship import reports
+from platform_assets.stewardship import logs, reports
 from platform_assets.stewardship.access import Role, User
 from platform_assets.stewardship.office import Office
 from resources.environment import Platform
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PREVIEW = 10
+GROUP = "stewardship"
+OWNER = "team:stewardship"
 
 
 @dg.op(
@@ -34,6 +36,12 @@ def erase_request(context: dg.OpExecutionContext) -> None:
         context.log_event(
             dg.AssetMaterialization(["validated", dataset], description=f"Rows erased, request {document['request']}.")
         )
+    for log in logs.LOGS:
+        context.log_event(
+            dg.AssetMaterialization(
+                _log_key(log), metadata=_shown(log, logs.publish(log, office.warehouse, office.store))
+            )
+        )
     context.add_output_metadata({"certificate": document["request"], **document["found_and_removed"]})
 
 
@@ -48,9 +56,54 @@ def erase_job() -> None:
 
 
 def definitions(contracts: dict[str, Contract]) -> dg.Definitions:
-    """The erasure job, and the reports of every dataset of laboratory results (a date, an organisation, a categorical result)."""
+    """The erasure job, the logs, and the reports of every dataset of laboratory results (a date, an organisation, a result)."""
     assets = [asset for contract in contracts.values() for asset in _reports(contract)]
+    # raw is made by every load, whatever becomes of the rows; the deletion log is also made by every erasure
+    assets.append(_log(logs.EXECUTION_LOG, [dg.AssetKey(["raw", name]) for name in contracts]))
+    assets.append(_log(logs.DELETION_LOG, []))
     return dg.Definitions(jobs=[erase_job], assets=assets)
+
+
+def _log_key(log: logs.Log) -> dg.AssetKey:
+    return dg.AssetKey([GROUP, log.name])
+
+
+def _log(log: logs.Log, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
+    updated: Any = dg.AutomationCondition.any_deps_updated().since_last_handled()
+
+    @dg.asset(
+        key=_log_key(log),
+        deps=deps,
+        group_name=GROUP,
+        owners=[OWNER],
+        kinds={"duckdb", "csv"},
+        description=log.description,
+        metadata={
+            "dagster/column_schema": dg.TableSchema(
+                [dg.TableColumn(name, kind, description=meaning) for name, (kind, meaning) in log.columns.items()]
+            ),
+            "dagster/table_name": log.table,
+        },
+        required_resource_keys={"platform"},
+        automation_condition=updated & ~dg.AutomationCondition.in_progress() if deps else None,
+    )
+    def made(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        platform: Platform = context.resources.platform
+        return dg.MaterializeResult(metadata=_shown(log, logs.publish(log, platform.warehouse, platform.store)))
+
+    return made
+
+
+def _shown(log: logs.Log, published: logs.Published) -> dict[str, Any]:
+    """What Dagster shows of a log: its size, its file, its first rows."""
+    first = published.rows.drop(columns=list(log.private)).head(PREVIEW).astype("string").fillna("")
+    records = [dg.TableRecord(dict(zip(first.columns, row, strict=True))) for row in first.itertuples(index=False)]
+    return {
+        "dagster/row_count": len(published.rows),
+        "file": published.stored.name,
+        "bytes": published.stored.size,
+        "first rows": dg.MetadataValue.table(records) if records else dg.MetadataValue.text("nothing yet"),
+    }
 
 
 def _reports(contract: Contract) -> list[dg.AssetsDefinition]:

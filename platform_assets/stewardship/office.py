@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from platform_assets.contracts.model import Contract
 from platform_assets.stewardship.access import User
 from platform_assets.stewardship.audit import AuditLog
+from platform_assets.stewardship.audit_tape import StoreTape
 from platform_assets.stewardship.erasure import Eraser
 from platform_assets.stewardship.quarantine import Desk
 from resources.identity import IdentityKeys
-from resources.object_store import ObjectStore
+from resources.object_store import LocalStore, ObjectStore
 from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -48,8 +49,10 @@ class Office:
 
     @property
     def audit(self) -> AuditLog:
-        """The audit log."""
-        return AuditLog(self.home / "audit", self.keys)
+        """The audit log: files below DATA_HOME, or, where files are in a bucket, objects in it."""
+        if isinstance(self.store, LocalStore):
+            return AuditLog(self.home / "audit", self.keys)
+        return AuditLog(StoreTape(self.store, lambda: self.warehouse.lock("audit")), self.keys)
 
     def desk(self, dataset: str, user: User) -> Desk:
         """The quarantine of `dataset`, as `user` works on it."""
@@ -57,4 +60,15 @@ class Office:
 
     def eraser(self, on_step: Callable[[str], None] = lambda _: None) -> Eraser:
         """What carries erasures out."""
-        return Eraser(self.contracts, self.warehouse, self.store, self.keys, self.audit, self.home, on_step)
+        return Eraser(
+            self.contracts, self.warehouse, self.store, self.keys, self.audit, self.home, on_step, self._lake()
+        )
+
+    def _lake(self) -> ObjectStore | None:
+        """The lake's bucket."""
+        if not self.warehouse.in_bucket:
+            return None
+        from resources.gcs_store import GCSStore
+
+        bucket, _, folder = self.warehouse.data.removeprefix("gs://").partition("/")
+        return GCSStore(bucket, folder)

@@ -3,7 +3,8 @@
 A row is known by delivery, file and row number. What happens to it is a row of `platform.quarantine_actions` (the row itself stays
 where it is: the ledger counts it); fixes that wait are texts in `platform.staged_fixes`. Sent fixes are a file in landing, judged
 like any other: a fix that breaks a rule comes back into quarantine, linked to the row that it was meant to mend. A fix takes the place
-in time of the delivery that it mends, so it never replaces what came later; a minimum number of rows is not asked of it.
+in time of the delivery that it mends, so it never replaces what came later; a minimum number of rows is not asked of it. Where a
+delivery is the whole table (a snapshot), a fix joins it, as long as the table is of that snapshot.
 """
 
 from __future__ import annotations
@@ -16,16 +17,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest import ledger
 from platform_assets.ingest.deliveries import landing_folder
 from platform_assets.ingest.tables import Tables
-from platform_assets.stewardship import fix_files
+from platform_assets.stewardship import fix_files, quarantine_history, snapshot_fixes
 from platform_assets.stewardship.access import Permission, User
 from platform_assets.stewardship.audit import AuditLog
 from platform_assets.stewardship.judging import judge
 from platform_assets.stewardship.quarantine_tables import (
     ACTION_COLUMNS,
     ACTIONS,
+    DISMISSED,
+    RELEASED,
+    RESUBMITTED,
     STAGED,
     STAGED_COLUMNS,
     RowKey,
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HELD = "delivery: held"
-CLOSED = ("resubmitted", "dismissed")
+CLOSED = (RESUBMITTED, RELEASED, DISMISSED)
 
 
 class QuarantineError(ValueError):
@@ -129,30 +132,25 @@ class Desk:
         Follows fixes of fixes; ends with accepted (in the table), superseded, or rejected again.
         """
         self.user.require(Permission.SEE_QUARANTINE)
-        import pandas as pd
-
-        events: list[dict[str, object]] = []
         with self._connection() as connection:
-            while before := connection.execute(
-                f"SELECT delivery, file, row FROM {ACTIONS} WHERE dataset = ? AND fix_delivery = ? AND fix_row = ?",
-                [self.contract.name, key.delivery, key.row],
-            ).fetchone():
-                key = RowKey(*before)
-            following: RowKey | None = key
-            while following:
-                following = self._events(connection, following, events)
-        return pd.DataFrame(events, columns=["event", "at", "by", "reason", "file", "delivery", "row"])
+            return quarantine_history.of(connection, self.contract.name, self.table, key)
 
     # ------------------------------------------------------------------------------------------------ doing
 
     def stage(self, fixes: Sequence[Fix]) -> dict[RowKey, list[str]]:
         """Keep fixes to be sent later. Returns those that are still wrong, with the reasons (they are kept all the same)."""
+        return self._stage(fixes, RESUBMITTED)
+
+    def _stage(self, fixes: Sequence[Fix], action: str) -> dict[RowKey, list[str]]:
         self.user.require(Permission.FIX)
         unknown = sorted({c for fix in fixes for c in fix.values} - set(self.texts))
         if unknown:
             raise QuarantineError(f"{self.contract.name} has no column {unknown[0]!r} in its files")
         with self._connection() as connection:
             self._require_open(connection, [f.key for f in fixes])
+            late = self._too_late(connection, {f.key.delivery for f in fixes}, action)
+            if late:
+                raise QuarantineError(next(iter(late.values())))
             reasons = judge(self.warehouse, connection, self.contract, [f.values for f in fixes])
             with self.warehouse.write(connection):
                 self._forget_staged(connection, [f.key for f in fixes])
@@ -213,31 +211,32 @@ class Desk:
         right = [Fix(k, row) for k, row, why in zip(keys, rows, reasons, strict=True) if not why]
         if not right:
             raise QuarantineError("no row of this delivery is right as it came: mend rows one by one")
-        self.stage(right)
-        return self.resubmit(reason, only=[f.key for f in right])
+        self._stage(right, RELEASED)
+        return self._resubmit(reason, {f.key for f in right}, RELEASED)
 
     def resubmit(self, reason: str = "", *, only: Iterable[RowKey] | None = None) -> Resubmission:
         """Send staged fixes (all, or `only` some) as files into landing, one per file that they mend. Wrong ones stay staged."""
+        return self._resubmit(reason, None if only is None else set(only), RESUBMITTED)
+
+    def _resubmit(self, reason: str, only: set[RowKey] | None, action: str) -> Resubmission:
         self.user.require(Permission.FIX)
         result = Resubmission()
         with self._connection() as connection:
             self._finish_moves(connection)
             with self.warehouse.write(connection):
-                staged = self._staged(connection, None if only is None else set(only))
+                staged = self._staged(connection, only)
                 reasons = judge(self.warehouse, connection, self.contract, [f.values for f in staged])
+                late = self._too_late(connection, {f.key.delivery for f in staged}, action)
                 groups: dict[tuple[str, str], list[Fix]] = {}
                 for fix, why in zip(staged, reasons, strict=True):
-                    if why:
+                    if fix.key.delivery in late:
+                        result.still_wrong[fix.key] = [late[fix.key.delivery]]
+                    elif why:
                         result.still_wrong[fix.key] = why
                     else:
                         groups.setdefault((fix.key.delivery, fix.key.file), []).append(fix)
-                if groups and self.contract.load.mode == "snapshot":
-                    raise QuarantineError(
-                        f"{self.contract.name} is a snapshot: a file of fixed rows would become the whole table. "
-                        "Ask the sender for a complete, corrected file"
-                    )
                 for (delivery, file), fixes in groups.items():
-                    self._send(connection, delivery, file, fixes, reason, result)
+                    self._send(connection, RowKey(delivery, file, 0), fixes, (action, reason), result)
             self._finish_moves(connection)
         if result.sent:
             self._log("quarantine.resubmit", ground=reason, rows=result.sent, files=result.files)
@@ -250,7 +249,7 @@ class Desk:
         with self._connection() as connection, self.warehouse.write(connection):
             self._require_open(connection, keys)
             self._forget_staged(connection, keys)
-            self._act(connection, keys, "dismissed", reason)
+            self._act(connection, keys, DISMISSED, reason)
         self._log("quarantine.dismiss", ground=reason, rows=len(keys))
 
     # ------------------------------------------------------------------------------------------------ inside
@@ -277,6 +276,14 @@ class Desk:
             f"WHERE NOT EXISTS (SELECT 1 FROM {ACTIONS} a WHERE {same('a')} AND a.action IN ({closed}))"
         )
 
+    def _too_late(self, connection: duckdb.DuckDBPyConnection, deliveries: set[str], action: str) -> dict[str, str]:
+        """Deliveries of a snapshot whose rows cannot be mended (any more), and why."""
+        if self.contract.load.mode != "snapshot":
+            return {}
+        released = action == RELEASED
+        found = {d: snapshot_fixes.refusal(self.warehouse, connection, self.contract, d, released) for d in deliveries}
+        return {delivery: why for delivery, why in sorted(found.items()) if why}
+
     def _require_open(self, connection: duckdb.DuckDBPyConnection, keys: Sequence[RowKey]) -> None:
         """Raises QuarantineError unless every key is an open row: two people may look at the same list."""
         if not keys:
@@ -302,22 +309,22 @@ class Desk:
     def _send(
         self,
         connection: duckdb.DuckDBPyConnection,
-        delivery: str,
-        file: str,
+        mended: RowKey,
         fixes: Sequence[Fix],
-        reason: str,
+        act: tuple[str, str],
         result: Resubmission,
     ) -> None:
-        tag = hashlib.sha256(f"{delivery}/{file}/{_now().isoformat()}".encode()).hexdigest()[:8]
-        name, fmt = fix_files.name_and_format(self.contract, file, tag)
+        """Write `fixes` of rows of one file as a file; `act` is the action and its reason."""
+        tag = hashlib.sha256(f"{mended.delivery}/{mended.file}/{_now().isoformat()}".encode()).hexdigest()[:8]
+        name, fmt = fix_files.name_and_format(self.contract, mended.file, tag)
         data = fix_files.render(self.contract, fmt, [f.values for f in fixes])
         # not taken by ingest under this name; it gets its own once the transaction stands
         self.store.write(f"{landing_folder(self.contract.name)}/.{name}.part", data)
-        sent = hashlib.sha256(data).hexdigest()[:16]
+        sent = hashlib.sha256(f"fix {self.contract.name} {name}".encode()).hexdigest()[:16]
         first = 2 if fmt.kind in ("csv", "tsv") and fmt.header else 1
         keys = [f.key for f in fixes]
         self._forget_staged(connection, keys)
-        self._act(connection, keys, "resubmitted", reason, (name, sent, first))
+        self._act(connection, keys, *act, (name, sent, first))
         result.files.append(name)
         result.sent += len(fixes)
 
@@ -362,43 +369,6 @@ class Desk:
         ]
         insert(connection, ACTIONS, ACTION_COLUMNS, rows)
 
-    def _events(
-        self, connection: duckdb.DuckDBPyConnection, key: RowKey, events: list[dict[str, object]]
-    ) -> RowKey | None:
-        """Append the events of one row; returns the row of its fix where that was rejected in turn."""
-        place = {"file": key.file, "delivery": key.delivery, "row": key.row}
-        rejected = connection.execute(
-            f"SELECT _quarantined_at, array_to_string(_reasons, '; ') FROM {self.table} "
-            "WHERE _delivery = ? AND _file = ? AND _row = ?",
-            list(key),
-        ).fetchone()
-        if rejected:
-            events.append({"event": "rejected", "at": rejected[0], "by": "contract", "reason": rejected[1], **place})
-        acts = connection.execute(
-            f"SELECT action, acted_at, acted_by, reason, fix_file, fix_delivery, fix_row FROM {ACTIONS} "
-            "WHERE dataset = ? AND delivery = ? AND file = ? AND row = ? ORDER BY acted_at",
-            [self.contract.name, *key],
-        ).fetchall()
-        for action, at, by, reason, fix_file, fix_delivery, fix_row in acts:
-            events.append({"event": action, "at": at, "by": by, "reason": reason, **place})
-            if action != "resubmitted":
-                continue
-            again = connection.execute(
-                f"SELECT _delivery, _file, _row FROM {self.table} WHERE _delivery = ? AND _row = ?",
-                [fix_delivery, fix_row],
-            ).fetchone()
-            if again:
-                return RowKey(*again)
-            loaded = ledger.read(connection, self.contract.name, deliveries=[fix_delivery])
-            if loaded:
-                entry = loaded[0]
-                event = "accepted" if entry.status == "published" else entry.status
-                if entry.status == "published" and entry.superseded:
-                    event = "accepted or superseded by newer data"
-                what = {"file": fix_file, "delivery": fix_delivery, "row": fix_row}
-                events.append({"event": event, "at": entry.loaded_at, "by": "contract", "reason": entry.reason, **what})
-        return None
-
     def _log(self, action: str, ground: str = "", **details: object) -> None:
         self.audit.record(
             self.user.name, action, role=self.user.role_names, table=self.table, ground=ground, details=details
@@ -432,3 +402,11 @@ def _need(reason: str) -> None:
 
 def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC).replace(tzinfo=None)
+
+
+if __name__ == "__main__":
+    import sys
+
+    from platform_assets.stewardship.quarantine_command import main
+
+    sys.exit(main())

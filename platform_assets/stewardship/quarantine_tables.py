@@ -3,11 +3,11 @@ fixes."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from platform_assets.ingest import ledger
+from platform_assets.ingest.deliveries import Mending
 from resources.warehouse import Warehouse, quoted
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ STAGED_COLUMNS = {
 }
 
 
+RESUBMITTED, RELEASED, DISMISSED = "resubmitted", "released", "dismissed"
+"""Actions that close a row. Released: sent together with all right rows of a delivery that was held."""
+
+
 class RowKey(NamedTuple):
     """A quarantined row."""
 
@@ -54,19 +58,30 @@ def ensure(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
     warehouse.ensure_table(connection, STAGED, STAGED_COLUMNS)
 
 
-def fixes_in_time(
-    warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, dataset: str
-) -> dict[str, dt.datetime | None]:
-    """For ingest: deliveries that are stewards' fixes -> the place in time of what they mend."""
+def mendings(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, dataset: str) -> dict[str, Mending]:
+    """For ingest: the files of fixed rows that stewards have sent, by name."""
     if not warehouse.columns(connection, ACTIONS):
         return {}
     found = connection.execute(
-        f"SELECT a.fix_delivery, max(l.as_of) FROM {ACTIONS} a LEFT JOIN {ledger.TABLE} l "
-        "ON l.dataset = a.dataset AND l.delivery = a.delivery "
-        "WHERE a.dataset = ? AND a.action = 'resubmitted' GROUP BY 1",
-        [dataset],
+        "SELECT a.fix_file, a.fix_delivery, max(a.delivery), max(l.as_of), bool_or(a.action = ?) "
+        f"FROM {ACTIONS} a LEFT JOIN {ledger.TABLE} l ON l.dataset = a.dataset AND l.delivery = a.delivery "
+        "WHERE a.dataset = ? AND a.fix_delivery IS NOT NULL GROUP BY 1, 2",
+        [RELEASED, dataset],
     ).fetchall()
-    return dict(found)
+    hashes = dict(
+        connection.execute(f"SELECT delivery, sha256 FROM {ledger.TABLE} WHERE dataset = ?", [dataset]).fetchall()
+    )
+    mended = {delivery: mends for _, delivery, mends, *_ in found}
+
+    def origin(delivery: str) -> str:
+        while delivery in mended:
+            delivery = mended[delivery]
+        return delivery
+
+    return {
+        file: Mending(fix, origin(fix), as_of, released, hashes.get(origin(fix), ""))
+        for file, fix, _, as_of, released in found
+    }
 
 
 def sent_on(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, dataset: str) -> set[str]:
@@ -74,7 +89,7 @@ def sent_on(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, dataset
     if not warehouse.columns(connection, ACTIONS):
         return set()
     found = connection.execute(
-        f"SELECT DISTINCT delivery FROM {ACTIONS} WHERE dataset = ? AND action = 'resubmitted'", [dataset]
+        f"SELECT DISTINCT delivery FROM {ACTIONS} WHERE dataset = ? AND fix_delivery IS NOT NULL", [dataset]
     ).fetchall()
     return {r[0] for r in found}
 

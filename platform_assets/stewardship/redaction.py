@@ -1,8 +1,7 @@
 """Files without the rows of those who were erased: same format, same name, every other row as it was.
 
 Delimited files and JSON lines keep every other line byte for byte; JSON documents and Parquet are written anew; gzip and zip are
-packed anew. A workbook cannot be written without losing what else is in it: it goes as a whole (its rows are in the tables), and a
-note says so. A file that could not be judged is treated line by line, or goes as a whole where it is no text.
+packed anew. A workbook is written anew as one sheet of texts, without what else was in it, and a note says so. A file that could not be judged is treated line by line, or goes as a whole where it is no text.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from platform_assets.ingest import csv_lines
 from platform_assets.ingest.deliveries import Delivery, open_delivery
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.scan import BOM, Scan
+from platform_assets.stewardship import workbooks
 from platform_assets.stewardship.judging import view_staged
 from platform_assets.stewardship.targets import Tombstone
 from platform_assets.stewardship.tombstones import Marks, read
@@ -46,6 +46,8 @@ class Redacted:
     """Rows and lines taken out."""
     content: Path | None
     """The new file; None where it must go as a whole."""
+    lost: str = ""
+    """What the new file could not keep of the old one."""
 
 
 class Redactor:
@@ -85,7 +87,9 @@ class Redactor:
             if not count:
                 return None
             packed = self._store.local_copy(name, folder)
-            return Redacted(count, _rewritten(delivery, packed, rows, self._contract, target))
+            kinds = {m.format.kind for n, m in enumerate(delivery.members) if n in rows}
+            lost = "; workbooks hold texts only now, one sheet each" if "xlsx" in kinds else ""
+            return Redacted(count, _rewritten(delivery, packed, rows, self._contract, target), lost)
 
     def _marked(
         self, connection: duckdb.DuckDBPyConnection, marks: Marks, delivery: Delivery, folder: Path
@@ -135,7 +139,7 @@ def put_away_without_erased(
 
 def replace(store: ObjectStore, name: str, redacted: Redacted) -> None:
     """Put what is left of a file in its place, and the note beside it."""
-    kept = "the others are here" if redacted.content else "the file could not be kept without them"
+    kept = f"the others are here{redacted.lost}" if redacted.content else "the file could not be kept without them"
     store.write(name + NOTE, f"{redacted.rows} row(s) or line(s) of this file were erased; {kept}.\n".encode())
     if redacted.content:
         store.write(name, redacted.content)
@@ -183,6 +187,8 @@ def _member(scan: Scan, fmt: FileFormat, contract: Contract, rows: set[int]) -> 
         return _parquet(scan.path, rows)
     if fmt.kind in ("json", "json5"):
         return _json(scan.path, fmt, rows)
+    if fmt.kind == "xlsx":
+        return workbooks.without_rows(scan.path, contract, fmt, rows)
     return None
 
 

@@ -20,24 +20,25 @@ if TYPE_CHECKING:
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What makes a spreadsheet read a text cell as a formula (OWASP, CSV Injection), full-width forms included."""
-LOG_COLUMNS = {
-    "dataset": "dataset",
-    "file": "file",
-    "delivery": "delivery",
-    "status": "status",
-    "loaded_at": "loaded_at",
-    "rows_in": "rows_in",
-    "valid": "valid",
-    "quarantined": "quarantined",
-    "superseded": "superseded",
-    "inserted": "inserted",
-    "updated": "updated",
-    "unchanged": "unchanged",
-    "partitions": "partitions_touched",
-    "seconds": "seconds",
-    "run": "run",
-    "reason": "reason",
+LOG_MEANINGS = {
+    "dataset": "Dataset",
+    "file": "Name of the file as it came",
+    "delivery": "What the delivery is known by",
+    "status": "published, held, superseded (a snapshot older than the table) or rejected",
+    "loaded_at": "When (UTC)",
+    "rows_in": "Rows of the file",
+    "valid": "Rows that passed every rule",
+    "quarantined": "Rows that broke one",
+    "superseded": "Rows that something newer stands for, or that were erased before they came",
+    "inserted": "Valid rows that are new in the table",
+    "updated": "Valid rows that replaced one of the same key",
+    "unchanged": "Valid rows that were there already",
+    "partitions_touched": "Weeks or months of the table in which the delivery has rows",
+    "seconds": "How long the load took",
+    "run": "Dagster's run",
+    "reason": "Why nothing of it was published, where that is so",
 }
+"""Columns of the execution log."""
 
 
 def validated_rows(connection: duckdb.DuckDBPyConnection, dataset: str) -> pd.DataFrame:
@@ -96,7 +97,8 @@ def report_columns(contract: Contract) -> tuple[str, str, str] | None:
 
 def execution_log(connection: duckdb.DuckDBPyConnection, dataset: str | None = None) -> pd.DataFrame:
     """One row per delivery, newest first: file, status, rows in, valid, quarantined, superseded ..., seconds. No values of rows."""
-    listed = ", ".join(f"{column} AS {name}" for column, name in LOG_COLUMNS.items())
+    columns = {"partitions_touched": "partitions"}
+    listed = ", ".join(f"{columns.get(name, name)} AS {name}" for name in LOG_MEANINGS)
     where, parameters = ("WHERE dataset = ?", [dataset]) if dataset else ("", [])
     return connection.execute(
         f"SELECT {listed} FROM {ledger.TABLE} {where} ORDER BY loaded_at DESC, delivery", parameters

@@ -5,11 +5,12 @@ Files are searched as they are (UTF-8 and UTF-16), and once more unpacked: gzip,
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -35,29 +36,60 @@ class Found:
     """Packed files that could not be unpacked: searched as they are."""
 
 
+class Search:
+    """One search for `texts`, through as many places as there are; `found` fills up."""
+
+    def __init__(self, texts: Collection[str]) -> None:
+        self.found = Found()
+        self._automaton = _automaton([t for t in texts if len(t) >= SHORTEST])
+
+    def folder(self, home: Path, *, without: Collection[Path] = ()) -> None:
+        """All files below `home` but `without`."""
+        for path in sorted(home.rglob("*")):
+            if path in without or path.is_symlink() or not path.is_file():
+                continue
+            self.file(path.relative_to(home).as_posix(), lambda path=path: path.open("rb"))  # type: ignore[misc]
+
+    def file(self, name: str, opened: Callable[[], IO[bytes]]) -> None:
+        """One file or object: its bytes, packed ones unpacked, and its name. One that goes meanwhile is someone's at work."""
+        self.found.files += 1
+        hits: set[str] = set()
+        with contextlib.suppress(FileNotFoundError):
+            for hit in _in_file(
+                opened, self._automaton, self.found, name
+            ):  # what was found counts, whatever comes then
+                hits.add(hit)
+        if self._automaton:
+            hits |= {text for _, text in self._automaton.iter(_bytewise(name))}
+        self._note(name, hits)
+
+    def text(self, name: str, text: str) -> None:
+        """A piece of text, e.g. a row of a database's table."""
+        self.found.bytes += len(text)
+        if self._automaton:
+            self._note(name, {word for _, word in self._automaton.iter(_bytewise(text))})
+
+    def _note(self, name: str, hits: set[str]) -> None:
+        if hits:
+            self.found.hits.setdefault(name, set()).update(hits)
+
+
 def search(home: Path, texts: Collection[str], *, without: Collection[Path] = ()) -> Found:
     """Search all files below `home` but `without`."""
-    found = Found()
-    automaton = _automaton([t for t in texts if len(t) >= SHORTEST])
-    for path in sorted(home.rglob("*")):
-        if path in without or path.is_symlink() or not path.is_file():
-            continue
-        name = path.relative_to(home).as_posix()
-        found.files += 1
-        try:
-            hits = set(_in_file(path, automaton, found, name))
-        except FileNotFoundError:
-            continue  # temporary file of someone at work
-        if automaton:
-            hits |= {text for _, text in automaton.iter(name)}
-        if hits:
-            found.hits[name] = hits
-    return found
+    work = Search(texts)
+    work.folder(home, without=without)
+    return work.found
 
 
 def search_file(path: Path, texts: Collection[str]) -> set[str]:
     """Which of `texts` stand in one file."""
-    return set(_in_file(path, _automaton([t for t in texts if len(t) >= SHORTEST]), Found(), ""))
+    automaton = _automaton([t for t in texts if len(t) >= SHORTEST])
+    return set(_in_file(lambda: path.open("rb"), automaton, Found(), ""))
+
+
+def _bytewise(text: str) -> str:
+    """`text` as the automaton reads it: every byte a character."""
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def _automaton(texts: Collection[str]) -> ahocorasick.Automaton | None:
@@ -80,14 +112,16 @@ def _automaton(texts: Collection[str]) -> ahocorasick.Automaton | None:
     return automaton
 
 
-def _in_file(path: Path, automaton: Any, found: Found, name: str) -> Iterator[str]:
-    if automaton is None:
-        found.bytes += path.stat().st_size
+def _in_file(opened: Callable[[], IO[bytes]], automaton: Any, found: Found, name: str) -> Iterator[str]:
+    if automaton is None:  # nothing to be searched for: all is read all the same, and counted
+        with opened() as file:
+            while chunk := file.read(CHUNK):
+                found.bytes += len(chunk)
         return
-    with path.open("rb") as file:
+    with opened() as file:
         yield from _in_stream(file, automaton, found)
-    with path.open("rb") as file:
-        yield from _unpacked(file, path, automaton, found, name, 1)
+    with opened() as file:
+        yield from _unpacked(file, automaton, found, name, 1)
 
 
 def _in_stream(file: IO[bytes] | gzip.GzipFile, automaton: Any, found: Found) -> Iterator[str]:
@@ -101,8 +135,8 @@ def _in_stream(file: IO[bytes] | gzip.GzipFile, automaton: Any, found: Found) ->
         rest = text[-longest:]
 
 
-def _unpacked(file: IO[bytes], path: Path | None, automaton: Any, found: Found, name: str, depth: int) -> Iterator[str]:
-    """What is in packed content; `path` where it is a file of its own."""
+def _unpacked(file: IO[bytes], automaton: Any, found: Found, name: str, depth: int) -> Iterator[str]:
+    """What is in packed content."""
     head = file.read(4)
     file.seek(0)
     try:
@@ -117,7 +151,7 @@ def _unpacked(file: IO[bytes], path: Path | None, automaton: Any, found: Found, 
                     with archive.open(info) as member:
                         yield from _in_stream(member, automaton, found)
                     with archive.open(info) as member:
-                        yield from _unpacked(member, None, automaton, found, name, depth + 1)
+                        yield from _unpacked(member, automaton, found, name, depth + 1)
         elif head == b"PAR1":
             yield from _in_parquet(file, automaton, found)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError):

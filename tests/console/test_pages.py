@@ -8,22 +8,26 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from console.dagster_client import Client
+from console.dagster_client import Client, Run
+from console.pages.about import WORDS
+from console.pages.datasets import per_delivery
+from platform_assets.contracts import Contract
+from platform_assets.ingest import ledger
 from platform_assets.stewardship.access import Permission, Role, User, laptop_user
 from platform_assets.stewardship.office import Office
 from tests.stewardship.place import Place, lab_contract
 
 CANARY = "CANARY-PATIENT-4711"
-PAGES = {
-    "start": Permission.SEE_STATUS,
-    "upload": Permission.UPLOAD,
-    "deliveries": Permission.SEE_STATUS,
-    "quarantine": Permission.SEE_QUARANTINE,
-    "erasure": Permission.SEE_ERASURE,
-    "reports": Permission.SEE_REPORTS,
-    "datasets": Permission.SEE_STATUS,
-    "audit": Permission.SEE_AUDIT,
-    "about": None,
+PAGES: dict[str, tuple[Permission, ...]] = {
+    "start": (Permission.SEE_STATUS,),
+    "upload": (Permission.UPLOAD,),
+    "deliveries": (Permission.SEE_STATUS,),
+    "quarantine": (Permission.SEE_QUARANTINE,),
+    "erasure": (Permission.SEE_ERASURE,),
+    "reports": (Permission.SEE_REPORTS, Permission.SEE_LOGS),
+    "datasets": (Permission.SEE_STATUS,),
+    "audit": (Permission.SEE_AUDIT,),
+    "about": (),
 }
 
 
@@ -38,8 +42,9 @@ def page(name: str, office: object, user: object, url: str) -> None:
         importlib.import_module(f"console.pages.{name}").show(Frame(office, user, Client(url)))  # type: ignore[arg-type]
 
 
-def opened(name: str, place: Place, user: User) -> AppTest:
-    office = Office({place.contract.name: place.contract}, place.warehouse, place.store, place.keys, place.home)
+def opened(name: str, place: Place, user: User, *others: Contract) -> AppTest:
+    contracts = {c.name: c for c in (place.contract, *others)}
+    office = Office(contracts, place.warehouse, place.store, place.keys, place.home)
     at = AppTest.from_function(page, args=(name, office, user, "http://127.0.0.1:9"), default_timeout=120)
     return at.run()
 
@@ -68,10 +73,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_opens_for_the_roles_that_may_see_it_and_for_no_other(place: Place, name: str, role: Role) -> None:
     user = person(role)
-    permission = PAGES[name]
+    permissions = PAGES[name]
     at = opened(name, place, user)
     assert not at.exception
-    if permission is None or user.may(permission):
+    if not permissions or any(user.may(p) for p in permissions):
         assert at.title
         assert not at.error
     else:
@@ -128,7 +133,7 @@ def test_a_request_is_made_withdrawn_and_not_approved_by_who_asked(tmp_path: Pat
     assert "second person" in at.error[0].value.replace("\\", "")
     next(b for b in at.button if b.label == "Withdraw").click().run()
     assert [e.action for e in place.audit.entries()] == ["erasure.request", "erasure.withdraw"]
-    assert CANARY not in place.audit.path.read_text()
+    assert CANARY not in place.audit.tape.content().decode()
 
 
 def test_without_login_the_console_serves_this_machine_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,3 +155,81 @@ def test_an_unreachable_dagster_is_said_in_a_sentence(place: Place) -> None:
     assert not at.exception
     assert "cannot be reached" in at.error[0].value.replace("\\", "")
     assert isinstance(Client("http://127.0.0.1:9").url, str)
+
+
+def test_the_quarantine_opens_on_the_dataset_with_the_most_rows(tmp_path: Path) -> None:
+    place = Place(tmp_path, lab_contract(name="a_few"))
+    place.deliver("week1.csv", "B-1,P-1,north,2024-01-02,Positive,")
+    few, none = place.contract, lab_contract(name="a_none")
+    place.contract = lab_contract(name="z_many")
+    place.deliver("week1.csv", *(f"B-{n},P-{n},north,2024-01-02,Positive," for n in range(3)))
+    at = opened("quarantine", place, person(Role.STEWARD), few, none)
+    chosen = at.selectbox[0]
+    assert chosen.value == "z_many"
+    assert chosen.options == ["z_many (3 rows)", "a_few (1 row)", "a_none"]
+    at.selectbox[0].select("a_none").run()
+    assert "Nothing waits in quarantine" in at.success[0].value
+
+
+def test_the_start_page_names_what_waits_and_what_does_not(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.deliver("week1.csv", "B-1,P-1,north,2024-01-02,Positive,", "B-2,P-2,north,2024-13-02,Positive,")
+    place.drop("week2.csv", "waits")
+    at = opened("start", place, person(Role.STEWARD), lab_contract(name="quiet"))
+    (line,) = at.dataframe[0].value.to_dict("records")
+    assert (line["dataset"], line["files waiting"], line["rows in quarantine"]) == ("lab_results", 1, 2)
+    assert line["most frequent reason"].startswith("result: is not one of")
+    assert "Nothing waits in quiet." in [t.value for t in at.text]
+
+
+def test_an_engineer_reads_the_logs_and_no_report(place: Place) -> None:
+    at = opened("reports", place, person(Role.ENGINEER))
+    assert [s.value for s in at.subheader] == ["Execution log", "Deletion log"]
+    assert at.dataframe[0].value["file"].tolist() == ["week1.csv"]
+    assert CANARY not in everything(at)
+
+
+def test_the_quality_of_deliveries_is_told_in_words_and_adds_up(tmp_path: Path) -> None:
+    place = Place(tmp_path, lab_contract(quality={"max_quarantined": 0.4}))
+    place.deliver("week1.csv", *(f"B-{n},P-{n},north,2024-01-02,NEG," for n in range(9)), "B-9,P-9,x,2024-01-02,Neg,")
+    place.deliver("week2.csv", "C-1,P-1,north,2024-01-02,Positive,", "C-2,P-1,north,2024-01-02,NEG,")
+    at = opened("datasets", place, person(Role.ANALYST))
+    assert not at.exception
+    place.deliver("week3.csv", "D-1,P-1,north,2024-01-02,NEG,")
+    at = opened("datasets", place, person(Role.ANALYST))
+    said = next(m.value for m in at.markdown if "deliveries with" in m.value).replace("\\", "")
+    assert said == (
+        "2 deliveries with 11 rows: 1 was wrong (9.1%). Most in week1.csv (10.0% of its rows). "
+        "1 delivery is held, with 2 rows: none is in the table. A delivery with more than 40.0% wrong rows is held."
+    )
+    with place.warehouse.connect() as connection:
+        rows = per_delivery(ledger.read(connection, "lab_results"))
+    assert rows.groupby("place")["rows"].sum().to_dict() == {"week1.csv": 10, "week2.csv": 2, "week3.csv": 1}
+    assert rows.groupby("place")["share"].sum().round(9).tolist() == [1.0, 1.0, 1.0]
+    assert rows[rows["kind"] == "held"]["rows"].tolist() == [0, 2, 0]
+    assert at.dataframe[0].value["rows"].sum() >= 3
+
+
+def test_many_deliveries_are_added_up_by_week(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    for number in range(30):
+        place.drop(f"week{number}.csv", f"sample_id,test_date,result\nB-{number},2024-01-02,NEG\n")
+    place.load()
+    with place.warehouse.connect() as connection:
+        rows = per_delivery(ledger.read(connection, "lab_results"))
+    assert rows["place"].nunique() == 1
+    assert rows["rows"].sum() == 30
+
+
+def test_every_permission_is_told_in_words() -> None:
+    assert set(WORDS) == set(Permission)
+
+
+def test_a_run_is_called_by_what_it_does() -> None:
+    def run(job: str, *assets: str) -> str:
+        return Run("1", job, "SUCCESS", None, None, "", assets).what
+
+    assert run("weekly") == "weekly"
+    assert run("__ASSET_JOB", "raw/lab_results", "validated/lab_results") == "load lab_results"
+    assert run("__ASSET_JOB", "products/a", "products/b", "products/c", "products/d") == "make a, b, c and 1 more"
+    assert run("__ASSET_JOB") == "make tables"

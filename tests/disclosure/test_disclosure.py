@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_assets.disclosure import ALL, DisclosureError, Policy, Rate, Spec, protect
+from platform_assets.disclosure import ALL, DisclosureError, Policy, Rate, Spec, hide_small, protect
 
 LABS = Spec(dimensions=["week", "lab"], counts={"tests": None})
 POSITIVITY = Spec(
@@ -209,3 +209,51 @@ def test_an_attacker_who_ticks_any_several_values_of_a_filter_finds_no_small_cel
     for size in range(1, len(parts) + 1):
         for chosen in combinations(parts["tests"].astype(int), size):
             assert int(whole["tests"]) - sum(chosen) not in range(1, 8)
+
+
+# ------------------------------------------------------------------ tables of one count per row
+
+
+def test_a_small_count_goes_with_the_figures_made_of_it_and_the_other_rows_stay_as_they_were() -> None:
+    table = pd.DataFrame({"lab": ["a", "b", "c"], "tests": [100, 7, 0], "rate": [0.5, 0.25, 0.0]})
+    published = hide_small(table, ["tests"], ["rate"])
+    assert published["tests"].tolist() == [100, pd.NA, 0]
+    assert published["rate"].isna().tolist() == [False, True, False]
+    assert published["suppressed"].tolist() == [False, True, False]
+    assert published["lab"].tolist() == ["a", "b", "c"]
+    assert table["tests"].tolist() == [100, 7, 0]
+
+
+def test_few_negatives_are_not_told_by_tests_minus_positives() -> None:
+    table = pd.DataFrame({"tests": [20, 20], "positives": [17, 12], "rate": [0.85, 0.6]})
+    published = hide_small(table, ["tests", "positives"], ["rate"])
+    assert published["tests"].tolist() == [20, 20]
+    assert published["positives"].tolist() == [pd.NA, 12]
+    assert published["rate"].isna().tolist() == [True, False]
+
+
+def test_missing_counts_stay_missing_and_a_table_without_counts_stays_as_it_is() -> None:
+    table = pd.DataFrame({"tests": pd.array([None, 9], "Int64"), "rate": [None, 1.0]})
+    published = hide_small(table, ["tests"], ["rate"])
+    assert published["suppressed"].tolist() == [False, False]
+    assert published["tests"].isna().tolist() == [True, False]
+    assert hide_small(table, [], ["rate"])["rate"].tolist()[1] == 1.0
+
+
+counts_of_a_row = st.lists(st.integers(0, 60), min_size=3, max_size=3)
+
+
+@given(st.lists(counts_of_a_row, min_size=1, max_size=8), st.integers(0, 9))
+def test_an_attacker_who_subtracts_every_pair_of_counts_of_a_row_finds_no_small_one(
+    rows: list[list[int]], threshold: int
+) -> None:
+    names = ["tests", "positives", "admitted"]
+    published = hide_small(pd.DataFrame(rows, columns=names), names, [], Policy(threshold=threshold))
+    small = set(range(1, threshold + 1))
+    for true, shown in zip(rows, published[names].to_numpy(), strict=True):
+        left = [int(n) for n in shown if not pd.isna(n)]
+        assert not small & set(left)
+        assert not small & {abs(a - b) for a, b in combinations(left, 2)}
+        assert set(left) <= set(true)
+        if max(true) > threshold:
+            assert max(true) in left  # the largest count of a row is never given up for another

@@ -26,6 +26,8 @@ class PostgresServer:
     """Where the server listens. The password is given to clients by the environment (PGPASSWORD)."""
 
     port: int
+    data: Path
+    """Its files."""
 
     def dsn(self, database: str) -> str:
         """Address of `database`, without password."""
@@ -73,7 +75,7 @@ def postgres() -> Iterator[PostgresServer]:
     )
     try:
         _wait(port, server)
-        yield PostgresServer(port)
+        yield PostgresServer(port, data)
     finally:
         server.terminate()
         server.wait(10)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
 from platform_assets.contracts import Contract
+from platform_assets.contracts.compiled import compiled
+from platform_assets.ingest import quality
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.load import LoadReport, load_dataset
 from platform_assets.stewardship.access import Role, User
 from platform_assets.stewardship.audit import AuditLog
 from platform_assets.stewardship.quarantine import Desk
-from resources.identity import EnvironmentKeys, pseudonym
-from resources.object_store import LocalStore
+from resources.identity import EnvironmentKeys, IdentityKeys, pseudonym
+from resources.object_store import LocalStore, ObjectStore
 from resources.warehouse import Warehouse
 
 KEYS = {
@@ -51,9 +54,9 @@ class Place:
     def __init__(self, home: Path, contract: Contract | None = None) -> None:
         self.home = home
         self.contract = contract or lab_contract()
-        self.store = LocalStore(home)
+        self.store: ObjectStore = LocalStore(home)
         self.warehouse = Warehouse(home / "lake")
-        self.keys = EnvironmentKeys(KEYS)
+        self.keys: IdentityKeys = EnvironmentKeys(KEYS)
         self.audit = AuditLog(home / "audit", self.keys)
 
     def drop(self, name: str, text: str | bytes) -> None:
@@ -74,6 +77,13 @@ class Place:
     def desk(self, user: User = STEWARD) -> Desk:
         """The quarantine as `user` works on it."""
         return Desk(self.contract, self.warehouse, self.store, self.audit, user)
+
+    def checks_passed(self) -> set[str]:
+        """The checks of the dataset's asset that pass now."""
+        with self.warehouse.connect() as connection:
+            expression = compiled(self.contract, dt.date.today(), self.warehouse.home / "expressions")
+            outcomes = quality.evaluate(connection, self.contract, expression, dt.datetime.now(dt.UTC))
+            return {o.check for o in outcomes if o.passed}
 
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of a query over the warehouse."""

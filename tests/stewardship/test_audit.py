@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from platform_assets.stewardship.audit import AuditError, AuditLog, Head, main
+from platform_assets.stewardship.audit_tape import FolderTape, StoreTape
+from resources.catalog import SqliteCatalog
+from resources.gcs_store import GCSStore
 from resources.identity import EnvironmentKeys
+from tests.resources.gcs_emulator import BUCKET, client, cloud_storage
 
 KEY = {"PLATFORM_IDENTITY_KEY_AUDIT": "ab" * 32}
 
@@ -21,9 +28,14 @@ def log_of(home: Path, entries: int, environment: dict[str, str] | None = None) 
     return log
 
 
+def path_of(log: AuditLog) -> Path:
+    assert isinstance(log.tape, FolderTape)
+    return log.tape.path
+
+
 def edit(log: AuditLog, change: object) -> None:
-    lines = log.path.read_bytes().splitlines(keepends=True)
-    log.path.write_bytes(b"".join(change(lines)))  # type: ignore[operator]
+    lines = path_of(log).read_bytes().splitlines(keepends=True)
+    path_of(log).write_bytes(b"".join(change(lines)))  # type: ignore[operator]
 
 
 def test_an_untouched_log_is_whole(tmp_path: Path) -> None:
@@ -42,7 +54,7 @@ def test_an_edited_entry_is_found(tmp_path: Path) -> None:
 def test_an_edited_entry_with_a_new_hash_is_found(tmp_path: Path) -> None:
     log = log_of(tmp_path, 5)
     entry = list(log.entries())[2]
-    forged = {**json.loads(log.path.read_bytes().splitlines()[2]), "who": "nobody"}
+    forged = {**json.loads(path_of(log).read_bytes().splitlines()[2]), "who": "nobody"}
     forged["hash"] = type(entry)(**{**forged, "hash": ""}).right_hash
     edit(log, lambda lines: [*lines[:2], json.dumps(forged).encode() + b"\n", *lines[3:]])
     assert any("entry 4 is not chained" in p for p in log.verify().problems)
@@ -70,13 +82,13 @@ def test_a_log_cut_off_at_the_end_is_found_and_takes_no_more_entries(tmp_path: P
 
 def test_a_log_that_is_gone_is_found(tmp_path: Path) -> None:
     log = log_of(tmp_path, 3)
-    log.path.unlink()
+    path_of(log).unlink()
     assert not log.verify().whole
 
 
 def test_a_head_that_is_gone_is_found(tmp_path: Path) -> None:
     log = log_of(tmp_path, 3)
-    log.head_path.unlink()
+    path_of(log).with_name("head.json").unlink()
     assert not log.verify().whole
 
 
@@ -84,16 +96,16 @@ def test_a_head_forged_without_the_key_is_found(tmp_path: Path) -> None:
     log = log_of(tmp_path, 5)
     edit(log, lambda lines: lines[:4])
     last = list(log.entries())[-1]
-    log.head_path.write_text(json.dumps({"seq": 4, "hash": last.hash, "seal": "0" * 64}))
+    path_of(log).with_name("head.json").write_text(json.dumps({"seq": 4, "hash": last.hash, "seal": "0" * 64}))
     assert any("seal" in p for p in log.verify().problems)
 
 
 def test_log_and_head_put_back_together_are_found_by_a_head_noted_elsewhere(tmp_path: Path) -> None:
     log = log_of(tmp_path, 3)
-    kept = log.path.read_bytes(), log.head_path.read_bytes()
+    kept = path_of(log).read_bytes(), path_of(log).with_name("head.json").read_bytes()
     noted = Head(*(lambda e: (e.seq, e.hash))(log.record("x", "erasure.approve")))
-    log.path.write_bytes(kept[0])
-    log.head_path.write_bytes(kept[1])
+    path_of(log).write_bytes(kept[0])
+    path_of(log).with_name("head.json").write_bytes(kept[1])
     assert log.verify().whole
     assert not log.verify([noted]).whole
 
@@ -101,9 +113,9 @@ def test_log_and_head_put_back_together_are_found_by_a_head_noted_elsewhere(tmp_
 @pytest.mark.parametrize("cut", [1, 20, 100])
 def test_a_line_torn_by_a_crash_is_recognised_kept_and_recorded(tmp_path: Path, cut: int) -> None:
     log = log_of(tmp_path, 2)
-    whole = log.path.read_bytes()
+    whole = path_of(log).read_bytes()
     line = whole.splitlines(keepends=True)[-1]
-    log.path.write_bytes(whole + line[:cut])
+    path_of(log).write_bytes(whole + line[:cut])
     assert log.verify().whole
     assert log.verify().notes
     log.record("steward", "quarantine.dismiss")
@@ -115,9 +127,9 @@ def test_a_line_torn_by_a_crash_is_recognised_kept_and_recorded(tmp_path: Path, 
 
 def test_a_crash_between_log_and_head_is_no_damage(tmp_path: Path) -> None:
     log = log_of(tmp_path, 2)
-    head = log.head_path.read_bytes()
+    head = path_of(log).with_name("head.json").read_bytes()
     log.record("steward", "quarantine.dismiss")
-    log.head_path.write_bytes(head)
+    path_of(log).with_name("head.json").write_bytes(head)
     verdict = log.verify()
     assert verdict.whole
     assert verdict.notes
@@ -128,7 +140,7 @@ def test_a_crash_between_log_and_head_is_no_damage(tmp_path: Path) -> None:
 def test_without_a_key_the_log_works_and_its_head_is_not_sealed(tmp_path: Path) -> None:
     log = log_of(tmp_path, 2, {})
     assert log.verify().whole
-    assert json.loads(log.head_path.read_text())["seal"] == ""
+    assert json.loads(path_of(log).with_name("head.json").read_text())["seal"] == ""
 
 
 def _write_fifty(home: Path) -> None:
@@ -153,3 +165,50 @@ def test_the_command_says_whether_the_log_is_whole(tmp_path: Path, capsys: pytes
     edit(log, lambda lines: lines[1:])
     assert main(["--home", str(tmp_path), "verify"]) == 1
     assert "DAMAGED" in capsys.readouterr().out
+
+
+# ------------------------------------------------------------------ in a bucket
+
+
+@pytest.fixture
+def bucket() -> Iterator[GCSStore]:
+    with cloud_storage() as running:
+        yield GCSStore(BUCKET, client=client(running.port))
+
+
+def test_in_a_bucket_every_entry_is_an_object_and_writers_take_turns(bucket: GCSStore, tmp_path: Path) -> None:
+    def write(number: int) -> None:
+        tape = StoreTape(bucket, lambda: SqliteCatalog(tmp_path).lock("audit"))
+        AuditLog(tape, EnvironmentKeys(KEY)).record(f"steward{number}", "quarantine.dismiss", ground="a duplicate")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(8)))
+    log = AuditLog(StoreTape(bucket, contextlib.nullcontext), EnvironmentKeys(KEY))
+    assert [found.basename for found in bucket.list("audit/log")] == [f"{n:012}.json" for n in range(1, 9)]
+    assert sorted(entry.who for entry in log.entries()) == [f"steward{n}" for n in range(8)]
+    assert log.verify([log.head()] if log.head() else []).whole  # type: ignore[list-item]
+
+
+def test_in_a_bucket_an_edited_removed_or_cut_off_entry_is_found(bucket: GCSStore) -> None:
+    log = AuditLog(StoreTape(bucket, contextlib.nullcontext), EnvironmentKeys(KEY))
+    for number in range(3):
+        log.record(f"steward{number}", "quarantine.dismiss")
+    second = "audit/log/000000000002.json"
+    line = bucket.open(second).read()
+    bucket.write(second, line.replace(b"steward1", b"nobody11"))
+    assert any("entry 2 was edited" in p for p in log.verify().problems)
+    bucket.delete(second)
+    assert any("entry 3 follows 1" in p for p in log.verify().problems)
+    bucket.write(second, line)
+    assert log.verify().whole
+    bucket.delete("audit/log/000000000003.json")
+    assert any("cut off" in p for p in log.verify().problems)
+    with pytest.raises(AuditError, match="entries are missing"):
+        log.record("x", "y")
+
+
+def test_in_a_bucket_no_entry_is_ever_overwritten(bucket: GCSStore) -> None:
+    tape = StoreTape(bucket, contextlib.nullcontext)
+    tape.append(1, b"{}")
+    with pytest.raises(FileExistsError):
+        tape.append(1, b"{}")

@@ -24,6 +24,7 @@ from platform_assets.stewardship.erasure_requests import RequestError
 from platform_assets.stewardship.quarantine import Fix
 from platform_assets.stewardship.quarantine_tables import RowKey
 from platform_assets.stewardship.targets import MalformedRequest, Target, read_csv
+from platform_assets.stewardship.workbooks import written
 from tests.stewardship.erasing import approved, erase, eraser, places_of, record, subject
 from tests.stewardship.place import ANALYST, SECOND, STEWARD, Place, lab_contract
 
@@ -114,12 +115,14 @@ def test_lines_files_fixes_and_names_are_searched_too(place: Place) -> None:
     assert len(places_of(place.home, ["PATIENT-78"])["PATIENT-78"]) >= 4
 
 
-@pytest.mark.parametrize("kind", ["csv.gz", "zip", "jsonl", "json", "parquet", "latin", "utf16", "crlf"])
+@pytest.mark.parametrize(
+    "kind", ["csv.gz", "zip", "jsonl", "json", "parquet", "latin", "utf16", "crlf", "xlsx", "xlsx.zip"]
+)
 def test_archived_files_of_every_kind_keep_their_other_rows(tmp_path: Path, kind: str) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    formats: list[dict[str, object]] = [{"kind": "csv"}, {"kind": "json"}, {"kind": "parquet"}]
+    formats: list[dict[str, object]] = [{"kind": "csv"}, {"kind": "json"}, {"kind": "parquet"}, {"kind": "xlsx"}]
     formats += [{"kind": "csv", "files": ["*.latin"], "encoding": "latin-1", "delimiter": ";"}]
     formats += [{"kind": "csv", "files": ["*.utf16"], "encoding": "utf-16"}]
     place = Place(tmp_path, lab_contract(format=formats))
@@ -136,7 +139,12 @@ def test_archived_files_of_every_kind_keep_their_other_rows(tmp_path: Path, kind
             archive.writestr("second.csv", text.replace("A-1", "B-1").replace("A-2", "B-2"))
     elif kind == "parquet":
         pq.write_table(pa.Table.from_pylist(records), buffer)
+    elif kind == "xlsx.zip":
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr("inside.xlsx", written("Results", [HEADER.split(","), *rows]))
     contents: dict[str, bytes] = {
+        "xlsx": written("Results", [HEADER.split(","), *rows]),
+        "xlsx.zip": buffer.getvalue(),
         "csv.gz": gzip.compress(text.encode()),
         "zip": buffer.getvalue(),
         "parquet": buffer.getvalue(),

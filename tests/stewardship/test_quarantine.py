@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,9 @@ import pytest
 from platform_assets.stewardship.access import AccessDenied
 from platform_assets.stewardship.quarantine import Fix, QuarantineError
 from platform_assets.stewardship.quarantine_tables import RowKey
-from tests.stewardship.place import ANALYST, Place, lab_contract
+from resources.identity import SAMPLE_MANIFEST, EnvironmentKeys, LaptopKeys, MissingIdentityKey
+from tests.stewardship.erasing import erase, subject
+from tests.stewardship.place import ANALYST, KEYS, Place, lab_contract
 
 GOOD = "A-1,P-1,north,2024-01-01,NEG,"
 WORD = "A-2,P-2,north,2024-01-02,Positive,10"
@@ -173,6 +177,16 @@ def test_a_fix_never_replaces_what_came_later(place: Place) -> None:
     assert place.query("SELECT result FROM validated.lab_results") == [("NEG",)]
 
 
+def test_the_same_fix_counts_again_when_the_same_row_is_wrong_again(place: Place) -> None:
+    for week, result in enumerate(("Positive", "NEG", "Positive")):
+        place.deliver(f"week{week}.csv", f"A-2,P-2,north,2024-01-02,{result},", f"B-{week},P-1,north,2024-01-01,NEG,")
+        if result == "Positive":
+            place.desk().stage([fix_of(place, "A-2", result="POS")])
+            place.desk().resubmit()
+            assert [e.status for e in place.load().entries] == ["published"]
+    assert place.query("SELECT result FROM validated.lab_results WHERE sample_id = 'A-2'") == [("POS",)]
+
+
 def test_a_small_fix_is_not_held_for_having_few_rows(tmp_path: Path) -> None:
     place = Place(tmp_path, lab_contract(quality={"min_rows": 2, "max_quarantined": 1.0}))
     place.deliver("week1.csv", GOOD, WORD)
@@ -180,6 +194,7 @@ def test_a_small_fix_is_not_held_for_having_few_rows(tmp_path: Path) -> None:
     place.desk().resubmit()
     assert place.load().entries[0].status == "published"
     assert place.samples() == ["A-1", "A-2"]
+    assert "minimum_rows" in place.checks_passed()
 
 
 def test_a_held_delivery_is_released_after_someone_has_looked_and_its_wrong_rows_stay(tmp_path: Path) -> None:
@@ -238,15 +253,6 @@ def test_fixes_go_in_every_format_that_the_contract_takes(tmp_path: Path, fmt: d
     assert place.query("SELECT lab FROM validated.lab_results") == [("Zürich",)]
 
 
-def test_a_snapshot_is_not_replaced_by_a_few_mended_rows(tmp_path: Path) -> None:
-    place = Place(tmp_path, lab_contract(load={"mode": "snapshot"}))
-    place.deliver("all.csv", GOOD, WORD)
-    place.desk().stage([fix_of(place, "A-2", result="POS")])
-    with pytest.raises(QuarantineError, match="would become the whole table"):
-        place.desk().resubmit()
-    assert place.samples() == ["A-1"]
-
-
 def test_a_crash_before_the_file_has_its_name_is_made_good(place: Place) -> None:
     place.deliver("week1.csv", WORD)
     desk = place.desk()
@@ -277,3 +283,24 @@ def test_an_analyst_sees_and_changes_nothing(place: Place) -> None:
         with pytest.raises(AccessDenied):
             act()
     assert desk.counts()["rows"].sum() == 1
+
+
+def test_sample_data_are_mended_and_erased_with_their_throwaway_keys(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    text = "sample_id,patient_id,test_date,result\nA-1,PATIENT-1,2024-01-01,NEG\nA-2,PATIENT-2,2024-01-02,Positive\n"
+    (tmp_path / "sample").mkdir()
+    manifest = tmp_path / "sample" / SAMPLE_MANIFEST
+    manifest.write_text(json.dumps([hashlib.sha256(text.encode()).hexdigest()]))
+    only_erasure = {name: key for name, key in KEYS.items() if "PATIENT" not in name}
+    place.keys = LaptopKeys(EnvironmentKeys(only_erasure), tmp_path / "sample")
+    place.drop("sample.csv", text)
+    assert place.load().entries[0].valid == 1
+    place.desk().stage([fix_of(place, "A-2", result="POS")])
+    place.desk().resubmit()
+    assert place.load().entries[0].valid == 1
+    assert place.query("SELECT count(DISTINCT patient_id) FROM validated.lab_results") == [(2,)]
+    erase(place, subject("PATIENT-2"))
+    assert place.samples() == ["A-1"]
+    place.drop("real.csv", text.replace("A-1", "A-9"))
+    with pytest.raises(MissingIdentityKey):
+        place.load()
