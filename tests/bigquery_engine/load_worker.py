@@ -13,6 +13,7 @@ from resources.bigquery import BigQuery
 from resources.identity import EnvironmentKeys
 from resources.object_store import LocalStore
 from resources.warehouse import Warehouse
+from tests.bigquery_engine.place import SMALL
 from tests.bigquery_engine.wire import client_of
 from tests.conftest import lab_contract
 from tests.resources.bigquery_emulator import PROJECT
@@ -20,7 +21,7 @@ from tests.resources.bigquery_emulator import PROJECT
 
 def main() -> None:
     home, port, name = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    contract = lab_contract(name=name)
+    contract = lab_contract(name=name, columns=SMALL)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for _ in sys.stdin:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -35,12 +36,13 @@ HEAD = "day,province,total,beds\n"
 
 
 def outcomes(pair: Both, now: dt.datetime) -> list[list[quality.Outcome]]:
+    """Of both engines; without when exactly a file came, which differs by the time between two copies of it."""
     contract, warehouse = pair.lake.contract, pair.lake.platform.warehouse
     expression = compiled(contract, today(), warehouse.home / "expressions")
     with warehouse.connect() as connection:
         ours = list(quality.evaluate(connection, contract, expression, now))
     theirs = list(big_quality.evaluate(pair.big.engine, contract, pair.big.warehouse.home / "expressions", now))
-    return [ours, theirs]
+    return [[replace(o, numbers={}) if o.check == "freshness" else o for o in found] for found in (ours, theirs)]
 
 
 def test_every_check_gives_the_same_outcome(pair: Callable[..., Both]) -> None:
