@@ -43,7 +43,9 @@ def script_assets(folder: Path) -> list[dg.AssetsDefinition]:
         try:
             if is_taken(path.stem):
                 # under another key, since its own belongs to the asset that was there first
-                problem = f'{path.name}: the platform has another asset named "{path.stem}"; rename the file and the function'
+                problem = (
+                    f'{path.name}: the platform has another asset named "{path.stem}"; rename the file and the function'
+                )
                 assets.append(_unreadable(path, problem, f"{path.stem}_r"))
             else:
                 found[path.stem] = read_indicator(path)
