@@ -1,12 +1,14 @@
 # Run indicators at your own computer, on sample data, with nothing but R.
 #
-#   Rscript r_scripts/dev.R                              lists the indicators
+#   Rscript r_scripts/dev.R                              lists the indicators and the tables
 #   Rscript r_scripts/dev.R <name> [param=value ...]     runs one
+#   Rscript r_scripts/dev.R <table>                      shows the columns of a table
 #
 # In RStudio:
 #
 #   source("r_scripts/dev.R")
 #   list_indicators()
+#   list_tables()
 #   result <- run_indicator("admissions_by_province", until = "2020-09-14")
 #   result$data
 #
@@ -31,6 +33,9 @@ dev <- local({
 #' The indicators there are: a data frame with name, title and params. A header that cannot be read says why.
 list_indicators <- function(folder = file.path(dev$root, "indicators")) dev$list_all(folder)
 
+#' The tables that an @input line can name: a data frame with table, column, type and meaning.
+list_tables <- function(samples = dev$sample_folder(dev$root)) dev$list_columns(samples)
+
 #' The function of an indicator, with its helpers, for tests and for trying things out.
 load_indicator <- function(name, folder = file.path(dev$root, "indicators")) dev$load_one(name, folder)
 
@@ -41,7 +46,7 @@ load_indicator <- function(name, folder = file.path(dev$root, "indicators")) dev
 #' SVG and PNG in `plot_folder` and, in RStudio, shown.
 run_indicator <- function(name, ..., inputs = list(), folder = file.path(dev$root, "indicators"),
                           samples = dev$sample_folder(dev$root),
-                          plot_folder = file.path(dirname(samples), "plots", name)) {
+                          plot_folder = file.path(dirname(samples), "plots", dev$plain_name(name))) {
   result <- dev$run_one(name, list(...), inputs, folder, samples, plot_folder)
   if (interactive()) for (plot in result$plots) if (is.function(plot)) plot() else print(plot)
   invisible(result)

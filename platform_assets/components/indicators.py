@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from platform_assets.components import literature
 from platform_assets.indicators.header import list_indicators, read_indicator
 from platform_assets.indicators.model import HeaderError, Indicator
+from platform_assets.indicators.sqlfile import list_sql
 from resources.environment import REPOSITORY, Platform
 
 if TYPE_CHECKING:
@@ -29,28 +31,69 @@ class Indicators(dg.Component, dg.Model, dg.Resolvable):
     folder: str = "r_scripts/indicators"
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """An indicator and a product for each script; a script with a wrong header is an asset that says so when it runs."""
-        assets: list[dg.AssetsDefinition] = []
-        readable: dict[str, Indicator] = {}
-        for path in list_indicators(REPOSITORY / self.folder):
-            try:
-                indicator = read_indicator(path)
-            except HeaderError as error:
-                assets.append(_unreadable(path, str(error)))
+        """The assets of every script in the folder."""
+        return dg.Definitions(assets=script_assets(REPOSITORY / self.folder))
+
+
+def script_assets(folder: Path) -> list[dg.AssetsDefinition]:
+    """An indicator and a product for each script; a script that Dagster could not load is an asset that says so when it runs."""
+    assets: list[dg.AssetsDefinition] = []
+    found: dict[str, Indicator] = {}
+    for path in list_indicators(folder):
+        try:
+            if is_taken(path.stem):
+                # under another key, since its own belongs to the asset that was there first
+                problem = (
+                    f'{path.name}: the platform has another asset named "{path.stem}"; rename the file and the function'
+                )
+                assets.append(_unreadable(path, problem, f"{path.stem}_r"))
             else:
-                readable[f"indicators__{indicator.name}"] = indicator
-                assets += [indicator_asset(indicator, readable), product_asset(indicator)]
-        return dg.Definitions(assets=assets)
+                found[path.stem] = read_indicator(path)
+        except HeaderError as error:
+            assets.append(_unreadable(path, str(error), path.stem))
+    readable: dict[str, Indicator] = {}
+    for name, indicator in found.items():
+        circle = _circle(name, found)
+        if circle:
+            problem = f"{indicator.path.name}: reads what is made from its own table ({' from '.join(circle)}): correct the @input line"
+            assets.append(_unreadable(indicator.path, problem, name))
+        else:
+            readable[f"indicators__{name}"] = indicator
+            assets += [indicator_asset(indicator, readable), product_asset(indicator)]
+    return assets
 
 
-def _unreadable(path: Path, problem: str) -> dg.AssetsDefinition:
+def is_taken(name: str) -> bool:
+    """Whether an indicator or a product that is not an R script's has this name."""
+    if name.endswith(("_final_export", "_surveillance_report")):
+        return True
+    sql = {path.stem for path in list_sql(REPOSITORY / "platform_assets" / "defs")}
+    return name in {*sql, *literature.QUESTIONS, literature.GRAPH.path[-1]}
+
+
+def _circle(name: str, indicators: Mapping[str, Indicator]) -> list[str]:
+    """The way from an indicator back to itself, by the tables that are read; empty where there is none."""
+    ways, seen = [[name]], set[str]()
+    for way in ways:  # grows while it is walked
+        for table in indicators[way[-1]].inputs.values():
+            if table.layer not in ("indicators", "products"):
+                continue
+            if table.table == name:
+                return [*way, name]
+            if table.table in indicators and table.table not in seen:
+                seen.add(table.table)
+                ways.append([*way, table.table])
+    return []
+
+
+def _unreadable(path: Path, problem: str, name: str) -> dg.AssetsDefinition:
     """One script that cannot be read must not take the others down with it."""
 
     @dg.asset(
-        key=["indicators", path.stem],
+        key=["indicators", name],
         group_name="indicators",
         kinds={"r"},
-        description=f"**The header of {path.name} cannot be read.** {problem}",
+        description=f"**{path.name} cannot be used.** {problem}",
     )
     def unreadable() -> None:
         raise dg.Failure(problem, allow_retries=False)
@@ -81,7 +124,7 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
         metadata={
             "dagster/column_schema": _schema(indicator),
             "dagster/table_name": f"indicators.{indicator.name}",
-            "script": dg.MetadataValue.path(str(indicator.path.relative_to(REPOSITORY))),
+            "script": dg.MetadataValue.path(str(indicator.path.relative_to(indicator.root.parent))),
             "definition version": indicator.version,
         },
         config_schema=config or None,

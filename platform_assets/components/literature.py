@@ -22,7 +22,7 @@ _MENTION_COLUMNS = {
     "date": ("date", "Day of publication."),
 }
 _DRUG = {name: _MENTION_COLUMNS[name] for name in ("drug_code", "drug_name")}
-_QUESTIONS: dict[str, tuple[str, dict[str, tuple[str, str]], dict[str, Any]]] = {
+QUESTIONS: dict[str, tuple[str, dict[str, tuple[str, str]], dict[str, Any]]] = {
     "journals_with_most_drugs": (
         "Journals ranked by how many different drugs their publications and trials mention. Rank 1 are the journals with the most, "
         "all that tie.",
@@ -81,7 +81,7 @@ def literature_definitions(owner: str, domain: str) -> dg.Definitions:
         "tags": {"domain": domain},
         "required_resource_keys": {"platform"},
     }
-    assets = [_mentions(common), _graph(common), *(_question(name, common) for name in _QUESTIONS)]
+    assets = [_mentions(common), _graph(common), *(_question(name, common) for name in QUESTIONS)]
     return dg.Definitions(assets=assets)
 
 
@@ -213,7 +213,7 @@ def _graph(common: dict[str, Any]) -> dg.AssetsDefinition:
 
 
 def _question(name: str, common: dict[str, Any]) -> dg.AssetsDefinition:
-    description, columns, config = _QUESTIONS[name]
+    description, columns, config = QUESTIONS[name]
 
     @dg.asset(
         key=["indicators", name],

@@ -164,8 +164,13 @@ def used_tables(
         table = ".".join(declared.asset_key)
         present = warehouse.columns(connection, table)
         if not present:
+            layer, missing = declared.asset_key
+            rows = connection.execute(
+                "SELECT DISTINCT table_name FROM duckdb_tables() WHERE schema_name = ? ORDER BY 1", [layer]
+            ).fetchall()
+            others = f", or correct the @input line: there are {', '.join(row[0] for row in rows)}" if rows else ""
             raise InputMissing(
-                f"{indicator.name} needs the table {table}, which is not there: load {declared.asset_key[1]} first"
+                f"{indicator.name} needs the table {table}, which is not there: load {missing} first{others}"
             )
         lacking = [c for c in declared.columns if c not in present]
         if lacking:

@@ -17,6 +17,7 @@ from platform_assets.indicators import rtext
 from platform_assets.indicators.model import (
     COLUMN_TYPES,
     DIRECTIONS,
+    OWNER,
     Column,
     ColumnType,
     Direction,
@@ -187,6 +188,8 @@ class _Header:
             raise self.error(line, f"@{tag} is declared twice")
         if tag == "direction" and text not in DIRECTIONS:
             raise self.error(line, f'@direction is "{text}"; write one of: {", ".join(DIRECTIONS)}')
+        if tag == "owner" and not OWNER.fullmatch(text):
+            raise self.error(line, f'@owner is "{text}"; write team:name or an e-mail address')
         if tag == "minimum_n" and not re.fullmatch(r"\d+", text):
             raise self.error(line, f'@minimum_n is "{text}"; write a whole number')
         self.single[tag] = text

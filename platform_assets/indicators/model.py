@@ -16,6 +16,9 @@ COLUMN_TYPES: tuple[ColumnType, ...] = get_args(ColumnType)
 Direction = Literal["higher is better", "higher is worse", "neutral"]
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 
+OWNER = re.compile(r"team:[A-Za-z0-9_.-]+|[A-Za-z0-9_][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
+"""What an owner can be; Dagster refuses to load anything at all where one asset has another owner."""
+
 ParamValue = str | int | float | bool | date | datetime | None
 
 

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from platform_assets.indicators.model import COLUMN_TYPES, ColumnType, HeaderError, Param
+from platform_assets.indicators.model import COLUMN_TYPES, OWNER, ColumnType, HeaderError, Param
 
 if TYPE_CHECKING:
     import sqlglot.expressions
@@ -34,7 +34,6 @@ ENGINE_TYPES = {
 LAYERS = ("validated", "indicators")
 _TAGS = ("owner", "param", "output")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_OWNER = re.compile(r"team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+")
 _PARAM = re.compile(r"(?P<name>\S+)\s+<(?P<type>\w+)>\s*(?P<help>.*?),?\s*\bdefault\s+(?P<default>.+)")
 _OUTPUT = re.compile(r"(?P<name>\w+)\s*<(?P<type>\w+)>\s*(?P<help>[^,<>]*)")
 
@@ -146,7 +145,7 @@ def _declared(path: Path, tags: list[tuple[int, str, str]]) -> tuple[dict[str, P
     owner = ""
     for line, tag, text in tags:
         if tag == "owner":
-            if not _OWNER.fullmatch(text):
+            if not OWNER.fullmatch(text):
                 raise HeaderError(path, line, f'@owner is "{text}"; write team:name or an e-mail address')
             owner = text
         elif tag == "param":

@@ -1,17 +1,21 @@
 """Generated sample data: realistic in shape and errors, seeded, about nobody. `make sample` writes it.
 
 `generate` makes the deliveries; `write` drops them in landing and notes their content, so that throwaway identity keys are used
-for them and for nothing else. It also writes one table per dataset for R authors (``sample/<dataset>.csv``).
+for them and for nothing else. It also writes one table per dataset for R authors (``sample/<dataset>.csv``), and what their
+columns are (``sample/columns.tsv``), which ``dev.R`` shows.
 """
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+from platform_assets.contracts.files import read_contracts
+from platform_assets.contracts.model import ColumnType
 from platform_assets.sample import admissions, emergency, literature, sales, surveillance
 from platform_assets.sample.rows import Delivery, to_bytes, to_csv
 from resources.identity import SAMPLE_MANIFEST
@@ -30,6 +34,19 @@ GENERATORS: tuple[Callable[[dt.date], list[Delivery]], ...] = (
 )
 
 
+R_TYPES = {
+    ColumnType.STRING: "text",
+    ColumnType.CATEGORICAL: "text",
+    ColumnType.INTEGER: "integer",
+    ColumnType.DECIMAL: "number",
+    ColumnType.FLOAT: "number",
+    ColumnType.BOOLEAN: "flag",
+    ColumnType.DATE: "date",
+    ColumnType.TIMESTAMP: "time",
+}
+"""The type to write in an @input line for a column of each type."""
+
+
 def generate(until: dt.date) -> list[Delivery]:
     """Every sample delivery, with data up to `until`; the same day gives the same bytes."""
     return [delivery for generator in GENERATORS for delivery in generator(until)]
@@ -38,6 +55,7 @@ def generate(until: dt.date) -> list[Delivery]:
 def write(home: Path, until: dt.date) -> list[str]:
     """Drop the deliveries in ``landing/`` below `home`; returns their names. Nothing where that was done before."""
     manifest = home / "sample" / SAMPLE_MANIFEST
+    write_columns(home / "sample" / "columns.tsv")
     if manifest.exists():
         return []
     written, hashes = [], []
@@ -54,3 +72,14 @@ def write(home: Path, until: dt.date) -> list[str]:
             example.write_bytes(to_csv(delivery.clean))
     manifest.write_text(json.dumps(hashes), encoding="utf-8")
     return written
+
+
+def write_columns(path: Path) -> None:
+    """Table, column, type and meaning of everything that a script can read, as the contracts say it now."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, delimiter="\t", lineterminator="\n")
+        rows.writerow(["table", "column", "type", "meaning"])
+        for name, contract in read_contracts().items():
+            for column, declared in contract.columns.items():
+                rows.writerow([name, column, R_TYPES[declared.type], " ".join(declared.description.split())])

@@ -9,5 +9,7 @@ from resources.environment import Settings
 home = Settings.from_environment().home
 written = write(home, dt.date.today())
 sys.stdout.write(
-    f"{len(written)} sample files written to {home}/landing\n" if written else f"sample data is there: {home}/landing\n"
+    f"{len(written)} sample files written to {home}/landing, tables for R in {home}/sample\n"
+    if written
+    else f"sample data is there: {home}/landing, tables for R in {home}/sample\n"
 )

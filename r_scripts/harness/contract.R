@@ -19,6 +19,7 @@ check_result <- function(value, spec) {
   if (!is.data.frame(value)) {
     if (!is.list(value) || is.null(names(value)) || !is.data.frame(value$data)) {
       fail("no_output", name, " returned ", class(value)[1], if (is.list(value)) " without a data frame `data`",
+           if (is.list(value) && "data" %in% names(value)) paste0(", its `data` is ", class(value$data)[1]),
            ": return a data frame, or list(data = <data frame>, <plot name> = <plot>)")
     }
     plots <- value[setdiff(names(value), "data")]
@@ -182,7 +183,8 @@ read_params <- function(declared, given = list()) {
   if (!length(declared)) return(NULL)
   values <- lapply(names(declared), function(name) {
     text <- if (is.null(given[[name]])) declared[[name]]$default else given[[name]]
-    if (is.null(text)) fail("arguments", "parameter ", quoted(name), " has no default: give ", name, "=<value>")
+    if (is.null(text)) fail("arguments", "parameter ", quoted(name), " has no default: give ", name, "=<value>, or end its @param ",
+                            "line with \", default <value>\"")
     read_value(declared[[name]]$type, as.character(text), name)
   })
   names(values) <- names(declared)

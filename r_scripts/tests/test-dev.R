@@ -78,6 +78,8 @@ test_that("data frames of one's own take the place of sample data", {
 
 test_that("sample data that are missing or do not fit are named", {
   expect_error(run(project(counts, samples = list())), "there is no sample data for input visits: ", fixed = TRUE)
+  expect_error(run(project(counts, list(visit = "day", stays = "day"))), "visits.csv; there is for stays, visit (run",
+               fixed = TRUE)
   without <- project(counts, list(visits = c("day,n", "2020-01-01,3")))
   expect_error(run(without), "input visits: the table has no column \"ward\"; it has day, n", fixed = TRUE)
   wrong <- project(counts, list(visits = c("day,ward,n", "2020-01-01,A,3", "01/02/2020,A,4")))
@@ -135,6 +137,66 @@ test_that("an unknown indicator is answered with those there are", {
   expect_error(run_indicator("count", folder = p$folder), "there is no indicator \"count\"; there are: counts", fixed = TRUE)
 })
 
+test_that("a file that ends in .r is not an indicator, and is told so", {
+  p <- project(counts)
+  file.rename(file.path(p$folder, "counts.R"), file.path(p$folder, "counts.r"))
+  expect_identical(list_indicators(p$folder)$title, "rename counts.r to counts.R, so that it is found")
+})
+
+test_that("an indicator may be named by its file", {
+  p <- project(counts)
+  p$name <- file.path(p$folder, "counts.R")
+  result <- run(p)
+  expect_identical(result$data$n, 3:4)
+  expect_identical(result$files, file.path(p$root, "data", "plots", "counts", "bars.svg"))
+})
+
+test_that("a column or parameter that is not there, where R would answer NULL without a word, is noted", {
+  notes <- function(body, head = "") {
+    p <- project(paste0(header, head, "#' @output n <integer>\nnoted <- function(visits", if (nzchar(head)) ", params",
+                        ") {\n  ", body, "\n  data.frame(n = 1L)\n}"),
+                 list(visits = c("day,ward,n,status", "2020-01-01,A,3,x")))
+    grep("^note: ", run(p)$said, value = TRUE)
+  }
+  place <- function(line) paste0(" (noted.R line ", line, "): ")
+  expect_identical(notes("v <- visits\n  sum(v$status)"), paste0(
+    "note: v$status", place(6), "visits has this column, but its @input line does not name it, so it is not there: add ",
+    "status <type>"
+  ))
+  expect_identical(notes("sum(visits$beds)"), paste0(
+    "note: visits$beds", place(5), "the @input line has no column beds; it has day, ward, n"
+  ))
+  expect_identical(notes("params$form", "#' @param from <date> first day, default NA\n"), paste0(
+    "note: params$form", place(6), "there is no @param form; there are: from"
+  ))
+  expect_identical(notes("params$from; fit <- lm(n ~ 1, visits); fit$coefficients; visits$ward",
+                         "#' @param from <date> first day, default NA\n"), character())
+  expect_identical(notes(paste(
+    "visits$beds <- 1", "visits$status[1] <- 2", "if (FALSE) levels(visits$kind) <- 'x'", "3 -> visits$right",
+    "made <- data.frame(rooms = 1)", "visits$rooms", "visits$beds", "visits$right", "names(visits)[1] <- 'first'",
+    "visits$first", "visits$kind", sep = "\n  "
+  )), character())
+})
+
+test_that("a column whose name is nearly right is noted with the right one", {
+  p <- project("#' T\n#' @input t length_of_stay <integer>\n#' @output n <integer>\nnear <- function(t) {
+  x <- t\n  x$lenght_of_stay\n  data.frame(n = 1L)\n}", list(t = c("length_of_stay", "3")))
+  expect_identical(run(p)$said, "note: x$lenght_of_stay (near.R line 6): there is no column of this name; is length_of_stay meant?")
+})
+
+test_that("the tables are listed with what `make sample` says of their columns, and without where it says nothing", {
+  p <- project(counts)
+  expect_identical(list_tables(p$samples), data.frame(
+    table = "visits", column = c("day", "ward", "n"), type = NA_character_, meaning = NA_character_
+  ))
+  writeLines(c("table\tcolumn\ttype\tmeaning", "visits\tday\tdate\tDay of the \"visit\".", "visits\tn\tinteger\tPatients."),
+             file.path(p$samples, "columns.tsv"))
+  expect_identical(list_tables(p$samples)[c("type", "meaning")], data.frame(
+    type = c("date", NA, "integer"), meaning = c("Day of the \"visit\".", NA, "Patients.")
+  ))
+  expect_identical(nrow(list_tables(tempfile())), 0L)
+})
+
 test_that("the author's R session stays as it was", {
   p <- project(counts)
   set.seed(7)
@@ -152,6 +214,25 @@ test_that("load_indicator gives the function with its helpers", {
   expect_identical(load_indicator("loaded", p$folder)(data.frame(x = 1))$x, c(1, 1))
 })
 
+test_that("the page's indicator, its failure card and its test are as the page shows them", {
+  page <- readLines(file.path("..", "..", "docs", "write-an-indicator.md"), encoding = "UTF-8")
+  block <- function(first) { # the lines of the fenced block that begins with this text
+    start <- which(startsWith(page, first))[1]
+    ends <- which(page == "```")
+    page[start:(ends[ends > start][1] - 1)]
+  }
+  code <- paste(block("#' Laboratory tests by clinic"), collapse = "\n")
+  samples <- list(lab_results = c("clinic,test_date,result", "A,2026-01-01,POS", "A,2026-01-02,NEG", "B,2026-08-01,N/A"))
+  p <- project(code, samples)
+  result <- run(p)
+  expect_equal(result$data, data.frame(clinic = "A", tests = 2L, positive_percent = 50))
+  broken <- project(sub("judged$result == \"POS\"", "positve == \"POS\"", code, fixed = TRUE), samples)
+  card <- tryCatch(run(broken), error = conditionMessage)
+  expect_identical(strsplit(card, "\n", fixed = TRUE)[[1]], block("tests_by_clinic: R error"))
+  test <- parse(text = block("source(\"../dev.R\""))[[2]]
+  eval(test, list2env(list(load_indicator = function(name) load_indicator(name, p$folder))))
+})
+
 # --- Rscript r_scripts/dev.R -----------------------------------------------------------------------------------
 
 rscript <- function(p, ...) {
@@ -166,7 +247,19 @@ rscript <- function(p, ...) {
 test_that("the command lists the indicators", {
   listed <- rscript(project(counts))
   expect_identical(listed$said, c("counts  Visits by ward  (until=2020-01-02)", "",
-                                  "Run one with: Rscript r_scripts/dev.R <name> [param=value ...]"))
+                                  "Run one with: Rscript r_scripts/dev.R <name> [param=value ...]", "",
+                                  "Tables for @input lines:", "  visits", "",
+                                  "See the columns of one with: Rscript r_scripts/dev.R <table>"))
+})
+
+test_that("the command shows the columns of a table, ready for a header", {
+  p <- project(counts, list(visits = c("day,ward name,n", "2020-01-01,A,3")))
+  writeLines(c("table\tcolumn\ttype\tmeaning", "visits\tday\tdate\tDay.", "visits\tward name\ttext\tWard.",
+               "visits\tn\tinteger\t"), file.path(p$samples, "columns.tsv"))
+  expect_identical(rscript(p, "visits")$said, c(
+    "#' @input visits  day <date>, `ward name` <text>, n <integer>", "",
+    "day        <date>     Day.", "ward name  <text>     Ward.", "n          <integer>"
+  ))
 })
 
 test_that("the command runs one and says that the contract holds", {
@@ -182,6 +275,6 @@ test_that("the command fails with the card and an exit status", {
   p <- project(counts, samples = list())
   failed <- rscript(p, "counts")
   expect_identical(failed$status, 1L)
-  expect_identical(failed$said[1], "counts: file not found")
+  expect_identical(failed$said[1], "counts: input does not match its declaration")
   expect_identical(rscript(p, "counts", "until")$status, 2L)
 })

@@ -6,14 +6,19 @@ test_that("every indicator declares itself in full", {
   expect_gte(length(indicators), 5)
   for (name in indicators) {
     header <- read_header(name)
-    tags <- c("input", "output", "plot", "unit", "direction", "version", "owner", "minimum_n")
-    expect_true(all(tags %in% names(header)), label = paste(name, "has all tags"))
-    expect_true(header$direction %in% c("higher is better", "higher is worse", "neutral"), label = name)
-    expect_match(header$owner, "^team:[a-z]+$", label = name)
-    expect_match(header$minimum_n, "^[0-9]+$", label = name)
-    expect_true(all(grepl(", default \\S+$", header$param)), label = paste(name, "parameters have a default"))
+    for (tag in c("input", "output", "unit", "direction", "version", "owner")) {
+      expect_true(tag %in% names(header), label = paste0(name, ".R has a line @", tag))
+    }
+    expect_true(all(header$direction %in% c("higher is better", "higher is worse", "neutral")),
+                label = paste0("the @direction of ", name, ".R is known"))
+    expect_true(all(grepl("^team:[A-Za-z0-9_.-]+$|@", header$owner)),
+                label = paste0("the @owner of ", name, ".R is team:name or an e-mail address"))
+    expect_true(all(grepl("^[0-9]+$", header$minimum_n)), label = paste0("the @minimum_n of ", name, ".R is a number"))
+    for (param in header$param) {
+      expect_match(param, "default \\S+", label = paste0("@param ", param, " in ", name, ".R"))
+    }
     expect_true(all(header_columns(unlist(header[c("input", "output")])) %in%
-                      c("text", "integer", "number", "flag", "date", "time")), label = name)
+                      c("text", "integer", "number", "flag", "date", "time")), label = paste("the types of", name))
   }
 })
 
@@ -39,7 +44,7 @@ test_that("the minimum in the header is the one in the code", {
   constants <- c(positivity_by_laboratory = "minimum_tests", turnaround = "minimum_results",
                  standardised_admissions = "minimum_stays", ae_four_hour = "minimum_attendances",
                  admissions_by_province = "minimum_admissions")
-  for (name in indicators) {
+  for (name in names(constants)) {
     env <- load_script("indicators", paste0(name, ".R"))
     expect_equal(env[[constants[[name]]]], as.numeric(read_header(name)$minimum_n), label = name)
   }

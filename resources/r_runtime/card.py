@@ -53,7 +53,7 @@ ADVICE: dict[FailureKind, str] = {
     "no_output": "The last value of the function is what is published.",
     "wrong_output": "Change the function, or the @output and @plot lines of its header.",
     "input": "Change the @input line of the header, or the table.",
-    "missing_package": "Ask an engineer to add the package to the platform's image, or do without it.",
+    "missing_package": "Check how the name is written. If it is right, ask an engineer to add the package to the platform.",
     "missing_file": "An indicator sees its @input tables and nothing else: declare the data as an @input, and "
     "source() helpers from r_scripts/lib.",
     "memory": "Drop columns and rows early, aggregate before joining, remove large objects with rm().",

@@ -112,5 +112,10 @@ def test_a_missing_table_or_column_is_named_before_r_starts(bench: Make, script:
     with pytest.raises(InputMissing, match=r"validated\.lab, which is not there"):
         compute(script(), lab.platform.warehouse, lab.platform.r)
     lab.send("a.csv", HEAD + "A,2024-01-01,POS,1\n")
+    misspelt = SCRIPT.replace("@input lab ", "@input lap ").replace("function(lab", "function(lap")
+    with pytest.raises(
+        InputMissing, match=r"validated\.lap, which is not there: load lap first, or .*: there are lab$"
+    ):
+        compute(script(misspelt), lab.platform.warehouse, lab.platform.r)
     with pytest.raises(InputMissing, match="has no column outcome"):
         compute(script(SCRIPT.replace("result <text>", "outcome <text>")), lab.platform.warehouse, lab.platform.r)

@@ -204,6 +204,10 @@ MISTAKES: dict[str, tuple[str, str]] = {
         f"{SHORT}#' @direction up\n",
         'bad_direction.R line 4: @direction is "up"; write one of: higher is better, higher is worse, neutral',
     ),
+    "bad_owner": (
+        f"{SHORT}#' @owner Anna Jansen\n",
+        'bad_owner.R line 4: @owner is "Anna Jansen"; write team:name or an e-mail address',
+    ),
     "bad_minimum": (
         f"{SHORT}#' @minimum_n ten\n",
         'bad_minimum.R line 4: @minimum_n is "ten"; write a whole number',

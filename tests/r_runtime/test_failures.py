@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import shlex
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from resources.r_runtime import Event, FailureCard, InputTable, RRuntime
+from resources.r_runtime.card import ADVICE
 from tests.r_runtime.conftest import CANARIES, SCRIPTS, RunScript
 
 PROJECT = SCRIPTS.parents[3]
@@ -408,8 +410,22 @@ def test_an_author_without_the_platform_sees_the_same_words(script: str, run: Ru
 
     card = run(script).failure()
 
-    platform_card = re.split(r"\n\n(?:Inputs|What to do)\n", card.text())[0]
+    only_there = ("Inputs\n", "Parameters\n", "Ran with\n", "Reproduce\n")
+    platform_card = "\n\n".join(
+        block for block in re.split(r"\n\n(?=\S)", card.text()) if not block.startswith(only_there)
+    )
     assert done.stdout.partition("CARD")[2] == platform_card
+
+
+def test_an_author_without_the_platform_gets_the_same_advice() -> None:
+    program = (
+        f'source("{PROJECT}/r_scripts/dev.R"); cat(jsonlite::toJSON(as.list(dev$failure_advice), auto_unbox = TRUE))'
+    )
+    done = subprocess.run(["Rscript", "--vanilla", "-e", program], capture_output=True, text=True, check=True)
+    advice = json.loads(done.stdout)
+    assert advice == {kind: text for kind, text in ADVICE.items() if kind in advice}
+    there = {"timeout", "crash", "killed", "platform"}  # an author stops a loop by hand, and R itself fails in sight
+    assert {kind for kind, text in ADVICE.items() if text} - set(advice) == there
 
 
 STARTS_A_LOOP = """

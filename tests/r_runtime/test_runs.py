@@ -111,7 +111,7 @@ def test_parameters_arrive_typed(run: RunScript) -> None:
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({}, 'parameter "must" has no default: give must=<value>'),
+        ({}, 'parameter "must" has no default: give must=<value>, or end its @param line with ", default <value>"'),
         ({"must": "many"}, 'parameter must: "many" is not a whole number such as 5'),
         ({"must": 1, "until": "1 May"}, 'parameter until: "1 May" is not a date: write it as 2020-03-01'),
         (

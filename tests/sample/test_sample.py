@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 from collections import Counter
 from pathlib import Path
@@ -43,3 +44,17 @@ def test_it_is_written_once(tmp_path: Path) -> None:
     assert write(tmp_path, UNTIL)
     assert write(tmp_path, UNTIL) == []
     assert (tmp_path / "sample" / "lab_results.csv").exists()
+
+
+def test_the_columns_are_listed_for_authors_as_the_sample_tables_have_them(tmp_path: Path) -> None:
+    write(tmp_path, UNTIL)
+    with (tmp_path / "sample" / "columns.tsv").open(encoding="utf-8", newline="") as file:
+        listed = list(csv.DictReader(file, delimiter="\t"))
+    tables = sorted((tmp_path / "sample").glob("*.csv"))
+    for table in tables:
+        columns = table.read_text(encoding="utf-8").partition("\n")[0].split(",")
+        assert {row["column"] for row in listed if row["table"] == table.stem} == set(columns), table.stem
+    assert {row["table"] for row in listed} == {table.stem for table in tables}
+    assert all(row["meaning"] for row in listed)
+    (age,) = [row for row in listed if (row["table"], row["column"]) == ("hospital_stays", "age")]
+    assert age["type"] == "integer"

@@ -2,7 +2,9 @@
 
 list_all <- function(folder) {
   rows <- lapply(sort(list.files(folder, "[.][Rr]$", full.names = TRUE)), function(file) {
-    header <- tryCatch(read_header(file), indicator_failure = function(e) list(title = conditionMessage(e)))
+    header <- if (endsWith(file, ".r")) {
+      list(title = paste0("rename ", basename(file), " to ", sub("r$", "R", basename(file)), ", so that it is found"))
+    } else tryCatch(read_header(file), indicator_failure = function(e) list(title = conditionMessage(e)))
     params <- vapply(names(header$params), function(name) {
       default <- header$params[[name]]$default
       paste0(name, "=", if (is.null(default)) "<required>" else default)
@@ -15,10 +17,14 @@ list_all <- function(folder) {
   else data.frame(name = character(), title = character(), params = character())
 }
 
+# The name of an indicator, also where its file is given.
+plain_name <- function(name) sub("[.][Rr]$", "", basename(name))
+
 open_session <- function(name, folder, event) {
+  name <- plain_name(name)
   path <- file.path(folder, paste0(name, ".R"))
   if (!file.exists(path)) {
-    known <- sub("[.][Rr]$", "", list.files(folder, "[.][Rr]$"))
+    known <- plain_name(list.files(folder, "[.]R$"))
     stop("there is no indicator \"", name, "\"; there are: ", paste(known, collapse = ", "), call. = FALSE)
   }
   header <- tryCatch(read_header(path), indicator_failure = function(e) stop(conditionMessage(e), call. = FALSE))
@@ -55,6 +61,7 @@ run_one <- function(name, given, inputs, folder, samples, plot_folder) {
          params = read_params(header$params, lapply(given, param_text)))
   })
   stop_if_failed(session)
+  for (note in name_notes(header, all_columns(header, inputs, samples))) cat("note: ", note, "\n", sep = "")
   if (length(header$plots)) dir.create(plot_folder, recursive = TRUE, showWarnings = FALSE)
   result <- call_indicator(session, ready$inputs, ready$params, if (length(header$plots)) plot_folder)
   stop_if_failed(session)
@@ -87,7 +94,7 @@ param_text <- function(x) {
   else as.character(x)
 }
 
-# Rscript r_scripts/dev.R [name [param=value ...]]; the exit status.
+# Rscript r_scripts/dev.R [name [param=value ...]]; the exit status. The name of a table shows its columns.
 command_line <- function(arguments, folder, samples, plots) {
   if (!length(arguments)) {
     listed <- list_all(folder)
@@ -97,6 +104,17 @@ command_line <- function(arguments, folder, samples, plots) {
           if (nzchar(listed$params[i])) paste0("  (", listed$params[i], ")"), "\n", sep = "")
     }
     cat("\nRun one with: Rscript r_scripts/dev.R <name> [param=value ...]\n")
+    tables <- unique(list_columns(samples)$table)
+    if (length(tables)) {
+      cat("\nTables for @input lines:\n", paste0("  ", tables, "\n"),
+          "\nSee the columns of one with: Rscript r_scripts/dev.R <table>\n", sep = "")
+    }
+    return(0L)
+  }
+  arguments[1] <- plain_name(arguments[1])
+  columns <- list_columns(samples)
+  if (arguments[1] %in% columns$table && !file.exists(file.path(folder, paste0(arguments[1], ".R")))) {
+    show_table(columns[columns$table == arguments[1], ])
     return(0L)
   }
   pairs <- regmatches(arguments[-1], regexpr("=", arguments[-1]), invert = TRUE)
@@ -119,4 +137,16 @@ command_line <- function(arguments, folder, samples, plots) {
   cat(nrow(result$data), if (nrow(result$data) == 1) "row" else "rows", "- columns, types and limits are as declared\n")
   for (file in result$files) cat("plot: ", file, "\n", sep = "")
   0L
+}
+
+# The @input line that reads all columns, then each column with its meaning.
+show_table <- function(columns) {
+  types <- paste0("<", ifelse(is.na(columns$type), "type", columns$type), ">")
+  names <- ifelse(grepl("[[:space:],<>]", columns$column), paste0("`", columns$column, "`"), columns$column)
+  pairs <- paste(gsub(" ", "\001", paste(names, types), fixed = TRUE), collapse = ", ") # a line ends between columns
+  declared <- gsub("\001", " ", strwrap(pairs, width = 95), fixed = TRUE)
+  cat("#' @input ", columns$table[1], "  ", paste(declared, collapse = "\n#'   "), "\n\n", sep = "")
+  cat(sub(" +$", "", paste0(formatC(columns$column, width = -max(nchar(columns$column))), "  ",
+                            formatC(types, width = -max(nchar(types))), "  ",
+                            ifelse(is.na(columns$meaning), "", columns$meaning))), sep = "\n")
 }

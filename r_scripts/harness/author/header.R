@@ -3,6 +3,7 @@
 
 column_types <- c("text", "integer", "number", "flag", "date", "time")
 header_tags <- c("input", "param", "output", "plot", "unit", "direction", "version", "owner", "minimum_n")
+owner_words <- "^(team:[A-Za-z0-9_.-]+|[A-Za-z0-9_][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+[.][A-Za-z]{2,7})$"
 directions <- c("higher is better", "higher is worse", "neutral")
 table_name <- "^[a-z][a-z0-9_]*$"
 
@@ -158,6 +159,9 @@ add_single <- function(header, tag, wrong) {
   if (tag$tag %in% header$singles) wrong("@", tag$tag, " is declared twice")
   if (tag$tag == "direction" && !tag$text %in% directions) {
     wrong("@direction is \"", tag$text, "\"; write one of: ", paste(directions, collapse = ", "))
+  }
+  if (tag$tag == "owner" && !grepl(owner_words, tag$text)) {
+    wrong("@owner is \"", tag$text, "\"; write team:name or an e-mail address")
   }
   if (tag$tag == "minimum_n" && !grepl("^[0-9]+$", tag$text)) {
     wrong("@minimum_n is \"", tag$text, "\"; write a whole number")

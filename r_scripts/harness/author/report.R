@@ -9,6 +9,21 @@ failure_titles <- c(
   timeout = "stopped", quit = "quit() was called"
 )
 
+# What to do next: the words of the platform's card, for the kinds that occur here.
+failure_advice <- c(
+  syntax = paste("R could not read the file: look at the marked line and the one above it for a missing bracket, comma",
+                 "or quote."),
+  no_output = "The last value of the function is what is published.",
+  wrong_output = "Change the function, or the @output and @plot lines of its header.",
+  input = "Change the @input line of the header, or the table.",
+  missing_package = "Check how the name is written. If it is right, ask an engineer to add the package to the platform.",
+  missing_file = paste("An indicator sees its @input tables and nothing else: declare the data as an @input, and source()",
+                       "helpers from r_scripts/lib."),
+  memory = "Drop columns and rows early, aggregate before joining, remove large objects with rm().",
+  recursion = "A function calls itself without end: check the condition that should stop it.",
+  quit = "End the function with its result instead of quit() or q()."
+)
+
 card_text <- function(session) {
   failure <- session$failure
   place <- if (!is.null(failure$line)) paste0(" in ", basename(failure$file), " line ", failure$line)
@@ -22,7 +37,8 @@ card_text <- function(session) {
     if (length(session$warnings)) {
       paste0("Warnings before it (", length(session$warnings), ")\n",
              call_lines(session$warnings[max(1, length(session$warnings) - 9):length(session$warnings)], "message"))
-    }
+    },
+    if (failure$kind %in% names(failure_advice)) paste0("What to do\n", indent(failure_advice[[failure$kind]]))
   )
   paste(blocks, collapse = "\n\n")
 }

@@ -12,13 +12,51 @@ read_inputs <- function(header, given, folder) {
     if (!is.null(given[[name]])) return(check_input(given[[name]], declared, name))
     path <- file.path(folder, paste0(name, ".csv"))
     if (!file.exists(path)) {
-      fail("missing_file", "there is no sample data for input ", name, ": ", path,
-           " (run `make sample`, or put a CSV of your own there)")
+      there <- sub("[.]csv$", "", list.files(folder, "[.]csv$"))
+      fail("input", "there is no sample data for input ", name, ": ", path,
+           if (length(there)) paste0("; there is for ", paste(there, collapse = ", ")),
+           if (startsWith(header$inputs[[name]]$source, "validated/")) " (run `make sample`, or put a CSV of your own there)"
+           else paste0(" (run ", basename(header$inputs[[name]]$source), " and save its data there)"))
     }
     read_sample(path, declared, name)
   })
   names(tables) <- names(header$inputs)
   tables
+}
+
+# All columns that the table of each input has: of a data frame given by hand, else of the sample data.
+all_columns <- function(header, given, folder) {
+  columns <- lapply(names(header$inputs), function(name) {
+    if (!is.null(given[[name]])) names(given[[name]]) else csv_columns(file.path(folder, paste0(name, ".csv")))
+  })
+  names(columns) <- names(header$inputs)
+  columns
+}
+
+csv_columns <- function(path) {
+  if (!file.exists(path)) return(character())
+  first <- utils::read.csv(path, colClasses = "character", check.names = FALSE, encoding = "UTF-8", nrows = 1)
+  sub("^\ufeff", "", names(first))
+}
+
+# The tables that there is sample data for: a data frame of table, column, type and meaning. Types and meanings come from
+# columns.tsv, which `make sample` writes; NA for a CSV of one's own.
+list_columns <- function(folder) {
+  told <- file.path(folder, "columns.tsv")
+  known <- if (file.exists(told)) {
+    utils::read.delim(told, colClasses = "character", quote = "", na.strings = character(), encoding = "UTF-8")
+  }
+  tables <- sub("[.]csv$", "", sort(list.files(folder, "[.]csv$")))
+  rows <- lapply(tables, function(table) {
+    columns <- csv_columns(file.path(folder, paste0(table, ".csv")))
+    at <- match(paste(table, columns), paste(known$table, known$column))
+    data.frame(
+      table = table, column = columns, type = if (is.null(known)) NA_character_ else known$type[at],
+      meaning = if (is.null(known)) NA_character_ else known$meaning[at]
+    )
+  })
+  if (length(rows)) do.call(rbind, rows)
+  else data.frame(table = character(), column = character(), type = character(), meaning = character())
 }
 
 # A data frame given by hand, reduced to the declared columns.
