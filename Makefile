@@ -70,6 +70,10 @@ image: ## Build the container image: make image BASE_IMAGE=debian@sha256:...
 	podman build --isolation chroot --format docker --build-arg BASE_IMAGE=$(BASE_IMAGE) \
 	  --build-arg REVISION=$$(git rev-parse HEAD) -t platform .
 
+.PHONY: test-image
+test-image: ## Build the image on a fresh Debian base and use it in every role (root, podman, debootstrap; 3 to 10 minutes)
+	deploy/image/test.sh
+
 .PHONY: lock
 lock: setup ## Renew requirements.lock from pyproject.toml
 	.venv/bin/uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url \

@@ -49,15 +49,20 @@ def recipe_of(indicator: SqlIndicator, params: Mapping[str, object]) -> tuple[Re
 
         try:
             found = connection.execute(f"DESCRIBE {indicator.query}", bound).fetchall()
-            check_output(indicator, {name: kind for name, kind, *_ in found})
+        except duckdb.Error as error:  # of the query itself: no row has been read yet
+            raise SqlFailed(f"{indicator.path.name}: {error}") from None
+        check_output(indicator, {name: kind for name, kind, *_ in found})
+        try:
             connection.execute(f"COPY ({indicator.query}\n) TO {literal(str(path))} (FORMAT parquet)", bound)
         except duckdb.ConversionException:
-            # its message quotes the value that did not fit
             raise SqlFailed(
                 f"{indicator.path.name}: a value does not fit the type that the query casts it to"
             ) from None
-        except duckdb.Error as error:
-            raise SqlFailed(f"{indicator.path.name}: {error}") from None
+        except duckdb.Error as error:  # its message may quote a value of a row
+            raise SqlFailed(
+                f"{indicator.path.name}: the query stopped at a row ({type(error).__name__}). Look for a function that "
+                "fails on unusual values (strptime, a division, a cast) and use its try_ form, or filter them first"
+            ) from None
 
     return Recipe(f"indicators.{indicator.name}", (indicator.path,), indicator.tables, given), make
 

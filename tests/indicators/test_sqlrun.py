@@ -173,3 +173,14 @@ def test_what_cannot_be_made_again_is_told(sales: Platform, tmp_path: Path) -> N
         connection.execute("CALL ducklake_expire_snapshots('lake', older_than => now())")
     with pytest.raises(TableMissing, match="are gone"):
         remake_table("daily_sales", sales.warehouse, lambda params: recipe_of(indicator, params))
+
+
+def test_a_query_that_stops_at_a_row_does_not_quote_it(sales: Platform, tmp_path: Path) -> None:
+    path = tmp_path / "months.sql"
+    path.write_text(
+        "-- Months\n-- @owner team:test\n-- @output month <time> of the product\n"
+        "SELECT strptime(product_name, '%Y-%m') AS month FROM validated.product_nomenclature\n"
+    )
+    with pytest.raises(SqlFailed, match="stopped at a row") as failed:
+        run_sql(read_sql(path), sales.warehouse)
+    assert "Chaise" not in str(failed.value)
