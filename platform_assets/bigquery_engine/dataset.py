@@ -18,9 +18,13 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest import ledger
 from platform_assets.ingest.loaded import Loaded
 from platform_assets.ingest.tables import Tables
+from platform_assets.stewardship import tombstones
+from platform_assets.stewardship.tombstones import Marks
 from resources.bigquery import BigQuery
 from resources.environment import Platform
-from resources.warehouse import TableState, Warehouse, literal, quoted
+from resources.identity import IdentityKeys
+from resources.object_store import ObjectStore
+from resources.warehouse import TableState, Warehouse, literal, quoted, scalar
 
 SHOWN_PARTITIONS = 12
 
@@ -49,7 +53,7 @@ def load(contract: Contract, platform: Platform, run_id: str, log: Callable[[str
     if rows > platform.settings.copied_rows:
         log(f"{contract.name}: {rows:,} rows stay in BigQuery; R and the console do not see them")
     else:
-        log(f"{contract.name}: {lend(contract, engine, platform.warehouse)}")
+        log(f"{contract.name}: {lend(contract, engine, platform.warehouse, platform.store, platform.keys)}")
     return Loaded(
         report,
         outcomes,
@@ -63,11 +67,11 @@ def load(contract: Contract, platform: Platform, run_id: str, log: Callable[[str
     )
 
 
-def lend(contract: Contract, engine: BigQuery, warehouse: Warehouse) -> str:
+def lend(contract: Contract, engine: BigQuery, warehouse: Warehouse, store: ObjectStore, keys: IdentityKeys) -> str:
     """Copy the validated table and its ledger to the lake, in one commit; returns what was done, for people.
 
     Nothing is copied where the lake has this state already, or knows deliveries that BigQuery does not: it was the engine before, and
-    its table would be lost.
+    its table would be lost. Rows of people who were erased are left out, should BigQuery still have them.
     """
     books, lake = BigBooks(engine, contract.name), Tables(contract)
     with warehouse.lock(f"lend-{contract.name}"), warehouse.connect() as connection:
@@ -86,16 +90,21 @@ def lend(contract: Contract, engine: BigQuery, warehouse: Warehouse) -> str:
         folder = warehouse.wait_for_scratch()
         try:
             path = folder / "table.parquet"
-            rows = engine.read(BigTables(contract).validated, path)
+            engine.read(BigTables(contract).validated, path)
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE lent AS FROM read_parquet({literal(str(path))})")
+            chosen = keys.for_files([e.sha256 for e in theirs])
+            marks = Marks(warehouse, connection, contract, chosen, tombstones.read(store))
+            if marks:
+                erased = marks.in_table("lent", contract.file_columns)
+                connection.execute(f"DELETE FROM lent WHERE rowid IN ({erased})")
+            rows = scalar(connection, "SELECT count(*) FROM lent")
             listed = ", ".join(
                 f"CAST({quoted('_period' if c == '_partition' else c)} AS {kind}) AS {quoted(c)}"
                 for c, kind in lake.validated_columns.items()
             )
             with warehouse.write(connection):
                 connection.execute(f"DELETE FROM {lake.validated}")
-                connection.execute(
-                    f"INSERT INTO {lake.validated} BY NAME SELECT {listed} FROM read_parquet({literal(str(path))})"
-                )
+                connection.execute(f"INSERT INTO {lake.validated} BY NAME SELECT {listed} FROM lent")
                 connection.execute(f"DELETE FROM {ledger.TABLE} WHERE dataset = ?", [contract.name])
                 ledger.write(connection, theirs)
         finally:

@@ -133,6 +133,7 @@ class BigLoad(Load):
             entries = self.complete(batch, deliveries, drift, clock)
             self._table(staging, "entries", [as_row(e) for e in entries])
             with self.warehouse.lock(WRITING):
+                self.warehouse.catalog.check_locks()
                 # named by the load: sent twice because an answer was lost, it runs once
                 self._scan(self.engine.transaction(self.sql.write(), job=f"load-{self.contract.name}-{staging.load}"))
         finally:

@@ -65,8 +65,9 @@ def test_a_copy_is_made_only_of_what_is_new_and_small_enough(big: Platform, pair
     materialized(replace(big, settings=replace(big.settings, copied_rows=1)), lab)
     assert lab.big.sql("SELECT COUNT(*) FROM {validated}") == [(2,)]
     assert big.bigquery is not None
-    assert lend(lab.lake.contract, big.bigquery, big.warehouse) == "2 rows copied to the lake"
-    assert lend(lab.lake.contract, big.bigquery, big.warehouse) == "the lake's copy is up to date"
+    parts = lab.lake.contract, big.bigquery, big.warehouse, big.store, big.keys
+    assert lend(*parts) == "2 rows copied to the lake"
+    assert lend(*parts) == "the lake's copy is up to date"
     lab.lake.drop("b.csv", HEAD + "A,2024-01-01,NEG,1\n")
     materialized(big, lab)
     assert lab.lake.table("sample_id", "result") == [("A", "NEG"), ("B", "POS")]

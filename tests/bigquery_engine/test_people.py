@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from platform_assets.bigquery_engine import quality as big_quality
+from platform_assets.bigquery_engine.dataset import lend
 from platform_assets.bigquery_engine.erasing import erase_rows
 from platform_assets.bigquery_engine.sending import WITHHELD
 from platform_assets.contracts.model import Contract
@@ -158,6 +159,17 @@ def test_who_was_erased_does_not_come_in_again(people: BigBench) -> None:
     assert conserved(people)
     (archived,) = (f for f in people.home.rglob("2.csv"))
     assert "P-77" not in archived.read_text()
+
+
+def test_the_lake_is_not_lent_who_was_erased_there(people: BigBench) -> None:
+    people.send("1.csv", HEAD + "A,2024-01-01,POS,1,P-77\nB,2024-01-01,POS,1,P-78\n")
+    tombstones.add(people.store, [subject(people, "P-77")])
+    assert (
+        lend(people.contract, people.engine, people.warehouse, people.store, people.keys) == "1 rows copied to the lake"
+    )
+    with people.warehouse.connect(read_only=True) as connection:
+        found = connection.execute(f"SELECT sample_id, patient_id FROM validated.{people.contract.name}").fetchall()
+    assert found == [("B", called("P-78"))]
 
 
 def test_a_record_and_a_broken_line_are_erased_where_nobody_is_pseudonymised(pair: Pair) -> None:
