@@ -16,7 +16,7 @@ locals {
     "code landing"    = { role = "code", bucket = google_storage_bucket.landing.name, grant = "roles/storage.objectViewer" }
     "code lake"       = { role = "code", bucket = google_storage_bucket.lake.name, grant = "roles/storage.objectViewer" }
     "console landing" = { role = "console", bucket = google_storage_bucket.landing.name, grant = "roles/storage.objectUser" }
-    "console lake"    = { role = "console", bucket = google_storage_bucket.lake.name, grant = "roles/storage.objectViewer" }
+    "console lake"    = { role = "console", bucket = google_storage_bucket.lake.name, grant = "roles/storage.objectUser" }
   }
 }
 
