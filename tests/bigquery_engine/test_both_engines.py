@@ -278,11 +278,11 @@ def random_file(draw: random.Random) -> str:
     ids=lambda load: f"{load['mode']} by {load.get('order_by', 'arrival')}",
 )
 def test_deliveries_drawn_at_random(pair: Pair, load: dict[str, Any]) -> None:
-    """Three batches of up to four files each, in any order of time."""
+    """Two batches of up to four files each, in any order of time."""
     draw = random.Random(str(load))
     lab = pair(load=load, partition={"by": "test_date", "unit": "iso_week"}, quality={"max_quarantined": "70%"})
     number = 0
-    for _ in range(3):
+    for _ in range(2):
         files = {}
         for _ in range(draw.randint(1, 4)):
             number += 1

@@ -96,8 +96,8 @@ def test_a_load_killed_at_any_request_leaves_the_old_tables_or_the_new_ones(pair
         assert state(lab) == expected(1)
         jobs, last = wire.jobs, len(wire.seen) - 1
         commit = jobs[-1]
-        # every third job, both sides of the transaction, and the tidying up
-        moments = [("after", n) for n in jobs[:-1:3]]
+        # every fourth job, both sides of the transaction, and the tidying up
+        moments = [("after", n) for n in jobs[:-1:4]]
         moments += [("before", commit), ("after", commit), ("after", commit + 2), ("after", last)]
         number = 1
         for when, at in moments:
