@@ -88,7 +88,7 @@ test_that("the published RIVM file gives the published totals", {
   )
   population <- data.frame(municipality_code = sprintf("GM%04d", cbs[[1]]), municipality_name = cbs[[2]],
                            inhabitants = cbs[[3]])
-  expect_message(result <- admissions_by_province(admissions, population), "^67 admissions")
+  expect_message(result <- admissions_by_province(admissions, population), "n = 67")
   expect_equal(nrow(result$data), 12)
   expect_equal(result$data$total_admissions[result$data$province == "Noord-Brabant"], 2808L)
   last_day <- as.Date(rivm$Date_of_report) == as.Date("2020-09-15")
