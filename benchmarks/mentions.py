@@ -35,44 +35,44 @@ DELIVERY = 1_000
 BATCH = 20_000
 
 
-def main() -> None:
-    """Generate the titles, measure, and print a table in markdown."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--titles", type=int, default=1_000_000)
-    parser.add_argument("--measure", nargs=2, metavar=("WHAT", "FILE"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.measure:
-        print(json.dumps(_measure(options.measure[0], Path(options.measure[1]))))
-        return
+def main(titles: int = 1_000_000) -> str:
+    """Generate the titles, measure, and return a table in markdown."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "titles.parquet"
-        _write_titles(file, options.titles)
+        _write_titles(file, titles)
         # Each in a process of its own, so that its peak memory is its own.
         results = {what: _in_a_process(what, file) for what in ("floor", "search", "naive", "delivery")}
     drugs, source = _drugs()
     names = len({name.lower() for name in drugs.column("drug").to_pylist()})
     search, naive = results["search"], results["naive"]
-    share = naive["titles"] / options.titles
-    print(f"{options.titles:,} generated titles, {names:,} different names ({source}), one core\n")
-    print("| | seconds | peak memory | |")
-    print("| --- | ---: | ---: | --- |")
-    _row("bare pass over the bytes", results["floor"], f"{results['floor']['bytes'] / 1e6:.0f} MB of titles")
-    speed = f"{options.titles / search['seconds']:,.0f} titles a second"
-    _row("our search", search, f"{search['mentions']:,} mentions; {speed}")
+    share = naive["titles"] / titles
+    speed = f"{titles / search['seconds']:,.0f} titles a second"
     whole = {**naive, "seconds": naive["seconds"] / share}
     measured = f"extrapolated from {naive['titles']:,} titles in {naive['seconds']:.1f} s"
-    _row(
-        "name by name, title by title",
-        whole,
-        f"{measured}; {whole['seconds'] / search['seconds']:,.0f} times ours",
-    )
     delivery = results["delivery"]
-    remark = f"{delivery['searched']:,} titles searched, table and audit in the warehouse included"
-    _row(f"a delivery of {DELIVERY:,} more", delivery, remark)
+    return "\n".join(
+        [
+            f"{titles:,} generated titles, {names:,} different names ({source}), one core\n",
+            "| | seconds | peak memory | |",
+            "| --- | ---: | ---: | --- |",
+            _row("bare pass over the bytes", results["floor"], f"{results['floor']['bytes'] / 1e6:.0f} MB of titles"),
+            _row("our search", search, f"{search['mentions']:,} mentions; {speed}"),
+            _row(
+                "name by name, title by title",
+                whole,
+                f"{measured}; {whole['seconds'] / search['seconds']:,.0f} times ours",
+            ),
+            _row(
+                f"a delivery of {DELIVERY:,} more",
+                delivery,
+                f"{delivery['searched']:,} titles searched, table and audit in the warehouse included",
+            ),
+        ]
+    )
 
 
-def _row(what: str, result: dict[str, float], remark: str) -> None:
-    print(f"| {what} | {result['seconds']:,.1f} | {result['peak']:,.0f} MiB | {remark} |")
+def _row(what: str, result: dict[str, float], remark: str) -> str:
+    return f"| {what} | {result['seconds']:,.1f} | {result['peak']:,.0f} MiB | {remark} |"
 
 
 def _in_a_process(what: str, file: Path) -> dict[str, float]:
@@ -197,4 +197,11 @@ def _words(rng: random.Random, number: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--titles", type=int, default=1_000_000)
+    parser.add_argument("--measure", nargs=2, metavar=("WHAT", "FILE"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(_measure(options.measure[0], Path(options.measure[1]))))
+    else:
+        print(main(options.titles))
