@@ -253,7 +253,7 @@ def _ahead(
             if step in steps and not any(i.asset_key[0] == "indicators" for i in indicator.inputs.values())
         ]
         ahead = _AHEAD[run.run_id] = Ahead(platform.warehouse, platform.r, pending(wanted, platform.warehouse))
-        atexit.register(ahead.discard)
+        atexit.register(ahead.abandon)
     return _AHEAD[run.run_id]
 
 

@@ -79,6 +79,14 @@ class Ahead:
                 pass
             shutil.rmtree(job.folder, ignore_errors=True)
 
+    def abandon(self) -> None:
+        """For the end of the process: as `discard`, but wait for nothing. What still runs ends with the process."""
+        with self._lock:
+            self._waiting.clear()
+            left = list(self._begun.values())
+        for job in left:
+            shutil.rmtree(job.folder, ignore_errors=True)
+
     def _work(self) -> None:
         while True:
             with self._lock:

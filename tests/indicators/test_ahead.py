@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -142,3 +144,47 @@ def test_what_is_up_to_date_is_not_run_ahead(lab: Bench, script: Callable[[str, 
     compute(number, warehouse, lab.platform.r)
     assert pending([(number, None)], warehouse) == []
     assert len(pending([(number, {"n": 2})], warehouse)) == 1
+
+
+CANCELLED = """
+import atexit, sys, time
+from pathlib import Path
+from platform_assets.indicators.ahead import Ahead
+from platform_assets.indicators.compute import pending
+from platform_assets.indicators.header import read_indicator
+from resources.r_runtime import RRuntime
+from resources.warehouse import Warehouse
+
+warehouse = Warehouse(Path(sys.argv[1]))
+works = pending([(read_indicator(Path(sys.argv[2])), None)], warehouse)
+ahead = Ahead(warehouse, RRuntime(), works, workers=1)
+atexit.register(ahead.abandon)
+while not (ahead._begun and ahead._begun["slow"].events.qsize()):
+    time.sleep(0.05)
+raise KeyboardInterrupt
+"""
+
+
+def test_a_run_that_is_cancelled_does_not_wait_for_what_runs_ahead(
+    lab: Bench, script: Callable[[str, str], Indicator]
+) -> None:
+    slow = script("slow", "message('sleeping'); Sys.sleep(500); data.frame(n = 1L)")
+    home = lab.platform.warehouse.home
+    done = subprocess.run(
+        [sys.executable, "-c", CANCELLED, str(home), str(slow.path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "KeyboardInterrupt" in done.stderr
+    left = [p for p in Path("/proc").glob("[0-9]*/cmdline") if _mentions(p, str(home))]
+    assert left == []
+    assert list(lab.platform.warehouse.scratch.glob("[0-9]*-[0-9]*")) == []
+
+
+def _mentions(cmdline: Path, text: str) -> bool:
+    try:
+        return text.encode() in cmdline.read_bytes()
+    except OSError:
+        return False
