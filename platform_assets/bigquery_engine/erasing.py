@@ -276,18 +276,7 @@ class _Search:
         engine.create_staging(staging, GONE)
         try:
             engine.load_files(staging, GONE, [path])
-            same = " AND ".join(f"g.{c} = t.{c}" for c in LINEAGE)
-            script = [
-                f"DELETE FROM {engine.name(getattr(self._tables, layer))} t "
-                f"WHERE EXISTS (SELECT 1 FROM {gone} g WHERE g.layer = '{layer}' AND {same})"
-                for layer in LAYERS
-            ]
-            sums = ", ".join(f"COUNTIF(layer = '{layer}')" for layer in LAYERS)
-            script.append(
-                f"INSERT INTO {engine.name(erased.TABLE)} (dataset, delivery, request, {', '.join(LAYERS)}) "
-                f"SELECT dataset, _delivery, request, {sums} FROM {gone} GROUP BY dataset, _delivery, request"
-            )
-            engine.transaction(script)
+            engine.transaction(removal(engine, self._contract, gone))
         finally:
             engine.drop(staging)
 
@@ -295,18 +284,14 @@ class _Search:
         """Remove rows of computed tables that hold one of the values found."""
         for table, column, values in self._computed:
             with _lent(self._engine, {"value": "VARCHAR"}, [{"value": v} for v in values]) as lent:
-                self._engine.transaction(
-                    [f"DELETE FROM {self._engine.name(table)} WHERE `{column}` IN (SELECT value FROM {lent})"]
-                )
+                self._engine.transaction([clearing(self._engine.name(table), column, lent)])
 
 
 def _replace(engine: BigQuery, table: str, column: str, names: Mapping[str, str]) -> None:
     if names:
         rows = [{"was": was, "now": now} for was, now in names.items()]
         with _lent(engine, {"was": "VARCHAR", "now": "VARCHAR"}, rows) as lent:
-            engine.transaction(
-                [f"UPDATE {engine.name(table)} t SET `{column}` = l.now FROM {lent} l WHERE l.was = t.`{column}`"]
-            )
+            engine.transaction([renaming(engine.name(table), column, lent)])
 
 
 @contextlib.contextmanager
@@ -319,3 +304,32 @@ def _lent(engine: BigQuery, columns: Mapping[str, str], rows: Sequence[Mapping[s
         yield engine.name(staging)
     finally:
         engine.drop(staging)
+
+
+# ------------------------------------------------------------------ statements; tables as they stand in SQL
+
+
+def removal(engine: BigQuery, contract: Contract, gone: str) -> list[str]:
+    """Remove the rows that the table `gone` names, and account for them."""
+    tables = BigTables(contract)
+    same = " AND ".join(f"g.{c} = t.{c}" for c in LINEAGE)
+    sums = ", ".join(f"COUNTIF(layer = '{layer}')" for layer in LAYERS)
+    return [
+        *(
+            f"DELETE FROM {engine.name(getattr(tables, layer))} t "
+            f"WHERE EXISTS (SELECT 1 FROM {gone} g WHERE g.layer = '{layer}' AND {same})"
+            for layer in LAYERS
+        ),
+        f"INSERT INTO {engine.name(erased.TABLE)} (dataset, delivery, request, {', '.join(LAYERS)}) "
+        f"SELECT dataset, _delivery, request, {sums} FROM {gone} GROUP BY dataset, _delivery, request",
+    ]
+
+
+def clearing(table: str, column: str, values: str) -> str:
+    """Remove the rows of `table` whose `column` is one of the table `values`."""
+    return f"DELETE FROM {table} WHERE `{column}` IN (SELECT value FROM {values})"
+
+
+def renaming(table: str, column: str, names: str) -> str:
+    """Replace what `column` holds by what the table `names` (was, now) says."""
+    return f"UPDATE {table} t SET `{column}` = n.now FROM {names} n WHERE n.was = t.`{column}`"
