@@ -105,6 +105,8 @@ def kept_records(
 
 def rename_files(engine: BigQuery, contracts: Sequence[Contract], texts: Sequence[str]) -> None:
     """Take `texts` out of the file names that the tables of `contracts` and the ledger remember."""
+    if not texts:
+        return
     places = [(getattr(BigTables(c), layer), "_file") for c in contracts for layer in LAYERS]
     places += [(ledger.TABLE, "file"), (ledger.TABLE, "first_rows")]
     with _told():
