@@ -2,7 +2,7 @@
 
 Publishing never leaves a reader without a table: a load job fills a staging table of declared types, and one copy job puts it in the
 place of the old table. The table itself stays, and with it its grants and the views on it; what it held before can be read
-for a week (`as_of`). Every job is labelled; every query has a limit of bytes that it may bill.
+as long as its dataset's time travel goes (`as_of`). Every job is labelled; every query has a limit of bytes that it may bill.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ BATCH = 50_000
 """Rows of a table that are read at once."""
 TIME_TRAVEL_HOURS = 48
 """How long datasets made here let what was deleted be read again: the least that BigQuery allows."""
+DEFAULT_TIME_TRAVEL_HOURS = 168
+"""How long others do, if nothing else was asked for."""
 
 
 @dataclass(frozen=True)
@@ -349,10 +351,34 @@ class BigQuery:
                 added = f"ALTER TABLE {self.name(table)} ADD COLUMN IF NOT EXISTS `{name}` {bigquery_type(kind)}"
                 self.client.query(added, job_config=self._config(None)).result()
 
-    def columns(self, table: str) -> list[str]:
-        """Names of the table's columns; none where there is no such table."""
+    def columns(self, table: str, kind: str = "") -> list[str]:
+        """Names of the table's columns; none where there is no such table. `kind`: only columns of that type (``STRING``), no arrays."""
         found = self._found(table)
-        return [f.name for f in found.schema] if found else []
+        return (
+            [f.name for f in found.schema if not kind or (f.field_type, f.mode) == (kind, "NULLABLE")] if found else []
+        )
+
+    def tables(self, dataset: str) -> list[str]:
+        """Names of the tables of `dataset`, without views; none where there is no such dataset."""
+        from google.api_core.exceptions import NotFound
+
+        try:
+            return sorted(
+                t.table_id for t in self.client.list_tables(f"{self.project}.{dataset}") if t.table_type == "TABLE"
+            )
+        except NotFound:
+            return []
+
+    def time_travel_hours(self, dataset: str) -> int | None:
+        """How long what was deleted in `dataset` can be read; None where there is no such dataset."""
+        from google.api_core.exceptions import NotFound
+
+        try:
+            return int(
+                self.client.get_dataset(f"{self.project}.{dataset}").max_time_travel_hours or DEFAULT_TIME_TRAVEL_HOURS
+            )
+        except NotFound:
+            return None
 
     def rows(self, table: str) -> int:
         """How many rows the table has."""
@@ -373,7 +399,7 @@ class BigQuery:
         return f"`{self._full(table)}`"
 
     def as_of(self, table: str, moment: dt.datetime) -> str:
-        """SQL of what `table` held at `moment` (at most a week ago), to stand behind FROM."""
+        """SQL of what `table` held at `moment` (as long ago as the dataset's time travel goes), to stand behind FROM."""
         stamp = moment.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
         return f"`{self._full(table)}` FOR SYSTEM_TIME AS OF TIMESTAMP '{stamp}+00:00'"
 

@@ -1,11 +1,14 @@
 # A dataset per layer that BigQuery has. `staging` is where load jobs put tables before they are published.
+# What was deleted can be read again for 48 hours, the least that BigQuery allows: an erasure cannot shorten it afterwards, and its
+# certificate says the longest of all (docs/cloud.md). Computed tables hold people where they have a row for each, the ledger where
+# a file was named for someone.
 resource "google_bigquery_dataset" "layer" {
-  for_each = toset(["staging", "validated", "quarantine", "indicators", "products", "platform"])
+  for_each = toset(["staging", "raw", "validated", "quarantine", "indicators", "products", "platform"])
 
   dataset_id                 = each.value
   location                   = var.region
   delete_contents_on_destroy = false
-  max_time_travel_hours      = 168 # the previous versions of a table stay readable for a week
+  max_time_travel_hours      = 48
 
   default_table_expiration_ms = each.value == "staging" ? 86400000 : null
 
@@ -34,8 +37,9 @@ resource "google_bigquery_dataset_iam_member" "run" {
   member     = google_service_account.role["run"].member
 }
 
+# where BigQuery is the engine, the console counts what an erasure would touch
 resource "google_bigquery_dataset_iam_member" "console" {
-  for_each = toset(["indicators", "products"])
+  for_each = toset(["raw", "validated", "quarantine", "indicators", "products", "platform"])
 
   dataset_id = google_bigquery_dataset.layer[each.value].dataset_id
   role       = "roles/bigquery.dataViewer"

@@ -27,6 +27,7 @@ from platform_assets.ingest.merge import count_decided, count_valid
 from platform_assets.ingest.publish import Batch, count, hold, register
 from platform_assets.ingest.snapshots import Present, choose
 from platform_assets.ingest.staging import Drift
+from platform_assets.stewardship import tombstones
 from resources.bigquery import BigQuery, Done
 from resources.identity import IdentityKeys
 from resources.object_store import ObjectStore
@@ -148,7 +149,7 @@ class BigLoad(Load):
         """Rows and broken lines, what the ledger was, and which file belongs to which delivery."""
         connection, contract = self.connection, self.contract
         register(connection, batch, list(contract.file_columns))
-        self.hidden = sending.hide_erased(self.warehouse, connection, contract, keys, self.store)
+        self.hidden = tombstones.leave_out(self.warehouse, connection, contract, keys, self.store) or {}
         folder = self.warehouse.home / "expressions"
         identifiers = judging.for_identifiers(contract, today(), folder) if contract.identifiers else None
         rows, broken = sending.write_rows(connection, contract, identifiers, self.folder)

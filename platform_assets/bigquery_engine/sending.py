@@ -1,4 +1,4 @@
-"""What this machine does before BigQuery sees a row: leave out who was erased, pseudonymise identifiers, write and send Parquet.
+"""What this machine does before BigQuery sees a row: pseudonymise identifiers, write and send Parquet.
 
 Identifiers in clear never leave the machine. A line that could not be split into columns may hold one anywhere: where the contract
 has identifiers its text is withheld, and the archived file has it under the row's number.
@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING
 from platform_assets.bigquery_engine.tables import StagingTables
 from platform_assets.contracts.compiled import CompiledContract
 from platform_assets.contracts.model import Contract
-from platform_assets.stewardship import tombstones
-from platform_assets.stewardship.tombstones import Marks
 from resources.bigquery import BigQuery, BigQueryError
-from resources.identity import IdentityKeys, pseudonym_sql
+from resources.identity import pseudonym_sql
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, literal, quoted
+from resources.warehouse import literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,39 +26,9 @@ FOLDER = "staging"
 WITHHELD = "(the text is in the archived file: it may name a person)"
 
 
-def hide_erased(
-    warehouse: Warehouse,
-    connection: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    keys: IdentityKeys,
-    store: ObjectStore,
-) -> dict[int, tuple[int, int]]:
-    """Take erased rows out of the views `staged` and `broken`. Returns, per member, the rows and broken lines taken out."""
-    import duckdb
-
-    stones = tombstones.read(store)
-    marks = Marks(warehouse, connection, contract, keys, stones)
-    if not marks:
-        return {}
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE erased_staged AS {marks.in_text()}")
-    lines = connection.execute("SELECT _file, _row, _text FROM broken").fetchall()
-    with duckdb.connect() as aside:  # lines are read through a relation `staged` too
-        bad = Marks(warehouse, aside, contract, keys, stones).in_lines([words for *_, words in lines])
-    hits = [(file, row) for (file, row, _), hit in zip(lines, bad, strict=True) if hit]
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE erased_broken AS SELECT unnest(?::BIGINT[]) AS _file, unnest(?::BIGINT[]) AS _row",
-        [[h[0] for h in hits], [h[1] for h in hits]],
-    )
-    gone: dict[int, tuple[int, int]] = {}
-    for name in ("staged", "broken"):
-        for file, number in connection.execute(f"SELECT _file, count(*) FROM erased_{name} GROUP BY 1").fetchall():
-            rows, broken = gone.get(file, (0, 0))
-            gone[file] = (rows + number, broken) if name == "staged" else (rows, broken + number)
-        connection.execute(f"ALTER VIEW {name} RENAME TO all_{name}")
-        connection.execute(
-            f"CREATE TEMP VIEW {name} AS SELECT * FROM all_{name} ANTI JOIN erased_{name} USING (_file, _row)"
-        )
-    return gone
+def folder_of(contract: Contract) -> str:
+    """Where in the store files lie on their way to BigQuery."""
+    return f"{FOLDER}/{contract.name}"
 
 
 def write_rows(
@@ -109,7 +77,7 @@ class Road:
         if self.bucket:
             sources = []
             for path in files:
-                name = f"{self._folder(staging.contract)}/{staging.load}-{table}-{path.name}"
+                name = f"{folder_of(staging.contract)}/{staging.load}-{table}-{path.name}"
                 self.store.write(name, path)
                 sources.append(f"gs://{self.bucket}/{name}")
         if rows:
@@ -123,8 +91,5 @@ class Road:
     def clear(self, contract: Contract) -> None:
         """Remove what was sent, also by loads that were cut off. The caller holds the dataset's lock."""
         if self.bucket:
-            for found in list(self.store.list(self._folder(contract))):
+            for found in list(self.store.list(folder_of(contract))):
                 self.store.delete(found.name)
-
-    def _folder(self, contract: Contract) -> str:
-        return f"{FOLDER}/{contract.name}"

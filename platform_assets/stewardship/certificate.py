@@ -24,14 +24,20 @@ WORDS = {
     "landing": "rows in waiting files",
     "rejected": "rows or lines in rejected files",
     "products": "files of products",
+    "bigquery_raw": "rows as delivered (raw), in BigQuery",
+    "bigquery_validated": "checked rows (validated), in BigQuery",
+    "bigquery_quarantine": "rejected rows (quarantine), in BigQuery",
+    "bigquery_tables": "rows of computed tables, in BigQuery",
 }
-PLACES = tuple(place for place in WORDS if place != "products")
+BIGQUERY = tuple(place for place in WORDS if place.startswith("bigquery_"))
+PLACES = tuple(place for place in WORDS if place != "products" and place not in BIGQUERY)
 LOG_MEANINGS = {
     "request": "Number of the request, and of its certificate",
     "finished_at": "When (UTC)",
     "datasets": "Datasets that the request names",
     "subjects": "Persons or records erased",
     **{place: f"Removed: {WORDS[place]}" for place in PLACES},
+    "bigquery": "Removed: rows in BigQuery",
     "products": "Removed: files of products (they are made again)",
     "requested_by": "Who asked",
     "approved_by": "Who agreed",
@@ -104,6 +110,7 @@ def deletion_log(store: ObjectStore) -> pd.DataFrame:
             "datasets": ", ".join(c["datasets"]),
             "subjects": len(c["subjects"]),
             **{place: c["found_and_removed"].get(place, 0) for place in PLACES},
+            "bigquery": sum(c["found_and_removed"].get(place, 0) for place in BIGQUERY),
             "products": len(c["products_removed"]),
             "requested_by": c["requested_by"],
             "approved_by": c["approved_by"],
@@ -133,6 +140,10 @@ def as_text(document: dict[str, Any]) -> str:
         f"Afterwards every byte was searched: {document['searched']['files']:,} files, "
         f"{document['searched']['bytes']:,} bytes, packed files unpacked. Nothing was left.",
     ]
+    if BIGQUERY[0] in document["found_and_removed"]:
+        lines.append(
+            "BigQuery's bytes cannot be searched: its tables were held against the marks again, and no row was left."
+        )
     if document.get("earlier_versions_removed"):
         lines.append(
             f"{document['earlier_versions_removed']:,} earlier version(s) of files and tables were removed for good."

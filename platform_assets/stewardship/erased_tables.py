@@ -101,7 +101,7 @@ def rename_files(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, te
     """Take `texts` out of the file names that tables remember."""
     names = connection.execute(
         "SELECT schema_name || '.' || table_name, column_name FROM duckdb_columns() WHERE database_name = ? "
-        "AND column_name IN ('_file', 'file', 'fix_file') AND data_type = 'VARCHAR'",
+        "AND column_name IN ('_file', 'file', 'fix_file', 'first_rows') AND data_type = 'VARCHAR'",
         [LAKE],
     ).fetchall()
     for table, column in names:

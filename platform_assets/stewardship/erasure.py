@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from platform_assets.bigquery_engine import erasing
 from platform_assets.contracts.model import Contract
 from platform_assets.stewardship import certificate, erased_files, erased_tables, tombstones
 from platform_assets.stewardship.access import Permission, User
@@ -32,6 +33,8 @@ from resources.warehouse import LAKE, Warehouse
 
 if TYPE_CHECKING:
     import duckdb
+
+    from resources.bigquery import BigQuery
 
 STEPS = ("tombstones", "count", "files", "tables", "compact", "catalog", "caches", "search", "certificate", "request")
 
@@ -61,6 +64,8 @@ class Eraser:
     """Told the name of each step before it begins."""
     lake: ObjectStore | None = None
     """Where the lake's data are in a bucket: that bucket, for what it keeps of replaced files."""
+    bigquery: BigQuery | None = None
+    """Where BigQuery is the engine of loads: its tables are erased beside the lake's, which are copies then."""
 
     @property
     def stores(self) -> Stores:
@@ -122,7 +127,8 @@ class Eraser:
             self._record(user, "erasure.execute", request, len(subjects))
             now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
             head = str(self.audit.head() or "")
-            outcome = certificate.Outcome(found, kept, elsewhere, self.stores.keeps())
+            keeps = [*self.stores.keeps(), *([erasing.keeps(self.bigquery)] if self.bigquery else [])]
+            outcome = certificate.Outcome(found, kept, elsewhere, keeps)
             document = certificate.issue(self.store, request, subjects, outcome, now, head)
             self.on_step("request")
             self.stores.forget_earlier([REQUESTS])  # every state that the request has had
@@ -159,6 +165,10 @@ class Eraser:
             for contract in self._touched(stones):
                 erased_tables.delete(self.warehouse, connection, contract, self.keys, stones, number)
             erased_tables.rename_files(self.warehouse, connection, texts or [])
+        if self.bigquery:
+            for contract in self._touched(stones):
+                erasing.erase_rows(self.bigquery, self.warehouse, contract, self.keys, stones, number)
+            erasing.rename_files(self.bigquery, self._touched(stones), texts or [])
         self.on_step("compact")
         self._compact()
         self.on_step("catalog")
@@ -166,6 +176,9 @@ class Eraser:
         self.on_step("caches")
         self._clear_caches()
         folders = [f"{place}/{c.name}" for c in self._touched(stones) for place in erased_files.PLACES]
+        if self.bigquery:
+            for contract in self._touched(stones):
+                folders += erasing.clear_leftovers(self.bigquery, self.store, contract)
         removed = self.stores.forget_earlier([*folders, "products"])
         progress["earlier_versions"] = progress.get("earlier_versions", 0) + removed
 
@@ -207,6 +220,8 @@ class Eraser:
         with contextlib.ExitStack() as locks:
             for contract in self._touched(stones):
                 locks.enter_context(self.warehouse.lock(f"load-{contract.name}"))
+                if self.bigquery:  # nor may a copy that was begun before bring them back into the lake
+                    locks.enter_context(self.warehouse.lock(f"lend-{contract.name}"))
             yield
 
     def _count(
@@ -217,6 +232,10 @@ class Eraser:
         deliveries: dict[str, list[str]] = {}
         for contract in self._touched(stones):
             counts, holding = erased_tables.count(self.warehouse, connection, contract, self.keys, stones)
+            if self.bigquery:
+                there, also = erasing.count(self.bigquery, self.warehouse, contract, self.keys, stones)
+                counts |= {f"bigquery_{place}": rows for place, rows in there.items()}
+                holding = sorted({*holding, *also})
             files = erased_files.Files(self.warehouse, self.store, contract, self.keys, stones)
             counts |= files.count(holding, list(needles.texts) if needles else None)
             deliveries[contract.name] = holding
@@ -276,19 +295,20 @@ class Eraser:
     def _search(self, request: Request, stones: Sequence[Tombstone], needles: Needles) -> tuple[Found, list[str], int]:
         """Search everything. Returns what was searched, where else the same text stands (datasets that the request is not about), and
         how many other records of the same keys are kept. Raises ErasureIncomplete."""
+        kept: dict[str, int] = {}
+        left = 0
         with self.warehouse.connect() as connection:
-            kept = {
-                place: number
-                for contract in self._touched(stones)
-                for place, number in erased_tables.kept_records(
-                    self.warehouse, connection, contract, self.keys, stones
-                ).items()
-            }
-            left = sum(
-                erased_tables.count(self.warehouse, connection, c, self.keys, stones)[0].get(layer, 0)
-                for c in self._touched(stones)
-                for layer in ("raw", "validated", "quarantine", "staged_fixes")
-            )
+            for contract in self._touched(stones):
+                given = (self.warehouse, connection, contract, self.keys, stones)
+                counts = erased_tables.count(*given)[0]
+                left += sum(counts.get(layer, 0) for layer in (*erased_tables.LAYERS, "staged_fixes"))
+                others = [erased_tables.kept_records(*given)]
+                if self.bigquery:
+                    there = (self.bigquery, self.warehouse, contract, self.keys, stones)
+                    left += sum(erasing.count(*there)[0].values())
+                    others.append(erasing.kept_records(*there))
+                for other in others:
+                    kept |= {mark: kept.get(mark, 0) + rows for mark, rows in other.items()}
         if left:
             raise ErasureIncomplete([f"{left} row(s) in tables"])
         shared = {text for n, stone in enumerate(stones) if kept.get(_mark(stone)) for text in needles.of(n)}

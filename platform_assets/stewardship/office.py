@@ -20,6 +20,7 @@ from resources.object_store import LocalStore, ObjectStore
 from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    from resources.bigquery import BigQuery
     from resources.environment import Platform
 
 
@@ -32,13 +33,22 @@ class Office:
     store: ObjectStore
     keys: IdentityKeys
     home: Path
+    bigquery: BigQuery | None = None
+    """Where it is the engine of loads: it holds the datasets, and their quarantine."""
 
     @classmethod
     def of(cls, platform: Platform) -> Office:
         """The office of a platform, with the contracts under `platform_assets/defs`."""
         from platform_assets.contracts.files import read_contracts
 
-        return cls(read_contracts(), platform.warehouse, platform.store, platform.keys, platform.settings.home)
+        return cls(
+            read_contracts(),
+            platform.warehouse,
+            platform.store,
+            platform.keys,
+            platform.settings.home,
+            platform.bigquery,
+        )
 
     @classmethod
     def here(cls) -> Office:
@@ -61,7 +71,15 @@ class Office:
     def eraser(self, on_step: Callable[[str], None] = lambda _: None) -> Eraser:
         """What carries erasures out."""
         return Eraser(
-            self.contracts, self.warehouse, self.store, self.keys, self.audit, self.home, on_step, self._lake()
+            self.contracts,
+            self.warehouse,
+            self.store,
+            self.keys,
+            self.audit,
+            self.home,
+            on_step,
+            self._lake(),
+            self.bigquery,
         )
 
     def _lake(self) -> ObjectStore | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from platform_assets.ingest import ledger
+from platform_assets.ingest.tables import Tables
 from platform_assets.stewardship import quarantine_tables, uploads
 from platform_assets.stewardship.access import Permission, User
 from platform_assets.stewardship.office import Office
@@ -77,6 +78,17 @@ def in_quarantine(office: Office, user: User) -> dict[str, int]:
         found = _open_rows(office, user, connection)
         connection.execute("ROLLBACK")
     return {name: o.rows for name, o in sorted(found.items(), key=lambda item: (-item[1].rows, item[0]))}
+
+
+def elsewhere(office: Office, dataset: str = "") -> str:
+    """Where rejected rows are, if not in the lake, as sentences for a steward; empty where they are in the lake."""
+    if office.bigquery is None:
+        return ""
+    table = f"{office.bigquery.project}.{Tables(office.contracts[dataset]).quarantine}" if dataset else ""
+    return (
+        f"BigQuery is the engine here: rejected rows are in its dataset quarantine{f', table {table}' if table else ''}, and are not shown "
+        "or counted here. Mend them at their source and send the file again."
+    )
 
 
 def _ensure(office: Office, connection: duckdb.DuckDBPyConnection) -> None:

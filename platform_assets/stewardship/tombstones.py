@@ -168,16 +168,32 @@ def hide_erased(
     keys: IdentityKeys,
     store: ObjectStore,
 ) -> dict[int, tuple[int, int]]:
-    """For ingest, inside its transaction: take erased rows out of the views `staged` and `broken` before anything is judged.
+    """For ingest, inside its transaction: `leave_out`, and an account of it in the lake."""
+    gone = leave_out(warehouse, connection, contract, keys, store)
+    if gone is None:
+        return {}
+    _account(warehouse, connection, contract)
+    return gone
 
-    Returns, per number of the member, the rows and the broken lines taken out. They count as superseded.
+
+def leave_out(
+    warehouse: Warehouse,
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    keys: IdentityKeys,
+    store: ObjectStore,
+) -> dict[int, tuple[int, int]] | None:
+    """Take erased rows out of the views `staged` and `broken` before anything is judged; they stay in `erased_staged`, `erased_broken`.
+
+    Returns, per number of the member, the rows and the broken lines taken out (they count as superseded), or None where no
+    tombstone concerns the dataset.
     """
     import duckdb
 
     stones = read(store)
     marks = Marks(warehouse, connection, contract, keys, stones)
     if not marks:
-        return {}
+        return None
     connection.execute(f"CREATE OR REPLACE TEMP TABLE erased_staged AS {marks.in_text()}")
     lines = connection.execute("SELECT _file, _row, _text FROM broken").fetchall()
     hits: list[tuple[int, int]] = []
@@ -189,7 +205,6 @@ def hide_erased(
         "CREATE OR REPLACE TEMP TABLE erased_broken AS SELECT unnest(?::BIGINT[]) AS _file, unnest(?::BIGINT[]) AS _row",
         [[h[0] for h in hits], [h[1] for h in hits]],
     )
-    _account(warehouse, connection, contract)
     gone: dict[int, tuple[int, int]] = {}
     for name in ("staged", "broken"):
         for file, count in connection.execute(f"SELECT _file, count(*) FROM erased_{name} GROUP BY 1").fetchall():

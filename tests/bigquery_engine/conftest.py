@@ -26,8 +26,9 @@ def buckets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("buckets")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def client(buckets: Path) -> Iterator[bigquery.Client]:
+    """An emulator for each module: it keeps a copy of every table after every change, and becomes slower with each."""
     with big_query(buckets) as running:
         yield running
 
@@ -40,7 +41,7 @@ def engine(client: bigquery.Client) -> BigQuery:
 @pytest.fixture
 def pair(platform: Platform, engine: BigQuery, buckets: Path, expressions: Path) -> Callable[..., Both]:
     """Make a pair: `pair(load={...})` changes the small laboratory contract, `pair({...})` takes another. Each has a name of its own,
-    since all tests share one BigQuery."""
+    since the tests of a module share one BigQuery."""
 
     def make(contract: dict[str, Any] | None = None, **changes: Any) -> Both:
         name = f"d{next(_NUMBERS)}"

@@ -44,11 +44,13 @@ def generation(number: int) -> str:
 
 def state(lab: BigBench) -> tuple[int, int, int, int, int]:
     """The table's one generation, and the rows of all four tables; fails where rows of two generations are in the table."""
-    ((low, high, rows),) = lab.sql("SELECT MIN(viral_load), MAX(viral_load), COUNT(*) FROM {validated}")
+    ((low, high, *rows),) = lab.sql(
+        "SELECT MIN(viral_load), MAX(viral_load), COUNT(*), (SELECT COUNT(*) FROM {raw}), (SELECT COUNT(*) FROM {quarantine}), "
+        f"(SELECT COUNT(*) FROM platform.ledger WHERE dataset = '{lab.contract.name}') FROM {{validated}}"
+    )
     assert low == high
-    counted = [lab.sql(f"SELECT COUNT(*) FROM {table}")[0][0] for table in ("{raw}", "{quarantine}")]
-    ((entries,),) = lab.sql(f"SELECT COUNT(*) FROM platform.ledger WHERE dataset = '{lab.contract.name}'")
-    return low, rows, counted[0], counted[1], entries
+    in_table, in_raw, in_quarantine, entries = rows
+    return low, in_table, in_raw, in_quarantine, entries
 
 
 def expected(number: int) -> tuple[int, int, int, int, int]:

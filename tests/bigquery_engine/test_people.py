@@ -138,12 +138,12 @@ def test_a_subject_leaves_all_tables_and_the_others_stay(people: BigBench) -> No
     people.send("1.csv", HEAD + "A,2024-01-01,POS,1,P-77\nB,2024-01-01,POS,1,P-78\nC,2024-01-01,what,1,P-77\n")
     people.send("2.csv", HEAD + "A,2024-01-02,NEG,1,P-77\nD,2024-01-01,what,1,P-78\n")
     stone = subject(people, "P-77")
-    assert erase(people, stone) == {"raw": 3, "quarantine": 1, "validated": 1}
+    assert erase(people, stone) == {"raw": 3, "quarantine": 1, "validated": 1, "tables": 0}
     assert people.sql("SELECT sample_id FROM {validated}") == [("B",)]
     assert people.sql("SELECT sample_id FROM {raw} ORDER BY 1") == [("B",), ("D",)]
     assert people.sql("SELECT sample_id FROM {quarantine}") == [("D",)]
     assert conserved(people)
-    assert erase(people, stone) == {"raw": 0, "quarantine": 0, "validated": 0}
+    assert erase(people, stone) == {"raw": 0, "quarantine": 0, "validated": 0, "tables": 0}
     assert conserved(people)
 
 
@@ -179,6 +179,6 @@ def test_a_record_and_a_broken_line_are_erased_where_nobody_is_pseudonymised(pai
     lab.send("1.csv", head + "A-1,2024-01-01,POS,1\nA-2,2024-01-01,POS,1\nA-1,2024-01-01,what,1\nA-1,2024-01-01\n")
     lab.send("2.csv", head + "A-1,2024-01-02,NEG,1\n")
     (stone,) = stones(lab.contract, lab.warehouse, Target(lab.contract.name, {"sample_id": "A-1"}))
-    assert erase(lab, stone) == {"raw": 3, "quarantine": 2, "validated": 1}
+    assert erase(lab, stone) == {"raw": 3, "quarantine": 2, "validated": 1, "tables": 0}
     assert [lab.sql(f"SELECT COUNT(*) FROM {t}")[0][0] for t in ("{raw}", "{quarantine}", "{validated}")] == [1, 0, 1]
     assert conserved(lab)

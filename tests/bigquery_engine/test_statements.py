@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from platform_assets.bigquery_engine import judging
+from platform_assets.bigquery_engine import erasing, judging
 from platform_assets.bigquery_engine.statements import Statements, text
 from platform_assets.bigquery_engine.tables import BigTables, StagingTables
 from platform_assets.contracts.files import read_contracts
@@ -35,7 +35,11 @@ def statements(contract: Contract, expressions: Path) -> Statements:
 def all_of(sql: Statements) -> dict[str, str]:
     """Every statement, by a name."""
     order = sql.contract.load.order_by
+    values = ENGINE.name("staging.values")
     found = {
+        "erase": erasing.removal(ENGINE, sql.contract, ENGINE.name("staging.gone")),
+        "erase computed": [erasing.clearing(ENGINE.name(f"raw.{sql.contract.name}"), "_file", values)],
+        "rename": [erasing.renaming(ENGINE.name(ledger.TABLE), "file", values)],
         "judge": sql.judge(),
         "adopt": sql.adopt(),
         "decide": sql.decide(),
@@ -56,6 +60,7 @@ def catalog(contract: Contract) -> dict[str, dict[str, str]]:
     columns = {staging[name]: c for name, c in staging.columns.items()}
     columns |= {tables.raw: tables.raw_columns, tables.quarantine: tables.quarantine_columns}
     columns |= {tables.validated: tables.validated_columns, ledger.TABLE: ledger.COLUMNS, erased.TABLE: erased.COLUMNS}
+    columns |= {"staging.gone": erasing.GONE, "staging.values": dict.fromkeys(("value", "was", "now"), "VARCHAR")}
     return {
         table.replace(".", "__"): {
             n: re.sub(r"\(.*\)", "", bigquery_type(k)).replace("FLOAT64", "DOUBLE") for n, k in listed.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -15,7 +16,7 @@ import yaml
 from platform_assets.contracts.files import read_contracts
 from platform_assets.indicators.header import list_indicators
 from platform_assets.wide import COMPONENT, FETCH, step_settings
-from resources.environment import INDICATORS
+from resources.environment import INDICATORS, Settings, resources_for
 from tests.deploy.kubernetes_api import problems, unrestricted
 from tests.programs import missing, needed
 
@@ -28,6 +29,10 @@ Resource = dict[str, Any]
 
 @functools.cache
 def rendered(overlay: str) -> list[Resource]:
+    return rendered_in(DEPLOY, overlay)
+
+
+def rendered_in(deploy: Path, overlay: str) -> list[Resource]:
     kubectl = needed("kubectl", "kubectl, from Google's or the Kubernetes project's repository")
     version = subprocess.run([kubectl, "version", "--client"], capture_output=True, text=True).stdout
     if "Kustomize Version: v5" not in version:
@@ -36,7 +41,7 @@ def rendered(overlay: str) -> list[Resource]:
         [
             kubectl,
             "kustomize",
-            str(DEPLOY / "kustomize/overlays" / overlay),
+            str(deploy / "kustomize/overlays" / overlay),
             "--load-restrictor",
             "LoadRestrictionsNone",
         ],
@@ -131,6 +136,29 @@ def test_what_pods_refer_to_is_there(overlay: str) -> None:
 def test_runs_use_the_image_that_the_daemon_runs(overlay: str) -> None:
     image = pods(overlay)["daemon"]["spec"]["containers"][0]["image"]
     assert of_kind(overlay, "ConfigMap")["platform"]["data"]["PLATFORM_IMAGE"] == image
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_with_the_component_bigquery_is_the_engine_and_nothing_else_differs(
+    overlay: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(DEPLOY, tmp_path / "deploy", ignore=shutil.ignore_patterns("terraform", "image"))
+    file = tmp_path / "deploy" / "kustomize" / "overlays" / overlay / "kustomization.yaml"
+    file.write_text(f"{file.read_text()}components: [../../components/bigquery]\n")
+    before = {(r["kind"], r["metadata"]["name"]): r for r in rendered(overlay)}
+    after = {(r["kind"], r["metadata"]["name"]): r for r in rendered_in(tmp_path / "deploy", overlay)}
+    assert before.keys() == after.keys()
+    assert [name for name in before if before[name] != after[name]] == [("ConfigMap", "platform")]
+    for name, value in after["ConfigMap", "platform"]["data"].items():
+        monkeypatch.setenv(name, value)
+    platform = resources_for("cloud", Settings.from_environment())
+    assert platform.bigquery is not None
+    assert platform.bigquery.project == before["ConfigMap", "platform"]["data"]["PLATFORM_BIGQUERY_PROJECT"]
+    region = re.search(
+        r'"region" \{.*?default\s+= "(\S+)"', (DEPLOY / "terraform" / "variables.tf").read_text(), re.DOTALL
+    )
+    assert region is not None
+    assert platform.bigquery.location == region[1]
 
 
 def selects(selector: Resource, labels: dict[str, str]) -> bool:

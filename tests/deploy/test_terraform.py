@@ -12,9 +12,12 @@ import hcl2
 import pytest
 import yaml
 
+from platform_assets.bigquery_engine.tables import DATASETS
 from platform_assets.contracts.files import read_contracts
 from platform_assets.monitoring.watch import SEEN
+from platform_assets.stewardship.erased_tables import COMPUTED, LAYERS
 from platform_assets.stewardship.targets import PURPOSE
+from resources.bigquery import TIME_TRAVEL_HOURS
 from tests.environments import environment
 
 TERRAFORM = Path(__file__).resolve().parents[2] / "deploy" / "terraform"
@@ -78,6 +81,24 @@ def test_all_that_keeps_data_is_encrypted_with_our_key() -> None:
     }
     assert found == keepers
     assert bare(resources("google_kms_crypto_key")["data"]["lifecycle"])[0]["prevent_destroy"] is True
+
+
+def test_bigquery_has_every_dataset_that_the_engine_uses_and_forgets_as_soon_as_it_can() -> None:
+    (layer,) = resources("google_bigquery_dataset").values()
+    made = set(re.findall(r'"(\w+)"', layer["for_each"]))
+    assert made >= {*DATASETS, *COMPUTED}
+    assert layer["max_time_travel_hours"] == TIME_TRAVEL_HOURS
+    assert layer["delete_contents_on_destroy"] is False
+
+
+def test_runs_write_every_dataset_and_the_console_reads_what_an_erasure_counts() -> None:
+    grants = resources("google_bigquery_dataset_iam_member")
+    assert grants["run"]["role"] == "roles/bigquery.dataEditor"
+    assert "google_bigquery_dataset.layer" in grants["run"]["for_each"]
+    assert grants["console"]["role"] == "roles/bigquery.dataViewer"
+    assert set(re.findall(r'"(\w+)"', grants["console"]["for_each"])) == {*LAYERS, *COMPUTED, "platform"}
+    users = re.findall(r'role = "(\w+)", grant = "roles/bigquery.jobUser"', text())
+    assert sorted(users) == ["console", "run"]
 
 
 def test_nobody_is_owner_or_editor_and_nothing_is_public() -> None:

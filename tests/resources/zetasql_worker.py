@@ -2,6 +2,7 @@
 
 # mypy: ignore-errors
 import datetime as dt
+import functools
 import json
 import sys
 
@@ -20,13 +21,13 @@ def _cached(self, config=None):
 wasmtime.Engine.__init__ = _cached
 
 from zetasql.api import (  # noqa: E402
-    Analyzer,
     CatalogBuilder,
     PreparedQuery,
     TableBuilder,
     TypeFactory,
     create_table_content,
 )
+from zetasql.core.local_service import ZetaSqlLocalService  # noqa: E402
 from zetasql.types import (  # noqa: E402
     AnalyzerOptions,
     LanguageOptions,
@@ -39,11 +40,15 @@ LANGUAGE = LanguageOptions.maximum_features()
 LANGUAGE.supported_statement_kinds = [
     getattr(ResolvedNodeKind, f"RESOLVED_{kind}_STMT") for kind in ("QUERY", "INSERT", "UPDATE", "DELETE")
 ]
+OPTIONS = AnalyzerOptions(language_options=LANGUAGE, allow_undeclared_parameters=True)
 SIMPLE = ("int64_value", "bool_value", "string_value", "double_value")
 EPOCH = dt.date(1970, 1, 1)
 
 
-def catalog(columns):
+@functools.cache
+def catalog(described):
+    """The tables of a job (as JSON): making a catalog takes longer than reading a statement."""
+    columns = json.loads(described)
     builder = CatalogBuilder("c")
     for table, named in columns.items():
         made = TableBuilder(table)
@@ -75,15 +80,26 @@ def value(cell):
     return None
 
 
+@functools.cache
+def registered(described):
+    """The number by which the analyser knows these tables: telling it with each statement takes most of the time."""
+    return ZetaSqlLocalService.get_instance().register_catalog(simple_catalog=catalog(described)).registered_id
+
+
 def answer(job):
-    options = AnalyzerOptions(language_options=LANGUAGE, allow_undeclared_parameters=True)
-    known = catalog(job["columns"])
+    described = json.dumps(job["columns"])
     try:
         if "rows" not in job:
-            found = getattr(Analyzer(options, known).analyze_statement(job["sql"]), "output_column_list", None) or []
+            known = registered(described)
+            answered = ZetaSqlLocalService.get_instance().analyze(
+                sql_statement=job["sql"], options=OPTIONS, registered_catalog_id=known
+            )
+            found = getattr(answered.resolved_statement, "output_column_list", None) or []
             types = {c.name: c.column.type.type_kind.name.removeprefix("TYPE_") for c in found}
             return {"columns": len(found), "types": types}
-        query = PreparedQuery.builder().set_sql(job["sql"]).set_analyzer_options(options).set_catalog(known)
+        query = (
+            PreparedQuery.builder().set_sql(job["sql"]).set_analyzer_options(OPTIONS).set_catalog(catalog(described))
+        )
         contents = {table: create_table_content(rows) for table, rows in job["rows"].items()}
         table = query.set_table_content(contents).prepare().execute().content.table_data
         return {"rows": [[value(cell) for cell in row.cell] for row in table.row]}
