@@ -212,13 +212,19 @@ def product_asset(indicator: Indicator) -> dg.AssetsDefinition:
 
         platform: Platform = context.resources.platform
         product = publish_product(indicator, platform)
+        metadata: dict[str, Any] = {
+            "dagster/row_count": product.rows,
+            "suppressed rows": product.suppressed,
+            "files": dg.MetadataValue.md("\n".join(f"- `{platform.store.url(f)}`" for f in product.files)),
+            "run": "published" if product.written else "nothing to do: the published files are up to date",
+        }
+        if platform.bigquery is not None:
+            from platform_assets.bigquery_engine.products import publish_tables
+
+            made = publish_tables(indicator, platform, product)
+            metadata["BigQuery"] = ", ".join(f"{t.table} ({t.rows:,} rows)" for t in made) or "up to date"
         return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": product.rows,
-                "suppressed rows": product.suppressed,
-                "files": dg.MetadataValue.md("\n".join(f"- `{platform.store.url(f)}`" for f in product.files)),
-                "run": "published" if product.written else "nothing to do: the published files are up to date",
-            },
+            metadata=metadata,
             data_version=dg.DataVersion(product.version),
         )
 
