@@ -200,30 +200,6 @@ class BigQuery:
         listed = ";\n".join(s.strip().rstrip(";") for s in statements)
         return self.script(f"BEGIN TRANSACTION;\n{listed};\nCOMMIT TRANSACTION;", job=job)
 
-    def replace_rows(
-        self, table: str, columns: Mapping[str, str], key: Sequence[str], rows: Sequence[Mapping[str, Any]]
-    ) -> None:
-        """Write `rows` into `table`, each in the place of those with the same `key`: the ledger's way of writing.
-
-        The rows come by a staging table, so no value stands in any SQL text; deleting and inserting is one transaction.
-        """
-        if not rows:
-            return
-        staging = f"{STAGING}.{table.replace('.', '__')}__{uuid.uuid4().hex[:12]}"
-        try:
-            self.load_rows(staging, columns, rows)
-            same = " AND ".join(f"t.`{k}` = s.`{k}`" for k in key)
-            listed = ", ".join(f"`{n}`" for n in columns)
-            full, source = self.name(table), self.name(staging)
-            self.transaction(
-                [
-                    f"DELETE FROM {full} t WHERE EXISTS (SELECT 1 FROM {source} s WHERE {same})",
-                    f"INSERT INTO {full} ({listed}) SELECT {listed} FROM {source}",
-                ]
-            )
-        finally:
-            self.drop(staging)
-
     # ------------------------------------------------------------------------------------------------ loading
 
     def create_staging(self, table: str, columns: Mapping[str, str]) -> None:

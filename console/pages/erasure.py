@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from console.frame import Frame, done, moment, told
-from platform_assets.contracts.model import TEMPORAL
+from platform_assets.contracts.columns import TEMPORAL
 from platform_assets.stewardship import certificate
 from platform_assets.stewardship.access import Permission
 from platform_assets.stewardship.erasure_requests import Request

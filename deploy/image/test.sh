@@ -7,8 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 base=localhost/platform-base:bookworm
 image=localhost/platform:test
-work="$(mktemp -d)"
-trap 'rm -rf "$work"' EXIT
+place="$(mktemp -d)"
+trap 'rm -rf "$place"' EXIT
 
 for program in podman debootstrap unshare chroot ip; do
   command -v "$program" >/dev/null || { echo "NOT TESTED: $program is missing (apt-get install podman debootstrap iproute2)" >&2; exit 77; }
@@ -18,10 +18,10 @@ done
 if ! podman image exists "$base"; then
   echo "Making the base (debootstrap)"
   mirror="$(sed -n 's/^URIs: *//p; s/^deb \(\[[^]]*\] \)\?\(http[^ ]*\).*/\2/p' /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null | head -1 || true)"
-  debootstrap --variant=minbase --include=ca-certificates bookworm "$work/base" "${mirror:-http://deb.debian.org/debian}" >"$work/debootstrap.log" ||
-    { tail -5 "$work/debootstrap.log" >&2; exit 1; }
-  tar -C "$work/base" -c . | podman import -q - "$base" >/dev/null
-  rm -rf "$work/base"
+  debootstrap --variant=minbase --include=ca-certificates bookworm "$place/base" "${mirror:-http://deb.debian.org/debian}" >"$place/debootstrap.log" ||
+    { tail -5 "$place/debootstrap.log" >&2; exit 1; }
+  tar -C "$place/base" -c . | podman import -q - "$base" >/dev/null
+  rm -rf "$place/base"
 fi
 
 settings() {
@@ -31,29 +31,29 @@ settings() {
 }
 mounts=()
 for path in ${IMAGE_BUILD_MOUNTS-$(settings)}; do mounts+=(-v "$path:$path:ro"); done
-git ls-files -z | xargs -0 tar -c | { mkdir "$work/context" && tar -x -C "$work/context"; }
+git ls-files -z | xargs -0 tar -c | { mkdir "$place/context" && tar -x -C "$place/context"; }
 podman build -q --isolation chroot --network host --format docker "${mounts[@]}" \
-  --build-arg "BASE_IMAGE=$base" --build-arg "REVISION=$(git rev-parse HEAD)" -t "$image" "$work/context" >"$work/build.log" ||
-  { tail -30 "$work/build.log" >&2; exit 1; }
+  --build-arg "BASE_IMAGE=$base" --build-arg "REVISION=$(git rev-parse HEAD)" -t "$image" "$place/context" >"$place/build.log" ||
+  { tail -30 "$place/build.log" >&2; exit 1; }
 echo "built: $(podman image inspect "$image" --format '{{.Size}}' | awk '{printf "%.2f GB", $1 / 1e9}')"
 podman image inspect "$image" --format '{{.Config.User}} {{.Config.Entrypoint}} {{.Config.Healthcheck}}' | grep -q '^10001:10001 \[\] .*grpc-health-check' ||
   { echo "the image's user, entry point or health check is not what it should be" >&2; exit 1; }
 
 # no container runtime is needed: namespaces of its own (mounts, network, processes) around the image's file system
 root="$(podman image mount "$image")"
-trap 'podman image umount "$image" >/dev/null; rm -rf "$work"' EXIT
-mkdir "$work/root"
-cp deploy/image/inside.sh "$work/inside.sh"
+trap 'podman image umount "$image" >/dev/null; rm -rf "$place"' EXIT
+mkdir "$place/root"
+cp deploy/image/inside.sh "$place/inside.sh"
 # shellcheck disable=SC2016 # expanded inside
 unshare --mount --net --pid --fork bash -euc '
-  root=$1; work=$2
-  mount --bind "$root" "$work/root"; mount -o remount,bind,ro "$work/root"
-  mount -t tmpfs -o mode=1777 tmpfs "$work/root/tmp"
-  mount -t tmpfs -o mode=1777 tmpfs "$work/root/var/lib/platform"
-  mount -t proc proc "$work/root/proc"; mount --rbind /dev "$work/root/dev"
+  root=$1; place=$2
+  mount --bind "$root" "$place/root"; mount -o remount,bind,ro "$place/root"
+  mount -t tmpfs -o mode=1777 tmpfs "$place/root/tmp"
+  mount -t tmpfs -o mode=1777 tmpfs "$place/root/var/lib/platform"
+  mount -t proc proc "$place/root/proc"; mount --rbind /dev "$place/root/dev"
   ip link set lo up
-  cp "$work/inside.sh" "$work/root/tmp/inside.sh"
-  exec chroot --userspec=10001:10001 "$work/root" /usr/bin/env -i \
+  cp "$place/inside.sh" "$place/root/tmp/inside.sh"
+  exec chroot --userspec=10001:10001 "$place/root" /usr/bin/env -i \
     PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin PYTHONPATH=/opt/platform PYTHONDONTWRITEBYTECODE=1 LANG=C.UTF-8 TZ=UTC HOME=/tmp \
     DAGSTER_HOME=/var/lib/platform/dagster DATA_HOME=/var/lib/platform/data DAGSTER_DISABLE_TELEMETRY=yes bash /tmp/inside.sh
-' _ "$root" "$work"
+' _ "$root" "$place"

@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+from platform_assets.contracts.columns import Column, ColumnType
 from platform_assets.contracts.compiled import CompiledContract, compiled
-from platform_assets.contracts.model import Column, ColumnType, Contract
+from platform_assets.contracts.model import Contract
 from resources.bigquery_types import BigQueryError
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dagster as dg
 
-from platform_assets.contracts.model import Column, ColumnType, Contract
+from platform_assets.contracts.columns import Column, ColumnType
+from platform_assets.contracts.model import Contract
 from platform_assets.ingest.tables import Tables, duckdb_type
 
 _LINEAGE = {

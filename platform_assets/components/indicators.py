@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from platform_assets.indicators.ahead import Ahead
 
 PREVIEW_ROWS = 25
+IN_PROCESS = ("in_process", "execute_in_process_executor")
+"""Executors that take one step after the other in one process; the second is that of `dagster.materialize` and of tests."""
 LAST = {"dagster/priority": "-1"}
 """The in-process executor takes every dataset's step before the first indicator's, so that all inputs are there when R runs ahead."""
 _TYPES = {"text": "string", "integer": "int", "number": "float", "flag": "bool", "date": "date", "time": "timestamp"}
@@ -245,7 +247,7 @@ def _ahead(
     from platform_assets.indicators.compute import pending
 
     run = context.run
-    if context.job_def.executor_def.name != "in_process":
+    if context.job_def.executor_def.name not in IN_PROCESS:
         return None
     if run.run_id not in _AHEAD:
         while _AHEAD:

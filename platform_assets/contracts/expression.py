@@ -19,8 +19,9 @@ from pandera.api.function_dispatch import Dispatcher
 from pandera.api.ibis.types import IbisData
 
 from platform_assets.contracts import dates, model, schema
+from platform_assets.contracts.columns import TEXTUAL, Column, ColumnType
 from platform_assets.contracts.compiled import CompiledContract
-from platform_assets.contracts.model import TEXTUAL, Column, ColumnType, Contract
+from platform_assets.contracts.model import Contract
 
 _ = pandera.backends.ibis.builtin_checks  # imported for its side effect
 

@@ -16,7 +16,8 @@ import pandas as pd
 import pandera.pandas as pa
 import pyarrow
 
-from platform_assets.contracts.model import Column, ColumnType, Contract, Rule
+from platform_assets.contracts.columns import Column, ColumnType
+from platform_assets.contracts.model import Contract, Rule
 
 
 class RuleError(ValueError):

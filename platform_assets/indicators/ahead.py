@@ -32,7 +32,7 @@ class _Job:
 class Ahead:
     """Runs `works` in their order, in `workers` threads, until their steps come for them.
 
-    The step that waits or runs is one more: by default every core of this process has one run.
+    By default there are as many as cores: the step itself mostly waits for one of them.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Ahead:
         self._waiting = {work.indicator.name: work for work in works}
         self._begun: dict[str, _Job] = {}
         self._lock = threading.Lock()
-        count = len(os.sched_getaffinity(0)) - 1 if workers is None else workers
+        count = len(os.sched_getaffinity(0)) if workers is None else workers
         for number in range(min(count, len(works))):
             # a run that is cancelled does not wait for them: they, and their R, end with this process
             threading.Thread(target=self._work, name=f"indicators-ahead-{number}", daemon=True).start()

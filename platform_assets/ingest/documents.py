@@ -14,8 +14,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from platform_assets.contracts.columns import TEMPORAL
 from platform_assets.contracts.dates import read_format
-from platform_assets.contracts.model import TEMPORAL, Contract, FileFormat
+from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest.header import match_header, positional_header
 from platform_assets.ingest.staged import BATCH, FileRejected, Header, RowWriter, StagedFile
 

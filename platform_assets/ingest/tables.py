@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from platform_assets.contracts.model import Column, ColumnType, Contract
+from platform_assets.contracts.columns import Column, ColumnType
+from platform_assets.contracts.model import Contract
 
 if TYPE_CHECKING:
     import duckdb

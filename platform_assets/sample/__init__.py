@@ -14,8 +14,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from platform_assets.contracts.columns import ColumnType
 from platform_assets.contracts.files import read_contracts
-from platform_assets.contracts.model import ColumnType
 from platform_assets.sample import admissions, emergency, literature, sales, surveillance
 from platform_assets.sample.rows import Delivery, to_bytes, to_csv
 from resources.identity import SAMPLE_MANIFEST

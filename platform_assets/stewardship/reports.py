@@ -10,7 +10,8 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from platform_assets.contracts.model import TEMPORAL, Contract
+from platform_assets.contracts.columns import TEMPORAL
+from platform_assets.contracts.model import Contract
 from platform_assets.disclosure import Policy, Spec, protect
 from platform_assets.ingest import ledger
 

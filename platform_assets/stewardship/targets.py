@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from platform_assets.contracts.model import TEMPORAL, Contract
+from platform_assets.contracts.columns import TEMPORAL
+from platform_assets.contracts.model import Contract
 from platform_assets.stewardship.judging import TextRow, expression_of, stage_rows
 from resources.identity import IdentityKeys, pseudonym, session_variables
 from resources.warehouse import Warehouse, quoted

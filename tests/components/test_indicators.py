@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -10,6 +12,7 @@ import pytest
 from platform_assets.components.indicators import is_taken, script_assets
 from platform_assets.definitions import build_definitions
 from resources.environment import INDICATORS, Platform
+from tests.conftest import Bench
 
 GOOD = "#' T\n#' @input lab result <text>\n#' @output n <integer>\n#' @owner team:test\nNAME <- function(lab) lab\n"
 
@@ -23,6 +26,13 @@ def described(folder: Path, platform: Platform) -> dict[str, str]:
     assets = script_assets(folder)
     dg.Definitions(assets=assets, resources={"platform": platform}).resolve_asset_graph()
     return {spec.key.to_user_string(): str(spec.description) for asset in assets for spec in asset.specs}
+
+
+@pytest.fixture
+def lab(bench: Callable[..., Bench]) -> Bench:
+    made = bench()
+    made.send("a.csv", "sample_id,test_date,result,viral_load\nA,2024-01-01,POS,1\n")
+    return made
 
 
 @pytest.fixture
@@ -64,3 +74,28 @@ def test_all_names_of_other_assets_are_known(platform: Platform) -> None:
     computed = {key.path[-1] for key in keys if key.path[0] in ("indicators", "products")}
     scripts = {path.stem for path in INDICATORS.glob("*.R")}
     assert {name for name in computed if is_taken(name)} == computed - scripts
+
+
+SLEEPER = """#' T
+#' @input lab result <text>
+#' @output n <integer>
+#' @owner team:test
+NAME <- function(lab) {
+  Sys.sleep(3)
+  message("n = 1")
+  data.frame(n = nrow(lab))
+}
+"""
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core: there is nothing to run side by side on")
+def test_indicators_of_one_run_are_computed_side_by_side(folder: Path, lab: Bench) -> None:
+    for name in ("first", "second"):
+        write(folder, name, SLEEPER.replace("lab result", f"{lab.contract.name} result"))
+    assets = [a for a in script_assets(folder) if a.key.path[0] == "indicators"]
+    definitions = dg.Definitions(assets=assets, resources={"platform": lab.platform}, executor=dg.in_process_executor)
+    run = definitions.resolve_implicit_global_asset_job_def().execute_in_process()
+    assert run.success
+    seconds = {e.step_key: e.step_success_data.duration_ms / 1000 for e in run.all_node_events if e.is_step_success}
+    assert min(seconds.values()) < 3, "the second step slept again: it was not run ahead"
+    assert lab.sql("SELECT n FROM indicators.first UNION ALL SELECT n FROM indicators.second") == [(1,), (1,)]

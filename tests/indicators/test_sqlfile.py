@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from platform_assets.contracts.columns import ColumnType
 from platform_assets.contracts.files import DEFS, read_contracts
-from platform_assets.contracts.model import ColumnType
 from platform_assets.indicators import sqlfile
 from platform_assets.indicators.model import HeaderError
 from platform_assets.indicators.sqlfile import SqlIndicator, list_sql, read_sql, to_bigquery

@@ -14,7 +14,6 @@ import duckdb
 import pytest
 from google.cloud import bigquery
 
-from platform_assets.ingest import ledger
 from resources.bigquery import BigQuery
 from resources.bigquery_types import BigQueryError, bigquery_type, label
 from tests.resources.bigquery_emulator import PROJECT, big_query
@@ -154,26 +153,6 @@ def test_a_view_on_the_table_survives(engine: BigQuery, client: bigquery.Client,
     client.create_table(view)
     engine.publish("products.admissions", parquet(tmp_path, 5), COLUMNS, version="2", rows=5)
     assert engine.query("SELECT n FROM products.total") == [{"n": 10}]
-
-
-def test_the_ledger_is_written_in_place_of_earlier_entries(engine: BigQuery) -> None:
-    engine.ensure_table(ledger.TABLE, ledger.COLUMNS, clustered_by=["dataset"])
-    now = dt.datetime(2024, 5, 13, 6)
-
-    def entry(delivery: str, status: str, rows: int) -> dict[str, object]:
-        made = ledger.Entry(
-            "lab_results", delivery, f"{delivery}.csv", 10, "ab" * 32, now, now, status=status, rows_in=rows
-        )
-        return {n: ("" if n in ("drift", "reasons") else getattr(made, n)) for n in ledger.COLUMNS}
-
-    key = ["dataset", "delivery"]
-    engine.replace_rows(ledger.TABLE, ledger.COLUMNS, key, [entry("a", "held", 3), entry("b", "published", 5)])
-    engine.replace_rows(ledger.TABLE, ledger.COLUMNS, key, [entry("a", "published", 3)])
-    rows = engine.query("SELECT delivery, status, rows_in, loaded_at, as_of FROM platform.ledger ORDER BY delivery")
-    assert rows == [
-        {"delivery": "a", "status": "published", "rows_in": 3, "loaded_at": now, "as_of": None},
-        {"delivery": "b", "status": "published", "rows_in": 5, "loaded_at": now, "as_of": None},
-    ]
 
 
 def test_a_transaction_that_fails_leaves_nothing(engine: BigQuery) -> None:

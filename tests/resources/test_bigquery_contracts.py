@@ -10,8 +10,9 @@ import duckdb
 import pytest
 import yaml
 
+from platform_assets.contracts.columns import ColumnType
 from platform_assets.contracts.expression import compile_contract
-from platform_assets.contracts.model import ColumnType, Contract
+from platform_assets.contracts.model import Contract
 from tests.resources.bigquery_emulator import analysed
 
 TODAY = dt.date(2024, 5, 13)

@@ -250,3 +250,17 @@ def test_the_environment_chooses_the_catalog(tmp_path: Path) -> None:
     assert isinstance(chosen, SqliteCatalog)
     chosen = catalog_from({"PLATFORM_CATALOG": "postgresql://platform@127.0.0.1:1/lake"}, tmp_path)
     assert chosen.address == "postgres:postgresql://platform@127.0.0.1:1/lake"
+
+
+def test_a_restored_catalog_is_another_one_although_its_file_has_the_same_number(tmp_path: Path) -> None:
+    """File systems give a freed inode number again: here the catalog's file is written over in place."""
+    warehouse = open_warehouse(tmp_path, "")
+    make_tables(warehouse)
+    catalog, before = warehouse.catalog, warehouse.catalog.identity()
+    file, mark = tmp_path / "catalog.sqlite", tmp_path / "ready"
+    number = file.stat().st_ino
+    file.write_bytes(file.read_bytes())
+    mark.unlink()
+    mark.touch()
+    assert file.stat().st_ino == number
+    assert catalog.identity() != before
