@@ -10,10 +10,12 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import random
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from resources.bigquery_types import BigQueryError, bigquery_type, json_value, label, lists, parameters, schema_field
@@ -30,6 +32,11 @@ TIME_TRAVEL_HOURS = 48
 """How long datasets made here let what was deleted be read again: the least that BigQuery allows."""
 DEFAULT_TIME_TRAVEL_HOURS = 168
 """How long others do, if nothing else was asked for."""
+
+CANCELLED = "due to concurrent update"
+"""How BigQuery says that it has cancelled a transaction in favour of another."""
+TRANSACTIONS = 5
+"""How often a transaction is sent that is cancelled again and again."""
 
 
 @dataclass(frozen=True)
@@ -196,9 +203,22 @@ class BigQuery:
         return Done(rows, int(running.total_bytes_processed or 0))
 
     def transaction(self, statements: Sequence[str], *, job: str = "") -> Done:
-        """Run DML `statements` as one: all of it is committed, or nothing. `job`: see `script`."""
+        """Run DML `statements` as one: all of it is committed, or nothing. `job`: see `script`.
+
+        BigQuery cancels one of two transactions that change the same table. One that was cancelled is sent again, a few times.
+        """
+        from google.api_core.exceptions import BadRequest
+
         listed = ";\n".join(s.strip().rstrip(";") for s in statements)
-        return self.script(f"BEGIN TRANSACTION;\n{listed};\nCOMMIT TRANSACTION;", job=job)
+        sql = f"BEGIN TRANSACTION;\n{listed};\nCOMMIT TRANSACTION;"
+        for attempt in range(1, TRANSACTIONS):
+            try:
+                return self.script(sql, job=f"{job}-{attempt}" if job else "")
+            except BadRequest as error:
+                if CANCELLED not in str(error):
+                    raise
+            sleep(2**attempt + random.random())
+        return self.script(sql, job=f"{job}-{TRANSACTIONS}" if job else "")
 
     # ------------------------------------------------------------------------------------------------ loading
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from console.frame import Frame, counted, done, moment, plain, told
 from platform_assets.stewardship.access import Permission
-from platform_assets.stewardship.overview import elsewhere, in_quarantine
+from platform_assets.stewardship.overview import in_quarantine
 from platform_assets.stewardship.quarantine import HELD, Desk, Fix
 from platform_assets.stewardship.quarantine_tables import RowKey
 
@@ -26,12 +26,8 @@ def show(frame: Frame) -> None:
     st.title("Quarantine")
     waiting = in_quarantine(frame.office, frame.user)
     dataset = frame.dataset(notes={name: counted(rows, "row") for name, rows in waiting.items()})
-    away = elsewhere(frame.office, dataset)
-    if away:
-        st.info(plain(away))
     if dataset not in waiting:
-        if not away:
-            st.success("Nothing waits in quarantine.")
+        st.success("Nothing waits in quarantine.")
         return
     desk = frame.office.desk(dataset, frame.user)
     counts = desk.counts()

@@ -7,7 +7,7 @@ import streamlit as st
 from console.dagster_client import DagsterError
 from console.frame import Frame, plain
 from platform_assets.stewardship.access import Permission
-from platform_assets.stewardship.overview import Waiting, elsewhere, waiting
+from platform_assets.stewardship.overview import Waiting, waiting
 
 
 def show(frame: Frame) -> None:
@@ -21,9 +21,6 @@ def show(frame: Frame) -> None:
     right.metric("Deliveries held", f"{sum(w.held for w in found):,}")
     if frame.user.may(Permission.SEE_ERASURE):
         last.metric("Requests for erasure", len(frame.office.eraser().requests.all()))
-    away = elsewhere(frame.office)
-    if away:
-        st.info(plain(away))
     _datasets(found)
     try:
         stale, failed = frame.dagster.troubles()

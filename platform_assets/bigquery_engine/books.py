@@ -1,4 +1,5 @@
-"""The ledger in BigQuery, and the accounts of what was erased: read as rows, written by the transaction of a load."""
+"""The ledger in BigQuery, and the accounts of what was erased: read as rows, written by the transaction of a load. What stewards
+have sent is written down in the lake."""
 
 from __future__ import annotations
 
@@ -10,9 +11,10 @@ from typing import Any
 from platform_assets.ingest import ledger
 from platform_assets.ingest.deliveries import Mending
 from platform_assets.ingest.ledger import Entry
-from platform_assets.stewardship import erased
+from platform_assets.stewardship import erased, quarantine_tables
 from platform_assets.stewardship.erased import Erased
 from resources.bigquery import BigQuery
+from resources.warehouse import Warehouse
 
 _JSON = ("drift", "reasons", "first_rows")
 
@@ -23,6 +25,8 @@ class BigBooks:
 
     engine: BigQuery
     dataset: str
+    warehouse: Warehouse
+    """The lake, where stewards work."""
 
     def entries(self, *, deliveries: Iterable[str] | None = None, status: str | None = None) -> list[Entry]:
         """Entries of the ledger, oldest first; only `deliveries` or those of one `status` where given."""
@@ -33,17 +37,29 @@ class BigBooks:
         if status is not None:
             conditions.append("status = @status")
             given["status"] = status
+        return self._read(f"{' AND '.join(conditions)} ORDER BY loaded_at, delivery", given)
+
+    def newest(self) -> Entry | None:
+        """As `Books.newest`."""
+        asked = (
+            "dataset = @dataset AND status = 'published' ORDER BY as_of DESC, loaded_at DESC LIMIT 1"  # NULLs come last
+        )
+        return next(iter(self._read(asked, {"dataset": self.dataset})), None)
+
+    def _read(self, asked: str, given: Mapping[str, Any]) -> list[Entry]:
         listed = ", ".join(f"`{name}`" for name in ledger.COLUMNS)
-        sql = f"SELECT {listed} FROM {self.engine.name(ledger.TABLE)} WHERE {' AND '.join(conditions)} ORDER BY loaded_at, delivery"
+        sql = f"SELECT {listed} FROM {self.engine.name(ledger.TABLE)} WHERE {asked}"
         return [_entry(row) for row in self.engine.query(sql, given)]
 
     def mendings(self) -> dict[str, Mending]:
-        """None: stewards mend rows in the lake's quarantine."""
-        return {}
+        """As `Books.mendings`."""
+        with self.warehouse.connect() as connection:
+            return quarantine_tables.mendings(self.warehouse, connection, self.dataset, self.entries)
 
     def sent_on(self) -> set[str]:
-        """None: stewards mend rows in the lake's quarantine."""
-        return set()
+        """As `Books.sent_on`."""
+        with self.warehouse.connect() as connection:
+            return quarantine_tables.sent_on(self.warehouse, connection, self.dataset)
 
     def seen(self) -> dict[str, Any]:
         """The state of the ledger, by which a load notices that another was quicker."""

@@ -16,6 +16,7 @@ from platform_assets.bigquery_engine.load import load_dataset
 from platform_assets.bigquery_engine.tables import BigTables
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import ledger
+from platform_assets.ingest.books import origins
 from platform_assets.ingest.loaded import Loaded
 from platform_assets.ingest.tables import Tables
 from platform_assets.stewardship import tombstones
@@ -44,11 +45,11 @@ def load(contract: Contract, platform: Platform, run_id: str, log: Callable[[str
         log=log,
         settle_seconds=platform.settings.settle_seconds,
     )
-    tables, books = BigTables(contract), BigBooks(engine, contract.name)
+    tables, books = BigTables(contract), BigBooks(engine, contract.name, platform.warehouse)
     names = {"raw": tables.raw, "validated": tables.validated, "quarantine": tables.quarantine}
     states = {layer: TableState(table, engine.changed(table), engine.rows(table)) for layer, table in names.items()}
     now = dt.datetime.now(dt.UTC)
-    outcomes = list(quality.evaluate(engine, contract, platform.warehouse.home / "expressions", now))
+    outcomes = list(quality.evaluate(engine, contract, platform.warehouse, now))
     rows = states["validated"].rows
     if rows > platform.settings.copied_rows:
         log(f"{contract.name}: {rows:,} rows stay in BigQuery; R and the console do not see them")
@@ -73,7 +74,7 @@ def lend(contract: Contract, engine: BigQuery, warehouse: Warehouse, store: Obje
     Nothing is copied where the lake has this state already, or knows deliveries that BigQuery does not: it was the engine before, and
     its table would be lost. Rows of people who were erased are left out, should BigQuery still have them.
     """
-    books, lake = BigBooks(engine, contract.name), Tables(contract)
+    books, lake = BigBooks(engine, contract.name, warehouse), Tables(contract)
     with warehouse.lock(f"lend-{contract.name}"), warehouse.connect() as connection:
         with warehouse.write(connection):
             ledger.ensure(warehouse, connection)
@@ -92,7 +93,7 @@ def lend(contract: Contract, engine: BigQuery, warehouse: Warehouse, store: Obje
             path = folder / "table.parquet"
             engine.read(BigTables(contract).validated, path)
             connection.execute(f"CREATE OR REPLACE TEMP TABLE lent AS FROM read_parquet({literal(str(path))})")
-            chosen = keys.for_files([e.sha256 for e in theirs])
+            chosen = keys.for_files(origins(books))
             marks = Marks(warehouse, connection, contract, chosen, tombstones.read(store))
             if marks:
                 erased = marks.in_table("lent", contract.file_columns)

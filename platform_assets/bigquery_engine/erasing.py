@@ -15,12 +15,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from platform_assets.bigquery_engine import mending
 from platform_assets.bigquery_engine.books import BigBooks
 from platform_assets.bigquery_engine.load import WRITING
 from platform_assets.bigquery_engine.sending import folder_of
 from platform_assets.bigquery_engine.tables import DATASETS, LINEAGE, BigTables
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import ledger
+from platform_assets.ingest.books import origins
 from platform_assets.stewardship import erased
 from platform_assets.stewardship.erased_tables import COMPUTED, LAYERS, without
 from platform_assets.stewardship.erasure_requests import RequestError
@@ -117,10 +119,16 @@ def rename_files(engine: BigQuery, contracts: Sequence[Contract], texts: Sequenc
                 _replace(engine, table, column, {was: now for was, now in names.items() if now != (was or "")})
 
 
+def settle_loads(engine: BigQuery, warehouse: Warehouse, store: ObjectStore, contract: Contract) -> None:
+    """Bring into the lake, or drop, the rejected rows of a load that was cut off. The caller holds ``load-<name>``."""
+    with _told():
+        mending.settle(contract, engine, warehouse, store)
+
+
 def clear_leftovers(engine: BigQuery, store: ObjectStore, contract: Contract) -> list[str]:
     """Remove what loads that were cut off have left: staging tables, and files in the bucket. The caller holds ``load-<name>``.
 
-    Returns the folder of the bucket whose earlier versions have to go too.
+    Returns the folders of the bucket whose earlier versions have to go too.
     """
     ours = re.compile(rf"{re.escape(contract.name)}__[0-9a-f]{{12}}__\w+")
     with _told():
@@ -130,7 +138,7 @@ def clear_leftovers(engine: BigQuery, store: ObjectStore, contract: Contract) ->
     folder = folder_of(contract)
     for found in list(store.list(folder)):
         store.delete(found.name)
-    return [folder]
+    return [folder, mending.folder_of(contract)]
 
 
 def keeps(engine: BigQuery) -> str:
@@ -172,8 +180,8 @@ def _search(
     config: dict[str, Any] = {"memory_limit": warehouse.memory_limit, "temp_directory": str(folder / "spill")}
     try:
         with _told(), duckdb.connect(config=config) as connection:
-            known = BigBooks(engine, contract.name).entries() if engine.columns(ledger.TABLE) else []
-            chosen = keys.for_files([e.sha256 for e in known]) if known else keys
+            known = origins(BigBooks(engine, contract.name, warehouse)) if engine.columns(ledger.TABLE) else []
+            chosen = keys.for_files(known) if known else keys
             marks = Marks(warehouse, connection, contract, chosen, stones)
             yield _Search(engine, connection, contract, marks, folder) if marks else None
     finally:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from platform_assets.bigquery_engine import judging, sending
+from platform_assets.bigquery_engine import judging, mending, sending
 from platform_assets.bigquery_engine.books import BigBooks, as_row
 from platform_assets.bigquery_engine.statements import CHANGED, Statements
 from platform_assets.bigquery_engine.tables import BigTables, StagingTables
@@ -25,7 +25,7 @@ from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.load import Load, LoadFailed, LoadReport, Log, today, waiting_files
 from platform_assets.ingest.merge import count_decided, count_valid
 from platform_assets.ingest.publish import Batch, count, hold, register
-from platform_assets.ingest.snapshots import Present, choose
+from platform_assets.ingest.snapshots import choose, present
 from platform_assets.ingest.staging import Drift
 from platform_assets.stewardship import tombstones
 from resources.bigquery import BigQuery, Done
@@ -59,7 +59,7 @@ def load_dataset(
     log: Log = lambda _: None,
     settle_seconds: float = 2.0,
 ) -> BigLoadReport:
-    """Load all that waits for `contract`. One at a time per dataset. `warehouse` lends locks and scratch, no table of it is used.
+    """Load all that waits for `contract`. One at a time per dataset. `warehouse` lends locks and scratch, and gets the rejected rows.
 
     `bucket` is that of `store`: rows go through it; without one they are uploaded. Raises MissingIdentityKey, BigQueryError,
     BigLoadFailed, LoadFailed.
@@ -73,7 +73,8 @@ def load_dataset(
     with warehouse.lock(f"load-{contract.name}"):
         sending.Road(engine, store, bucket).clear(contract)
         BigTables(contract).ensure(engine)
-        books = BigBooks(engine, contract.name)
+        mending.settle(contract, engine, warehouse, store)
+        books = BigBooks(engine, contract.name, warehouse)
         waiting = waiting_files(books, store, contract, settle_seconds)
         if waiting:
             folder = warehouse.wait_for_scratch()
@@ -88,6 +89,7 @@ def load_dataset(
                 raise BigLoadFailed(contract.name, error) from None
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
+            mending.settle(contract, engine, warehouse, store)
     report.seconds = time.monotonic() - started
     return report
 
@@ -129,6 +131,8 @@ class BigLoad(Load):
             self._send(batch, staging, road, keys)
             if batch.entries:
                 self._judge(batch, staging)
+                at, folder = self.loaded_at, self.folder
+                mending.keep(self.connection, self.contract, self.engine, self.store, batch, staging, at, folder)
             else:  # every file was rejected: the ledger says so
                 self._table(staging, "members", [])
             entries = self.complete(batch, deliveries, drift, clock)
@@ -181,7 +185,7 @@ class BigLoad(Load):
         count(batch, wrong, self.hidden)
         hold(batch, contract)
         base = self._choose(batch) if contract.load.mode == "snapshot" else None
-        self._table(staging, "members", _members(batch, self.loaded_at))
+        self._table(staging, "members", _members(batch, self.loaded_at, base))
         for row in self._run(sql.adopt()) if sql.derived_key else []:
             batch.entries[row["_delivery"]].merged += row["rows"]
         count_valid(batch.entries)
@@ -203,8 +207,7 @@ class BigLoad(Load):
         order, dates = self.contract.load.order_by, {}
         if isinstance(order, Order) and order.column:
             dates = {r["_delivery"]: r["moment"] for r in self._run([self.sql.newest_rows()])}
-        present = self.engine.query(self.sql.newest_published(), {"dataset": self.contract.name})
-        return choose(batch.deliveries, batch.entries, dates, Present(as_of=present[0]["moment"]))
+        return choose(batch.deliveries, batch.entries, dates, present(self.books))
 
     def _run(self, script: list[str]) -> list[dict[str, Any]]:
         return self._scan(self.engine.script(";\n".join(script)))
@@ -214,8 +217,8 @@ class BigLoad(Load):
         return done.rows
 
 
-def _members(batch: Batch, at: dt.datetime) -> list[Mapping[str, Any]]:
-    """For every file of the batch, what all its rows share."""
+def _members(batch: Batch, at: dt.datetime, base: str | None) -> list[Mapping[str, Any]]:
+    """For every file of the batch, what all its rows share. `base` is the snapshot that the table becomes."""
     order = {d.id: n for n, d in enumerate(batch.deliveries)}
     again = {d.id for d in batch.deliveries if d.held_before}
     rows: list[Mapping[str, Any]] = []
@@ -231,6 +234,7 @@ def _members(batch: Batch, at: dt.datetime) -> list[Mapping[str, Any]]:
                 "_status": entry.status,
                 "_why": entry.reason,
                 "_again": delivery in again,
+                "_base": delivery == base,
                 "_at": at,
             }
         )

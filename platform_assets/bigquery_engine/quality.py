@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from platform_assets.bigquery_engine import judging
 from platform_assets.bigquery_engine.books import BigBooks
@@ -16,12 +15,13 @@ from platform_assets.ingest.load import today
 from platform_assets.ingest.quality import Outcome, cumulative_columns, falls_sql, outcomes
 from platform_assets.stewardship.erased import Erased
 from resources.bigquery import BigQuery
+from resources.warehouse import Warehouse
 
 
-def evaluate(engine: BigQuery, contract: Contract, expressions: Path, now: dt.datetime) -> Iterator[Outcome]:
-    """Every check of `contract`, on BigQuery; `expressions` is the folder of compiled contracts."""
-    entries = BigBooks(engine, contract.name).entries()
-    return outcomes(entries, BigFacts(engine, contract, expressions), contract, now)
+def evaluate(engine: BigQuery, contract: Contract, warehouse: Warehouse, now: dt.datetime) -> Iterator[Outcome]:
+    """Every check of `contract`, on BigQuery; `warehouse` is the lake beside it."""
+    facts = BigFacts(engine, contract, warehouse)
+    return outcomes(facts.books.entries(), facts, contract, now)
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,12 @@ class BigFacts:
 
     engine: BigQuery
     contract: Contract
-    expressions: Path
+    warehouse: Warehouse
+
+    @property
+    def books(self) -> BigBooks:
+        """The dataset's ledger."""
+        return BigBooks(self.engine, self.contract.name, self.warehouse)
 
     @property
     def _validated(self) -> str:
@@ -48,7 +53,7 @@ class BigFacts:
 
     def erased(self) -> dict[str, Erased]:
         """As `Facts.erased`."""
-        return BigBooks(self.engine, self.contract.name).erased()
+        return self.books.erased()
 
     def repeated_keys(self) -> int:
         """As `Facts.repeated_keys`."""
@@ -63,6 +68,6 @@ class BigFacts:
 
     def broken_rules(self) -> dict[str, int]:
         """As `Facts.broken_rules`."""
-        warned = judging.for_bigquery(self.contract, today(), self.expressions).warned
+        warned = judging.for_bigquery(self.contract, today(), self.warehouse.home / "expressions").warned
         found = self.engine.query(f"WITH typed AS (SELECT * FROM {self._validated}) SELECT * FROM ({warned})")[0]
         return {name: int(count or 0) for name, count in found.items()}

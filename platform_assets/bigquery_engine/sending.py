@@ -1,6 +1,6 @@
 """What this machine does before BigQuery sees a row: pseudonymise identifiers, write and send Parquet.
 
-Identifiers in clear never leave the machine. A line that could not be split into columns may hold one anywhere: where the contract
+Identifiers in clear never reach BigQuery. A line that could not be split into columns may hold one anywhere: where the contract
 has identifiers its text is withheld, and the archived file has it under the row's number.
 """
 

@@ -93,10 +93,6 @@ class Statements:
             f"JOIN {self.s['files']} f ON f._file = t._file WHERE {self._is_right('t')} GROUP BY f._delivery"
         )
 
-    def newest_published(self) -> str:
-        """SELECT ``moment`` of the newest published delivery; ``@dataset`` names the dataset."""
-        return f"SELECT MAX(as_of) AS moment FROM {self.ledger} WHERE dataset = @dataset AND status = 'published'"
-
     # ------------------------------------------------------------------------------------------------ adopt
 
     def adopt(self) -> list[str]:
@@ -295,9 +291,10 @@ class Statements:
         load, columns = self.contract.load, list(self.tables.validated_columns)
         listed, source = names(columns), ", ".join(f"v.{q(c)}" for c in columns)
         valid, decided = self.s["valid"], self.s["decided"]
-        published = f"EXISTS (SELECT 1 FROM {self.s['members']} WHERE _status = 'published')"
+        # a snapshot that becomes the table; fixes of the one that is the table only join it
+        replaced = f"EXISTS (SELECT 1 FROM {self.s['members']} WHERE _base)"
         if not load.key:
-            leave = [f"DELETE FROM {self.validated} WHERE {published}"] if load.mode == "snapshot" else []
+            leave = [f"DELETE FROM {self.validated} WHERE {replaced}"] if load.mode == "snapshot" else []
             return [*leave, f"INSERT INTO {self.validated} ({listed}) SELECT {source} FROM {valid} v"]
         script = [
             f"DELETE FROM {self.validated} v WHERE {self._key('v')} IN (SELECT _k FROM {decided} WHERE _written)",
@@ -305,7 +302,7 @@ class Statements:
             f"JOIN {decided} d ON d._member = v._member AND d._row = v._row WHERE d._written",
         ]
         if load.mode == "snapshot":
-            script.insert(0, f"DELETE FROM {self.validated} v WHERE {published} AND {self._not_in_snapshot('v')}")
+            script.insert(0, f"DELETE FROM {self.validated} v WHERE {replaced} AND {self._not_in_snapshot('v')}")
         if self.derived_key:
             script.append(
                 f"DELETE FROM {self.validated} WHERE {q(self.derived_key)} IN (SELECT _derived FROM ({self._own()}))"

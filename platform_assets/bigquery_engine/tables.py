@@ -80,6 +80,7 @@ class StagingTables:
                 "_status": "VARCHAR",
                 "_why": "VARCHAR",
                 "_again": "BOOLEAN",
+                "_base": "BOOLEAN",
                 "_at": "TIMESTAMP",
             },
             "entries": ledger.COLUMNS,

@@ -136,9 +136,19 @@ def read(
     if status is not None:
         conditions.append("status = ?")
         parameters.append(status)
+    return _read(connection, f"{' AND '.join(conditions)} ORDER BY loaded_at, delivery", parameters)
+
+
+def newest(connection: duckdb.DuckDBPyConnection, dataset: str) -> Entry | None:
+    """The newest published delivery of `dataset`."""
+    asked = "dataset = ? AND status = 'published' ORDER BY as_of DESC NULLS LAST, loaded_at DESC LIMIT 1"
+    return next(iter(_read(connection, asked, [dataset])), None)
+
+
+def _read(connection: duckdb.DuckDBPyConnection, asked: str, parameters: list[Any]) -> list[Entry]:
     names = [f.name for f in fields(Entry)]
-    sql = f"SELECT {', '.join(names)} FROM {TABLE} WHERE {' AND '.join(conditions)} ORDER BY loaded_at, delivery"
-    return [_entry(dict(zip(names, row, strict=True))) for row in connection.execute(sql, parameters).fetchall()]
+    found = connection.execute(f"SELECT {', '.join(names)} FROM {TABLE} WHERE {asked}", parameters).fetchall()
+    return [_entry(dict(zip(names, row, strict=True))) for row in found]
 
 
 def _values(entry: Entry) -> list[Any]:

@@ -10,18 +10,18 @@ import datetime as dt
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from platform_assets.contracts.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import ledger
+from platform_assets.ingest.books import Books, LakeBooks
 from platform_assets.ingest.deliveries import (
     Delivery,
-    Mending,
     archive_name,
     complete_files,
     landing_folder,
@@ -75,47 +75,6 @@ class LoadFailed(RuntimeError):
 
 
 Log = Callable[[str], None]
-
-
-class Books(Protocol):
-    """What is known of a dataset's deliveries, wherever the engine keeps it."""
-
-    def entries(self, *, deliveries: Iterable[str] | None = None, status: str | None = None) -> list[Entry]:
-        """Entries of the ledger, oldest first; only `deliveries` or those of one `status` where given."""
-        ...
-
-    def mendings(self) -> Mapping[str, Mending]:
-        """The files of fixed rows that stewards have sent, by name."""
-        ...
-
-    def sent_on(self) -> set[str]:
-        """Deliveries of which rows were sent as fixes already."""
-        ...
-
-
-@dataclass(frozen=True)
-class LakeBooks:
-    """The books that the lake keeps."""
-
-    warehouse: Warehouse
-    connection: duckdb.DuckDBPyConnection
-    dataset: str
-
-    def entries(self, *, deliveries: Iterable[str] | None = None, status: str | None = None) -> list[Entry]:
-        """As `Books.entries`."""
-        return ledger.read(self.connection, self.dataset, deliveries=deliveries, status=status)
-
-    def mendings(self) -> Mapping[str, Mending]:
-        """As `Books.mendings`."""
-        from platform_assets.stewardship import quarantine_tables
-
-        return quarantine_tables.mendings(self.warehouse, self.connection, self.dataset)
-
-    def sent_on(self) -> set[str]:
-        """As `Books.sent_on`."""
-        from platform_assets.stewardship import quarantine_tables
-
-        return quarantine_tables.sent_on(self.warehouse, self.connection, self.dataset)
 
 
 def load_dataset(
@@ -217,6 +176,7 @@ class Load:
                 self.contract,
                 expression,
                 batch,
+                self.books,
                 lambda: hide_erased(self.warehouse, self.connection, self.contract, keys, self.store),
             )
             entries = self.complete(batch, deliveries, drift, clock)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from platform_assets.contracts.compiled import CompiledContract
 from platform_assets.contracts.model import Contract, Order
 from platform_assets.ingest import derived, merge, snapshots
+from platform_assets.ingest.books import Books
 from platform_assets.ingest.deliveries import Delivery
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.staged import StagedFile
@@ -45,9 +46,10 @@ def publish(
     contract: Contract,
     compiled: CompiledContract,
     batch: Batch,
+    books: Books,
     hide_erased: Callable[[], Mapping[int, tuple[int, int]]] = dict,
 ) -> None:
-    """Write the batch.
+    """Write the batch. `books` are those of the contract's dataset.
 
     `hide_erased` takes rows of erased subjects out of what is staged; it returns, per member, the rows and lines it took.
     """
@@ -63,16 +65,14 @@ def publish(
     hold(batch, contract)
     base = None
     if contract.load.mode == "snapshot":
-        dates, now = (
-            snapshots.newest_rows(connection, contract),
-            snapshots.present(warehouse, connection, contract.name),
-        )
-        base = snapshots.choose(batch.deliveries, batch.entries, dates, now)
-    _mark(connection, batch)
+        dates = snapshots.newest_rows(connection, contract)
+        base = snapshots.choose(batch.deliveries, batch.entries, dates, snapshots.present(books))
+    mark(connection, batch)
     derived.adopt(connection, contract, compiled.typed, tables, batch.entries)
     _forget_earlier_attempt(connection, batch, tables)
     _write_raw(connection, contract, compiled, tables)
-    _write_quarantine(connection, batch, tables)
+    for rows in quarantined(batch, tables.texts):
+        connection.execute(f"INSERT INTO {tables.quarantine} BY NAME {rows}")
     _view_of_valid_rows(connection, contract)
     merge.into_table(connection, contract, tables, batch.entries, base)
     derived.retire(connection, contract, tables, batch.entries)
@@ -153,7 +153,7 @@ def hold(batch: Batch, contract: Contract) -> None:
         entry.status, entry.quarantined = "held", entry.rows_in - entry.superseded
 
 
-def _mark(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+def mark(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
     """Table `members`: for the number of every file in the batch, what all its rows share. One small join gives it to them."""
     order = {d.id: n for n, d in enumerate(batch.deliveries)}
     rows = [(number, label, batch.entries[delivery]) for number, (delivery, label) in batch.members.items()]
@@ -190,27 +190,25 @@ def _write_raw(
     )
 
 
-def _write_quarantine(connection: duckdb.DuckDBPyConnection, batch: Batch, tables: Tables) -> None:
-    """Wrong rows of every delivery but superseded ones, broken lines, and all rows of a held delivery."""
-    texts = ", ".join(f"s.{quoted(c)}" for c in tables.texts)
+def quarantined(batch: Batch, texts: Sequence[str]) -> list[str]:
+    """SELECTs, for INSERT BY NAME: wrong rows of every delivery but superseded ones, all rows of a held delivery; broken lines.
+
+    They read the views `staged` and `broken` and the tables `wrong` and `members`. `texts` are the columns of the file.
+    """
     common = "m._label AS _file, s._row, m._delivery, now()::TIMESTAMP AS _quarantined_at"
     held = any(e.status == "held" for e in batch.entries.values())
     join = "LEFT JOIN" if held else "JOIN"
-    connection.execute(
-        f"""
-        INSERT INTO {tables.quarantine} BY NAME
-        SELECT {texts}, {common},
+    rows = f"""
+        SELECT {", ".join(f"s.{quoted(c)}" for c in texts)}, {common},
           list_concat(coalesce(w._reasons, []::VARCHAR[]),
                       CASE WHEN m._status = 'held' THEN ['delivery: held, ' || m._why] ELSE []::VARCHAR[] END) AS _reasons
         FROM staged s {join} wrong w USING (_file, _row) JOIN members m USING (_file)
         WHERE m._status = 'held' OR (m._status = 'published' AND w._reasons IS NOT NULL)
         """
-    )
-    if any(e.malformed for e in batch.entries.values()):
-        connection.execute(
-            f"INSERT INTO {tables.quarantine} BY NAME SELECT {common}, s._text, "
-            "['row: ' || s._reason] AS _reasons FROM broken s JOIN members m USING (_file)"
-        )
+    if not any(e.malformed for e in batch.entries.values()):
+        return [rows]
+    lines = f"SELECT {common}, s._text, ['row: ' || s._reason] AS _reasons FROM broken s JOIN members m USING (_file)"
+    return [rows, lines]
 
 
 def _view_of_valid_rows(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract, Order
-from platform_assets.ingest import ledger
+from platform_assets.ingest.books import Books
 from platform_assets.ingest.deliveries import Delivery
 from platform_assets.ingest.ledger import Entry
-from resources.warehouse import Warehouse, quoted
+from resources.warehouse import quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,19 +30,13 @@ class Present:
     as_of: dt.datetime | None = None
 
 
-def present(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, dataset: str) -> Present:
-    """The snapshot that the table of `dataset` is of; where it was released or mended, the delivery in which its rows first came."""
-    from platform_assets.stewardship.quarantine_tables import mendings
-
-    row = connection.execute(
-        f"SELECT delivery, as_of FROM {ledger.TABLE} WHERE dataset = ? AND status = 'published' "
-        "ORDER BY as_of DESC NULLS LAST, loaded_at DESC LIMIT 1",
-        [dataset],
-    ).fetchone()
-    if row is None:
+def present(books: Books) -> Present:
+    """The snapshot that the dataset's table is of; where it was released or mended, the delivery in which its rows first came."""
+    newest = books.newest()
+    if newest is None:
         return Present()
-    origins = {m.delivery: m.origin for m in mendings(warehouse, connection, dataset).values()}
-    return Present(origins.get(row[0], row[0]), row[1])
+    origins = {m.delivery: m.origin for m in books.mendings().values()}
+    return Present(origins.get(newest.delivery, newest.delivery), newest.as_of)
 
 
 def newest_rows(connection: duckdb.DuckDBPyConnection, contract: Contract) -> dict[str, dt.datetime | None]:

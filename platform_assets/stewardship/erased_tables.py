@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import ledger
+from platform_assets.ingest.books import LakeBooks, origins
 from platform_assets.ingest.tables import Tables
 from platform_assets.stewardship import erased
 from platform_assets.stewardship.judging import view_staged
-from platform_assets.stewardship.quarantine_tables import STAGED, mendings
+from platform_assets.stewardship.quarantine_tables import STAGED
 from platform_assets.stewardship.targets import Tombstone
 from platform_assets.stewardship.tombstones import Marks
 from resources.catalog import Extremes
@@ -147,9 +148,7 @@ def keys_of(
     """The keys under which a dataset's deliveries were loaded (throwaway ones where all of them are sample files)."""
     if not warehouse.columns(connection, ledger.TABLE):
         return keys
-    fixes = {mending.delivery for mending in mendings(warehouse, connection, dataset).values()}
-    found = connection.execute(f"SELECT delivery, sha256 FROM {ledger.TABLE} WHERE dataset = ?", [dataset]).fetchall()
-    hashes = [sha256 for delivery, sha256 in found if delivery not in fixes]  # a fix goes with what it mends
+    hashes = origins(LakeBooks(warehouse, connection, dataset))
     return keys.for_files(hashes) if hashes else keys
 
 

@@ -222,6 +222,8 @@ class Eraser:
                 locks.enter_context(self.warehouse.lock(f"load-{contract.name}"))
                 if self.bigquery:  # nor may a copy that was begun before bring them back into the lake
                     locks.enter_context(self.warehouse.lock(f"lend-{contract.name}"))
+                    # what a load that was cut off has left, before it is looked for in the lake
+                    erasing.settle_loads(self.bigquery, self.warehouse, self.store, contract)
             yield
 
     def _count(

@@ -34,7 +34,7 @@ class Office:
     keys: IdentityKeys
     home: Path
     bigquery: BigQuery | None = None
-    """Where it is the engine of loads: it holds the datasets, and their quarantine."""
+    """Where it is the engine of loads: it holds the datasets. What stewards mend is in the lake all the same."""
 
     @classmethod
     def of(cls, platform: Platform) -> Office:
@@ -66,7 +66,7 @@ class Office:
 
     def desk(self, dataset: str, user: User) -> Desk:
         """The quarantine of `dataset`, as `user` works on it."""
-        return Desk(self.contracts[dataset], self.warehouse, self.store, self.audit, user)
+        return Desk(self.contracts[dataset], self.warehouse, self.store, self.audit, user, self.bigquery)
 
     def eraser(self, on_step: Callable[[str], None] = lambda _: None) -> Eraser:
         """What carries erasures out."""

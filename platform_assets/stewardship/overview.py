@@ -80,17 +80,6 @@ def in_quarantine(office: Office, user: User) -> dict[str, int]:
     return {name: o.rows for name, o in sorted(found.items(), key=lambda item: (-item[1].rows, item[0]))}
 
 
-def elsewhere(office: Office, dataset: str = "") -> str:
-    """Where rejected rows are, if not in the lake, as sentences for a steward; empty where they are in the lake."""
-    if office.bigquery is None:
-        return ""
-    table = f"{office.bigquery.project}.{Tables(office.contracts[dataset]).quarantine}" if dataset else ""
-    return (
-        f"BigQuery is the engine here: rejected rows are in its dataset quarantine{f', table {table}' if table else ''}, and are not shown "
-        "or counted here. Mend them at their source and send the file again."
-    )
-
-
 def _ensure(office: Office, connection: duckdb.DuckDBPyConnection) -> None:
     tables = (ledger.TABLE, quarantine_tables.ACTIONS, quarantine_tables.STAGED)
     if not all(office.warehouse.columns(connection, table) for table in tables):
@@ -98,10 +87,17 @@ def _ensure(office: Office, connection: duckdb.DuckDBPyConnection) -> None:
             quarantine_tables.ensure(office.warehouse, connection)
 
 
+def _with_rejected_rows(office: Office, connection: duckdb.DuckDBPyConnection) -> set[str]:
+    if office.bigquery:  # the lake's ledger lags behind, or knows nothing of tables that stay in BigQuery
+        tables = {name: Tables(contract).quarantine for name, contract in office.contracts.items()}
+        return {name for name, table in tables.items() if office.warehouse.columns(connection, table)}
+    known = connection.execute(f"SELECT DISTINCT dataset FROM {ledger.TABLE} WHERE quarantined > 0").fetchall()
+    return {name for (name,) in known}
+
+
 def _open_rows(office: Office, user: User, connection: duckdb.DuckDBPyConnection) -> dict[str, Open]:
     """Datasets with open rows."""
-    known = connection.execute(f"SELECT DISTINCT dataset FROM {ledger.TABLE} WHERE quarantined > 0").fetchall()
-    names = sorted({name for (name,) in known} & set(office.contracts))
+    names = sorted(_with_rejected_rows(office, connection) & set(office.contracts))
     if not names:
         return {}
     union = " UNION ALL ".join(

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract
+from platform_assets.ingest.books import Books, LakeBooks
 from platform_assets.ingest.deliveries import landing_folder
 from platform_assets.ingest.tables import Tables
 from platform_assets.stewardship import fix_files, quarantine_history, snapshot_fixes
@@ -41,6 +42,8 @@ from resources.warehouse import Warehouse, literal, quoted, scalar
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
+
+    from resources.bigquery import BigQuery
 
 HELD = "delivery: held"
 CLOSED = (RESUBMITTED, RELEASED, DISMISSED)
@@ -72,13 +75,21 @@ class Desk:
     """The quarantine of one dataset, as one user works on it. Every call checks what the user may do."""
 
     def __init__(
-        self, contract: Contract, warehouse: Warehouse, store: ObjectStore, audit: AuditLog, user: User
+        self,
+        contract: Contract,
+        warehouse: Warehouse,
+        store: ObjectStore,
+        audit: AuditLog,
+        user: User,
+        bigquery: BigQuery | None = None,
     ) -> None:
         self.contract = contract
         self.warehouse = warehouse
         self.store = store
         self.audit = audit
         self.user = user
+        self.bigquery = bigquery
+        """Where it is the engine of loads: it knows what became of deliveries. Rows to be mended are in the lake all the same."""
         self.texts = list(contract.file_columns)
         self.table = Tables(contract).quarantine
 
@@ -133,7 +144,7 @@ class Desk:
         """
         self.user.require(Permission.SEE_QUARANTINE)
         with self._connection() as connection:
-            return quarantine_history.of(connection, self.contract.name, self.table, key)
+            return quarantine_history.of(connection, self._books(connection), self.contract.name, self.table, key)
 
     # ------------------------------------------------------------------------------------------------ doing
 
@@ -257,6 +268,13 @@ class Desk:
     def _connection(self) -> _Prepared:
         return _Prepared(self)
 
+    def _books(self, connection: duckdb.DuckDBPyConnection) -> Books:
+        if self.bigquery is None:
+            return LakeBooks(self.warehouse, connection, self.contract.name)
+        from platform_assets.bigquery_engine.books import BigBooks
+
+        return BigBooks(self.bigquery, self.contract.name, self.warehouse)
+
     def open_sql(self) -> str:
         """Open rows, with the staged text where there is a fix."""
         texts = ", ".join(
@@ -281,7 +299,8 @@ class Desk:
         if self.contract.load.mode != "snapshot":
             return {}
         released = action == RELEASED
-        found = {d: snapshot_fixes.refusal(self.warehouse, connection, self.contract, d, released) for d in deliveries}
+        books = self._books(connection)
+        found = {d: snapshot_fixes.refusal(books, self.contract, d, released) for d in deliveries}
         return {delivery: why for delivery, why in sorted(found.items()) if why}
 
     def _require_open(self, connection: duckdb.DuckDBPyConnection, keys: Sequence[RowKey]) -> None:

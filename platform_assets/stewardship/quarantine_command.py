@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from platform_assets.stewardship.access import Role, User
 from platform_assets.stewardship.fix_files import CannotResubmit
 from platform_assets.stewardship.office import Office
-from platform_assets.stewardship.overview import elsewhere, in_quarantine
+from platform_assets.stewardship.overview import in_quarantine
 from platform_assets.stewardship.quarantine import Desk, Fix, QuarantineError, Resubmission
 from platform_assets.stewardship.quarantine_tables import RowKey
 from platform_assets.stewardship.reports import csv_bytes, harmless
@@ -37,11 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.command == "list":
             for name, rows in in_quarantine(office, user).items():
                 sys.stdout.write(f"{rows:>8,}  {name}\n")
-            _tell(elsewhere(office))
             return 0
         if chosen.dataset not in office.contracts:
             raise QuarantineError(f"there is no dataset {chosen.dataset!r}; there are {', '.join(office.contracts)}")
-        _tell(elsewhere(office, chosen.dataset))
         return _run(office.desk(chosen.dataset, user), chosen)
     except (QuarantineError, CannotResubmit, OSError) as error:
         sys.stderr.write(f"{error}\n")
@@ -156,11 +154,6 @@ def _still_wrong(wrong: Mapping[RowKey, Sequence[str]]) -> int:
     for key, why in wrong.items():
         sys.stderr.write(f"{key.file}, row {key.row}: {'; '.join(why)}\n")
     return 1 if wrong else 0
-
-
-def _tell(away: str) -> None:
-    if away:
-        sys.stderr.write(f"{away}\n")
 
 
 def _sent(result: Resubmission) -> int:

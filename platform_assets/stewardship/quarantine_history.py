@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from platform_assets.ingest import ledger
+from platform_assets.ingest.books import Books
 from platform_assets.stewardship.quarantine_tables import ACTIONS, RowKey
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def of(connection: duckdb.DuckDBPyConnection, dataset: str, table: str, key: RowKey) -> pd.DataFrame:
+def of(connection: duckdb.DuckDBPyConnection, books: Books, dataset: str, table: str, key: RowKey) -> pd.DataFrame:
     """The events of the row `key` of the quarantine `table`, oldest first: `event`, `at`, `by`, `reason`, `file`, `delivery`, `row`."""
     import pandas as pd
 
@@ -24,12 +24,17 @@ def of(connection: duckdb.DuckDBPyConnection, dataset: str, table: str, key: Row
     events: list[dict[str, object]] = []
     following: RowKey | None = key
     while following:
-        following = _events(connection, dataset, table, following, events)
+        following = _events(connection, books, dataset, table, following, events)
     return pd.DataFrame(events, columns=["event", "at", "by", "reason", "file", "delivery", "row"])
 
 
 def _events(
-    connection: duckdb.DuckDBPyConnection, dataset: str, table: str, key: RowKey, events: list[dict[str, object]]
+    connection: duckdb.DuckDBPyConnection,
+    books: Books,
+    dataset: str,
+    table: str,
+    key: RowKey,
+    events: list[dict[str, object]],
 ) -> RowKey | None:
     """Append the events of one row; returns the row of its fix where that was rejected in turn."""
     place = {"file": key.file, "delivery": key.delivery, "row": key.row}
@@ -54,7 +59,7 @@ def _events(
         ).fetchone()
         if again:
             return RowKey(*again)
-        loaded = ledger.read(connection, dataset, deliveries=[fix_delivery])
+        loaded = books.entries(deliveries=[fix_delivery])
         if loaded:
             entry = loaded[0]
             event = "accepted" if entry.status == "published" else entry.status

@@ -3,11 +3,12 @@ fixes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from platform_assets.ingest import ledger
 from platform_assets.ingest.deliveries import Mending
+from platform_assets.ingest.ledger import Entry
 from resources.warehouse import Warehouse, quoted
 
 if TYPE_CHECKING:
@@ -58,30 +59,33 @@ def ensure(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
     warehouse.ensure_table(connection, STAGED, STAGED_COLUMNS)
 
 
-def mendings(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, dataset: str) -> dict[str, Mending]:
-    """For ingest: the files of fixed rows that stewards have sent, by name."""
+def mendings(
+    warehouse: Warehouse,
+    connection: duckdb.DuckDBPyConnection,
+    dataset: str,
+    entries: Callable[..., Iterable[Entry]],
+) -> dict[str, Mending]:
+    """For ingest: the files of fixed rows that stewards have sent, by name. `entries` is that of the dataset's `Books`."""
     if not warehouse.columns(connection, ACTIONS):
         return {}
     found = connection.execute(
-        "SELECT a.fix_file, a.fix_delivery, max(a.delivery), max(l.as_of), bool_or(a.action = ?) "
-        f"FROM {ACTIONS} a LEFT JOIN {ledger.TABLE} l ON l.dataset = a.dataset AND l.delivery = a.delivery "
-        "WHERE a.dataset = ? AND a.fix_delivery IS NOT NULL GROUP BY 1, 2",
+        f"SELECT fix_file, fix_delivery, max(delivery), bool_or(action = ?) FROM {ACTIONS} "
+        "WHERE dataset = ? AND fix_delivery IS NOT NULL GROUP BY 1, 2",
         [RELEASED, dataset],
     ).fetchall()
-    hashes = dict(
-        connection.execute(f"SELECT delivery, sha256 FROM {ledger.TABLE} WHERE dataset = ?", [dataset]).fetchall()
-    )
-    mended = {delivery: mends for _, delivery, mends, *_ in found}
+    mended = {fix: delivery for _, fix, delivery, _ in found}
+    known = {e.delivery: e for e in entries(deliveries=set(mended.values()))} if mended else {}
 
     def origin(delivery: str) -> str:
         while delivery in mended:
             delivery = mended[delivery]
         return delivery
 
-    return {
-        file: Mending(fix, origin(fix), as_of, released, hashes.get(origin(fix), ""))
-        for file, fix, _, as_of, released in found
-    }
+    def mending(fix: str, delivery: str, released: bool) -> Mending:
+        now, first = known.get(delivery), known.get(origin(fix))
+        return Mending(fix, origin(fix), now.as_of if now else None, released, first.sha256 if first else "")
+
+    return {file: mending(fix, delivery, released) for file, fix, delivery, released in found}
 
 
 def sent_on(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, dataset: str) -> set[str]:

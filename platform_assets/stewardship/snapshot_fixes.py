@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest import ledger, snapshots
-from platform_assets.stewardship.quarantine_tables import mendings
-from resources.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    import duckdb
+from platform_assets.ingest import snapshots
+from platform_assets.ingest.books import Books
 
 
-def refusal(
-    warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, contract: Contract, delivery: str, released: bool
-) -> str:
+def refusal(books: Books, contract: Contract, delivery: str, released: bool) -> str:
     """Why rows of `delivery` cannot be sent as fixes; '' where they can.
 
     `released`: all right rows of a held delivery are to be sent, to become the table.
     """
-    fixes = mendings(warehouse, connection, contract.name)
-    origin = next((m.origin for m in fixes.values() if m.delivery == delivery), delivery)
-    now = snapshots.present(warehouse, connection, contract.name)
+    origin = next((m.origin for m in books.mendings().values() if m.delivery == delivery), delivery)
+    now = snapshots.present(books)
     if origin == now.origin:
         return ""
-    entry = next(iter(ledger.read(connection, contract.name, deliveries=[origin])), None)
+    entry = next(iter(books.entries(deliveries=[origin])), None)
     held = entry is not None and entry.status == "held"
     newer = now.as_of is None or (entry is not None and entry.as_of is not None and entry.as_of >= now.as_of)
     if held and newer and released:

@@ -11,6 +11,7 @@ from typing import Any
 from platform_assets.bigquery_engine.load import BigLoadReport, load_dataset
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.load import LoadReport
+from platform_assets.ingest.tables import Tables
 from resources.bigquery import BigQuery
 from resources.environment import Platform
 from resources.identity import IdentityKeys
@@ -64,6 +65,16 @@ class BigBench:
         tables = {layer: f"{layer}.{self.contract.name}" for layer in ("raw", "validated", "quarantine")}
         return [tuple(row.values()) for row in self.engine.query(query.format(**tables))]
 
+    def to_be_mended(self) -> list[tuple[Any, ...]]:
+        """What stewards see: the lake's quarantine beside BigQuery."""
+        table = Tables(self.contract).quarantine
+        with self.warehouse.connect() as connection:
+            if not self.warehouse.columns(connection, table):
+                return []
+            return connection.execute(
+                f"SELECT {', '.join(mended_columns(self.contract))} FROM {table} ORDER BY ALL"
+            ).fetchall()
+
     def files(self, folder: str) -> list[str]:
         root = self.home / folder / self.contract.name
         return sorted(p.name for p in root.rglob("*") if p.is_file())
@@ -110,6 +121,8 @@ class Both:
             )  # fmt: skip
             assert theirs == ours, layer
             tables[layer] = ours
+        listed = ", ".join(mended_columns(contract))
+        assert self.big.to_be_mended() == self.lake.sql(f"SELECT {listed} FROM {{quarantine}} ORDER BY ALL")
         where = f"FROM platform.ledger WHERE dataset = '{contract.name}' ORDER BY delivery"
         ledgers = [bench.sql(f"SELECT {', '.join(FIGURES)} {where}") for bench in (self.lake, self.big)]
         assert ledgers[1] == ledgers[0]
@@ -117,6 +130,11 @@ class Both:
         assert self.big.files("landing") == self.lake.files("landing")
         assert self.big.files("archive") == self.lake.files("archive")
         return tables
+
+
+def mended_columns(contract: Contract) -> list[str]:
+    """Columns of the quarantine but its time."""
+    return [f'"{c}"' for c in Tables(contract).quarantine_columns if c != "_quarantined_at"]
 
 
 def plain(value: Any) -> Any:

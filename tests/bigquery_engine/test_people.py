@@ -126,7 +126,7 @@ def subject(lab: BigBench, patient: str) -> Tombstone:
 
 def conserved(lab: BigBench) -> bool:
     now = dt.datetime.now(dt.UTC)
-    found = big_quality.evaluate(lab.engine, lab.contract, lab.warehouse.home / "expressions", now)
+    found = big_quality.evaluate(lab.engine, lab.contract, lab.warehouse, now)
     return next(o.passed for o in found if o.check == "row_conservation")
 
 

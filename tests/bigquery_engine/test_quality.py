@@ -41,7 +41,7 @@ def outcomes(pair: Both, now: dt.datetime) -> list[list[quality.Outcome]]:
     expression = compiled(contract, today(), warehouse.home / "expressions")
     with warehouse.connect() as connection:
         ours = list(quality.evaluate(connection, contract, expression, now))
-    theirs = list(big_quality.evaluate(pair.big.engine, contract, pair.big.warehouse.home / "expressions", now))
+    theirs = list(big_quality.evaluate(pair.big.engine, contract, pair.big.warehouse, now))
     return [[replace(o, numbers={}) if o.check == "freshness" else o for o in found] for found in (ours, theirs)]
 
 
@@ -67,7 +67,7 @@ def test_rows_that_vanish_or_come_twice_are_noticed(pair: Callable[..., Both]) -
     engine, name = totals.big.engine, totals.big.contract.name
 
     def broken() -> set[str]:
-        found = big_quality.evaluate(engine, totals.big.contract, totals.big.warehouse.home / "expressions", now)
+        found = big_quality.evaluate(engine, totals.big.contract, totals.big.warehouse, now)
         return {o.check for o in found if not o.passed and o.blocking}
 
     assert broken() == set()

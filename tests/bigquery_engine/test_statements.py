@@ -45,7 +45,6 @@ def all_of(sql: Statements) -> dict[str, str]:
         "decide": sql.decide(),
         "write": sql.write(),
         "reasons": [sql.reasons()],
-        "published": [sql.newest_published()],
         "removed": [sql.removed()] if sql.contract.load.mode == "snapshot" else [],
         "newest": [] if isinstance(order, str) or not order.column else [sql.newest_rows()],
         "retired": [sql.retired()] if sql.derived_key else [],

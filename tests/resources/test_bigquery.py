@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any
 
 import duckdb
 import pytest
+from google.api_core.exceptions import BadRequest
 from google.cloud import bigquery
 
-from resources.bigquery import BigQuery
+from resources.bigquery import TRANSACTIONS, BigQuery
 from resources.bigquery_types import BigQueryError, bigquery_type, label
 from tests.resources.bigquery_emulator import PROJECT, big_query
 
@@ -162,6 +164,39 @@ def test_a_transaction_that_fails_leaves_nothing(engine: BigQuery) -> None:
             ["INSERT INTO platform.notes (n) VALUES (1)", "INSERT INTO platform.notes (n) SELECT ERROR('out of stock')"]
         )
     assert engine.query("SELECT count(*) AS n FROM platform.notes") == [{"n": 0}]
+
+
+def test_a_transaction_that_bigquery_cancels_for_another_is_sent_again(
+    engine: BigQuery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The emulator has no concurrent transactions: here a table says whether another one is under way, and when we wait, it ends."""
+    engine.load_rows("staging.busy", {"n": "BIGINT"}, [{"n": 1}])
+    engine.load_rows("staging.written", {"n": "BIGINT"}, [{"n": 0}])
+    busy, written = engine.name("staging.busy"), engine.name("staging.written")
+    cancelled = "Transaction is aborted due to concurrent update against table written"
+    statements = [
+        f"INSERT INTO {written} (n) SELECT 1",
+        f"SELECT IF(n > 0, ERROR('{cancelled}'), 0) FROM {busy}",
+    ]
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 2:
+            engine.query(f"UPDATE {busy} SET n = 0 WHERE true")
+
+    monkeypatch.setattr("resources.bigquery.sleep", wait)
+    engine.transaction(statements, job=f"named-{uuid.uuid4().hex}")
+    assert waited[0] < waited[1]
+    assert engine.rows("staging.written") == 2
+    engine.query(f"UPDATE {busy} SET n = 1 WHERE true")
+    with pytest.raises(BadRequest, match="due to concurrent update"):
+        engine.transaction(statements)
+    assert len(waited) == 2 + TRANSACTIONS - 1
+    with pytest.raises(BadRequest, match="something else"):
+        engine.transaction(["SELECT ERROR('something else')"])
+    assert len(waited) == 2 + TRANSACTIONS - 1
+    assert engine.rows("staging.written") == 2
 
 
 def test_a_table_gains_columns(engine: BigQuery) -> None:

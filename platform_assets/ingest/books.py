@@ -1,0 +1,70 @@
+"""What is known of a dataset's deliveries, whichever engine keeps it: the ledger, and what stewards have sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from platform_assets.ingest import ledger
+from platform_assets.ingest.deliveries import Mending
+from platform_assets.ingest.ledger import Entry
+from resources.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class Books(Protocol):
+    """What is known of a dataset's deliveries."""
+
+    def entries(self, *, deliveries: Iterable[str] | None = None, status: str | None = None) -> list[Entry]:
+        """Entries of the ledger, oldest first; only `deliveries` or those of one `status` where given."""
+        ...
+
+    def newest(self) -> Entry | None:
+        """The newest published delivery; None where nothing was published yet."""
+        ...
+
+    def mendings(self) -> Mapping[str, Mending]:
+        """The files of fixed rows that stewards have sent, by name."""
+        ...
+
+    def sent_on(self) -> set[str]:
+        """Deliveries of which rows were sent as fixes already."""
+        ...
+
+
+@dataclass(frozen=True)
+class LakeBooks:
+    """The books that the lake keeps."""
+
+    warehouse: Warehouse
+    connection: duckdb.DuckDBPyConnection
+    dataset: str
+
+    def entries(self, *, deliveries: Iterable[str] | None = None, status: str | None = None) -> list[Entry]:
+        """As `Books.entries`."""
+        return ledger.read(self.connection, self.dataset, deliveries=deliveries, status=status)
+
+    def newest(self) -> Entry | None:
+        """As `Books.newest`."""
+        return ledger.newest(self.connection, self.dataset)
+
+    def mendings(self) -> Mapping[str, Mending]:
+        """As `Books.mendings`."""
+        from platform_assets.stewardship import quarantine_tables
+
+        return quarantine_tables.mendings(self.warehouse, self.connection, self.dataset, self.entries)
+
+    def sent_on(self) -> set[str]:
+        """As `Books.sent_on`."""
+        from platform_assets.stewardship import quarantine_tables
+
+        return quarantine_tables.sent_on(self.warehouse, self.connection, self.dataset)
+
+
+def origins(books: Books) -> list[str]:
+    """Hashes of a dataset's deliveries, by which it is told whether all of it is sample data. A fix goes with what it mends."""
+    fixes = {m.delivery for m in books.mendings().values()}
+    return [e.sha256 for e in books.entries() if e.delivery not in fixes]
