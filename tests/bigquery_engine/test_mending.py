@@ -33,10 +33,13 @@ def desk_of(lab: BigBench) -> Desk:
 
 def mend(desk: Desk, **values: str) -> None:
     """Give every open row `values`, and send it."""
-    texts = desk.rows()
-    keys = [RowKey(d, f, int(r)) for d, f, r in zip(texts["_delivery"], texts["_file"], texts["_row"], strict=True)]
-    rows = texts[desk.texts].astype(object).where(texts[desk.texts].notna(), None).to_dict("records")
-    assert desk.stage([Fix(key, {**row, **values}) for key, row in zip(keys, rows, strict=True)]) == {}
+    rows = desk.rows()
+    keys = [RowKey(d, f, int(r)) for d, f, r in zip(rows["_delivery"], rows["_file"], rows["_row"], strict=True)]
+    texts = [
+        {c: v if isinstance(v, str) else None for c, v in zip(desk.texts, row, strict=True)}
+        for row in rows[desk.texts].values
+    ]
+    assert desk.stage([Fix(key, {**row, **values}) for key, row in zip(keys, texts, strict=True)]) == {}
     assert desk.resubmit("looked up").sent == len(keys)
 
 
