@@ -59,15 +59,16 @@ def summary(platform: Platform) -> str:
         "",
         *_table(("indicator", "rows", "made (UTC)"), [(n, f"{r:,}", f"{t:%Y-%m-%d %H:%M}") for n, r, t in indicators]),
     ]
-    home = platform.settings.home
+    files = f"gs://{platform.bucket}" if platform.bucket else platform.settings.home
     lines += [
         "",
-        f"drop files      {home}/landing/<dataset>/",
-        f"tables          {home}/lake (DuckLake: layers raw, validated, quarantine, indicators)",
-        f"products        {home}/products",
-        f"refused files   {home}/rejected",
-        "UI              make ui, then http://127.0.0.1:3000",
+        f"drop files      {files}/landing/<dataset>/",
+        f"tables          {platform.warehouse.data} (DuckLake: layers raw, validated, quarantine, indicators)",
+        f"products        {files}/products",
+        f"refused files   {files}/rejected",
     ]
+    if not platform.bucket:
+        lines.append("UI              make ui, then http://127.0.0.1:3000")
     return "\n".join(lines)
 
 

@@ -101,8 +101,6 @@ class BigQuery:
         *,
         version: str,
         rows: int,
-        partitioned_by: str | None = None,
-        clustered_by: Sequence[str] = (),
     ) -> PublishedTable:
         """Put the Parquet file in the place of ``dataset.table``; `columns` are its names and DuckDB types, `rows` how many come.
 
@@ -114,7 +112,9 @@ class BigQuery:
             return PublishedTable(table, int(before.num_rows or 0), version, None)
         staging = f"{STAGING}.{table.replace('.', '__')}__{uuid.uuid4().hex[:12]}"
         try:
-            loaded = self._load(staging, parquet, columns, partitioned_by, clustered_by)
+            self.create_staging(staging, columns)
+            self.load_files(staging, columns, [parquet])
+            loaded = self.rows(staging)
             if loaded != rows:
                 raise BigQueryError(
                     f"{table}: {loaded:,} rows were loaded, {rows:,} were expected. The old table is in its place; "
@@ -129,18 +129,6 @@ class BigQuery:
         """The version that the published table bears; None where there is no such table."""
         found = self._found(table)
         return None if found is None else (found.labels or {}).get("version", "")
-
-    def _load(
-        self,
-        staging: str,
-        parquet: Path,
-        columns: Mapping[str, str],
-        partitioned_by: str | None,
-        clustered_by: Sequence[str],
-    ) -> int:
-        self._create(staging, columns, partitioned_by, clustered_by)
-        self.load_files(staging, columns, [parquet])
-        return self.rows(staging)
 
     def put_in_place(self, staging: str, table: str, version: str) -> dt.datetime:
         """Replace what `table` holds by what `staging` holds, in one job, and label it; returns a moment before it."""
@@ -224,7 +212,11 @@ class BigQuery:
 
     def create_staging(self, table: str, columns: Mapping[str, str]) -> None:
         """An empty table that removes itself after a day, whatever becomes of who made it."""
-        self._create(table, columns, None, ())
+        from google.cloud import bigquery
+
+        target = bigquery.Table(self._full(table), schema=[schema_field(n, k) for n, k in columns.items()])
+        target.expires = dt.datetime.now(dt.UTC) + STAGING_LIFE
+        self.client.create_table(target)
 
     def load_files(self, table: str, columns: Mapping[str, str], sources: Sequence[Path | str]) -> None:
         """Add Parquet files to `table`: addresses (``gs://...``) by one load job, files of this machine by a job each.
@@ -416,20 +408,6 @@ class BigQuery:
             return self.client.get_table(self._full(table))
         except NotFound:
             return None
-
-    def _create(
-        self, table: str, columns: Mapping[str, str], partitioned_by: str | None, clustered_by: Sequence[str]
-    ) -> None:
-        from google.cloud import bigquery
-
-        target = bigquery.Table(self._full(table), schema=[schema_field(n, k) for n, k in columns.items()])
-        if partitioned_by:
-            target.time_partitioning = bigquery.TimePartitioning(field=partitioned_by)
-        if clustered_by:
-            target.clustering_fields = list(clustered_by)
-        # what a crash leaves behind removes itself
-        target.expires = dt.datetime.now(dt.UTC) + STAGING_LIFE
-        self.client.create_table(target)
 
     def _full(self, table: str) -> str:
         return f"{self.project}.{table}"

@@ -9,9 +9,7 @@ delivery is the whole table (a snapshot), a fix joins it, as long as the table i
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -25,16 +23,18 @@ from platform_assets.stewardship.access import Permission, User
 from platform_assets.stewardship.audit import AuditLog
 from platform_assets.stewardship.judging import judge
 from platform_assets.stewardship.quarantine_tables import (
-    ACTION_COLUMNS,
     ACTIONS,
     DISMISSED,
     RELEASED,
     RESUBMITTED,
     STAGED,
-    STAGED_COLUMNS,
     RowKey,
+    act,
     ensure,
-    insert,
+    forget_staged,
+    now,
+    stage,
+    staged,
 )
 from resources.object_store import ObjectStore
 from resources.warehouse import Warehouse, literal, quoted, scalar
@@ -164,15 +164,9 @@ class Desk:
                 raise QuarantineError(next(iter(late.values())))
             reasons = judge(self.warehouse, connection, self.contract, [f.values for f in fixes])
             with self.warehouse.write(connection):
-                self._forget_staged(connection, [f.key for f in fixes])
-                now = _now()
-                insert(
-                    connection,
-                    STAGED,
-                    STAGED_COLUMNS,
-                    [(self.contract.name, *f.key, json.dumps(dict(f.values)), self.user.name, now) for f in fixes],
-                )
-                self._act(connection, [f.key for f in fixes], "staged")
+                forget_staged(connection, self.contract.name, [f.key for f in fixes])
+                stage(connection, self.contract.name, self.user.name, [(f.key, f.values) for f in fixes])
+                act(connection, self.contract.name, self.user.name, [f.key for f in fixes], "staged")
         self._log("quarantine.stage", fixes=len(fixes))
         return {f.key: why for f, why in zip(fixes, reasons, strict=True) if why}
 
@@ -181,8 +175,8 @@ class Desk:
         self.user.require(Permission.FIX)
         with self._connection() as connection, self.warehouse.write(connection):
             self._require_open(connection, keys)
-            self._forget_staged(connection, keys)
-            self._act(connection, keys, "unstaged")
+            forget_staged(connection, self.contract.name, keys)
+            act(connection, self.contract.name, self.user.name, keys, "unstaged")
         self._log("quarantine.unstage", rows=len(keys))
 
     def replace_value(self, column: str, old: str | None, new: str | None) -> dict[RowKey, list[str]]:
@@ -235,19 +229,20 @@ class Desk:
         with self._connection() as connection:
             self._finish_moves(connection)
             with self.warehouse.write(connection):
-                staged = self._staged(connection, only)
-                reasons = judge(self.warehouse, connection, self.contract, [f.values for f in staged])
-                late = self._too_late(connection, {f.key.delivery for f in staged}, action)
+                found = staged(connection, self.contract.name)
+                fixes = [Fix(key, values) for key, values in found if only is None or key in only]
+                reasons = judge(self.warehouse, connection, self.contract, [f.values for f in fixes])
+                late = self._too_late(connection, {f.key.delivery for f in fixes}, action)
                 groups: dict[tuple[str, str], list[Fix]] = {}
-                for fix, why in zip(staged, reasons, strict=True):
+                for fix, why in zip(fixes, reasons, strict=True):
                     if fix.key.delivery in late:
                         result.still_wrong[fix.key] = [late[fix.key.delivery]]
                     elif why:
                         result.still_wrong[fix.key] = why
                     else:
                         groups.setdefault((fix.key.delivery, fix.key.file), []).append(fix)
-                for (delivery, file), fixes in groups.items():
-                    self._send(connection, RowKey(delivery, file, 0), fixes, (action, reason), result)
+                for (delivery, file), group in groups.items():
+                    self._send(connection, RowKey(delivery, file, 0), group, (action, reason), result)
             self._finish_moves(connection)
         if result.sent:
             self._log("quarantine.resubmit", ground=reason, rows=result.sent, files=result.files)
@@ -259,8 +254,8 @@ class Desk:
         _need(reason)
         with self._connection() as connection, self.warehouse.write(connection):
             self._require_open(connection, keys)
-            self._forget_staged(connection, keys)
-            self._act(connection, keys, DISMISSED, reason)
+            forget_staged(connection, self.contract.name, keys)
+            act(connection, self.contract.name, self.user.name, keys, DISMISSED, reason)
         self._log("quarantine.dismiss", ground=reason, rows=len(keys))
 
     # ------------------------------------------------------------------------------------------------ inside
@@ -317,24 +312,16 @@ class Desk:
         if not found or found[0] != len(set(keys)):
             raise QuarantineError("some of these rows are not open any more: someone else has sent or dismissed them")
 
-    def _staged(self, connection: duckdb.DuckDBPyConnection, only: set[RowKey] | None) -> list[Fix]:
-        found = connection.execute(
-            f"SELECT delivery, file, row, fixed FROM {STAGED} WHERE dataset = ? ORDER BY delivery, file, row",
-            [self.contract.name],
-        ).fetchall()
-        fixes = [Fix(RowKey(*r[:3]), json.loads(r[3])) for r in found]
-        return [f for f in fixes if only is None or f.key in only]
-
     def _send(
         self,
         connection: duckdb.DuckDBPyConnection,
         mended: RowKey,
         fixes: Sequence[Fix],
-        act: tuple[str, str],
+        action: tuple[str, str],
         result: Resubmission,
     ) -> None:
-        """Write `fixes` of rows of one file as a file; `act` is the action and its reason."""
-        tag = hashlib.sha256(f"{mended.delivery}/{mended.file}/{_now().isoformat()}".encode()).hexdigest()[:8]
+        """Write `fixes` of rows of one file as a file; `action` is what it is called, and its reason."""
+        tag = hashlib.sha256(f"{mended.delivery}/{mended.file}/{now().isoformat()}".encode()).hexdigest()[:8]
         name, fmt = fix_files.name_and_format(self.contract, mended.file, tag)
         data = fix_files.render(self.contract, fmt, [f.values for f in fixes])
         # not taken by ingest under this name; it gets its own once the transaction stands
@@ -342,8 +329,8 @@ class Desk:
         sent = hashlib.sha256(f"fix {self.contract.name} {name}".encode()).hexdigest()[:16]
         first = 2 if fmt.kind in ("csv", "tsv") and fmt.header else 1
         keys = [f.key for f in fixes]
-        self._forget_staged(connection, keys)
-        self._act(connection, keys, *act, (name, sent, first))
+        forget_staged(connection, self.contract.name, keys)
+        act(connection, self.contract.name, self.user.name, keys, *action, (name, sent, first))
         result.files.append(name)
         result.sent += len(fixes)
 
@@ -362,31 +349,6 @@ class Desk:
                 self.store.move(found.name, f"{folder}/{final}")
             else:
                 self.store.delete(found.name)
-
-    def _forget_staged(self, connection: duckdb.DuckDBPyConnection, keys: Sequence[RowKey]) -> None:
-        if keys:
-            deliveries, files, rows = (list(part) for part in zip(*keys, strict=True))
-            connection.execute(
-                f"DELETE FROM {STAGED} WHERE dataset = ? AND (delivery, file, row) IN "
-                "(SELECT (unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::BIGINT[])))",
-                [self.contract.name, deliveries, files, rows],
-            )
-
-    def _act(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        keys: Sequence[RowKey],
-        action: str,
-        reason: str = "",
-        sent: tuple[str, str, int] | None = None,
-    ) -> None:
-        now = _now()
-        file, delivery, first = sent or (None, None, 0)
-        rows = [
-            (self.contract.name, *key, action, reason, self.user.name, now, file, delivery, first + n if sent else None)
-            for n, key in enumerate(keys)
-        ]
-        insert(connection, ACTIONS, ACTION_COLUMNS, rows)
 
     def _log(self, action: str, ground: str = "", **details: object) -> None:
         self.audit.record(
@@ -417,10 +379,6 @@ class _Prepared:
 def _need(reason: str) -> None:
     if not reason.strip():
         raise QuarantineError("say why: the reason is kept with the rows")
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC).replace(tzinfo=None)
 
 
 if __name__ == "__main__":

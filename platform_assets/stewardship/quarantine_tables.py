@@ -3,6 +3,8 @@ fixes."""
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -96,6 +98,61 @@ def sent_on(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, dataset
         f"SELECT DISTINCT delivery FROM {ACTIONS} WHERE dataset = ? AND fix_delivery IS NOT NULL", [dataset]
     ).fetchall()
     return {r[0] for r in found}
+
+
+def stage(
+    connection: duckdb.DuckDBPyConnection,
+    dataset: str,
+    user: str,
+    fixes: Sequence[tuple[RowKey, Mapping[str, str | None]]],
+) -> None:
+    """Keep the text of fixed rows to be sent later."""
+    at = now()
+    rows = [(dataset, *key, json.dumps(dict(values)), user, at) for key, values in fixes]
+    insert(connection, STAGED, STAGED_COLUMNS, rows)
+
+
+def staged(connection: duckdb.DuckDBPyConnection, dataset: str) -> list[tuple[RowKey, dict[str, str | None]]]:
+    """The fixes that wait, with the text of each."""
+    found = connection.execute(
+        f"SELECT delivery, file, row, fixed FROM {STAGED} WHERE dataset = ? ORDER BY delivery, file, row", [dataset]
+    ).fetchall()
+    return [(RowKey(*r[:3]), json.loads(r[3])) for r in found]
+
+
+def forget_staged(connection: duckdb.DuckDBPyConnection, dataset: str, keys: Sequence[RowKey]) -> None:
+    """Drop the fixes of the rows `keys`."""
+    if keys:
+        deliveries, files, rows = (list(part) for part in zip(*keys, strict=True))
+        connection.execute(
+            f"DELETE FROM {STAGED} WHERE dataset = ? AND (delivery, file, row) IN "
+            "(SELECT (unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::BIGINT[])))",
+            [dataset, deliveries, files, rows],
+        )
+
+
+def act(
+    connection: duckdb.DuckDBPyConnection,
+    dataset: str,
+    user: str,
+    keys: Sequence[RowKey],
+    action: str,
+    reason: str = "",
+    sent: tuple[str, str, int] | None = None,
+) -> None:
+    """Write down what `user` did with the rows `keys`; `sent`: the file in which they went, its delivery, the first one's row there."""
+    at = now()
+    file, delivery, first = sent or (None, None, 0)
+    rows = [
+        (dataset, *key, action, reason, user, at, file, delivery, first + n if sent else None)
+        for n, key in enumerate(keys)
+    ]
+    insert(connection, ACTIONS, ACTION_COLUMNS, rows)
+
+
+def now() -> dt.datetime:
+    """The moment, as tables keep it (UTC)."""
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None)
 
 
 def insert(

@@ -15,7 +15,6 @@ from platform_assets.contracts import Contract
 from platform_assets.ingest import ledger
 from platform_assets.stewardship.access import Permission, Role, User, laptop_user
 from platform_assets.stewardship.office import Office
-from resources.bigquery import BigQuery
 from tests.stewardship.place import Place, lab_contract
 
 CANARY = "CANARY-PATIENT-4711"
@@ -160,18 +159,6 @@ def test_an_unreachable_dagster_is_said_in_a_sentence(place: Place) -> None:
     assert not at.exception
     assert "cannot be reached" in at.error[0].value.replace("\\", "")
     assert isinstance(Client("http://127.0.0.1:9").url, str)
-
-
-@pytest.mark.parametrize(
-    ("name", "where"), [("quarantine", "health.quarantine.lab_results"), ("start", "dataset quarantine")]
-)
-def test_rejected_rows_in_bigquery_are_not_passed_over_in_silence(tmp_path: Path, name: str, where: str) -> None:
-    place = Place(tmp_path, lab_contract())
-    engine = BigQuery("health", "europe-west4")
-    office = Office({"lab_results": place.contract}, place.warehouse, place.store, place.keys, place.home, engine)
-    at = drawn(name, office, person(Role.STEWARD))
-    assert where in at.info[0].value.replace("\\", "")
-    assert [s for s in at.success if "Nothing waits" in s.value] == []
 
 
 def test_the_quarantine_opens_on_the_dataset_with_the_most_rows(tmp_path: Path) -> None:

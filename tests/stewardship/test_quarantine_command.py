@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,7 @@ import pytest
 from platform_assets.contracts.files import read_contracts
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.load import load_dataset
-from platform_assets.stewardship.office import Office
 from platform_assets.stewardship.quarantine_command import main
-from resources.bigquery import BigQuery
 from resources.environment import Platform, Settings, resources_for
 
 HEADER = "sample_id,test_date,result,viral_load,laboratory,clinic"
@@ -34,17 +31,6 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Platform:
 def load(platform: Platform) -> list[Entry]:
     contract = read_contracts()["lab_results"]
     return load_dataset(contract, platform.warehouse, platform.store, platform.keys, settle_seconds=0).entries
-
-
-def test_rows_in_bigquery_are_told_of(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    office = replace(Office.of(platform), bigquery=BigQuery("health", "europe-west4"))
-    monkeypatch.setattr(Office, "here", lambda: office)
-    assert main(["reasons", "lab_results"]) == 0
-    assert "table health.quarantine.lab_results" in capsys.readouterr().err
-    assert main(["list"]) == 0
-    assert "in its dataset quarantine" in capsys.readouterr().err
 
 
 def exported(file: Path) -> list[dict[str, str]]:
