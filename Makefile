@@ -39,7 +39,8 @@ summary: ## What the platform holds: deliveries, rows, indicators
 
 # a browser, a database and a proxy for the tests that need real ones
 export PLATFORM_EXTRA_PACKAGES ?=
-test test-python: export PLATFORM_EXTRA_PACKAGES := chromium postgresql nginx-light openssl
+test test-python: export PLATFORM_EXTRA_PACKAGES := chromium postgresql nginx-light openssl \
+  $(if $(PLATFORM_TEST_IMAGE),podman debootstrap iproute2)
 
 .PHONY: test
 test: setup lint test-r test-python ## Everything that CI runs: lint, R tests, Python tests
@@ -47,7 +48,9 @@ test: setup lint test-r test-python ## Everything that CI runs: lint, R tests, P
 .PHONY: test-python
 test-python: setup ## Unit, component and end-to-end tests
 	@# without what this file sets for people: tests bring their own folders and instances
-	env -u DATA_HOME -u DAGSTER_HOME -u DAGSTER_STORAGE -u DAGSTER_MODULE_NAME .venv/bin/python -m pytest -q --durations=15
+	@# a process per core; a file of tests stays in one, as its tests share servers
+	env -u DATA_HOME -u DAGSTER_HOME -u DAGSTER_STORAGE -u DAGSTER_MODULE_NAME .venv/bin/python -m pytest -q \
+	  --numprocesses auto --maxprocesses 8 --dist loadfile --durations=15
 
 .PHONY: test-r
 test-r: setup ## testthat: statistics library, indicators, harness

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the image on a debootstrapped Debian 12, and uses it as the cluster does: as user 10001, on a read-only root, without network.
-# Needs root, podman, debootstrap and unshare; about six minutes, one when nothing but our code changed.
+# Needs root, podman, debootstrap and unshare; about six minutes, one when nothing but our code changed. Exit code 77: cannot be tested here.
 # During the build apt and pip use this machine's settings (pip.conf, certificates, apt's own files that no package brought), so that
 # they reach the mirrors that it reaches. IMAGE_BUILD_MOUNTS names other files or folders to be mounted instead; none if it is empty.
 set -euo pipefail
@@ -14,6 +14,9 @@ for program in podman debootstrap unshare chroot ip; do
   command -v "$program" >/dev/null || { echo "NOT TESTED: $program is missing (apt-get install podman debootstrap iproute2)" >&2; exit 77; }
 done
 [ "$(id -u)" = 0 ] || { echo "NOT TESTED: mounting the image's file system needs root" >&2; exit 77; }
+unshare --mount --net --pid --fork bash -euc 'mount -t tmpfs tmpfs "$1"; ip link set lo up' _ "$place" 2>/dev/null ||
+  { echo "NOT TESTED: this machine lets nobody make namespaces and mounts" >&2; exit 77; }
+podman info >"$place/podman.log" 2>&1 || { echo "NOT TESTED: podman cannot run here: $(tail -1 "$place/podman.log")" >&2; exit 77; }
 
 if ! podman image exists "$base"; then
   echo "Making the base (debootstrap)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -25,16 +24,3 @@ def test_hadolint_checkov_and_terraforms_formatter_have_nothing_to_say() -> None
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     for clean in ("hadolint", "overlay test", "overlay production", "terraform is clean", "terraform fmt"):
         assert clean in done.stdout
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(
-    not os.environ.get("PLATFORM_TEST_IMAGE"),
-    reason="NOT TESTED: building the image takes minutes. PLATFORM_TEST_IMAGE=1, or deploy/image/test.sh",
-)
-def test_the_image_is_built_and_works_in_every_role_read_only_without_network() -> None:
-    done = subprocess.run([ROOT / "deploy" / "image" / "test.sh"], capture_output=True, text=True)
-    if done.returncode == 77:
-        missing(done.stderr.strip().removeprefix("NOT TESTED: "))
-    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    assert "the image works in every role" in done.stdout

@@ -23,10 +23,7 @@ from platform_assets.stewardship.targets import Target
 from resources.environment import Platform, Settings, resources_for
 from tests.console.conftest import REPOSITORY, environment_of, free_port
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif("PLATFORM_DAEMON_TESTS" not in os.environ, reason="takes a minute: PLATFORM_DAEMON_TESTS=1"),
-]
+pytestmark = pytest.mark.slow
 ANNA, STAN = (User(name, frozenset({Role.STEWARD})) for name in ("anna", "stan"))
 HEADER = "sample_id,test_date,result,viral_load,laboratory,clinic"
 ROWS = [f"AA-{n:03},2024-01-02,{'POS,9' if n % 3 else 'NEG,'},north,clinic" for n in range(60)]
