@@ -48,9 +48,9 @@ test: setup lint test-r test-python ## Everything that CI runs: lint, R tests, P
 .PHONY: test-python
 test-python: setup ## Unit, component and end-to-end tests
 	@# without what this file sets for people: tests bring their own folders and instances
-	@# a process per core; a file of tests stays in one, as its tests share servers
+	@# a process per core; a file of tests stays in one, as its tests share servers; the order is that of tests/conftest.py
 	env -u DATA_HOME -u DAGSTER_HOME -u DAGSTER_STORAGE -u DAGSTER_MODULE_NAME .venv/bin/python -m pytest -q \
-	  --numprocesses auto --maxprocesses 8 --dist loadfile --durations=15
+	  --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations=15
 
 .PHONY: test-r
 test-r: setup ## testthat: statistics library, indicators, harness

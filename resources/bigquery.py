@@ -63,7 +63,7 @@ class Done:
 class BigQuery:
     """A project's BigQuery in one location. Nothing is contacted before the first call.
 
-    `client` may be given (dagster-gcp's ``BigQueryResource``, a test's); otherwise one is made with the machine's own identity.
+    `client` may be given; otherwise one is made with the machine's own identity.
     `maximum_bytes_billed` is what one query may scan; one that needs more fails before it costs anything.
     """
 
@@ -84,11 +84,12 @@ class BigQuery:
 
     @property
     def client(self) -> bigquery.Client:
-        """The client, made on first use."""
+        """The client, made on first use by dagster-gcp's resource."""
         if self._given is None:
-            from google.cloud import bigquery
+            from dagster_gcp import BigQueryResource
 
-            self._given = bigquery.Client(project=self.project, location=self.location)
+            with BigQueryResource(project=self.project, location=self.location).get_client() as client:
+                self._given = client
         return self._given
 
     # ------------------------------------------------------------------------------------------------ publishing

@@ -31,8 +31,9 @@ def own_main(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that start R in this very process run last: R takes over signal handling and stack checks of its process for good,
-    and threads of other tests do not survive that. (The platform itself only ever starts R in a child.)"""
-    items.sort(key=lambda item: item.path.name == "test_exchange.py")
+    and threads of other tests do not survive that. (The platform itself only ever starts R in a child.) The image takes longest, so it
+    is begun first."""
+    items.sort(key=lambda item: (item.path.name == "test_exchange.py", item.path.name != "test_image.py"))
 
 
 class Keys(dict[str, str]):

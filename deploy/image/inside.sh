@@ -2,9 +2,6 @@
 # What deploy/image/test.sh runs in the image: every role starts and answers its health check, and the weekly job of the sample data runs.
 set -euo pipefail
 cd /opt/platform
-mkdir -p "$DAGSTER_HOME" "$DATA_HOME"
-# Dagster's own defaults (SQLite): the cluster's dagster.yaml needs its database
-touch "$DAGSTER_HOME/dagster.yaml"
 
 say() { echo "ok: $*"; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
@@ -13,7 +10,7 @@ wait_for() { local left=$1; shift; until "$@" >/dev/null 2>&1; do left=$((left -
 answers() { python3 -c 'import sys, urllib.request as u; sys.exit(u.urlopen(sys.argv[1], timeout=5).status != 200)' "$1"; }
 
 [ "$(id -u):$(id -g)" = 10001:10001 ] || fail "user $(id -u)"
-! touch /opt/platform/x 2>/dev/null || fail "the root is writable"
+for folder in / /opt/platform "$DAGSTER_HOME"; do ! touch "$folder/x" 2>/dev/null || fail "$folder is writable"; done
 ! python3 -c 'import socket; socket.create_connection(("192.0.2.1", 443), 2)' 2>/dev/null || fail "there is a network"
 say "user 10001, read-only root, no network"
 
@@ -29,6 +26,7 @@ dagster job execute -m platform_assets.definitions -j weekly >/tmp/weekly.log 2>
 python3 -m platform_assets.summary | tail -30 >/tmp/summary.txt
 grep -q turnaround /tmp/summary.txt || fail "the weekly job left no indicator"
 grep -q 'seccomp: no network' /tmp/weekly.log || fail "R was not cut off from the network"
+! grep -q 'Traceback\|Read-only file system' /tmp/weekly.log || { grep -B5 -A5 'Traceback\|Read-only' /tmp/weekly.log >&2; fail "the weekly job met an error"; }
 say "the weekly job of the sample data; R had no network by its own sandbox too"
 
 dagster code-server start --host 0.0.0.0 --port 4000 --module-name platform_assets.definitions --location-name platform >/tmp/code-server.log 2>&1 &

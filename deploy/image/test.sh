@@ -47,12 +47,23 @@ root="$(podman image mount "$image")"
 trap 'podman image umount "$image" >/dev/null; rm -rf "$place"' EXIT
 mkdir "$place/root"
 cp deploy/image/inside.sh "$place/inside.sh"
+# the cluster's dagster.yaml, without its database and its API server
+chroot "$root" /opt/venv/bin/python - >"$place/dagster.yaml" <<'END'
+import yaml
+
+settings = yaml.safe_load(open("/opt/platform/deploy/dagster.yaml"))
+del settings["run_launcher"]
+settings["storage"] = {"sqlite": {"base_dir": "/tmp/storage"}}
+print(yaml.safe_dump(settings))
+END
+chmod 0644 "$place/dagster.yaml"
 # shellcheck disable=SC2016 # expanded inside
 unshare --mount --net --pid --fork bash -euc '
   root=$1; place=$2
   mount --bind "$root" "$place/root"; mount -o remount,bind,ro "$place/root"
   mount -t tmpfs -o mode=1777 tmpfs "$place/root/tmp"
-  mount -t tmpfs -o mode=1777 tmpfs "$place/root/var/lib/platform"
+  mount -t tmpfs -o mode=0770,uid=10001,gid=10001 tmpfs "$place/root/var/lib/platform/data"
+  mount --bind "$place/dagster.yaml" "$place/root/var/lib/platform/dagster/dagster.yaml"
   mount -t proc proc "$place/root/proc"; mount --rbind /dev "$place/root/dev"
   ip link set lo up
   cp "$place/inside.sh" "$place/root/tmp/inside.sh"

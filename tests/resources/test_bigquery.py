@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 from google.api_core.exceptions import BadRequest
+from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from resources.bigquery import TRANSACTIONS, BigQuery
@@ -230,6 +231,16 @@ def test_a_table_is_read_as_parquet(
     assert [c[0] for c in everything] == list(COLUMNS)
     some = duckdb.sql(f"FROM '{tmp_path}/some.parquet' ORDER BY ALL").fetchall()
     assert some == [("Zeeland", n) for n in range(rows)]
+
+
+def test_without_a_client_one_is_made_with_the_machines_identity(
+    client: bigquery.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", client._connection.API_BASE_URL)
+    monkeypatch.setattr("google.auth.default", lambda *_, **__: (AnonymousCredentials(), PROJECT))
+    engine = BigQuery(PROJECT, "europe-west4")
+    assert engine.query("SELECT 6 * 7 AS n") == [{"n": 42}]
+    assert engine.client.location == "europe-west4"
 
 
 def test_every_query_has_a_limit_and_labels(engine: BigQuery, client: bigquery.Client) -> None:
