@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from platform_assets.contracts.files import read_contracts
 from resources.environment import Platform, resources_for
 from resources.warehouse import scalar
+
+if TYPE_CHECKING:
+    import duckdb
 
 _DATASETS = """
     SELECT dataset, count(*) AS files, sum(rows_in)::BIGINT, sum(valid)::BIGINT, sum(quarantined)::BIGINT,
@@ -37,7 +40,7 @@ def summary(platform: Platform) -> str:
             indicators = connection.execute(
                 "SELECT indicator, arg_max(rows, made_at), max(made_at) FROM platform.receipts GROUP BY 1 ORDER BY 1"
             ).fetchall()
-        sizes = {d[0]: scalar(connection, f"SELECT count(*) FROM validated.{d[0]}") for d in datasets}
+        sizes = {d[0]: _rows(platform, connection, f"validated.{d[0]}") for d in datasets}
     header = (
         "dataset",
         "files",
@@ -50,7 +53,7 @@ def summary(platform: Platform) -> str:
         "in table",
         "seconds",
     )
-    rows = [(d[0], *(f"{n:,}" for n in d[1:8]), f"{sizes[d[0]]:,}", f"{d[8]:.1f}") for d in datasets]
+    rows = [(d[0], *(f"{n:,}" for n in d[1:8]), sizes[d[0]], f"{d[8]:.1f}") for d in datasets]
     waiting = sorted(set(read_contracts()) - {d[0] for d in datasets})
     lines += _table(header, rows)
     if waiting:
@@ -70,6 +73,13 @@ def summary(platform: Platform) -> str:
     if not platform.bucket:
         lines.append("UI              make ui, then http://127.0.0.1:3000")
     return "\n".join(lines)
+
+
+def _rows(platform: Platform, connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    """How many rows the table has; where it is too large for the lake, BigQuery alone has it."""
+    if not platform.warehouse.columns(connection, table):
+        return "BigQuery" if platform.bigquery else "none"
+    return f"{scalar(connection, f'SELECT count(*) FROM {table}'):,}"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

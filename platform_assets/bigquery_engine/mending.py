@@ -87,7 +87,7 @@ def _settle(
     columns = ", ".join(map(quoted, tables.quarantine_columns))
     theirs = "_delivery IN (SELECT unnest(?::VARCHAR[]))"
     with warehouse.write(connection):
-        tables.ensure(warehouse, connection)
+        tables.ensure_quarantine(warehouse, connection)
         connection.execute(f"DELETE FROM {tables.quarantine} WHERE {theirs}", [committed])
         connection.execute(
             f"INSERT INTO {tables.quarantine} BY NAME SELECT {columns} FROM {rows} WHERE _row IS NOT NULL AND {theirs}",

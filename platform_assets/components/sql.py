@@ -123,14 +123,14 @@ def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
 def _on_bigquery(
     key: dg.AssetKey, indicator: SqlIndicator, platform: Platform, params: Mapping[str, object] | None
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    from platform_assets.bigquery_engine.dataset import lend_table
+    from platform_assets.bigquery_engine.lending import lend_table
     from platform_assets.bigquery_engine.sqlrun import run_sql
 
     assert platform.bigquery is not None
     made = run_sql(indicator, platform.bigquery, params)
-    if made.rows <= platform.settings.copied_rows:
-        columns = {name: ENGINE_TYPES[o.type][0] for name, o in indicator.outputs.items()}
-        lend_table(made.table, columns, platform.bigquery, platform.warehouse)
+    columns = {name: ENGINE_TYPES[o.type][0] for name, o in indicator.outputs.items()}
+    most = platform.settings.copied_rows
+    lend_table(made.table, made.version, columns, platform.bigquery, platform.warehouse, most=most)
     yield dg.MaterializeResult(
         asset_key=key,
         metadata={

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from platform_assets.indicators import receipts
 from platform_assets.indicators.model import Indicator
 from platform_assets.indicators.receipts import Receipt, UsedTable
+from platform_assets.ingest import ledger
 from resources.r_runtime import Event, InputTable, RRuntime, RunResult
 from resources.warehouse import Warehouse, literal, quoted
 
@@ -165,6 +166,15 @@ def used_tables(
         present = warehouse.columns(connection, table)
         if not present:
             layer, missing = declared.asset_key
+            if (
+                layer == "validated"
+                and warehouse.columns(connection, ledger.TABLE)
+                and ledger.newest(connection, missing)
+            ):
+                raise InputMissing(
+                    f"{indicator.name} needs the table {table}, which is loaded but stays in BigQuery: it has more rows than are "
+                    "copied for R (PLATFORM_BIGQUERY_COPY_ROWS). Aggregate it in an SQL indicator, and read that with @input"
+                )
             rows = connection.execute(
                 "SELECT DISTINCT table_name FROM duckdb_tables() WHERE schema_name = ? ORDER BY 1", [layer]
             ).fetchall()

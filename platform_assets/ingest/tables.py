@@ -66,5 +66,9 @@ class Tables:
         """Create the tables, or add columns that the contract has gained."""
         partition = "_partition" if self._contract.partition else None
         warehouse.ensure_table(connection, self.raw, self.raw_columns)
-        warehouse.ensure_table(connection, self.quarantine, self.quarantine_columns)
+        self.ensure_quarantine(warehouse, connection)
         warehouse.ensure_table(connection, self.validated, self.validated_columns, partitioned_by=partition)
+
+    def ensure_quarantine(self, warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
+        """Create the quarantine alone, or add columns to it."""
+        warehouse.ensure_table(connection, self.quarantine, self.quarantine_columns)

@@ -369,7 +369,7 @@ class _Prepared:
         if missing:
             with self._desk.warehouse.write(connection):
                 ensure(self._desk.warehouse, connection)
-                Tables(self._desk.contract).ensure(self._desk.warehouse, connection)
+                Tables(self._desk.contract).ensure_quarantine(self._desk.warehouse, connection)
         return connection
 
     def __exit__(self, *raised: object) -> None:

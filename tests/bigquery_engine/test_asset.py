@@ -10,10 +10,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from platform_assets.bigquery_engine.dataset import lend
+from platform_assets.bigquery_engine.lending import lend
 from platform_assets.components.dataset import dataset_definitions
 from platform_assets.components.sql import sql_asset
+from platform_assets.indicators.compute import InputMissing, used_tables
+from platform_assets.indicators.header import read_indicator
 from platform_assets.ingest import ledger
+from platform_assets.summary import summary
 from resources.bigquery import BigQuery
 from resources.environment import Platform, Settings, resources_for
 from tests.bigquery_engine.place import Both
@@ -59,18 +62,37 @@ def test_the_asset_loads_checks_and_tells_what_it_cost(big: Platform, pair: Pair
     assert (entry.valid, entry.quarantined) == (2, 1)
 
 
-def test_a_copy_is_made_only_of_what_is_new_and_small_enough(big: Platform, pair: Pair) -> None:
+def test_a_copy_is_made_only_of_what_is_new_and_small_enough(big: Platform, pair: Pair, tmp_path: Path) -> None:
     lab = pair()
     lab.lake.drop("a.csv", HEAD + "A,2024-01-01,POS,1\nB,2024-01-01,POS,1\n")
-    materialized(replace(big, settings=replace(big.settings, copied_rows=1)), lab)
+    small = replace(big, settings=replace(big.settings, copied_rows=1))
+    materialized(small, lab)
     assert lab.big.sql("SELECT COUNT(*) FROM {validated}") == [(2,)]
     assert big.bigquery is not None
     parts = lab.lake.contract, big.bigquery, big.warehouse, big.store, big.keys
-    assert lend(*parts) == "2 rows copied to the lake"
-    assert lend(*parts) == "the lake's copy is up to date"
+    assert lend(*parts, most=2) == "2 rows copied to the lake"
+    assert lend(*parts, most=2) == "the lake's copy is up to date"
     lab.lake.drop("b.csv", HEAD + "A,2024-01-01,NEG,1\n")
     materialized(big, lab)
     assert lab.lake.table("sample_id", "result") == [("A", "NEG"), ("B", "POS")]
+    # it has grown too large: no old copy stays, the ledger goes on telling
+    lab.lake.drop("c.csv", HEAD + "C,2024-01-01,NEG,1\n")
+    materialized(small, lab)
+    name = lab.lake.contract.name
+    with big.warehouse.connect(read_only=True) as connection:
+        assert big.warehouse.columns(connection, f"validated.{name}") == {}
+        assert [e.file for e in ledger.read(connection, name)] == ["a.csv", "b.csv", "c.csv"]
+        script = tmp_path / "mean_load.R"
+        script.write_text(
+            f"#' Mean\n#' @input tests from validated/{name} viral_load <integer>\n#' @output n <integer> how many\n#' @owner team:test\nmean_load <- function(tests) data.frame(n = nrow(tests))\n"
+        )
+        indicator = read_indicator(script)
+        with pytest.raises(InputMissing, match="stays in BigQuery"):
+            used_tables(indicator, big.warehouse, connection)
+    assert "BigQuery" in summary(small)
+    materialized(small, lab)
+    assert lend(*parts, most=1).startswith("3 rows stay in BigQuery")
+    assert lend(*parts, most=3) == "3 rows copied to the lake"
 
 
 def test_a_lake_that_was_the_engine_before_is_not_overwritten(big: Platform, pair: Pair) -> None:
@@ -107,7 +129,10 @@ def test_a_sql_indicator_runs_there_and_is_copied(big: Platform, pair: Pair, tmp
     assert run()["run"] == "computed by BigQuery"
     with big.warehouse.connect(read_only=True) as connection:
         assert str(connection.execute(f"SELECT mean FROM indicators.{name}").fetchall()[0][0]).rstrip("0") == "1.5"
+        before = big.warehouse.state(connection, f"indicators.{name}")
     assert str(run()["run"]).startswith("nothing ran")
+    with big.warehouse.connect(read_only=True) as connection:
+        assert big.warehouse.state(connection, f"indicators.{name}") == before
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import duckdb
 import pytest
 
 from platform_assets.bigquery_engine import quality as big_quality
-from platform_assets.bigquery_engine.dataset import lend
 from platform_assets.bigquery_engine.erasing import erase_rows
+from platform_assets.bigquery_engine.lending import lend
 from platform_assets.bigquery_engine.sending import WITHHELD
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.load import LoadReport
@@ -165,7 +165,8 @@ def test_the_lake_is_not_lent_who_was_erased_there(people: BigBench) -> None:
     people.send("1.csv", HEAD + "A,2024-01-01,POS,1,P-77\nB,2024-01-01,POS,1,P-78\n")
     tombstones.add(people.store, [subject(people, "P-77")])
     assert (
-        lend(people.contract, people.engine, people.warehouse, people.store, people.keys) == "1 rows copied to the lake"
+        lend(people.contract, people.engine, people.warehouse, people.store, people.keys, most=1000)
+        == "1 rows copied to the lake"
     )
     with people.warehouse.connect(read_only=True) as connection:
         found = connection.execute(f"SELECT sample_id, patient_id FROM validated.{people.contract.name}").fetchall()
