@@ -45,7 +45,8 @@ class Statements:
         typed = f"SELECT * FROM ({self.compiled.typed})"
         if self.contract.derived:
             values = ", ".join(
-                f"COALESCE({q(n)}, {hash_of(c.derived_from)}) AS {q(n)}" for n, c in self.contract.derived.items()
+                f"COALESCE({q(n)}, {hash_of(self.contract, c.derived_from)}) AS {q(n)}"
+                for n, c in self.contract.derived.items()
             )
             typed = f"SELECT * REPLACE ({values}) FROM ({self.compiled.typed})"
         return f"WITH staged AS (SELECT * FROM {self.s['rows']}) {typed}"
@@ -108,7 +109,7 @@ class Statements:
         in_table = " AND ".join(f"v.{q(s)} = m.{q(s)}" for s in sources)
         return [
             f"INSERT INTO {keyed} ({listed}) SELECT {', '.join(f't.{q(s)}' for s in sources)}, t._file, t._row, m._delivery, "
-            f"m._seq, t.{q(name)}, {hash_of(sources, 't')} FROM {self.s['typed']} t "
+            f"m._seq, t.{q(name)}, {hash_of(self.contract, sources, 't')} FROM {self.s['typed']} t "
             f"JOIN {self.s['members']} m ON m._file = t._file WHERE m._status = 'published' AND {self._is_right('t')}",
             f"INSERT INTO {adopted} (_file, _row, _delivery, _own) "
             "SELECT _file, _row, ANY_VALUE(_delivery), MIN(_own) FROM ("
@@ -335,9 +336,17 @@ class Statements:
         )
 
 
-def hash_of(sources: Sequence[str], alias: str = "") -> str:
+def hash_of(contract: Contract, sources: Sequence[str], alias: str = "") -> str:
     """The derived value, as `derived.hash_of` has it: first digits of the SHA-256 of the values as text, with a unit separator."""
-    texts = ", ".join(f"CAST({alias + '.' if alias else ''}{q(s)} AS STRING)" for s in sources)
+
+    def text_of(source: str) -> str:
+        column, value = contract.columns[source], f"{alias + '.' if alias else ''}{q(source)}"
+        if column.type.value != "decimal":
+            return f"CAST({value} AS STRING)"
+        # with all digits of its scale, as DuckDB writes it: 12.50
+        return f"IF({value} IS NULL, NULL, FORMAT('%.{column.scale}f', {value}))"
+
+    texts = ", ".join(map(text_of, sources))
     return f"SUBSTR(TO_HEX(SHA256(ARRAY_TO_STRING([{texts}], CHR(31)))), 1, {HEX_DIGITS})"
 
 

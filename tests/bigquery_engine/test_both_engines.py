@@ -239,6 +239,17 @@ def test_ids_that_are_derived_and_come_later(pair: Pair, together: bool, mode: s
         assert figures(tables, "merged", "removed") == {"1.csv": (0, 0), "2.csv": (1, 1), "3.csv": (2, 1)}
 
 
+def test_an_id_that_is_derived_of_a_decimal_is_the_same(pair: Pair) -> None:
+    columns = {
+        "id": {"type": "string", "derived_from": ["name", "price"]},
+        "name": {"type": "string"},
+        "price": {"type": "decimal", "precision": 8, "scale": 2, "required": False},
+    }
+    shop = pair({**LAB, "load": {"mode": "upsert", "key": ["id"]}}, columns=columns)
+    shop.send({"1.csv": "id,name,price\n,tea,12.5\n,milk,-0.1\n,salt,\n,flour,3\n"})
+    assert len({row[0] for row in shop.assert_equal()["validated"]}) == 4
+
+
 def test_a_file_that_was_put_away_by_hand_is_known_by_its_content(pair: Pair) -> None:
     lab = pair()
     data = HEAD + "A,2024-12-30,POS,10\n"
