@@ -344,7 +344,7 @@ def hash_of(contract: Contract, sources: Sequence[str], alias: str = "") -> str:
         if column.type.value != "decimal":
             return f"CAST({value} AS STRING)"
         # with all digits of its scale, as DuckDB writes it: 12.50
-        return f"IF({value} IS NULL, NULL, FORMAT('%.{column.scale}f', {value}))"
+        return f"FORMAT('%.{column.scale}f', {value})"
 
     texts = ", ".join(map(text_of, sources))
     return f"SUBSTR(TO_HEX(SHA256(ARRAY_TO_STRING([{texts}], CHR(31)))), 1, {HEX_DIGITS})"
