@@ -123,7 +123,6 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
         name=f"ingest_{name}",
         can_subset=True,
         required_resource_keys={"platform"},
-        pool=f"load_{name}",
     )
     def ingest(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         platform: Platform = context.resources.platform

@@ -6,6 +6,7 @@ Prints what is wrong, one line each; nothing when all is well, unless ``--verbos
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
@@ -24,17 +25,27 @@ def main(arguments: list[str]) -> int:
 
     from platform_assets.contracts.files import read_contracts
     from platform_assets.definitions import FOLLOWING, defs
+    from platform_assets.monitoring.findings import one_line
+    from platform_assets.monitoring.sensor import ELSEWHERE
     from platform_assets.monitoring.watch import Watched, look
     from resources.environment import resources_for
 
-    platform = resources_for(os.environ.get("PLATFORM_ENV", "laptop"))
-    watched = Watched.of(defs.get_repository_def(), read_contracts(), FOLLOWING)
     try:
+        platform = resources_for(os.environ.get("PLATFORM_ENV", "laptop"))
+        watched = Watched.of(defs.get_repository_def(), read_contracts(), FOLLOWING)
         with dg.DagsterInstance.get() as instance:
             seen = look(instance, platform, watched, outside=True)
-    except (ValueError, OSError, dg.DagsterError) as error:
-        sys.stderr.write(f"could not look: {type(error).__name__}: {error}\n")
+    except Exception as error:  # noqa: BLE001 - whatever it was, whoever watches the watchman has to hear of it
+        line = {
+            "severity": "ERROR",
+            "event": "could_not_look",
+            "error": type(error).__name__,
+            "message": one_line(str(error)),
+        }
+        sys.stderr.write(f"{json.dumps(line)}\n")
         return 2
+    if os.environ.get(ELSEWHERE) == "cron":  # Cloud Monitoring tells when these lines stop (deploy/terraform/alerts.tf)
+        sys.stderr.write(f"{json.dumps({'severity': 'INFO', 'event': 'looked', 'wrong': len(seen.wrong)})}\n")
     for alert in seen.wrong:
         sys.stdout.write(f"{alert.severity}: {alert.title}\n")
     if "--verbose" in arguments:

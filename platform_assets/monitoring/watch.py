@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from platform_assets.monitoring.findings import Finding, latest
+from platform_assets.monitoring.lost import end_lost_runs
 from platform_assets.monitoring.runs import SlowRule, finished_after, run_findings, slow_findings
 from platform_assets.monitoring.stale import computed_findings, dataset_findings
 from platform_assets.monitoring.starts import daemon_finding, start_findings
@@ -35,6 +36,7 @@ from resources.notifier import (
 if TYPE_CHECKING:
     from platform_assets.contracts.model import Contract
     from resources.environment import Platform
+    from resources.object_store import ObjectStore
 
 STALE_EVERY = dt.timedelta(minutes=10)
 """Age is looked at less often than runs: it asks for the last event of every asset."""
@@ -42,6 +44,8 @@ BEFORE = dt.timedelta(days=1)
 """How far the very first look goes back: what failed long before anybody watched is not news."""
 CHANNEL_TIMEOUT = 5.0
 """Seconds: a sensor's tick is cut off after a minute, and a mail server that does not answer must leave time for the other channels."""
+PATIENCE = 60.0
+"""Seconds for which a request to the bucket is repeated: the look itself is cut off after five minutes, and is to tell of it before."""
 SEEN = "state/monitoring.json"
 
 
@@ -107,7 +111,10 @@ def look(
     def lock(name: str) -> Callable[[], Any]:
         return lambda: platform.warehouse.lock(name)
 
-    with StoreState(platform.store, lock("monitoring"), SEEN).change() as seen:
+    store = _state_of(platform, environment)
+    if not platform.bucket:
+        end_lost_runs(instance)
+    with StoreState(store, lock("monitoring"), SEEN).change() as seen:
         since = dt.datetime.fromisoformat(seen.setdefault("since", moment.isoformat()))
         ended = finished_after(instance, seen.get("cursor", 0))
         findings = list(_of_runs(instance, [run_id for _, run_id in ended], since - BEFORE, pages))
@@ -119,10 +126,20 @@ def look(
             findings += dataset_findings(instance, watched.contracts, moment, pages)
             findings += computed_findings(instance, watched.computed, moment, pages)
             seen["age_looked_at"] = moment.isoformat()
-        told, undelivered = _tell(latest(findings), StoreState(platform.store, lock("alerts")), reached, moment)
+        told, undelivered = _tell(latest(findings), StoreState(store, lock("alerts")), reached, moment)
         if ended:
             seen["cursor"] = ended[-1][0]
     return Seen(len(ended), tuple(f.alert for f in latest(findings) if f.alert), told, undelivered)
+
+
+def _state_of(platform: Platform, environment: Mapping[str, str]) -> ObjectStore:
+    """Where it is remembered what was told: who only sends alerts needs no right to the bucket of deliveries."""
+    bucket = environment.get("PLATFORM_STATE_BUCKET", "")
+    if not (platform.bucket and bucket):
+        return platform.store
+    from resources.gcs_store import GCSStore
+
+    return GCSStore(bucket, patience=PATIENCE)
 
 
 def _of_runs(instance: dg.DagsterInstance, run_ids: Sequence[str], after: dt.datetime, pages: str) -> Iterator[Finding]:

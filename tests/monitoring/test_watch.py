@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -309,3 +310,75 @@ def test_cron_without_an_instance_is_told_what_to_do(tmp_path: Path) -> None:
     done = check(DATA_HOME=str(tmp_path))
     assert done.returncode == 2
     assert "source .venv/bin/activate" in done.stderr
+
+
+def test_a_look_that_was_not_possible_says_so_in_a_line_that_alerts_and_one_that_was_leaves_a_sign(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "dagster"
+    home.mkdir()
+    (home / "dagster.yaml").touch()
+    here = {"DAGSTER_HOME": str(home), "DATA_HOME": str(tmp_path / "data"), "PLATFORM_ALERTS_BY": "cron"}
+    done = check(**here)
+    assert json.loads(done.stderr.splitlines()[-1])["event"] == "looked"
+    cloud = {
+        "PLATFORM_ENV": "cloud",
+        "PLATFORM_BUCKET": "bucket",
+        "PLATFORM_LAKE": str(tmp_path / "lake"),
+        "PLATFORM_CATALOG": "postgresql://platform@127.0.0.1:1/lake",  # nobody listens there
+        "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1",
+    }
+    done = check(**here, **cloud)
+    assert done.returncode == 2
+    line = json.loads(done.stderr.splitlines()[-1])
+    assert (line["severity"], line["event"], line["error"]) == ("ERROR", "could_not_look", "CatalogError")
+
+
+JOB = """
+import os, time
+from pathlib import Path
+import dagster as dg
+
+@dg.asset
+def long() -> None:
+    Path(os.environ["STARTED"]).touch()
+    time.sleep(600)
+
+defs = dg.Definitions([long], jobs=[dg.define_asset_job("job", executor_def=dg.in_process_executor)])
+"""
+
+
+def test_a_run_whose_process_was_killed_is_ended_and_told_and_one_that_lives_is_left_alone(
+    watch: Watch, tmp_path: Path
+) -> None:
+    home, code = tmp_path / "dagster", tmp_path / "job.py"
+    home.mkdir()
+    (home / "dagster.yaml").touch()
+    code.write_text(JOB)
+
+    def started(name: str) -> subprocess.Popen[bytes]:
+        sign = tmp_path / name
+        process = subprocess.Popen(
+            [Path(sys.executable).parent / "dagster", "job", "execute", "-f", str(code), "-j", "job"],
+            env={**os.environ, "DAGSTER_HOME": str(home), "STARTED": str(sign), "DAGSTER_DISABLE_TELEMETRY": "yes"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while not sign.exists():
+            assert process.poll() is None
+            time.sleep(0.1)
+        return process
+
+    dead, living = started("dead"), started("living")
+    dead.kill()
+    dead.wait()
+    try:
+        with dg.DagsterInstance.from_config(str(home)) as instance:
+            watch.instance = instance
+            watch.look()
+            statuses = sorted(run.status.value for run in instance.get_runs())
+            assert statuses == ["FAILURE", "STARTED"]
+            assert watch.mails() == ["[ERROR] job ended without a failed step"]
+    finally:
+        living.kill()
+        living.wait()
