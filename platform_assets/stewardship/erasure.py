@@ -66,6 +66,9 @@ class Eraser:
     """Where the lake's data are in a bucket: that bucket, for what it keeps of replaced files."""
     bigquery: BigQuery | None = None
     """Where BigQuery is the engine of loads: its tables are erased beside the lake's, which are copies then."""
+    on_change: Callable[[Sequence[str], str], None] = field(default=lambda _datasets, _request: None)
+    """Told the datasets that have lost rows, as soon as they have, and by which request: what is computed from them is to follow,
+    also where something is found later that keeps the request open."""
 
     @property
     def stores(self) -> Stores:
@@ -160,6 +163,7 @@ class Eraser:
             files.redact(progress.get("deliveries", {}).get(contract.name, []), texts)
         if texts is not None:
             progress.setdefault("products", []).extend(erased_files.remove_products(self.warehouse, self.store, texts))
+            erased_files.clean_samples(self.home / "sample", texts)
         self.on_step("tables")
         with self.warehouse.connect() as connection, self.warehouse.write(connection):
             for contract in self._touched(stones):
@@ -169,6 +173,7 @@ class Eraser:
             for contract in self._touched(stones):
                 erasing.erase_rows(self.bigquery, self.warehouse, contract, self.keys, stones, number)
             erasing.rename_files(self.bigquery, self._touched(stones), texts or [])
+        self.on_change([contract.name for contract in self._touched(stones)], number)
         self.on_step("compact")
         self._compact()
         self.on_step("catalog")

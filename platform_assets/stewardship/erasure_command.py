@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import getpass
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platform_assets.stewardship import certificate
 from platform_assets.stewardship.access import Role, User
@@ -15,6 +18,9 @@ from platform_assets.stewardship.erasure_requests import RequestError
 from platform_assets.stewardship.office import Office
 from platform_assets.stewardship.targets import MalformedRequest, read_csv
 from resources.identity import MissingIdentityKey
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(office: Office, chosen: argparse.Namespace, user: User) -> None:
     out = sys.stdout.write
-    eraser = office.eraser(_tell)
+    eraser = office.eraser(_tell, _changed)
     if chosen.command == "list":
         for request in eraser.requests.all():
             out(
@@ -73,7 +79,13 @@ def _run(office: Office, chosen: argparse.Namespace, user: User) -> None:
     elif chosen.command == "withdraw":
         eraser.requests.withdraw(chosen.number, user)
     elif chosen.command == "run":
-        out(certificate.as_text(eraser.execute(chosen.number, user)))
+        document = eraser.execute(chosen.number, user)
+        with _dagster() as instance:
+            if instance:
+                from platform_assets.stewardship.jobs import publish_logs
+
+                publish_logs(instance, office)
+        out(certificate.as_text(document))
     elif chosen.command == "replay":
         for place, count in eraser.replay(user).items():
             out(f"{count:>8,}  {certificate.WORDS.get(place, place)}\n")
@@ -82,6 +94,30 @@ def _run(office: Office, chosen: argparse.Namespace, user: User) -> None:
         if not found:
             raise RequestError(f"there is no certificate of {chosen.number}: was the request carried out?")
         out(certificate.as_text(found[0]))
+
+
+@contextlib.contextmanager
+def _dagster() -> Iterator[dg.DagsterInstance | None]:
+    """Dagster's instance; None where DAGSTER_HOME is not set."""
+    if "DAGSTER_HOME" not in os.environ:
+        yield None
+        return
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def _changed(datasets: Sequence[str], number: str) -> None:
+    with _dagster() as instance:
+        if instance is None:
+            sys.stderr.write(
+                "DAGSTER_HOME is not set, so Dagster does not hear of this: start the job weekly, which computes anew what counted these rows\n"
+            )
+            return
+        from platform_assets.stewardship.jobs import rows_erased
+
+        rows_erased(instance, datasets, number)
 
 
 def _tell(step: str) -> None:

@@ -1,6 +1,6 @@
 """Stewards' work as Dagster sees it: the job that erases, and the reports and logs as assets. Thin: the work is in the other modules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -27,22 +27,29 @@ OWNER = "team:stewardship"
 def erase_request(context: dg.OpExecutionContext) -> None:
     """See `platform_assets.stewardship.erasure`."""
     office = Office.of(context.resources.platform)
-    eraser = office.eraser(lambda step: context.log.info(f"step: {step}"))
+    eraser = office.eraser(
+        lambda step: context.log.info(f"step: {step}"),
+        lambda datasets, number: rows_erased(context.instance, datasets, number),
+    )
     request = eraser.requests.read(context.op_config["request"])
     user = User(request.approved_by, frozenset({Role.STEWARD}))
     document = eraser.execute(request.id, user)
-    for dataset in document["datasets"]:
-        # tells Dagster that the table has changed, so that what is computed from it is computed again
-        context.log_event(
-            dg.AssetMaterialization(["validated", dataset], description=f"Rows erased, request {document['request']}.")
-        )
-    for log in logs.LOGS:
-        context.log_event(
-            dg.AssetMaterialization(
-                _log_key(log), metadata=_shown(log, logs.publish(log, office.warehouse, office.store))
-            )
-        )
+    publish_logs(context.instance, office)
     context.add_output_metadata({"certificate": document["request"], **document["found_and_removed"]})
+
+
+def rows_erased(instance: dg.DagsterInstance, datasets: Sequence[str], number: str) -> None:
+    """Tell Dagster that tables have changed, so that what is computed from them is computed again."""
+    for dataset in datasets:
+        words = f"Rows erased, request {number}."
+        instance.report_runless_asset_event(dg.AssetMaterialization(["validated", dataset], description=words))
+
+
+def publish_logs(instance: dg.DagsterInstance, office: Office) -> None:
+    """Make the logs anew, as assets."""
+    for log in logs.LOGS:
+        metadata = _shown(log, logs.publish(log, office.warehouse, office.store))
+        instance.report_runless_asset_event(dg.AssetMaterialization(_log_key(log), metadata=metadata))
 
 
 @dg.job(

@@ -4,7 +4,7 @@ Dagster jobs all go through it, so that they all do the same."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,8 +68,12 @@ class Office:
         """The quarantine of `dataset`, as `user` works on it."""
         return Desk(self.contracts[dataset], self.warehouse, self.store, self.audit, user, self.bigquery)
 
-    def eraser(self, on_step: Callable[[str], None] = lambda _: None) -> Eraser:
-        """What carries erasures out."""
+    def eraser(
+        self,
+        on_step: Callable[[str], None] = lambda _: None,
+        on_change: Callable[[Sequence[str], str], None] = lambda _datasets, _request: None,
+    ) -> Eraser:
+        """What carries erasures out; see there for what it tells."""
         return Eraser(
             self.contracts,
             self.warehouse,
@@ -80,6 +84,7 @@ class Office:
             on_step,
             self._lake(),
             self.bigquery,
+            on_change,
         )
 
     def _lake(self) -> ObjectStore | None:

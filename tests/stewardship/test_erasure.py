@@ -12,6 +12,8 @@ import sqlite3
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -306,14 +308,25 @@ def test_the_catalog_forgets_while_another_process_has_it_open(place: Place) -> 
         assert places_of(place.home, ["PATIENT-77", place.pseudonym("PATIENT-77")]) == {}
 
 
+def test_tables_for_trying_scripts_lose_the_lines_too(place: Place) -> None:
+    place.deliver("week1.csv", "A-1,PATIENT-77,north,2024-01-01,NEG,", "A-2,PATIENT-78,north,2024-01-02,NEG,")
+    table = place.home / "sample" / "lab_results.csv"
+    table.parent.mkdir()
+    table.write_text(f"sample_id,patient_id\nA-1,{place.pseudonym('PATIENT-77')}\nA-2,PATIENT-78\n")
+    erase(place, subject("PATIENT-77"))
+    assert table.read_text() == "sample_id,patient_id\nA-2,PATIENT-78\n"
+
+
 def test_what_cannot_be_reached_keeps_the_request_open(place: Place) -> None:
     place.deliver("week1.csv", "A-1,PATIENT-77,north,2024-01-01,NEG,")
     stray = place.home / "notes" / "private.txt"
     stray.parent.mkdir()
     stray.write_text("call PATIENT-77")
     number = approved(place, subject("PATIENT-77"))
+    changed: list[tuple[Sequence[str], str]] = []
     with pytest.raises(ErasureIncomplete, match=r"notes/private\.txt"):
-        eraser(place).execute(number, SECOND)
+        replace(eraser(place), on_change=lambda *told: changed.append(told)).execute(number, SECOND)
+    assert changed == [(["lab_results"], number)]  # what counts the rows follows at once
     assert [r.id for r in eraser(place).requests.all()] == [number]
     stray.unlink()
     assert eraser(place).execute(number, SECOND)["found_and_removed"]["validated"] == 1

@@ -18,6 +18,7 @@ from console.dagster_client import Client, DagsterError
 from platform_assets.contracts.files import read_contracts
 from platform_assets.definitions import build_definitions
 from platform_assets.stewardship.access import Role, User
+from platform_assets.stewardship.erasure_command import main as erasure_command
 from platform_assets.stewardship.office import Office
 from platform_assets.stewardship.targets import Target
 from resources.environment import Platform, Settings, resources_for
@@ -124,3 +125,8 @@ def test_an_erasure_is_followed_by_the_indicators_without_a_human(platform: Plat
     until(lambda: counted(platform) == 59, "the indicator is computed again")
     followed = [run for run in dagster.runs() if run.id not in {*before, erasing}]
     assert {run.user for run in followed} == {"schedule or sensor"}
+    # the command does as the job does
+    request = office.eraser().submit([Target("lab_results", {"sample_id": "AA-008"}, subject=True)], "letter 18", ANNA)
+    office.eraser().requests.approve(request.id, STAN)
+    assert erasure_command(["--by", "stan", "run", request.id]) == 0
+    until(lambda: counted(platform) == 58, "the indicator is computed again")
