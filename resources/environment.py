@@ -82,6 +82,13 @@ class Platform:
     """The engine of loads and SQL indicators; None: DuckDB is."""
     bucket: str = ""
     """The bucket of `store`; empty where it is a folder."""
+    copies: BigQuery | None = None
+    """Where indicators and products are published to, while DuckDB is the engine; None: nowhere."""
+
+    @property
+    def published(self) -> BigQuery | None:
+        """The BigQuery that has tables of indicators and products, as engine or as copies."""
+        return self.bigquery or self.copies
 
 
 def resources_for(environment: str, settings: Settings | None = None) -> Platform:
@@ -94,7 +101,7 @@ def resources_for(environment: str, settings: Settings | None = None) -> Platfor
         raise ValueError(f"PLATFORM_ENGINE={settings.engine!r} is not known; use {' or '.join(ENGINES)}")
     if settings.engine == "bigquery" and environment != "cloud":
         raise ValueError("PLATFORM_ENGINE=bigquery needs PLATFORM_ENV=cloud (see docs/cloud.md)")
-    bigquery, bucket = None, ""
+    bigquery, copies, bucket = None, None, ""
     if environment == "laptop":
         store: ObjectStore = LocalStore(settings.home)
         warehouse = Warehouse(settings.home / "lake", memory_limit=settings.memory_limit)
@@ -112,14 +119,15 @@ def resources_for(environment: str, settings: Settings | None = None) -> Platfor
             data=_required("PLATFORM_LAKE"),
         )
         keys = EnvironmentKeys()
-        if settings.engine == "bigquery":
+        if settings.engine == "bigquery" or os.environ.get("PLATFORM_BIGQUERY_PROJECT"):
             from resources.bigquery import TERABYTE, BigQuery
 
-            bigquery = BigQuery(
+            there = BigQuery(
                 _required("PLATFORM_BIGQUERY_PROJECT"),
                 _required("PLATFORM_BIGQUERY_LOCATION"),
                 maximum_bytes_billed=int(os.environ.get("PLATFORM_BIGQUERY_MAX_BYTES") or TERABYTE),
             )
+            bigquery, copies = (there, None) if settings.engine == "bigquery" else (None, there)
     else:
         raise ValueError(f"PLATFORM_ENV={environment!r} is not known; use laptop or cloud")
     runtime = RRuntime(
@@ -127,7 +135,7 @@ def resources_for(environment: str, settings: Settings | None = None) -> Platfor
         memory_limit_mb=settings.r_memory_mb,
         slots=Slots.one_per_core(settings.home / "lake" / "locks" / "r"),
     )
-    return Platform(settings, warehouse, store, keys, runtime, bigquery, bucket)
+    return Platform(settings, warehouse, store, keys, runtime, bigquery, bucket, copies)
 
 
 def _required(name: str) -> str:

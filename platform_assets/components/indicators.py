@@ -220,7 +220,7 @@ def product_asset(indicator: Indicator) -> dg.AssetsDefinition:
             "files": dg.MetadataValue.md("\n".join(f"- `{platform.store.url(f)}`" for f in product.files)),
             "run": "published" if product.written else "nothing to do: the published files are up to date",
         }
-        if platform.bigquery is not None:
+        if platform.published is not None:
             from platform_assets.bigquery_engine.products import publish_tables
 
             made = publish_tables(indicator, platform, product)

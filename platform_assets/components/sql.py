@@ -103,9 +103,16 @@ def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
             return
         except (TableMissing, SqlFailed, ValueError) as error:
             raise dg.Failure(str(error), allow_retries=False) from None
+        there = {}
+        if platform.copies is not None:
+            from platform_assets.bigquery_engine.products import publish_indicator
+
+            copy = publish_indicator(indicator, platform, made.receipt.data_version)
+            there["BigQuery"] = f"{copy.table} ({copy.rows:,} rows)" if copy else "up to date"
         yield dg.MaterializeResult(
             asset_key=key,
             metadata={
+                **there,
                 "dagster/row_count": made.receipt.rows,
                 "parameters": dg.MetadataValue.json(dict(made.receipt.params)),
                 **made_from(made.receipt),

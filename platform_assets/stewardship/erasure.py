@@ -65,7 +65,8 @@ class Eraser:
     lake: ObjectStore | None = None
     """Where the lake's data are in a bucket: that bucket, for what it keeps of replaced files."""
     bigquery: BigQuery | None = None
-    """Where BigQuery is the engine of loads: its tables are erased beside the lake's, which are copies then."""
+    """Where BigQuery is the engine of loads: its tables are erased beside the lake's, which are copies then. Where it only has copies
+    of indicators and products: these."""
     on_change: Callable[[Sequence[str], str], None] = field(default=lambda _datasets, _request: None)
     """Told the datasets that have lost rows, as soon as they have, and by which request: what is computed from them is to follow,
     also where something is found later that keeps the request open."""

@@ -36,6 +36,9 @@ class Office:
     bigquery: BigQuery | None = None
     """Where it is the engine of loads: it holds the datasets. What stewards mend is in the lake all the same."""
 
+    copies: BigQuery | None = None
+    """Where DuckDB is the engine and BigQuery has copies of indicators and products: an erasure reaches these."""
+
     @classmethod
     def of(cls, platform: Platform) -> Office:
         """The office of a platform, with the contracts under `platform_assets/defs`."""
@@ -48,6 +51,7 @@ class Office:
             platform.keys,
             platform.settings.home,
             platform.bigquery,
+            platform.copies,
         )
 
     @classmethod
@@ -83,7 +87,7 @@ class Office:
             self.home,
             on_step,
             self._lake(),
-            self.bigquery,
+            self.bigquery or self.copies,
             on_change,
         )
 

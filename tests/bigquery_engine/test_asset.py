@@ -159,7 +159,10 @@ def test_the_engine_is_chosen_by_the_environment(cloud: pytest.MonkeyPatch, tmp_
         "bucket",
     )
     assert platform.bigquery.maximum_bytes_billed == 1000
-    assert resources_for("cloud", Settings(home=tmp_path)).bigquery is None
+    lake = resources_for("cloud", Settings(home=tmp_path))
+    assert lake.bigquery is None
+    assert lake.copies is not None  # indicators and products are published all the same
+    assert platform.copies is None
     with pytest.raises(ValueError, match="PLATFORM_ENGINE=bigquery needs PLATFORM_ENV=cloud"):
         resources_for("laptop", settings)
     with pytest.raises(ValueError, match="PLATFORM_ENGINE='spark' is not known"):
@@ -167,3 +170,4 @@ def test_the_engine_is_chosen_by_the_environment(cloud: pytest.MonkeyPatch, tmp_
     cloud.delenv("PLATFORM_BIGQUERY_PROJECT")
     with pytest.raises(ValueError, match="PLATFORM_BIGQUERY_PROJECT"):
         resources_for("cloud", settings)
+    assert resources_for("cloud", Settings(home=tmp_path)).copies is None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +22,9 @@ from resources.bigquery import STAGING, BigQuery
 from resources.identity import EnvironmentKeys, pseudonym
 from tests.bigquery_engine.place import SMALL, BigBench, Both
 from tests.resources.bigquery_emulator import PROJECT
+from tests.stewardship import erasing as lake_erasing
 from tests.stewardship.erasing import places_of
-from tests.stewardship.place import KEYS, SECOND, STEWARD
+from tests.stewardship.place import KEYS, SECOND, STEWARD, Place
 
 pytestmark = pytest.mark.slow
 Pair = Callable[..., Both]
@@ -139,3 +142,17 @@ def test_the_certificate_tells_the_time_travel_that_was_set(engine: BigQuery, mo
     assert "for 96 hours more" in keeps(engine)
     del answers["indicators"]._properties["maxTimeTravelHours"]  # nobody has set it
     assert "for 168 hours more" in keeps(engine)
+
+
+def test_copies_lose_an_erased_person_where_duckdb_is_the_engine(engine: BigQuery, tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.deliver("week1.csv", "A-1,PATIENT-77,north,2024-01-01,NEG,", "A-2,PATIENT-78,north,2024-01-02,NEG,")
+    engine.ensure_dataset("indicators")
+    people = [{"patient": place.pseudonym(p)} for p in ("PATIENT-77", "PATIENT-78")]
+    engine.load_rows("indicators.copied", {"patient": "VARCHAR"}, people)
+    lake_eraser = lake_erasing.eraser(place)
+    number = lake_erasing.approved(place, lake_erasing.subject("PATIENT-77"))
+    document = replace(lake_eraser, bigquery=engine).execute(number, SECOND)
+    assert document["found_and_removed"]["bigquery_tables"] == 1
+    assert engine.query("SELECT patient FROM indicators.copied") == people[1:]
+    assert place.samples() == ["A-2"]

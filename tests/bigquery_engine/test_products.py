@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from platform_assets.bigquery_engine.products import publish_tables
+from platform_assets.components.sql import sql_asset
 from platform_assets.indicators.compute import compute
 from platform_assets.indicators.header import read_indicator
 from platform_assets.indicators.product import publish_product
@@ -58,3 +61,29 @@ def test_both_tables_are_published_and_follow_the_product(platform: Platform, en
     lab.send("b.csv", "sample_id,test_date,result,viral_load\nB1,2024-01-02,NEG,1\n")
     assert published() == ["indicators.by_result", "products.by_result"]
     assert engine.query(f"SELECT SUM(tests) AS n FROM {engine.name('indicators.by_result')}") == [{"n": 21}]
+
+
+def test_a_sql_indicator_of_the_lake_is_published_with_the_precision_of_its_decimals(
+    platform: Platform, engine: BigQuery, tmp_path: Path
+) -> None:
+    lake = replace(platform, copies=engine)
+    lab = Bench(platform, lab_contract())
+    lab.send("a.csv", "sample_id,test_date,result,viral_load\nA,2024-01-01,POS,1\nB,2024-01-01,POS,2\n")
+    path = tmp_path / "domain" / "sql" / "load_per_day.sql"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "-- Loads per day\n--\n-- @owner team:test\n-- @output test_date <date> the day, mean <decimal> of the loads\n"
+        f"SELECT test_date, avg(viral_load)::DECIMAL(10, 4) AS mean FROM validated.{lab.contract.name} GROUP BY test_date\n"
+    )
+
+    def told() -> object:
+        (made,) = dg.materialize([sql_asset(path)], resources={"platform": lake}).asset_materializations_for_node(
+            "indicators__load_per_day"
+        )
+        return made.metadata["BigQuery"].value
+
+    assert told() == "indicators.load_per_day (1 rows)"
+    assert engine.query("SELECT * FROM indicators.load_per_day") == [
+        {"test_date": dt.date(2024, 1, 1), "mean": Decimal("1.5000")}
+    ]
+    assert told() == "up to date"
