@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from platform_assets.bigquery_engine.tables import BigTables, StagingTables
+from platform_assets.bigquery_engine.tables import FENCE, BigTables, StagingTables
 from platform_assets.contracts.compiled import CompiledContract
 from platform_assets.contracts.model import Contract, Order
 from platform_assets.ingest import ledger
@@ -34,7 +34,7 @@ class Statements:
         self.raw, self.validated, self.quarantine = map(
             engine.name, (self.tables.raw, self.tables.validated, self.tables.quarantine)
         )
-        self.ledger, self.erased = engine.name(ledger.TABLE), engine.name(erased.TABLE)
+        self.ledger, self.erased, self.fence = map(engine.name, (ledger.TABLE, erased.TABLE, FENCE))
         self.derived_key = next((k for k in contract.load.key if k in contract.derived), None)
         """Of several derived columns in one key only the first is matched, as in `derived`."""
 
@@ -249,6 +249,7 @@ class Statements:
         entries, gone = names(ledger.COLUMNS), names(erased.COLUMNS)
         delivered = f"(SELECT delivery FROM {self.s['entries']})"
         return [
+            f"UPDATE {self.fence} SET loads = loads + 1 WHERE dataset IN (SELECT dataset FROM {self.s['seen']})",
             self._guard(),
             f"DELETE FROM {self.raw} WHERE _delivery IN {again}",
             f"DELETE FROM {self.quarantine} WHERE _delivery IN {again}",

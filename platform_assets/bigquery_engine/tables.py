@@ -18,6 +18,10 @@ PERIOD = {"_period": "VARCHAR", "_period_start": "DATE"}
 """The week or month of a row: its label (``2024-W18``), and its first day, by which the table is partitioned. BigQuery has no
 partitions by ISO week, and refuses columns whose name begins with ``_partition``."""
 CLUSTERS = 4  # BigQuery's limit of columns
+FENCE = "platform.fences"
+"""A row for each dataset, which every load's transaction changes. A transaction sees the tables as they were when it began, so of two
+that run at once neither would see the other's ledger entry; but BigQuery cancels one of two that change the same row."""
+FENCE_COLUMNS = {"dataset": "VARCHAR", "loads": "BIGINT"}
 
 
 class BigTables:
@@ -45,6 +49,10 @@ class BigTables:
         engine.ensure_table(self.validated, self.validated_columns, partitioned_by=period, clustered_by=key)
         engine.ensure_table(ledger.TABLE, ledger.COLUMNS, clustered_by=["dataset"])
         engine.ensure_table(erased.TABLE, erased.COLUMNS, clustered_by=["dataset"])
+        engine.ensure_table(FENCE, FENCE_COLUMNS)
+        fence, given = engine.name(FENCE), {"dataset": self._contract.name}
+        if not engine.query(f"SELECT 1 FROM {fence} WHERE dataset = @dataset LIMIT 1", given):
+            engine.query(f"INSERT INTO {fence} (dataset, loads) SELECT @dataset, 0", given)
 
 
 @dataclass(frozen=True)

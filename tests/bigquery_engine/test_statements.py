@@ -11,7 +11,7 @@ import pytest
 
 from platform_assets.bigquery_engine import erasing, judging
 from platform_assets.bigquery_engine.statements import Statements, text
-from platform_assets.bigquery_engine.tables import BigTables, StagingTables
+from platform_assets.bigquery_engine.tables import FENCE, FENCE_COLUMNS, BigTables, StagingTables
 from platform_assets.contracts.files import read_contracts
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import ledger
@@ -59,6 +59,7 @@ def catalog(contract: Contract) -> dict[str, dict[str, str]]:
     columns = {staging[name]: c for name, c in staging.columns.items()}
     columns |= {tables.raw: tables.raw_columns, tables.quarantine: tables.quarantine_columns}
     columns |= {tables.validated: tables.validated_columns, ledger.TABLE: ledger.COLUMNS, erased.TABLE: erased.COLUMNS}
+    columns |= {FENCE: FENCE_COLUMNS}
     columns |= {"staging.gone": erasing.GONE, "staging.values": dict.fromkeys(("value", "was", "now"), "VARCHAR")}
     return {
         table.replace(".", "__"): {
