@@ -1,6 +1,13 @@
 #!/usr/bin/env bash
 # The Dagster UI, and beside it the drug graph's explorer (a browser follows no link to a file). Only that folder is served.
 set -euo pipefail
+# a second daemon on the same state would start everything twice
+for port in 3000 3001; do
+  if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+    echo "Port $port of this machine is taken: does make ui run already? Stop what listens there (ss -ltnp), then start again" >&2
+    exit 1
+  fi
+done
 mkdir -p "$DAGSTER_STORAGE" "$DATA_HOME/products/drug_graph" "$DATA_HOME/served"
 ln -sfn "$DATA_HOME/products/drug_graph" "$DATA_HOME/served/drug_graph"
 # it ends with the UI, whichever way that ends

@@ -311,3 +311,18 @@ def test_a_contract_with_a_mistake_is_refused_with_file_line_and_key(tmp_path: P
     assert done.returncode != 0
     assert "columns.test_date.less: Extra inputs are not permitted" in done.stderr
     assert "lab_results/defs.yaml:" in done.stderr
+
+
+def test_the_schedule_starts_what_the_environment_says(sampled: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _definitions(sampled).resolve_schedule_def("weekly_schedule").job_name == "weekly"
+    monkeypatch.setenv("PLATFORM_WEEKLY_JOB", "weekly_wide")
+    with pytest.raises(ValueError, match="no weekly job here; there is weekly"):
+        _definitions(sampled)
+    for name, value in {
+        "PLATFORM_ENV": "cloud",
+        "PLATFORM_BUCKET": "bucket",
+        "PLATFORM_LAKE": "gs://bucket/lake",
+        "PLATFORM_CATALOG": "postgresql://user@localhost:5432/lake",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert _definitions(sampled).resolve_schedule_def("weekly_schedule").job_name == "weekly_wide"
