@@ -19,6 +19,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from resources.bigquery_types import BigQueryError, bigquery_type, json_value, label, lists, parameters, schema_field
+from resources.google import identified
 
 if TYPE_CHECKING:
     from google.cloud import bigquery
@@ -88,7 +89,8 @@ class BigQuery:
         if self._given is None:
             from dagster_gcp import BigQueryResource
 
-            with BigQueryResource(project=self.project, location=self.location).get_client() as client:
+            resource = BigQueryResource(project=self.project, location=self.location)
+            with identified(), resource.get_client() as client:
                 self._given = client
         return self._given
 

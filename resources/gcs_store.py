@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from resources.google import identified
 from resources.object_store import ObjectStoreError, StoredObject
 
 if TYPE_CHECKING:
@@ -206,7 +207,8 @@ class GCSStore:
         if self._cached is None:
             from google.cloud import storage
 
-            self._cached = (self._given or storage.Client()).bucket(self.bucket)
+            with identified():
+                self._cached = (self._given or storage.Client()).bucket(self.bucket)
         return self._cached
 
     @property

@@ -15,10 +15,13 @@ import duckdb
 import pytest
 from google.api_core.exceptions import BadRequest
 from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import bigquery
 
 from resources.bigquery import TRANSACTIONS, BigQuery
 from resources.bigquery_types import BigQueryError, bigquery_type, label
+from resources.gcs_store import GCSStore
+from resources.google import NoIdentity
 from tests.resources.bigquery_emulator import PROJECT, big_query
 
 COLUMNS = {
@@ -241,6 +244,19 @@ def test_without_a_client_one_is_made_with_the_machines_identity(
     engine = BigQuery(PROJECT, "europe-west4")
     assert engine.query("SELECT 6 * 7 AS n") == [{"n": 42}]
     assert engine.client.location == "europe-west4"
+
+
+def test_without_credentials_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(*_: object, **__: object) -> None:
+        raise DefaultCredentialsError("no credentials")
+
+    monkeypatch.setattr("google.auth.default", nobody)
+    for ask in (
+        lambda: BigQuery(PROJECT, "europe-west4").tables("raw"),
+        lambda: GCSStore("bucket").stat("landing/a.csv"),
+    ):
+        with pytest.raises(NoIdentity, match="gcloud auth application-default login"):
+            ask()
 
 
 def test_every_query_has_a_limit_and_labels(engine: BigQuery, client: bigquery.Client) -> None:
