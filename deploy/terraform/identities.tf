@@ -27,6 +27,8 @@ resource "google_service_account" "role" {
 
   account_id   = "platform-${each.value}"
   display_name = "Platform: ${each.value}"
+
+  depends_on = [google_project_service.used]
 }
 
 resource "google_service_account_iam_member" "workload" {
@@ -59,6 +61,8 @@ resource "google_storage_bucket_iam_member" "role" {
 resource "google_service_account" "nodes" {
   account_id   = "platform-nodes"
   display_name = "Platform: nodes"
+
+  depends_on = [google_project_service.used]
 }
 
 resource "google_project_iam_member" "nodes" {

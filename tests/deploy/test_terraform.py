@@ -132,6 +132,69 @@ def test_the_database_and_the_cluster_are_private() -> None:
     assert cluster["deletion_protection"] is True
 
 
+def dependencies() -> dict[str, set[str]]:
+    """Address of every resource and data source -> what it names, through locals too."""
+    parsed = [bare(hcl2.loads(file.read_text(encoding="utf-8"))) for file in sorted(TERRAFORM.glob("*.tf"))]
+    local = {name: str(value) for file in parsed for block in file.get("locals", []) for name, value in block.items()}
+    found = {}
+    for prefix, section in (("", "resource"), ("data.", "data")):
+        for block in (b for file in parsed for b in file.get(section, [])):
+            for kind, named in block.items():
+                for name, body in named.items():
+                    written = str(body)
+                    while (through := re.sub(r"local\.(\w+)", lambda use: local[use[1]], written)) != written:
+                        written = through
+                    found[f"{prefix}{kind}.{name}"] = set(re.findall(r"(?:data\.)?google_\w+\.\w+", written))
+    return found
+
+
+def test_nothing_is_made_before_the_apis_are_on() -> None:
+    """In a new project an API that is off refuses everything."""
+    named = dependencies()
+    after = {"google_project_service.used"}
+    while more := {address for address, names in named.items() if names & after} - after:
+        after |= more
+    assert sorted(set(named) - after) == []
+    apis = {
+        "cloudresourcemanager",
+        "iamcredentials",
+        "serviceusage",
+        "sqladmin",
+        "secretmanager",
+        "container",
+        "storage",
+    }
+    assert apis <= set(re.findall(r'"(\w+)\.googleapis\.com",', text()))
+
+
+def test_the_key_is_granted_to_agents_that_exist_and_to_the_one_whose_disks_the_nodes_have() -> None:
+    found = re.search(r"key_users = (.*?)\n  }\)", text(), re.DOTALL)
+    assert found is not None
+    key_users = found[1]
+    assert set(re.findall(r"(google_\w+)", key_users)) == {
+        "google_project_service_identity",
+        "google_storage_project_service_account",
+        "google_bigquery_default_service_account",
+        "google_project",
+    }
+    # only the agent that cannot be asked for is named by hand
+    assert re.findall(r"service-\$\{.*?\}@([a-z-]+)", key_users) == ["compute-system"]
+    agents = re.search(r"agents = \{(.*?)\}", text(), re.DOTALL)
+    assert agents is not None
+    assert set(re.findall(r'"(\w+)\.googleapis', agents[1])) == {
+        "sqladmin",
+        "container",
+        "artifactregistry",
+        "secretmanager",
+    }
+
+
+def test_the_database_has_the_edition_that_has_its_tiers() -> None:
+    settings = resources("google_sql_database_instance")["platform"]["settings"][0]
+    assert "db-custom-" in settings["tier"]
+    assert settings["edition"] == "ENTERPRISE"
+
+
 def test_every_identity_of_the_cluster_has_its_service_account() -> None:
     roles = set(re.findall(r'"(\w+)"', re.search(r"roles = toset\(\[(.*?)\]\)", text(), re.DOTALL)[1]))  # type: ignore[index]
     accounts = [
@@ -157,7 +220,9 @@ def test_every_key_that_pseudonymises_has_a_place() -> None:
 
 def bucket_grants(role: str) -> set[tuple[str, str]]:
     """(bucket, right) of a role, as the map `bucket_roles` says."""
-    found = re.findall(rf'role = "{role}", bucket = google_storage_bucket\.(\w+)\.name, grant = "(roles/[\w.]+)"', text())
+    found = re.findall(
+        rf'role = "{role}", bucket = google_storage_bucket\.(\w+)\.name, grant = "(roles/[\w.]+)"', text()
+    )
     return set(found)
 
 
