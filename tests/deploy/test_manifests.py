@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 import shutil
 import subprocess
@@ -22,7 +23,7 @@ from tests.programs import missing, needed
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 OVERLAYS = ("test", "production")
-OF_OTHERS = {"ExternalSecret", "SecretStore", "ManagedCertificate", "FrontendConfig"}
+OF_OTHERS = {"ExternalSecret", "SecretStore", "ManagedCertificate", "FrontendConfig", "BackendConfig"}
 """Kinds that operators and GKE define: their schemas are not Kubernetes' own, so they are not checked."""
 Resource = dict[str, Any]
 
@@ -288,6 +289,26 @@ def test_webservers_are_reached_through_the_proxy_and_the_console_only(overlay: 
     (ingress,) = of_kind(overlay, "Ingress").values()
     backends = {r["http"]["paths"][0]["backend"]["service"]["name"] for r in ingress["spec"]["rules"]}
     assert backends == {"proxy", "console"}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_load_balancer_asks_for_a_page_that_needs_no_login_and_lets_websockets_last(overlay: str) -> None:
+    (ingress,) = of_kind(overlay, "Ingress").values()
+    (balancer,) = [p["spec"] for n, p in of_kind(overlay, "NetworkPolicy").items() if n == "from-load-balancer"]
+    open_ports = {port["port"] for port in balancer["ingress"][0]["ports"]}
+    for rule in ingress["spec"]["rules"]:
+        service = of_kind(overlay, "Service")[rule["http"]["paths"][0]["backend"]["service"]["name"]]
+        notes = service["metadata"]["annotations"]
+        # the check's port is one of the pods' own, not the service's
+        assert json.loads(notes["cloud.google.com/neg"]) == {"ingress": True}
+        backend = of_kind(overlay, "BackendConfig")[json.loads(notes["cloud.google.com/backend-config"])["default"]]
+        check = backend["spec"]["healthCheck"]
+        containers = pods(overlay)[service["spec"]["selector"]["app.kubernetes.io/component"]]["spec"]["containers"]
+        ports = {p["containerPort"]: p["name"] for c in containers for p in c.get("ports", [])}
+        probes = [c["readinessProbe"]["httpGet"] for c in containers if "httpGet" in c["readinessProbe"]]
+        assert {"path": check["requestPath"], "port": ports[check["port"]]} in probes
+        assert check["port"] in open_ports
+        assert backend["spec"]["timeoutSec"] >= 3600
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
