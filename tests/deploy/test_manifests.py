@@ -16,7 +16,7 @@ import yaml
 
 from platform_assets.contracts.files import read_contracts
 from platform_assets.indicators.header import list_indicators
-from platform_assets.wide import COMPONENT, FETCH, step_settings
+from platform_assets.wide import AT_ONCE, COMPONENT, FETCH, step_settings
 from resources.environment import INDICATORS, Settings, resources_for
 from tests.deploy.kubernetes_api import problems, unrestricted
 from tests.programs import missing, needed
@@ -325,6 +325,65 @@ def test_budgets_fit_the_number_of_replicas(overlay: str) -> None:
         ]
         assert len(found) == 1, component
         assert found[0].get("minAvailable", 0) < count, component
+    # a job's pods have no scale that a budget could count: runs are kept by an annotation (deploy/dagster.yaml)
+    for component in ("run", "r-worker"):
+        assert not any(selects(b["spec"]["selector"], {"app.kubernetes.io/component": component}) for b in budgets)
+
+
+def size(quantity: str) -> float:
+    """Bytes of a Kubernetes quantity, or of DuckDB's (1 MB is 10^6)."""
+    number, unit = re.fullmatch(r"(\d+)(\w*)", quantity).groups()  # type: ignore[union-attr]
+    return int(number) * {"": 1, "MB": 1e6, "GB": 1e9, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}[unit]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_engine_spills_before_its_pod_is_killed_and_uses_what_there_is(overlay: str) -> None:
+    common = of_kind(overlay, "ConfigMap")["platform"]["data"]["PLATFORM_MEMORY_LIMIT"]
+    shares = {}
+    for name, pod in pods(overlay).items():
+        (container, *_) = pod["spec"]["containers"]
+        if {"platform-run", "platform-alerts"} & {
+            e.get("secretRef", {}).get("name") for e in container.get("envFrom", [])
+        }:
+            own = {e["name"]: e.get("value") for e in container.get("env", [])}
+            limit = own.get("PLATFORM_MEMORY_LIMIT", common)
+            shares[name] = size(limit) / size(container["resources"]["limits"]["memory"])
+    assert set(shares) == {"code-server", "console", "alerts"}  # the others cannot open the lake
+    shares["run"] = size(common) / size(launcher(overlay)["config"]["resources"]["limits"]["memory"])
+    assert {name: share for name, share in shares.items() if not 0.6 <= share <= 0.7} == {}
+
+
+def launcher(overlay: str) -> Resource:
+    text = of_kind(overlay, "ConfigMap")["dagster-instance"]["data"]["dagster.yaml"]
+    found: Resource = yaml.safe_load(text)["run_launcher"]
+    return found
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_scratch_of_runs_is_a_disk_and_nobody_asks_a_node_for_more_than_autopilot_gives(overlay: str) -> None:
+    """Autopilot allows a pod 10 GiB of ephemeral storage (cloud.google.com/kubernetes-engine/docs/concepts/autopilot-resource-requests)."""
+    config = launcher(overlay)["config"]
+    (disk,) = [v["ephemeral"]["volumeClaimTemplate"]["spec"] for v in config["volumes"] if v["name"] == "data"]
+    (quota,) = [q["spec"]["hard"] for q in of_kind(overlay, "ResourceQuota").values()]
+    assert size(quota["requests.storage"]) >= int(quota["persistentvolumeclaims"]) * size(
+        disk["resources"]["requests"]["storage"]
+    )
+    at_once = yaml.safe_load((DEPLOY / "dagster.yaml").read_text(encoding="utf-8"))["concurrency"]["runs"]
+    assert int(quota["persistentvolumeclaims"]) >= at_once["max_concurrent_runs"] + AT_ONCE
+    steps = step_settings(read_contracts(), list_indicators(INDICATORS)).values()
+    asked = [config["resources"], *(s["container_config"]["resources"] for s in steps if "container_config" in s)]
+    asked += [c["resources"] for pod in pods(overlay).values() for c in pod["spec"]["containers"]]
+    (most,) = [limit["max"] for r in of_kind(overlay, "LimitRange").values() for limit in r["spec"]["limits"]]
+    asked.append({"limits": most})
+    assert max(size(one["limits"].get("ephemeral-storage", "0")) for one in asked) <= size("10Gi")
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_load_may_last_as_long_as_a_terabyte_takes(overlay: str) -> None:
+    text = of_kind(overlay, "ConfigMap")["dagster-instance"]["data"]["dagster.yaml"]
+    slowest = re.search(r"(\d+) to (\d+) hours of a pod", (DEPLOY.parent / "docs" / "scale.md").read_text("utf-8"))
+    assert slowest is not None
+    assert yaml.safe_load(text)["run_monitoring"]["max_runtime_seconds"] > int(slowest[2]) * 3600
 
 
 def test_the_images_python_packages_are_those_that_were_tested() -> None:
