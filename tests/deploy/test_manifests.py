@@ -312,6 +312,42 @@ def test_the_load_balancer_asks_for_a_page_that_needs_no_login_and_lets_websocke
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
+def test_only_engineers_open_the_host_where_things_can_be_changed(overlay: str) -> None:
+    """What nginx does with these groups: test_proxy.py."""
+    maps = of_kind(overlay, "ConfigMap").values()
+    (login,) = [m["data"] for m in maps if "issuer" in m["data"]]
+    (site,) = [m["data"]["site.conf"] for m in maps if "site.conf" in m["data"]]
+    groups = dict(re.findall(r"set \$dagster (\w+);\n  set \$login_groups (\S+);", site))
+    assert groups == {
+        "dagster_engineers": login["engineers"],
+        "dagster_viewers": f"{login['viewers']},{login['engineers']}",
+    }
+    assert login["viewers"] != login["engineers"]
+    containers = {c["name"]: c for c in pods(overlay)["proxy"]["spec"]["containers"]}
+    named = {e["name"]: e["valueFrom"]["configMapKeyRef"]["key"] for e in containers["login"]["env"]}
+    allowed = re.findall(r"--allowed-group=\$\((\w+)\)", " ".join(containers["login"]["args"]))
+    assert {named[name] for name in allowed} == {"viewers", "engineers"}
+    # oauth2-proxy is asked whether it works, by way of a port that the kubelet reaches
+    ports = {p["containerPort"] for p in containers["nginx"]["ports"]}
+    for probe in ("readinessProbe", "livenessProbe"):
+        asked = containers["login"][probe]["httpGet"]
+        assert asked["port"] in ports
+        assert re.search(rf"location = {asked['path']} {{ proxy_pass http://127.0.0.1:4180/ping; }}", site)
+    assert "--ping-path=/ping" in containers["login"]["args"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_names_are_found_by_cloud_dns_and_runs_that_fetch_leave_by_https_only(overlay: str) -> None:
+    policies = of_kind(overlay, "NetworkPolicy")
+    (names,) = policies["names"]["spec"]["egress"]
+    asked = {to["ipBlock"]["cidr"] for to in names["to"] if "ipBlock" in to}
+    assert asked == {"169.254.169.254/32", "169.254.20.10/32"}  # Cloud DNS, which is Autopilot's; kube-dns' cache
+    assert sorted((p["protocol"], p["port"]) for p in names["ports"]) == [("TCP", 53), ("UDP", 53)]
+    (fetch,) = policies["way-out-fetch"]["spec"]["egress"]
+    assert fetch["ports"] == [{"protocol": "TCP", "port": 443}]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_budgets_fit_the_number_of_replicas(overlay: str) -> None:
     """A budget that nothing can satisfy would hold up every node upgrade."""
     replicas = {
