@@ -212,6 +212,24 @@ def test_every_secret_that_the_cluster_asks_for_has_a_place() -> None:
     assert asked <= places
 
 
+def test_only_the_channels_that_are_used_have_a_secret() -> None:
+    """The operator takes every secret that is named platform-alert-..., and fails as a whole where one has no version."""
+    variables = bare(hcl2.loads((TERRAFORM / "variables.tf").read_text(encoding="utf-8")))["variable"]
+    (channels,) = [v["alert_channels"] for v in variables if "alert_channels" in v]
+    assert channels["default"] == ["mail"]
+    secrets = (TERRAFORM / "secrets.tf").read_text(encoding="utf-8")
+    (known,) = [block["alert_secrets"] for block in bare(hcl2.loads(secrets))["locals"]]
+    always = re.search(r"\], \[(.*?)\]\)\)", secrets, re.DOTALL)
+    assert always is not None
+    assert "platform-alert-" not in always[1]
+    assert (
+        set(re.findall(r'"(\w+)"', channels["validation"][0]["condition"])) == set(known) == {"mail", "slack", "teams"}
+    )
+    notifier = (TERRAFORM.parents[1] / "resources" / "notifier.py").read_text(encoding="utf-8")
+    for secret in known.values():  # as the ExternalSecret makes a variable of it
+        assert secret.removeprefix("platform-alert-").replace("-", "_").upper() in notifier
+
+
 def test_every_key_that_pseudonymises_has_a_place() -> None:
     places = set(re.findall(r'"platform-identity-key-([a-z-]+)",', text()))
     purposes = {purpose for contract in read_contracts().values() for purpose in contract.identifiers.values()}
