@@ -22,6 +22,8 @@ AT_ONCE = 8
 """Pods side by side; the namespace's quota has room for them and for a run per sensor (``deploy/kustomize/base/limits.yaml``)."""
 COMPONENT = "app.kubernetes.io/component"
 FETCH = "platform/fetch"
+OF_THE_ENGINE = 0.65
+"""Share of a pod's memory that the engine may use before it spills; the rest is Python's, Arrow's and R's."""
 
 
 def wide_jobs(
@@ -70,7 +72,22 @@ def step_settings(
             pod["pod_template_spec_metadata"] = {"labels": {FETCH: "yes"}}
         if step in given:
             # as much as is asked for and no more: a pod that is promised less than it uses is evicted first
-            pod["container_config"] = {"resources": {"requests": given[step], "limits": given[step]}}
+            container: dict[str, Any] = {"resources": {"requests": given[step], "limits": given[step]}}
+            if "memory" in given[step]:
+                container["env"] = [{"name": "PLATFORM_MEMORY_LIMIT", "value": engine_memory(given[step]["memory"])}]
+            pod["container_config"] = container
         if pod:
             settings[step] = pod
     return settings
+
+
+def engine_memory(memory: str) -> str:
+    """PLATFORM_MEMORY_LIMIT (in MB, 10^6 bytes) for a pod with `memory`, a Kubernetes quantity in Gi or Mi.
+
+    Raises ValueError for any other unit.
+    """
+    units = {"Gi": 2**30, "Mi": 2**20}
+    number, unit = memory[:-2], memory[-2:]
+    if unit not in units or not number.isdecimal():
+        raise ValueError(f"memory {memory!r} in {RESOURCES.name} is not understood: write whole Gi or Mi, such as 8Gi")
+    return f"{int(int(number) * units[unit] * OF_THE_ENGINE / 1e6)}MB"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from platform_assets.contracts.model import Contract
-from platform_assets.wide import COMPONENT, FETCH, NAME, step_settings, wide_jobs
+from platform_assets.wide import COMPONENT, FETCH, NAME, engine_memory, step_settings, wide_jobs
 from tests.conftest import lab_contract
 
 SCRIPTS = [Path("r_scripts/indicators/turnaround.R")]
@@ -39,13 +39,23 @@ def test_a_step_gets_the_resources_that_the_file_says_as_request_and_limit(tmp_p
     text = "ingest_lab: {cpu: '4', memory: 16Gi}\n"
     settings = step_settings({"lab": lab_contract()}, SCRIPTS, resources(tmp_path, text))
     wanted = {"cpu": "4", "memory": "16Gi"}
-    assert settings["ingest_lab"]["container_config"]["resources"] == {"requests": wanted, "limits": wanted}
+    container = settings["ingest_lab"]["container_config"]
+    assert container["resources"] == {"requests": wanted, "limits": wanted}
+    # 65 % of 16 GiB, for the engine: it spills before the kernel kills
+    assert container["env"] == [{"name": "PLATFORM_MEMORY_LIMIT", "value": "11166MB"}]
     assert "container_config" not in settings["indicators__turnaround"]
 
 
 def test_resources_for_a_step_that_does_not_exist_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="ingest_labs: there is no such step"):
         step_settings({"lab": lab_contract()}, [], resources(tmp_path, "ingest_labs: {cpu: '4'}\n"))
+
+
+def test_memory_is_said_in_units_that_the_engines_share_is_known_of(tmp_path: Path) -> None:
+    assert engine_memory("512Mi") == "348MB"
+    for unknown in ("8G", "8", "Gi", "1.5Gi"):
+        with pytest.raises(ValueError, match="write whole Gi or Mi"):
+            step_settings({"lab": lab_contract()}, [], resources(tmp_path, f"ingest_lab: {{memory: '{unknown}'}}\n"))
 
 
 def test_the_job_is_there_in_the_cluster_only() -> None:

@@ -7,6 +7,8 @@ resource "google_monitoring_notification_channel" "email" {
   labels = {
     email_address = var.alert_email
   }
+
+  depends_on = [google_project_service.used]
 }
 
 locals {
@@ -89,4 +91,6 @@ resource "google_project_iam_audit_config" "data" {
   audit_log_config {
     log_type = "DATA_WRITE"
   }
+
+  depends_on = [google_project_service.used]
 }

@@ -27,6 +27,8 @@ resource "google_service_usage_consumer_quota_override" "scan" {
   limit          = urlencode("/d/project")
   override_value = var.maximum_bytes_billed_per_day * 1048576 # the quota counts MiB
   force          = true
+
+  depends_on = [google_project_service.used]
 }
 
 resource "google_bigquery_dataset_iam_member" "run" {

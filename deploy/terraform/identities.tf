@@ -17,6 +17,8 @@ locals {
     "code lake"       = { role = "code", bucket = google_storage_bucket.lake.name, grant = "roles/storage.objectViewer" }
     "console landing" = { role = "console", bucket = google_storage_bucket.landing.name, grant = "roles/storage.objectUser" }
     "console lake"    = { role = "console", bucket = google_storage_bucket.lake.name, grant = "roles/storage.objectUser" }
+    "alerts state"    = { role = "alerts", bucket = google_storage_bucket.state.name, grant = "roles/storage.objectUser" }
+    "run state"       = { role = "run", bucket = google_storage_bucket.state.name, grant = "roles/storage.objectUser" }
   }
 }
 
@@ -25,18 +27,8 @@ resource "google_service_account" "role" {
 
   account_id   = "platform-${each.value}"
   display_name = "Platform: ${each.value}"
-}
 
-# alerts remember what they have told in state/ of the landing bucket, and see nothing else of it
-resource "google_storage_bucket_iam_member" "alerts" {
-  bucket = google_storage_bucket.landing.name
-  role   = "roles/storage.objectUser"
-  member = google_service_account.role["alerts"].member
-
-  condition {
-    title      = "state only"
-    expression = "resource.name.startsWith(\"projects/_/buckets/${google_storage_bucket.landing.name}/objects/state/\")"
-  }
+  depends_on = [google_project_service.used]
 }
 
 resource "google_service_account_iam_member" "workload" {
@@ -69,6 +61,8 @@ resource "google_storage_bucket_iam_member" "role" {
 resource "google_service_account" "nodes" {
   account_id   = "platform-nodes"
   display_name = "Platform: nodes"
+
+  depends_on = [google_project_service.used]
 }
 
 resource "google_project_iam_member" "nodes" {

@@ -16,32 +16,42 @@ resource "google_kms_crypto_key" "data" {
   }
 }
 
-# Google's own agents encrypt with it, nobody else.
+# Google's own agents encrypt with it, nobody else. In a new project most of them do not exist until they are asked for, and a right for
+# nobody is refused: the two data sources and the identities below make them. The agent of Compute Engine cannot be asked for; it comes
+# with the API. (The data sources name the project by way of its API, not by depends_on, so that they are not read anew, and all rights
+# replaced, whenever another API is added.)
 locals {
-  number = data.google_project.this.number
-
-  key_users = {
-    storage   = "service-${local.number}@gs-project-accounts.iam.gserviceaccount.com"
-    bigquery  = "bq-${local.number}@bigquery-encryption.iam.gserviceaccount.com"
-    sql       = google_project_service_identity.sql.email
-    container = "service-${local.number}@container-engine-robot.iam.gserviceaccount.com"
-    registry  = "service-${local.number}@gcp-sa-artifactregistry.iam.gserviceaccount.com"
-    secrets   = google_project_service_identity.secrets.email
+  agents = {
+    sql       = "sqladmin.googleapis.com"
+    container = "container.googleapis.com"
+    registry  = "artifactregistry.googleapis.com"
+    secrets   = "secretmanager.googleapis.com"
   }
+
+  key_users = merge({ for name, identity in google_project_service_identity.agent : name => identity.email }, {
+    storage  = data.google_storage_project_service_account.this.email_address
+    bigquery = data.google_bigquery_default_service_account.this.email
+    compute  = "service-${data.google_project.this.number}@compute-system.iam.gserviceaccount.com" # the nodes' disks
+  })
 }
 
-data "google_project" "this" {}
-
-resource "google_project_service_identity" "sql" {
-  provider = google-beta
-
-  service = "sqladmin.googleapis.com"
+data "google_project" "this" {
+  project_id = google_project_service.used["cloudresourcemanager.googleapis.com"].project
 }
 
-resource "google_project_service_identity" "secrets" {
-  provider = google-beta
+data "google_storage_project_service_account" "this" {
+  project = google_project_service.used["storage.googleapis.com"].project
+}
 
-  service = "secretmanager.googleapis.com"
+data "google_bigquery_default_service_account" "this" {
+  project = google_project_service.used["bigquery.googleapis.com"].project
+}
+
+resource "google_project_service_identity" "agent" {
+  provider = google-beta
+  for_each = local.agents
+
+  service = google_project_service.used[each.value].service
 }
 
 resource "google_kms_crypto_key_iam_member" "agents" {
@@ -50,4 +60,6 @@ resource "google_kms_crypto_key_iam_member" "agents" {
   crypto_key_id = google_kms_crypto_key.data.id
   role          = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
   member        = "serviceAccount:${each.value}"
+
+  depends_on = [google_project_service.used] # the agent of Compute Engine comes with the API
 }

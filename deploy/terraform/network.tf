@@ -98,12 +98,16 @@ resource "google_service_networking_connection" "sql" {
 # what people reach
 resource "google_compute_global_address" "platform" {
   name = "platform"
+
+  depends_on = [google_project_service.used]
 }
 
 resource "google_compute_ssl_policy" "modern" {
   name            = "platform-modern"
   profile         = "MODERN"
   min_tls_version = "TLS_1_2"
+
+  depends_on = [google_project_service.used]
 }
 
 # nothing comes in that GKE and the load balancer have not opened by rules of their own (which go before this one)

@@ -1,6 +1,13 @@
 # The secrets' places. Their values are put in by hand or by a rotation job, never by Terraform: its state would keep them.
 locals {
-  secrets = toset([
+  # Only those that are used: the operator takes every secret of this name, and fails at one that has no version yet.
+  alert_secrets = {
+    mail  = "platform-alert-smtp-password"
+    slack = "platform-alert-slack-webhook"
+    teams = "platform-alert-teams-webhook"
+  }
+
+  secrets = toset(concat([for channel in var.alert_channels : local.alert_secrets[channel]], [
     "platform-postgres-password",
     "platform-hmac-key-id",
     "platform-hmac-secret",
@@ -8,14 +15,11 @@ locals {
     "platform-identity-key-stay-id",
     "platform-identity-key-erasure",
     "platform-identity-key-audit",
-    "platform-alert-slack-webhook",
-    "platform-alert-teams-webhook",
-    "platform-alert-smtp-password",
     "platform-console-client-secret",
     "platform-console-cookie-secret",
     "platform-proxy-client-secret",
     "platform-proxy-cookie-secret",
-  ])
+  ]))
 }
 
 resource "google_secret_manager_secret" "platform" {

@@ -9,6 +9,7 @@ resource "google_sql_database_instance" "platform" {
   deletion_protection = true
 
   settings {
+    edition                     = "ENTERPRISE" # the default of PostgreSQL 16 and later is Enterprise Plus, which has no db-custom tiers
     tier                        = var.environment == "production" ? "db-custom-2-7680" : "db-custom-1-3840"
     availability_type           = var.environment == "production" ? "REGIONAL" : "ZONAL"
     disk_autoresize             = true

@@ -1,4 +1,5 @@
-# landing: deliveries, archive, rejected files and products. lake: the warehouse's Parquet files. logs: who read and wrote them.
+# landing: deliveries, archive, rejected files and products. lake: the warehouse's Parquet files. state: what the alerts remember.
+# logs: who read and wrote them.
 resource "google_storage_bucket" "logs" {
   #checkov:skip=CKV_GCP_62:the bucket that access logs are written to does not log its own
   name                        = "${var.project}-access-logs"
@@ -120,6 +121,42 @@ resource "google_storage_bucket" "lake" {
     }
     action {
       type = "AbortIncompleteMultipartUpload"
+    }
+  }
+
+  depends_on = [google_kms_crypto_key_iam_member.agents]
+}
+
+# A bucket of its own, because a right on a part of one (a condition on the name) holds for objects that are there only: who may not
+# list the bucket is told 403, not 404, of an object that does not exist, and the first look would fail.
+resource "google_storage_bucket" "state" {
+  name                        = "${var.project}-state"
+  location                    = var.region
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+
+  versioning {
+    enabled = true
+  }
+
+  soft_delete_policy {
+    retention_duration_seconds = 0
+  }
+
+  encryption {
+    default_kms_key_name = google_kms_crypto_key.data.id
+  }
+
+  logging {
+    log_bucket = google_storage_bucket.logs.name
+  }
+
+  lifecycle_rule {
+    condition {
+      days_since_noncurrent_time = var.noncurrent_days
+    }
+    action {
+      type = "Delete"
     }
   }
 

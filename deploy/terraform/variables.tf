@@ -53,3 +53,14 @@ variable "alert_email" {
   type        = string
   description = "Where alerts of Cloud Monitoring go."
 }
+
+variable "alert_channels" {
+  type        = list(string)
+  description = "By what the platform tells people: mail, slack, teams. Each has a secret, which must be given a value."
+  default     = ["mail"]
+
+  validation {
+    condition     = length(setsubtract(var.alert_channels, ["mail", "slack", "teams"])) == 0
+    error_message = "alert_channels are mail, slack and teams"
+  }
+}

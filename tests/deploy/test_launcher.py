@@ -61,7 +61,7 @@ class Setup:
         config_file = kubeconfig(port, home)
         self.file = home / "jobs.py"
         resources = home / "wide.yaml"
-        resources.write_text("indicators__two: {cpu: '1', memory: 8Gi, ephemeral-storage: 10Gi}\n")
+        resources.write_text("indicators__two: {cpu: '1', memory: 8Gi}\n")
         self.file.write_text(DEFINITIONS.replace("KUBECONFIG", str(config_file)).replace("RESOURCES", str(resources)))
         settings = yaml.safe_load((DEPLOY / "dagster.yaml").read_text(encoding="utf-8"))
         settings["run_launcher"]["config"] |= {"load_incluster_config": False, "kubeconfig_file": str(config_file)}
@@ -161,6 +161,16 @@ def test_a_run_becomes_a_restricted_job_and_each_step_of_a_wide_run_its_own(setu
     assert all(c["args"][:3] == ["dagster", "api", "execute_step"] for c in containers.values())
     assert containers["one"]["resources"]["limits"]["memory"] == "4Gi"
     assert containers["indicators__two"]["resources"]["limits"]["memory"] == "8Gi"
+    # of its own memory the engine may use its share; where a step says nothing, ConfigMap `platform` tells
+    own = {n: {e["name"]: e.get("value") for e in c["env"]}.get("PLATFORM_MEMORY_LIMIT") for n, c in containers.items()}
+    assert own == {"one": None, "indicators__two": "5583MB"}
+    # steps have what the launcher gives to runs: a disk of their own, and nobody moves them
+    for one in (template, *steps.values()):
+        assert one["metadata"]["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"
+        (disk,) = [v["ephemeral"] for v in one["spec"]["volumes"] if v["name"] == "data"]
+        assert disk["volumeClaimTemplate"]["spec"]["resources"]["requests"]["storage"] == "100Gi"
+        assert one["spec"]["securityContext"]["fsGroup"] == 10001  # who may write on it
+        assert one["spec"]["containers"][0]["resources"]["limits"]["ephemeral-storage"] == "2Gi"
     # what the network policies look for: an R step is no run
     components = {name: t["metadata"]["labels"]["app.kubernetes.io/component"] for name, t in steps.items()}
     assert components == {"one": "run", "indicators__two": "r-worker"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 import shutil
 import subprocess
@@ -15,14 +16,14 @@ import yaml
 
 from platform_assets.contracts.files import read_contracts
 from platform_assets.indicators.header import list_indicators
-from platform_assets.wide import COMPONENT, FETCH, step_settings
+from platform_assets.wide import AT_ONCE, COMPONENT, FETCH, step_settings
 from resources.environment import INDICATORS, Settings, resources_for
 from tests.deploy.kubernetes_api import problems, unrestricted
 from tests.programs import missing, needed
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 OVERLAYS = ("test", "production")
-OF_OTHERS = {"ExternalSecret", "SecretStore", "ManagedCertificate", "FrontendConfig"}
+OF_OTHERS = {"ExternalSecret", "SecretStore", "ManagedCertificate", "FrontendConfig", "BackendConfig"}
 """Kinds that operators and GKE define: their schemas are not Kubernetes' own, so they are not checked."""
 Resource = dict[str, Any]
 
@@ -291,6 +292,62 @@ def test_webservers_are_reached_through_the_proxy_and_the_console_only(overlay: 
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_load_balancer_asks_for_a_page_that_needs_no_login_and_lets_websockets_last(overlay: str) -> None:
+    (ingress,) = of_kind(overlay, "Ingress").values()
+    (balancer,) = [p["spec"] for n, p in of_kind(overlay, "NetworkPolicy").items() if n == "from-load-balancer"]
+    open_ports = {port["port"] for port in balancer["ingress"][0]["ports"]}
+    for rule in ingress["spec"]["rules"]:
+        service = of_kind(overlay, "Service")[rule["http"]["paths"][0]["backend"]["service"]["name"]]
+        notes = service["metadata"]["annotations"]
+        # the check's port is one of the pods' own, not the service's
+        assert json.loads(notes["cloud.google.com/neg"]) == {"ingress": True}
+        backend = of_kind(overlay, "BackendConfig")[json.loads(notes["cloud.google.com/backend-config"])["default"]]
+        check = backend["spec"]["healthCheck"]
+        containers = pods(overlay)[service["spec"]["selector"]["app.kubernetes.io/component"]]["spec"]["containers"]
+        ports = {p["containerPort"]: p["name"] for c in containers for p in c.get("ports", [])}
+        probes = [c["readinessProbe"]["httpGet"] for c in containers if "httpGet" in c["readinessProbe"]]
+        assert {"path": check["requestPath"], "port": ports[check["port"]]} in probes
+        assert check["port"] in open_ports
+        assert backend["spec"]["timeoutSec"] >= 3600
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_only_engineers_open_the_host_where_things_can_be_changed(overlay: str) -> None:
+    """What nginx does with these groups: test_proxy.py."""
+    maps = of_kind(overlay, "ConfigMap").values()
+    (login,) = [m["data"] for m in maps if "issuer" in m["data"]]
+    (site,) = [m["data"]["site.conf"] for m in maps if "site.conf" in m["data"]]
+    groups = dict(re.findall(r"set \$dagster (\w+);\n  set \$login_groups (\S+);", site))
+    assert groups == {
+        "dagster_engineers": login["engineers"],
+        "dagster_viewers": f"{login['viewers']},{login['engineers']}",
+    }
+    assert login["viewers"] != login["engineers"]
+    containers = {c["name"]: c for c in pods(overlay)["proxy"]["spec"]["containers"]}
+    named = {e["name"]: e["valueFrom"]["configMapKeyRef"]["key"] for e in containers["login"]["env"]}
+    allowed = re.findall(r"--allowed-group=\$\((\w+)\)", " ".join(containers["login"]["args"]))
+    assert {named[name] for name in allowed} == {"viewers", "engineers"}
+    # oauth2-proxy is asked whether it works, by way of a port that the kubelet reaches
+    ports = {p["containerPort"] for p in containers["nginx"]["ports"]}
+    for probe in ("readinessProbe", "livenessProbe"):
+        asked = containers["login"][probe]["httpGet"]
+        assert asked["port"] in ports
+        assert re.search(rf"location = {asked['path']} {{ proxy_pass http://127.0.0.1:4180/ping; }}", site)
+    assert "--ping-path=/ping" in containers["login"]["args"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_names_are_found_by_cloud_dns_and_runs_that_fetch_leave_by_https_only(overlay: str) -> None:
+    policies = of_kind(overlay, "NetworkPolicy")
+    (names,) = policies["names"]["spec"]["egress"]
+    asked = {to["ipBlock"]["cidr"] for to in names["to"] if "ipBlock" in to}
+    assert asked == {"169.254.169.254/32", "169.254.20.10/32"}  # Cloud DNS, which is Autopilot's; kube-dns' cache
+    assert sorted((p["protocol"], p["port"]) for p in names["ports"]) == [("TCP", 53), ("UDP", 53)]
+    (fetch,) = policies["way-out-fetch"]["spec"]["egress"]
+    assert fetch["ports"] == [{"protocol": "TCP", "port": 443}]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_budgets_fit_the_number_of_replicas(overlay: str) -> None:
     """A budget that nothing can satisfy would hold up every node upgrade."""
     replicas = {
@@ -304,6 +361,65 @@ def test_budgets_fit_the_number_of_replicas(overlay: str) -> None:
         ]
         assert len(found) == 1, component
         assert found[0].get("minAvailable", 0) < count, component
+    # a job's pods have no scale that a budget could count: runs are kept by an annotation (deploy/dagster.yaml)
+    for component in ("run", "r-worker"):
+        assert not any(selects(b["spec"]["selector"], {"app.kubernetes.io/component": component}) for b in budgets)
+
+
+def size(quantity: str) -> float:
+    """Bytes of a Kubernetes quantity, or of DuckDB's (1 MB is 10^6)."""
+    number, unit = re.fullmatch(r"(\d+)(\w*)", quantity).groups()  # type: ignore[union-attr]
+    return int(number) * {"": 1, "MB": 1e6, "GB": 1e9, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}[unit]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_engine_spills_before_its_pod_is_killed_and_uses_what_there_is(overlay: str) -> None:
+    common = of_kind(overlay, "ConfigMap")["platform"]["data"]["PLATFORM_MEMORY_LIMIT"]
+    shares = {}
+    for name, pod in pods(overlay).items():
+        (container, *_) = pod["spec"]["containers"]
+        if {"platform-run", "platform-alerts"} & {
+            e.get("secretRef", {}).get("name") for e in container.get("envFrom", [])
+        }:
+            own = {e["name"]: e.get("value") for e in container.get("env", [])}
+            limit = own.get("PLATFORM_MEMORY_LIMIT", common)
+            shares[name] = size(limit) / size(container["resources"]["limits"]["memory"])
+    assert set(shares) == {"code-server", "console", "alerts"}  # the others cannot open the lake
+    shares["run"] = size(common) / size(launcher(overlay)["config"]["resources"]["limits"]["memory"])
+    assert {name: share for name, share in shares.items() if not 0.6 <= share <= 0.7} == {}
+
+
+def launcher(overlay: str) -> Resource:
+    text = of_kind(overlay, "ConfigMap")["dagster-instance"]["data"]["dagster.yaml"]
+    found: Resource = yaml.safe_load(text)["run_launcher"]
+    return found
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_scratch_of_runs_is_a_disk_and_nobody_asks_a_node_for_more_than_autopilot_gives(overlay: str) -> None:
+    """Autopilot allows a pod 10 GiB of ephemeral storage (cloud.google.com/kubernetes-engine/docs/concepts/autopilot-resource-requests)."""
+    config = launcher(overlay)["config"]
+    (disk,) = [v["ephemeral"]["volumeClaimTemplate"]["spec"] for v in config["volumes"] if v["name"] == "data"]
+    (quota,) = [q["spec"]["hard"] for q in of_kind(overlay, "ResourceQuota").values()]
+    assert size(quota["requests.storage"]) >= int(quota["persistentvolumeclaims"]) * size(
+        disk["resources"]["requests"]["storage"]
+    )
+    at_once = yaml.safe_load((DEPLOY / "dagster.yaml").read_text(encoding="utf-8"))["concurrency"]["runs"]
+    assert int(quota["persistentvolumeclaims"]) >= at_once["max_concurrent_runs"] + AT_ONCE
+    steps = step_settings(read_contracts(), list_indicators(INDICATORS)).values()
+    asked = [config["resources"], *(s["container_config"]["resources"] for s in steps if "container_config" in s)]
+    asked += [c["resources"] for pod in pods(overlay).values() for c in pod["spec"]["containers"]]
+    (most,) = [limit["max"] for r in of_kind(overlay, "LimitRange").values() for limit in r["spec"]["limits"]]
+    asked.append({"limits": most})
+    assert max(size(one["limits"].get("ephemeral-storage", "0")) for one in asked) <= size("10Gi")
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_load_may_last_as_long_as_a_terabyte_takes(overlay: str) -> None:
+    text = of_kind(overlay, "ConfigMap")["dagster-instance"]["data"]["dagster.yaml"]
+    slowest = re.search(r"(\d+) to (\d+) hours of a pod", (DEPLOY.parent / "docs" / "scale.md").read_text("utf-8"))
+    assert slowest is not None
+    assert yaml.safe_load(text)["run_monitoring"]["max_runtime_seconds"] > int(slowest[2]) * 3600
 
 
 def test_the_images_python_packages_are_those_that_were_tested() -> None:

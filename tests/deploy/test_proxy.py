@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -23,6 +25,7 @@ import requests
 from tests.programs import needed
 
 NGINX = Path(__file__).resolve().parents[2] / "deploy" / "nginx"
+SITE = NGINX.parent / "kustomize" / "overlays" / "production" / "site.conf"
 QUERY = {"query": "{ version }"}
 RELOAD = 'mutation { reloadRepositoryLocation(repositoryLocationName: "proxy_test.py") { __typename } }'
 DEFINITIONS = """
@@ -37,10 +40,11 @@ defs = dg.Definitions(assets=[admissions], jobs=[dg.define_asset_job("weekly", "
 
 @dataclass(frozen=True)
 class Door:
-    """The proxy's addresses: `engineers` leads to the read-write webserver, `viewers` to the read-only one."""
+    """The proxy's addresses: `engineers` leads to the read-write webserver, `viewers` to the read-only one, `health` to none."""
 
     engineers: str
     viewers: str
+    health: str
 
 
 def free_port() -> int:
@@ -92,8 +96,8 @@ def webservers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, 
 
 
 @contextmanager
-def door(webservers: tuple[int, int], login: str) -> Iterator[Door]:
-    """nginx with the files of deploy/nginx; only the place of things is the test's."""
+def door(webservers: tuple[int, int], login: str, oauth2_proxy: int = 4180) -> Iterator[Door]:
+    """nginx with the files of deploy/nginx and production's site.conf; only the place of things is the test's."""
     program = needed("nginx", "nginx-light", "/usr/sbin")
     home = Path(tempfile.mkdtemp(prefix="nginx-"))
     home.chmod(0o755)  # nginx's workers are nobody
@@ -102,23 +106,33 @@ def door(webservers: tuple[int, int], login: str) -> Iterator[Door]:
         (home / name).write_text(
             text.replace("/tmp/nginx", f"{home}/nginx").replace("/dev/stdout", f"{home}/access.log")
         )
-    (home / "login.conf").write_text(login)
+    (home / "login.conf").write_text(login.replace("127.0.0.1:4180", f"127.0.0.1:{oauth2_proxy}"))
     hashed = subprocess.run(
         ["openssl", "passwd", "-apr1", "correct horse"], check=True, capture_output=True, text=True
     ).stdout.strip()
     (home / "users").write_text(f"engineer:{hashed}\n")
-    engineers, viewers = free_port(), free_port()
-    servers = "".join(
-        f"upstream u{port} {{ server 127.0.0.1:{port}; }}\n"
-        f"server {{ listen 127.0.0.1:{listen}; set $dagster u{port}; include dagster.conf; }}\n"
-        for listen, port in zip((engineers, viewers), webservers, strict=True)
-    )
-    origins = f'"http://127.0.0.1:{engineers}" 0; "http://127.0.0.1:{viewers}" 0;'
-    (home / "site.conf").write_text(f'map $http_origin $foreign_origin {{ default 1; "" 0; {origins} }}\n{servers}')
+    ports = free_port(), free_port(), free_port()
+    site = SITE.read_text(encoding="utf-8")
+    places = {
+        "server webserver:3000;": f"server 127.0.0.1:{webservers[0]};",
+        "server webserver-readonly:3000;": f"server 127.0.0.1:{webservers[1]};",
+        "https://dagster.health.example.org": f"http://127.0.0.1:{ports[0]}",
+        "https://dagster-view.health.example.org": f"http://127.0.0.1:{ports[1]}",
+        "127.0.0.1:4180": f"127.0.0.1:{oauth2_proxy}",
+        **{
+            f"listen {there};": f"listen 127.0.0.1:{port};"
+            for there, port in zip((8080, 8081, 8089), ports, strict=True)
+        },
+    }
+    for there, here in places.items():
+        assert there in site
+        site = site.replace(there, here)
+    (home / "site.conf").write_text(site)
+    addresses = [f"http://127.0.0.1:{port}" for port in ports]
     command = [program, "-c", str(home / "nginx.conf"), "-g", "daemon off;"]
     try:
-        with started(command, f"http://127.0.0.1:{engineers}/"):
-            yield Door(f"http://127.0.0.1:{engineers}", f"http://127.0.0.1:{viewers}")
+        with started(command, addresses[0]):
+            yield Door(*addresses)
     finally:
         shutil.rmtree(home)
 
@@ -244,13 +258,26 @@ def test_the_ui_works_in_a_browser(basic: Door) -> None:
     assert sockets
 
 
-def test_with_oidc_a_person_is_sent_to_log_in_and_a_script_is_refused(webservers: tuple[int, int]) -> None:
-    """oauth2-proxy's two answers (202 with a session's cookie, 401 without) come from a stand-in on its port."""
+@pytest.fixture
+def oauth2_proxy() -> Iterator[ThreadingHTTPServer]:
+    """A stand-in that answers as oauth2-proxy does: to /oauth2/auth 401 without a session, 403 to who is in none of `allowed_groups`,
+    202 to others; to /ping 200. The session's cookie is the name of a group."""
 
     class Login(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(202 if "session=good" in self.headers.get("Cookie", "") else 401)
-            self.send_header("X-Auth-Request-Email", "engineer@example.org")
+            address = urlsplit(self.path)
+            session = re.search(r"session=(platform-\w+)", self.headers.get("Cookie", ""))
+            if address.path == "/ping":
+                status = 200
+            elif address.path != "/oauth2/auth":
+                status = 404
+            elif session is None:
+                status = 401
+            else:
+                allowed = parse_qs(address.query).get("allowed_groups", [session[1]])[0].split(",")
+                status = 202 if session[1] in allowed else 403
+            self.send_response(status)
+            self.send_header("X-Auth-Request-Email", "person@example.org")
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -259,22 +286,36 @@ def test_with_oidc_a_person_is_sent_to_log_in_and_a_script_is_refused(webservers
 
     stand_in = ThreadingHTTPServer(("127.0.0.1", 0), Login)
     threading.Thread(target=stand_in.serve_forever, daemon=True).start()
+    yield stand_in
+    stand_in.shutdown()
+    stand_in.server_close()
+
+
+def test_with_oidc_people_are_sent_to_log_in_and_each_group_opens_its_own_host(
+    webservers: tuple[int, int], oauth2_proxy: ThreadingHTTPServer
+) -> None:
     login = (NGINX / "login-oidc.conf").read_text(encoding="utf-8")
-    login = login.replace("127.0.0.1:4180", f"127.0.0.1:{stand_in.server_address[1]}")
-    try:
-        with door(webservers, login) as oidc:
-            graphql = f"{oidc.engineers}/graphql"
-            page = requests.get(
-                f"{oidc.engineers}/runs", headers={"Sec-Fetch-Mode": "navigate"}, allow_redirects=False, timeout=20
-            )
-            assert (page.status_code, page.headers["Location"]) == (302, f"{oidc.engineers}/oauth2/start?rd=/runs")
-            assert requests.post(graphql, json=QUERY, timeout=20).status_code == 401
-            assert requests.post(graphql, json=QUERY, cookies={"session": "bad"}, timeout=20).status_code == 401
-            known = {"session": "good"}
-            assert requests.post(graphql, json=QUERY, cookies=known, timeout=20).json()["data"]["version"]
-            foreign = {"Origin": "https://elsewhere.example"}
-            assert requests.post(graphql, json=QUERY, cookies=known, headers=foreign, timeout=20).status_code == 403
-            assert requests.get(graphql, params={"query": RELOAD}, cookies=known, timeout=20).status_code == 405
-    finally:
-        stand_in.shutdown()
-        stand_in.server_close()
+    with door(webservers, login, oauth2_proxy.server_address[1]) as oidc:
+        graphql = f"{oidc.engineers}/graphql"
+        page = requests.get(
+            f"{oidc.engineers}/runs", headers={"Sec-Fetch-Mode": "navigate"}, allow_redirects=False, timeout=20
+        )
+        assert (page.status_code, page.headers["Location"]) == (302, f"{oidc.engineers}/oauth2/start?rd=/runs")
+        assert requests.post(graphql, json=QUERY, timeout=20).status_code == 401
+        assert requests.post(graphql, json=QUERY, cookies={"session": "bad"}, timeout=20).status_code == 401
+        engineer, viewer = {"session": "platform-engineers"}, {"session": "platform-viewers"}
+        assert requests.post(graphql, json=QUERY, cookies=engineer, timeout=20).json()["data"]["version"]
+        foreign = {"Origin": "https://elsewhere.example"}
+        assert requests.post(graphql, json=QUERY, cookies=engineer, headers=foreign, timeout=20).status_code == 403
+        assert requests.get(graphql, params={"query": RELOAD}, cookies=engineer, timeout=20).status_code == 405
+        # who may look does not get to where things can be changed, whatever is asked for
+        for query in ("", "?allowed_groups=platform-viewers"):
+            refused = requests.post(f"{graphql}{query}", json=QUERY, cookies=viewer, timeout=20)
+            assert refused.status_code == 403
+            assert requests.get(f"{oidc.engineers}/runs{query}", cookies=viewer, timeout=20).status_code == 403
+        for known in (viewer, engineer):
+            assert requests.post(f"{oidc.viewers}/graphql", json=QUERY, cookies=known, timeout=20).status_code == 200
+        # the health check is open, tells of nginx and of the login, and leads nowhere else
+        assert requests.get(f"{oidc.health}/healthz", timeout=20).text == "ok\n"
+        assert requests.get(f"{oidc.health}/login", timeout=20).status_code == 200
+        assert requests.get(f"{oidc.health}/runs", cookies=engineer, timeout=20).status_code == 404
