@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ from typing import Any
 import streamlit as st
 
 from console.dagster_client import Client, DagsterError
-from platform_assets.stewardship.access import AccessDenied, User, laptop_user, user_from_claims
+from platform_assets.stewardship import overview
+from platform_assets.stewardship.access import AccessDenied, Permission, User, laptop_user, user_from_claims
 from platform_assets.stewardship.audit import AuditError
 from platform_assets.stewardship.erasure_requests import RequestError
 from platform_assets.stewardship.fix_files import CannotResubmit
@@ -24,6 +26,7 @@ from resources.identity import MissingIdentityKey
 
 LOGIN = "PLATFORM_LOGIN"
 """off (default): a laptop, one user, bound to 127.0.0.1. oidc: log in; see docs/stewardship.md."""
+SETTLE_SECONDS = 60
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 KNOWN = (
     AccessDenied,
@@ -81,6 +84,19 @@ def current_user() -> User | None:
             f"or set {LOGIN}=oidc and configure the login (docs/stewardship.md)"
         )
     return laptop_user()
+
+
+def settle(frame: Frame) -> None:
+    """Open rows again whose fix file someone has removed by hand; looked after once a minute, by who may mend."""
+    now = time.monotonic()
+    if frame.user.may(Permission.FIX) and now - st.session_state.get("settled", -SETTLE_SECONDS) >= SETTLE_SECONDS:
+        st.session_state["settled"] = now
+        opened = overview.settle(frame.office, frame.user)
+        if opened:
+            st.warning(
+                f"{counted(opened, 'row is', 'rows are')} open in quarantine again: the file with "
+                f"{'its fix' if opened == 1 else 'their fixes'} was removed from landing before it was loaded."
+            )
 
 
 def moment(label: str) -> Any:

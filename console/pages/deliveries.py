@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from console.frame import Frame, done, moment, told
+from console.frame import Frame, counted, done, moment, told
 from platform_assets.ingest import ledger
 from platform_assets.stewardship import uploads
 from platform_assets.stewardship.access import Permission
@@ -81,8 +81,12 @@ def _waiting(frame: Frame, names: list[str]) -> None:
     place = st.selectbox(
         "File to take back", range(len(found)), format_func=lambda n: f"{found[n][1].basename} ({found[n][0]})"
     )
-    sure = st.checkbox("Yes, remove this file. It will have to be sent again.")
+    version = st.session_state.get("taken_back", 0)  # what was agreed to was one file: the box is empty for the next
+    sure = st.checkbox("Yes, remove this file. It will have to be sent again.", key=f"sure-{version}-{place}")
     if st.button("Take back", disabled=not sure) and place is not None:
         with told():
-            uploads.withdraw(frame.office, found[place][0], found[place][1].basename, frame.user)
-            done("The file was taken back.")
+            dataset, name = found[place][0], found[place][1].basename
+            opened = uploads.withdraw(frame.office, dataset, name, frame.user)
+            st.session_state["taken_back"] = version + 1
+            are = counted(opened, "row that it was to mend is", "rows that it was to mend are")
+            done(f"{name} was taken back." + (f" {are} open in quarantine again, as delivered." if opened else ""))

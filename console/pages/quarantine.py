@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from console.frame import Frame, counted, done, moment, plain, told
+from console.frame import Frame, counted, done, moment, plain, settle, told
 from platform_assets.stewardship.access import Permission
 from platform_assets.stewardship.overview import in_quarantine
 from platform_assets.stewardship.quarantine import HELD, Desk, Fix
@@ -24,6 +24,7 @@ def show(frame: Frame) -> None:
     """Filters, grid, and what can be done with the rows."""
     frame.user.require(Permission.SEE_QUARANTINE)
     st.title("Quarantine")
+    settle(frame)
     waiting = in_quarantine(frame.office, frame.user)
     dataset = frame.dataset(notes={name: counted(rows, "row") for name, rows in waiting.items()})
     if dataset not in waiting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from console.dagster_client import DagsterError
-from console.frame import Frame, plain
+from console.frame import Frame, plain, settle
 from platform_assets.stewardship.access import Permission
 from platform_assets.stewardship.overview import Waiting, waiting
 
@@ -14,6 +14,7 @@ def show(frame: Frame) -> None:
     """Counts, then the places that need someone."""
     frame.user.require(Permission.SEE_STATUS)
     st.title("What waits")
+    settle(frame)
     found = waiting(frame.office, frame.user)
     left, middle, right, last = st.columns(4)
     left.metric("Files waiting", f"{sum(w.files for w in found):,}")

@@ -80,6 +80,16 @@ def in_quarantine(office: Office, user: User) -> dict[str, int]:
     return {name: o.rows for name, o in sorted(found.items(), key=lambda item: (-item[1].rows, item[0]))}
 
 
+def settle(office: Office, user: User) -> int:
+    """Open rows again whose fix file was removed from landing by hand; returns how many. Asks only datasets with fixes that are not loaded
+    yet."""
+    user.require(Permission.FIX)
+    with office.warehouse.connect() as connection:
+        _ensure(office, connection)
+        waiting = quarantine_tables.with_unloaded_fixes(connection)
+    return sum(office.desk(name, user).settle() for name in sorted(waiting & set(office.contracts)))
+
+
 def _ensure(office: Office, connection: duckdb.DuckDBPyConnection) -> None:
     tables = (ledger.TABLE, quarantine_tables.ACTIONS, quarantine_tables.STAGED)
     if not all(office.warehouse.columns(connection, table) for table in tables):

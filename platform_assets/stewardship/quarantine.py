@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.books import Books, LakeBooks
-from platform_assets.ingest.deliveries import landing_folder
 from platform_assets.ingest.tables import Tables
 from platform_assets.stewardship import fix_files, quarantine_history, snapshot_fixes
 from platform_assets.stewardship.access import Permission, User
 from platform_assets.stewardship.audit import AuditLog
+from platform_assets.stewardship.fix_moves import PREPARED, FixMoves
 from platform_assets.stewardship.judging import judge
 from platform_assets.stewardship.quarantine_tables import (
     ACTIONS,
@@ -30,6 +30,7 @@ from platform_assets.stewardship.quarantine_tables import (
     STAGED,
     RowKey,
     act,
+    closed_rows,
     ensure,
     forget_staged,
     now,
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from resources.bigquery import BigQuery
 
 HELD = "delivery: held"
-CLOSED = (RESUBMITTED, RELEASED, DISMISSED)
 
 
 class QuarantineError(ValueError):
@@ -227,7 +227,7 @@ class Desk:
         self.user.require(Permission.FIX)
         result = Resubmission()
         with self._connection() as connection:
-            self._finish_moves(connection)
+            self._moves(connection).finish()
             with self.warehouse.write(connection):
                 found = staged(connection, self.contract.name)
                 fixes = [Fix(key, values) for key, values in found if only is None or key in only]
@@ -243,10 +243,21 @@ class Desk:
                         groups.setdefault((fix.key.delivery, fix.key.file), []).append(fix)
                 for (delivery, file), group in groups.items():
                     self._send(connection, RowKey(delivery, file, 0), group, (action, reason), result)
-            self._finish_moves(connection)
+            self._moves(connection).finish()
         if result.sent:
             self._log("quarantine.resubmit", ground=reason, rows=result.sent, files=result.files)
         return result
+
+    def settle(self) -> int:
+        """End what was cut off between the tables and landing, and open rows again whose fix file was removed by hand; how many."""
+        self.user.require(Permission.FIX)
+        with self._connection() as connection:
+            moves = self._moves(connection)
+            moves.finish()
+            opened = moves.reopen_lost(lambda: self._books(connection))
+        if opened:
+            self._log("quarantine.reopen", rows=opened)
+        return opened
 
     def dismiss(self, keys: Sequence[RowKey], reason: str) -> None:
         """Close rows that will not be mended."""
@@ -281,12 +292,11 @@ class Desk:
             keys = f"{other}.delivery = q._delivery AND {other}.file = q._file AND {other}.row = q._row"
             return f"{other}.dataset = {literal(self.contract.name)} AND {keys}"
 
-        closed = ", ".join(f"'{a}'" for a in CLOSED)
         return (
             f"SELECT {texts}, CASE WHEN s.fixed IS NULL THEN q._text END AS _text, q._reasons, q._file, q._delivery, q._row, "
             "q._quarantined_at, CASE WHEN s.fixed IS NULL THEN 'open' ELSE 'staged' END AS _state "
             f"FROM {self.table} q LEFT JOIN {STAGED} s ON {same('s')} "
-            f"WHERE NOT EXISTS (SELECT 1 FROM {ACTIONS} a WHERE {same('a')} AND a.action IN ({closed}))"
+            f"ANTI JOIN ({closed_rows(self.contract.name)}) a ON a.delivery = q._delivery AND a.file = q._file AND a.row = q._row"
         )
 
     def _too_late(self, connection: duckdb.DuckDBPyConnection, deliveries: set[str], action: str) -> dict[str, str]:
@@ -325,7 +335,7 @@ class Desk:
         name, fmt = fix_files.name_and_format(self.contract, mended.file, tag)
         data = fix_files.render(self.contract, fmt, [f.values for f in fixes])
         # not taken by ingest under this name; it gets its own once the transaction stands
-        self.store.write(f"{landing_folder(self.contract.name)}/.{name}.part", data)
+        self.store.write(self._moves(connection).hidden(name, PREPARED), data)
         sent = hashlib.sha256(f"fix {self.contract.name} {name}".encode()).hexdigest()[:16]
         first = 2 if fmt.kind in ("csv", "tsv") and fmt.header else 1
         keys = [f.key for f in fixes]
@@ -334,21 +344,8 @@ class Desk:
         result.files.append(name)
         result.sent += len(fixes)
 
-    def _finish_moves(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Give prepared fix files their name; drop those whose transaction never came (a crash)."""
-        folder = landing_folder(self.contract.name)
-        for found in list(self.store.list(folder)):
-            name = found.basename
-            if not (name.startswith(".") and name.endswith(".part") and "fix-" in name):
-                continue
-            final = name[1:-5]
-            known = connection.execute(
-                f"SELECT 1 FROM {ACTIONS} WHERE dataset = ? AND fix_file = ?", [self.contract.name, final]
-            ).fetchone()
-            if known:
-                self.store.move(found.name, f"{folder}/{final}")
-            else:
-                self.store.delete(found.name)
+    def _moves(self, connection: duckdb.DuckDBPyConnection) -> FixMoves:
+        return FixMoves(self.warehouse, self.store, connection, self.contract.name, self.user.name)
 
     def _log(self, action: str, ground: str = "", **details: object) -> None:
         self.audit.record(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from platform_assets.stewardship.access import Role, User
 from platform_assets.stewardship.fix_files import CannotResubmit
 from platform_assets.stewardship.office import Office
-from platform_assets.stewardship.overview import in_quarantine
+from platform_assets.stewardship.overview import in_quarantine, settle
 from platform_assets.stewardship.quarantine import Desk, Fix, QuarantineError, Resubmission
 from platform_assets.stewardship.quarantine_tables import RowKey
 from platform_assets.stewardship.reports import csv_bytes, harmless
@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     office = Office.here()
     try:
         if chosen.command == "list":
+            settle(office, user)
             for name, rows in in_quarantine(office, user).items():
                 sys.stdout.write(f"{rows:>8,}  {name}\n")
             return 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from platform_assets.ingest import ledger
 from platform_assets.ingest.deliveries import Mending
 from platform_assets.ingest.ledger import Entry
-from resources.warehouse import Warehouse, quoted
+from resources.warehouse import Warehouse, literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,6 +44,9 @@ STAGED_COLUMNS = {
 
 RESUBMITTED, RELEASED, DISMISSED = "resubmitted", "released", "dismissed"
 """Actions that close a row. Released: sent together with all right rows of a delivery that was held."""
+CLOSED = (RESUBMITTED, RELEASED, DISMISSED)
+TAKEN_BACK = "taken back"
+"""Opens a row again: the file in which its fix was sent will not be loaded."""
 
 
 class RowKey(NamedTuple):
@@ -95,9 +98,55 @@ def sent_on(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, dataset
     if not warehouse.columns(connection, ACTIONS):
         return set()
     found = connection.execute(
-        f"SELECT DISTINCT delivery FROM {ACTIONS} WHERE dataset = ? AND fix_delivery IS NOT NULL", [dataset]
+        f"SELECT DISTINCT delivery FROM {ACTIONS} WHERE dataset = ? AND fix_delivery IS NOT NULL AND {_SENT}",
+        [dataset, dataset],
     ).fetchall()
     return {r[0] for r in found}
+
+
+_SENT = f"fix_file NOT IN (SELECT fix_file FROM {ACTIONS} WHERE dataset = ? AND action = '{TAKEN_BACK}')"
+
+
+def sent_files(
+    connection: duckdb.DuckDBPyConnection, dataset: str, *, unknown_to_ledger: bool = False
+) -> dict[str, str]:
+    """Files of fixed rows that were sent and not taken back, with their delivery; or those only that the lake's ledger does not know."""
+    loaded = f"AND fix_delivery NOT IN (SELECT delivery FROM {ledger.TABLE} WHERE dataset = ?)"
+    found = connection.execute(
+        f"SELECT DISTINCT fix_file, fix_delivery FROM {ACTIONS} WHERE dataset = ? AND fix_delivery IS NOT NULL AND {_SENT} "
+        + (loaded if unknown_to_ledger else ""),
+        [dataset] * (3 if unknown_to_ledger else 2),
+    ).fetchall()
+    return dict(found)
+
+
+def with_unloaded_fixes(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Datasets with files of fixed rows that were sent, not taken back, and are not in the lake's ledger."""
+    found = connection.execute(
+        f"SELECT DISTINCT dataset FROM (SELECT dataset, fix_file, max(fix_delivery) AS delivery FROM {ACTIONS} "
+        f"WHERE fix_file IS NOT NULL GROUP BY ALL HAVING bool_and(action != '{TAKEN_BACK}')) "
+        f"ANTI JOIN {ledger.TABLE} USING (dataset, delivery)"
+    ).fetchall()
+    return {name for (name,) in found}
+
+
+def take_back(connection: duckdb.DuckDBPyConnection, dataset: str, user: str, file: str, reason: str = "") -> int:
+    """Open the rows again whose fixes went as `file`, once; returns how many."""
+    (count,) = connection.execute(
+        f"INSERT INTO {ACTIONS} BY NAME SELECT dataset, delivery, file, row, ? AS action, ? AS reason, ? AS acted_by, "
+        f"?::TIMESTAMP AS acted_at, fix_file FROM {ACTIONS} WHERE dataset = ? AND fix_file = ? AND {_SENT}",
+        [TAKEN_BACK, reason, user, now(), dataset, file, dataset],
+    ).fetchone() or (0,)
+    return int(count)
+
+
+def closed_rows(dataset: str) -> str:
+    """SELECT `delivery`, `file`, `row` of rows that are closed: of what closed them, not all was taken back."""
+    closing = ", ".join(f"'{a}'" for a in CLOSED)
+    return (
+        f"SELECT delivery, file, row FROM {ACTIONS} WHERE dataset = {literal(dataset)} GROUP BY ALL "
+        f"HAVING count(*) FILTER (action IN ({closing})) > count(*) FILTER (action = '{TAKEN_BACK}')"
+    )
 
 
 def stage(

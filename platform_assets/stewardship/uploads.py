@@ -17,7 +17,9 @@ from platform_assets.ingest.header import decode_header, header_names, match_hea
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.scan import BOM
 from platform_assets.ingest.staged import FileRejected
+from platform_assets.stewardship import quarantine_tables
 from platform_assets.stewardship.access import Permission, User
+from platform_assets.stewardship.fix_moves import FixMoves
 from platform_assets.stewardship.judging import expression_of, view_staged
 from platform_assets.stewardship.office import Office
 from resources.object_store import LocalStore, StoredObject
@@ -154,17 +156,28 @@ def waiting(office: Office, contract: Contract) -> list[StoredObject]:
     return [o for o in office.store.list(landing_folder(contract.name)) if not o.basename.startswith(".")]
 
 
-def withdraw(office: Office, dataset: str, name: str, user: User) -> None:
-    """Take a waiting file out of landing. Raises UploadRefused where it has been loaded meanwhile."""
+def withdraw(office: Office, dataset: str, name: str, user: User) -> int:
+    """Take a waiting file out of landing. Rows that it was to mend are open in quarantine again; returns how many.
+
+    Raises UploadRefused where it has been loaded meanwhile.
+    """
     user.require(Permission.WITHDRAW)
     with office.warehouse.lock(f"load-{dataset}"):
         found = next((o for o in waiting(office, office.contracts[dataset]) if o.basename == name), None)
         if found is None:
             raise UploadRefused("the file does not wait any more: it was loaded, or taken back already")
-        office.store.delete(found.name)
-    office.audit.record(
-        user.name, "delivery.withdraw", role=user.role_names, table=dataset, details={"bytes": found.size}
-    )
+        digest = hashlib.sha256()
+        with office.store.open(found.name) as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        with office.warehouse.connect() as connection:
+            if not office.warehouse.columns(connection, quarantine_tables.ACTIONS):
+                with office.warehouse.write(connection):
+                    quarantine_tables.ensure(office.warehouse, connection)
+            opened = FixMoves(office.warehouse, office.store, connection, dataset, user.name).take_back(name)
+    details = {"file": name, "sha256": digest.hexdigest(), "bytes": found.size, "rows_opened": opened}
+    office.audit.record(user.name, "delivery.withdraw", role=user.role_names, table=dataset, details=details)
+    return opened
 
 
 def _accepted(name: str, data: bytes) -> str:

@@ -123,6 +123,36 @@ def test_a_bulk_fix_on_the_page_is_staged_and_sent(tmp_path: Path) -> None:
     assert [e.who for e in place.audit.entries()] == ["steward@example.org"] * 2
 
 
+def test_a_fix_file_is_taken_back_on_the_page_and_the_box_is_empty_for_the_next(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.deliver("week1.csv", "B-1,P-1,north,2024-01-02,Positive,", "B-2,P-1,north,2024-01-02,POS,")
+    place.desk().replace_value("result", "Positive", "POS")
+    (name,) = place.desk().resubmit().files
+    place.drop("week2.csv", "x")
+    at = opened("deliveries", place, person(Role.STEWARD))
+    fixes = next(n for n, o in enumerate(at.selectbox[1].options) if o.startswith(name))
+    at.selectbox[1].select_index(fixes).run()
+    at.checkbox[0].check().run()
+    next(b for b in at.button if b.label == "Take back").click().run()
+    assert at.session_state["done"] == (
+        f"{name} was taken back. 1 row that it was to mend is open in quarantine again, as delivered."
+    )
+    assert not at.checkbox[0].value
+    assert next(b for b in at.button if b.label == "Take back").disabled
+    assert place.desk().open_rows() == 1
+
+
+def test_rows_of_a_fix_file_that_was_removed_by_hand_are_told_on_start(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.deliver("week1.csv", "B-1,P-1,north,2024-01-02,Positive,")
+    place.desk().replace_value("result", "Positive", "POS")
+    (name,) = place.desk().resubmit().files
+    (place.home / "landing" / "lab_results" / name).unlink()
+    at = opened("start", place, person(Role.STEWARD))
+    assert at.warning[0].value.startswith("1 row is open in quarantine again")
+    assert at.dataframe[0].value["rows in quarantine"].tolist() == [1]
+
+
 def test_a_request_is_made_withdrawn_and_not_approved_by_who_asked(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.deliver("week1.csv", f"B-1,{CANARY},north,2024-01-02,POS,")
