@@ -197,6 +197,38 @@ test_that("a column whose name is nearly right is noted with the right one", {
     "note: x$lenght_of_stay: there is no column of this name; is length_of_stay meant?  [near.R:6]"))
 })
 
+test_that("calls that the platform refuses are noted, in the script and in files beside it, not in lib", {
+  p <- project(paste0(header, "#' @output n <integer>
+source('beside.R')
+source('../lib/shared.R')
+calls <- function(visits) {
+  load <- function(x) x
+  if (FALSE) {
+    utils::read.csv('other.csv')
+    download.file('a', 'b')
+    write.csv(visits, 'c')
+    system('ls')
+    Sys.getenv('HOME')
+  }
+  read.csv(text = 'a\n1'); list(file = function() 1)$file(); load(visits)
+  data.frame(n = 1L)
+}"))
+  writeLines("beside <- function() readRDS('x')", file.path(p$folder, "beside.R"))
+  writeLines("shared <- function() readRDS('x')", file.path(p$root, "r_scripts", "lib", "shared.R"))
+  notes <- grep("^note: ", run(p)$said, value = TRUE)
+  expect_identical(sub(" is not for the platform: .*  ", " ", notes), paste("note:", c(
+    "read.csv() [calls.R:9]", "download.file() [calls.R:10]", "write.csv() [calls.R:11]", "system() [calls.R:12]",
+    "Sys.getenv() [calls.R:13]", "readRDS() [beside.R:1]"
+  )))
+  expect_match(notes[1], "there an indicator gets its tables and no other files: declare the data as an @input", fixed = TRUE)
+})
+
+test_that("the platform's own indicators have nothing to note", {
+  for (file in list.files(file.path(r_scripts, "indicators"), full.names = TRUE)) {
+    expect_identical(dev$call_notes(file), list(), label = basename(file))
+  }
+})
+
 test_that("the tables are listed with what `make sample` says of their columns, and without where it says nothing", {
   p <- project(counts)
   expect_identical(list_tables(p$samples), data.frame(

@@ -52,6 +52,7 @@ run_one <- function(name, given, inputs, folder, samples, plot_folder) {
   })
   header <- session$header
   note_names(session, all_columns(header, inputs, samples))
+  note_calls(session)
   restore <- remember_conditions()
   on.exit(restore())
   fix_conditions()
