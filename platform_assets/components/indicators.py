@@ -4,7 +4,7 @@ import atexit
 import base64
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,12 @@ IN_PROCESS = ("in_process", "execute_in_process_executor")
 """Executors that take one step after the other in one process; the second is that of `dagster.materialize` and of tests."""
 LAST = {"dagster/priority": "-1"}
 """The in-process executor takes every dataset's step before the first indicator's, so that all inputs are there when R runs ahead."""
+NAMES = "names"
+"""The check that warns of columns and parameters that are not there."""
+_NAMES_IN_WORDS = (
+    "The script asks only for columns and parameters that it declares. For others R gives NULL without a word, and sum(NULL) is 0: "
+    "correct the name, or add the column to the @input line."
+)
 _TYPES = {"text": "string", "integer": "int", "number": "float", "flag": "bool", "date": "date", "time": "timestamp"}
 
 
@@ -129,6 +135,7 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
             "script": dg.MetadataValue.path(str(indicator.path.relative_to(indicator.root.parent))),
             "definition version": indicator.version,
         },
+        check_specs=[dg.AssetCheckSpec(NAMES, asset=key, description=_NAMES_IN_WORDS)],
         config_schema=config or None,
         required_resource_keys={"platform"},
         op_tags=LAST,
@@ -148,7 +155,8 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
                 pictures[plot.title or name] = dg.MetadataValue.md(f"![{plot.title}](data:image/png;base64,{image})")
 
         def tell(event: Event) -> None:
-            (context.log.warning if event.level == "warning" else context.log.info)(f"{indicator.name}: {event}")
+            log = context.log.warning if event.level in ("warning", "note") else context.log.info
+            log(f"{indicator.name}: {'note: ' if event.level == 'note' else ''}{event}")
 
         try:
             computed = compute(
@@ -182,7 +190,11 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
             "made at (UTC)": f"{receipt.made_at:%Y-%m-%d %H:%M:%S}",
             "R": receipt.session.get("r", ""),
         }
+        if receipt.notes:
+            metadata["notes on the script"] = _noted(receipt.notes)
         if result is None:
+            for note in receipt.notes:
+                context.log.warning(f"{indicator.name}: note: {note}")
             metadata["run"] = "nothing ran: script, inputs and parameters are those of the last time"
         else:
             metadata |= {
@@ -190,7 +202,14 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
                 "R memory (MB)": round(result.child_peak_mb),
                 "sandbox": result.sandbox,
             }
-        return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(receipt.data_version))
+        asked = dg.AssetCheckResult(
+            passed=not receipt.notes,
+            check_name=NAMES,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"notes on the script": _noted(receipt.notes)} if receipt.notes else {},
+        )
+        data_version = dg.DataVersion(receipt.data_version)
+        return dg.MaterializeResult(metadata=metadata, check_results=[asked], data_version=data_version)
 
     return run_indicator
 
@@ -284,6 +303,11 @@ def _tell_stale(context: dg.AssetExecutionContext, platform: Platform, indicator
             context.asset_key, metadata={"stale since (UTC)": f"{receipt.made_at:%Y-%m-%d %H:%M}", "age": words}
         )
     )
+
+
+def _noted(notes: Iterable[str]) -> dg.MetadataValue:
+    """The notes as text: code and names of columns, no values."""
+    return dg.MetadataValue.text("\n".join(notes))
 
 
 def _preview(platform: Platform, indicator: Indicator) -> dg.MetadataValue:

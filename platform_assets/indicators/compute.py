@@ -90,7 +90,7 @@ def compute(
                 files={f.relative_to(indicator.root).as_posix(): receipts.file_hash(f) for f in indicator.files},
                 inputs=work.used,
                 params=work.params,
-                session=receipts.session_of(result.session),
+                session=receipts.session_of(result.session, result.notes),
                 rows=result.rows,
                 sha256=receipts.file_hash(result.output),
             )
@@ -229,6 +229,7 @@ def run_on(
             ) from None
         finally:
             connection.execute("ROLLBACK")
-        inputs[name] = InputTable(path, table.table, str(table.snapshot), table.rows)
+        named = tuple(column for column in present if not column.startswith("_"))
+        inputs[name] = InputTable(path, table.table, str(table.snapshot), table.rows, named)
     command = f"dagster asset materialize --select indicators/{indicator.name} -m platform_assets.definitions"
     return runtime.run(indicator, inputs, dict(work.params), folder, on_event, reproduce=command)

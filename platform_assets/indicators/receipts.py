@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import duckdb
 
-    from resources.r_runtime import Session
+    from resources.r_runtime import Session, Warned
     from resources.warehouse import Warehouse
 
 TABLE = "platform.receipts"
@@ -55,7 +55,7 @@ class Receipt:
     inputs: Mapping[str, UsedTable]
     params: Mapping[str, str]
     session: Mapping[str, Any]
-    """R version, locale, time zone, package versions."""
+    """R version, locale, time zone, package versions, and notes on the script."""
     rows: int
     sha256: str
     """Hash of the output's Parquet file."""
@@ -68,6 +68,11 @@ class Receipt:
     def data_version(self) -> str:
         """Changes with the content of the table, and only with it."""
         return self.sha256[:16]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Columns and parameters that the script asked for and that were not there."""
+        return tuple(self.session.get("notes", ()))
 
 
 def ensure(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
@@ -99,14 +104,16 @@ def write(connection: duckdb.DuckDBPyConnection, receipt: Receipt) -> None:
     )
 
 
-def session_of(session: Session) -> dict[str, Any]:
-    """The session as plain values."""
+def session_of(session: Session, notes: Sequence[Warned] = ()) -> dict[str, Any]:
+    """The session as plain values, with the notes on the script where there are any."""
+    noted = {"notes": [str(note) for note in notes]} if notes else {}
     return {
         "r": session.r,
         "platform": session.platform,
         "locale": session.locale,
         "timezone": session.timezone,
         "packages": dict(session.packages),
+        **noted,
     }
 
 

@@ -7,13 +7,17 @@
 #   files    absolute paths of the script and of every file that it sources
 #   outputs  list of column name -> list(type, minimum, maximum)
 #   plots    names of the declared plots
-# `event(level, text, file, line)` is told of messages ("info") and warnings ("warning") as they happen.
+#   inputs   list of input name -> names of its declared columns
+#   params   names of the declared parameters
+# `event(level, text, file, line)` is told of messages ("info"), warnings ("warning") and what is noted in the script
+# before it runs ("note"), as they happen.
 new_session <- function(spec, event = function(level, text, file, line) NULL) {
   session <- new.env(parent = emptyenv())
   session$spec <- spec
   session$event <- event
   session$phase <- "load"
   session$warnings <- list()
+  session$notes <- list()
   session$failure <- NULL
   session$statement <- NULL # source reference of the top-level statement being evaluated
   session

@@ -127,6 +127,14 @@ fails <- function(visits) {
   ))
 })
 
+test_that("the card of a script that fails names the columns that are not there", {
+  p <- project(paste0(header, "#' @output n <integer>\nstops <- function(visits) if (visits$beds > 1) visits"))
+  card <- strsplit(tryCatch(run(p), error = conditionMessage), "\n", fixed = TRUE)[[1]]
+  expect_identical(card[which(card == "Notes on the script (1)") + 1], paste0(
+    "  visits$beds: the @input line has no column beds; it has day, ward, n  stops.R line 4"
+  ))
+})
+
 test_that("an output that breaks its contract is refused", {
   p <- project(paste0(header, "#' @output n <integer>\nwrong <- function(visits) data.frame(m = 1)"))
   expect_error(run(p), "wrong(): the columns do not match the @output lines; missing: n; not declared: m", fixed = TRUE)
@@ -158,16 +166,20 @@ test_that("a column or parameter that is not there, where R would answer NULL wi
                  list(visits = c("day,ward,n,status", "2020-01-01,A,3,x")))
     grep("^note: ", run(p)$said, value = TRUE)
   }
-  place <- function(line) paste0(" (noted.R line ", line, "): ")
+  place <- function(line) paste0("  [noted.R:", line, "]")
   expect_identical(notes("v <- visits\n  sum(v$status)"), paste0(
-    "note: v$status", place(6), "visits has this column, but its @input line does not name it, so it is not there: add ",
-    "status <type>"
+    "note: v$status: visits has this column, but its @input line does not name it, so it is not there: add status <type>",
+    place(6)
   ))
-  expect_identical(notes("sum(visits$beds)"), paste0(
-    "note: visits$beds", place(5), "the @input line has no column beds; it has day, ward, n"
-  ))
+  no_beds <- "the @input line has no column beds; it has day, ward, n"
+  expect_identical(notes("sum(visits$beds)"), paste0("note: visits$beds: ", no_beds, place(5)))
+  expect_identical(notes("sum(visits[[\"beds\"]])"), paste0("note: visits[[\"beds\"]]: ", no_beds, place(5)))
+  # also where the script uses the name for a column of its own, as long as it leaves the table itself alone
+  expect_identical(notes("made <- data.frame(beds = sum(visits$beds))"), paste0("note: visits$beds: ", no_beds, place(5)))
+  expect_identical(notes("visits <- transform(visits, beds = 1)\n  visits$beds"), character())
+  expect_identical(notes("sapply(list(data.frame(beds = 1)), function(visits) visits$beds)"), character())
   expect_identical(notes("params$form", "#' @param from <date> first day, default NA\n"), paste0(
-    "note: params$form", place(6), "there is no @param form; there are: from"
+    "note: params$form: there is no @param form; there are: from", place(6)
   ))
   expect_identical(notes("params$from; fit <- lm(n ~ 1, visits); fit$coefficients; visits$ward",
                          "#' @param from <date> first day, default NA\n"), character())
@@ -181,7 +193,40 @@ test_that("a column or parameter that is not there, where R would answer NULL wi
 test_that("a column whose name is nearly right is noted with the right one", {
   p <- project("#' T\n#' @input t length_of_stay <integer>\n#' @output n <integer>\nnear <- function(t) {
   x <- t\n  x$lenght_of_stay\n  data.frame(n = 1L)\n}", list(t = c("length_of_stay", "3")))
-  expect_identical(run(p)$said, "note: x$lenght_of_stay (near.R line 6): there is no column of this name; is length_of_stay meant?")
+  expect_identical(run(p)$said, paste(
+    "note: x$lenght_of_stay: there is no column of this name; is length_of_stay meant?  [near.R:6]"))
+})
+
+test_that("calls that the platform refuses are noted, in the script and in files beside it, not in lib", {
+  p <- project(paste0(header, "#' @output n <integer>
+source('beside.R')
+source('../lib/shared.R')
+calls <- function(visits) {
+  load <- function(x) x
+  if (FALSE) {
+    utils::read.csv('other.csv')
+    download.file('a', 'b')
+    write.csv(visits, 'c')
+    system('ls')
+    Sys.getenv('HOME')
+  }
+  read.csv(text = 'a\n1'); list(file = function() 1)$file(); load(visits)
+  data.frame(n = 1L)
+}"))
+  writeLines("beside <- function() readRDS('x')", file.path(p$folder, "beside.R"))
+  writeLines("shared <- function() readRDS('x')", file.path(p$root, "r_scripts", "lib", "shared.R"))
+  notes <- grep("^note: ", run(p)$said, value = TRUE)
+  expect_identical(sub(" is not for the platform: .*  ", " ", notes), paste("note:", c(
+    "read.csv() [calls.R:9]", "download.file() [calls.R:10]", "write.csv() [calls.R:11]", "system() [calls.R:12]",
+    "Sys.getenv() [calls.R:13]", "readRDS() [beside.R:1]"
+  )))
+  expect_match(notes[1], "there an indicator gets its tables and no other files: declare the data as an @input", fixed = TRUE)
+})
+
+test_that("the platform's own indicators have nothing to note", {
+  for (file in list.files(file.path(r_scripts, "indicators"), full.names = TRUE)) {
+    expect_identical(dev$call_notes(file), list(), label = basename(file))
+  }
 })
 
 test_that("the tables are listed with what `make sample` says of their columns, and without where it says nothing", {

@@ -41,7 +41,9 @@ def _repeat(request: dict[str, object]) -> int:
     assert isinstance(spec, dict)
     assert isinstance(limits, dict)
     tables = {
-        name: InputTable(Path(table["path"]), table["table"], table["snapshot"], table["rows"])
+        name: InputTable(
+            Path(table["path"]), table["table"], table["snapshot"], table["rows"], tuple(table.get("present", ()))
+        )
         for name, table in inputs.items()
     }
     try:

@@ -99,6 +99,7 @@ class FailureCard:
     code: tuple[CodeLine, ...] = ()
     stack: tuple[Frame, ...] = ()
     warnings: tuple[Warned, ...] = ()
+    notes: tuple[Warned, ...] = ()
     inputs: Mapping[str, InputTable] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     session: Session = field(default_factory=Session)
@@ -128,6 +129,8 @@ class FailureCard:
             blocks.append("Call stack, outermost first\n" + _table([_frame(f) for f in self.stack]))
         if self.warnings:
             blocks.append(f"Warnings before it ({len(self.warnings)})\n" + _table(_warnings(self.warnings)))
+        if self.notes:
+            blocks.append(f"Notes on the script ({len(self.notes)})\n" + _table(_warnings(self.notes)))
         if self.inputs:
             blocks.append("Inputs\n" + _table([[name, *_input(table)] for name, table in self.inputs.items()]))
         if self.params:
@@ -149,6 +152,9 @@ class FailureCard:
         if self.warnings:
             heading = f"**Warnings before it** ({len(self.warnings)})\n\n"
             blocks.append(heading + _rows(["warning", "from"], _warnings(self.warnings)))
+        if self.notes:
+            heading = f"**Notes on the script** ({len(self.notes)})\n\n"
+            blocks.append(heading + _rows(["note", "from"], _warnings(self.notes)))
         if self.inputs:
             rows = ([name, *_input(table)] for name, table in self.inputs.items())
             blocks.append("**Inputs**\n\n" + _rows(["input", "table", "snapshot", "rows"], rows))

@@ -122,12 +122,15 @@ def _run(request: dict[str, Any], pipe: Pipe) -> dict[str, Any]:
             "ok": False,
             "failure": failure,
             "warnings": _plain(session["warnings"]) or [],
+            "notes": notes,
             "peak_kb": _peak_kb(),
         }
 
     callback = ri.rternalize(event)  # held by this name: R does not keep the Python function alive
     session = harness["new_session"](_to_r(request["spec"]), callback)
     exchange = Exchange(harness)
+    harness["note_names"](session, _to_r({name: table["present"] for name, table in request["inputs"].items()}))
+    notes = _plain(session["notes"])
     try:
         harness["forbid_quit"]()
         harness["fix_conditions"]()
@@ -169,6 +172,7 @@ def _run(request: dict[str, Any], pipe: Pipe) -> dict[str, Any]:
         "ok": True,
         "rows": table.num_rows,
         "warnings": _plain(session["warnings"]) or [],
+        "notes": notes,
         "peak_kb": _peak_kb(),
     }
 

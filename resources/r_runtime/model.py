@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-EventLevel = Literal["sandbox", "info", "warning"]
+EventLevel = Literal["sandbox", "info", "warning", "note"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,8 @@ class InputTable:
     table: str
     snapshot: str
     rows: int
+    present: tuple[str, ...] = ()
+    """All columns of the table, declared by the indicator or not; for notes on the script."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,15 @@ class Event:
 
 @dataclass(frozen=True)
 class Warned:
-    """A warning of R, and the author's line that raised it."""
+    """A warning of R, or a note on the script, and the author's line that it is about."""
 
     message: str
     file: str | None = None
     line: int | None = None
+
+    def __str__(self) -> str:
+        where = f"  [{self.file}:{self.line}]" if self.file else ""
+        return f"{self.message}{where}"
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,8 @@ class PlotFile:
 class RunResult:
     """A successful run. `output` is a Parquet file with exactly the declared columns and types.
 
+    `notes` name columns and parameters that the script asks for and that are not there: R gives NULL for them, without a word.
+
     Memory is the peak resident size in MB: `child_peak_mb` of the process that ran R, `parent_peak_mb` of the
     calling process up to now.
     """
@@ -89,6 +97,7 @@ class RunResult:
     rows: int
     plots: Mapping[str, PlotFile]
     warnings: tuple[Warned, ...]
+    notes: tuple[Warned, ...]
     session: Session
     sandbox: str
     params: Mapping[str, str]

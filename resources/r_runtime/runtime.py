@@ -148,7 +148,7 @@ class _Run:
         columns = {name: {c.name: c.type for c in i.columns.values()} for name, i in indicator.inputs.items()}
         self.columns = columns
         code = "\n".join(file.read_text(encoding="utf-8-sig") for file in indicator.files)
-        names = " ".join(f"{name} {table.table}" for name, table in inputs.items())
+        names = " ".join(f"{name} {table.table} {' '.join(table.present)}" for name, table in inputs.items())
         self.scrubber = Scrubber(
             [(table.path, columns[name]) for name, table in inputs.items()],
             public=f"{code}\n{names}\n{' '.join(self.given.values())}",
@@ -218,6 +218,8 @@ class _Run:
                     for c in indicator.outputs.values()
                 },
                 "plots": list(indicator.plots),
+                "inputs": {name: list(i.columns) for name, i in indicator.inputs.items()},
+                "params": list(indicator.params),
             },
             "inputs": tables,
             "params": {name: {"type": p.type, "default": p.default} for name, p in indicator.params.items()},
@@ -259,6 +261,7 @@ class _Run:
                 for name, plot in self.indicator.plots.items()
             },
             warnings=self._warnings(report["warnings"]),
+            notes=self._warnings(report["notes"]),
             session=self.session,
             sandbox=self.sandbox,
             params=self.params,
@@ -295,6 +298,7 @@ class _Run:
             code=scrubbed.code(self.indicator.files),
             stack=scrubbed.stack,
             warnings=self._warnings(report.get("warnings") or []),
+            notes=self._warnings(report.get("notes") or []),
             inputs=self.inputs,
             params=self.params,
             session=self.session,

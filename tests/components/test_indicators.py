@@ -99,3 +99,45 @@ def test_indicators_of_one_run_are_computed_side_by_side(folder: Path, lab: Benc
     seconds = {e.step_key: e.step_success_data.duration_ms / 1000 for e in run.all_node_events if e.is_step_success}
     assert min(seconds.values()) < 3, "the second step slept again: it was not run ahead"
     assert lab.sql("SELECT n FROM indicators.first UNION ALL SELECT n FROM indicators.second") == [(1,), (1,)]
+
+
+MISSPELLED = """#' T
+#' @input lab result <text>
+#' @output n <integer>
+#' @owner team:test
+NAME <- function(lab) {
+  tested <- sum(lab$resutl == "POS")
+  also <- sum(lab$viral_load)
+  data.frame(n = as.integer(tested))
+}
+"""
+
+
+def test_a_misspelled_column_warns_wherever_the_run_is_looked_at(folder: Path, lab: Bench) -> None:
+    write(folder, "zero", MISSPELLED)
+    asset = next(a for a in script_assets(folder) if a.key.path[0] == "indicators")
+    spelled = "lab$resutl: the @input line has no column resutl; it has result  [zero.R:6]"
+    withheld = "lab$viral_load: lab has this column, but its @input line does not name it, so it is not there: add viral_load <type>  [zero.R:7]"
+    for times in ("runs", "runs nothing, as nothing has changed"):
+        with dg.DagsterInstance.ephemeral() as instance:
+            run = dg.materialize([asset], resources={"platform": lab.platform}, instance=instance)
+            logged = [e.user_message for e in instance.all_logs(run.run_id) if int(e.level) >= 30]
+        assert lab.sql("SELECT n FROM indicators.zero") == [(0,)]
+        assert [f"zero: note: {spelled}", f"zero: note: {withheld}"] == logged, times
+        (materialized,) = run.asset_materializations_for_node("indicators__zero")
+        assert materialized.metadata["notes on the script"].value == f"{spelled}\n{withheld}"
+        (check,) = run.get_asset_check_evaluations()
+        assert (check.check_name, check.passed, check.severity) == ("names", False, dg.AssetCheckSeverity.WARN)
+        assert check.metadata["notes on the script"].value == f"{spelled}\n{withheld}"
+
+
+def test_a_script_that_asks_for_what_it_declares_passes_the_check_of_names(folder: Path, lab: Bench) -> None:
+    write(
+        folder,
+        "right",
+        MISSPELLED.replace("result <text>", "result <text>, viral_load <integer>").replace("resutl", "result"),
+    )
+    asset = next(a for a in script_assets(folder) if a.key.path[0] == "indicators")
+    run = dg.materialize([asset], resources={"platform": lab.platform})
+    assert lab.sql("SELECT n FROM indicators.right") == [(1,)]
+    assert [(c.check_name, c.passed) for c in run.get_asset_check_evaluations()] == [("names", True)]

@@ -458,3 +458,14 @@ def test_a_killed_platform_leaves_no_r_behind(visits: InputTable, tmp_path: Path
     while _processes_that_mention(str(folder)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not _processes_that_mention(str(folder))
+
+
+def test_the_card_notes_columns_that_are_not_there(run: RunScript) -> None:
+    ran = run("misspells")
+    card = ran.failure()
+    assert (card.message, card.line) == ("argument is of length zero", 6)
+    message = "visits$agge: the @input line has no column agge; it has patient, age"
+    assert [(note.message, note.file, note.line) for note in card.notes] == [(message, "misspells.R", 5)]
+    assert [str(event) for event in ran.events if event.level == "note"] == [f"{message}  [misspells.R:5]"]
+    assert f"Notes on the script (1)\n  {message}  misspells.R line 5" in card.text()
+    assert "**Notes on the script** (1)" in card.markdown()

@@ -29,7 +29,8 @@ open_session <- function(name, folder, event) {
   }
   header <- tryCatch(read_header(path), indicator_failure = function(e) stop(conditionMessage(e), call. = FALSE))
   spec <- list(name = header$name, script = header$script, files = header$files, outputs = header$outputs,
-               plots = names(header$plots))
+               plots = names(header$plots), inputs = lapply(header$inputs, function(input) names(input$columns)),
+               params = names(header$params))
   session <- new_session(spec, event)
   session$header <- header
   session
@@ -47,9 +48,11 @@ load_one <- function(name, folder) {
 run_one <- function(name, given, inputs, folder, samples, plot_folder) {
   session <- open_session(name, folder, function(level, text, file, line) {
     place <- if (!is.null(line)) paste0("  [", basename(file), ":", line, "]")
-    cat(if (level == "warning") "warning: ", text, place, "\n", sep = "")
+    cat(if (level != "info") paste0(level, ": "), text, place, "\n", sep = "")
   })
   header <- session$header
+  note_names(session, all_columns(header, inputs, samples))
+  note_calls(session)
   restore <- remember_conditions()
   on.exit(restore())
   fix_conditions()
@@ -61,7 +64,6 @@ run_one <- function(name, given, inputs, folder, samples, plot_folder) {
          params = read_params(header$params, lapply(given, param_text)))
   })
   stop_if_failed(session)
-  for (note in name_notes(header, all_columns(header, inputs, samples))) cat("note: ", note, "\n", sep = "")
   if (length(header$plots)) dir.create(plot_folder, recursive = TRUE, showWarnings = FALSE)
   result <- call_indicator(session, ready$inputs, ready$params, if (length(header$plots)) plot_folder)
   stop_if_failed(session)

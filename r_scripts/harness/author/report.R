@@ -38,6 +38,9 @@ card_text <- function(session) {
       paste0("Warnings before it (", length(session$warnings), ")\n",
              call_lines(session$warnings[max(1, length(session$warnings) - 9):length(session$warnings)], "message"))
     },
+    if (length(session$notes)) {
+      paste0("Notes on the script (", length(session$notes), ")\n", call_lines(session$notes, "message"))
+    },
     if (failure$kind %in% names(failure_advice)) paste0("What to do\n", indent(failure_advice[[failure$kind]]))
   )
   paste(blocks, collapse = "\n\n")
