@@ -17,6 +17,7 @@ locals {
   alerts = {
     "Incident in the platform" = "${local.of_platform} AND jsonPayload.event=\"alert\" AND jsonPayload.state=\"open\" AND NOT jsonPayload.kind=\"check_warning\""
     "Alert could not be sent"  = "${local.of_platform} AND jsonPayload.event=\"alert_not_delivered\""
+    "Nobody could look"        = "${local.of_platform} AND jsonPayload.event=\"could_not_look\""
     "Row law broken"           = "${local.of_platform} AND (textPayload:\"are not accounted for\" OR jsonPayload.subject=~\":row_conservation$\")"
     "Erasure not complete"     = "${local.of_platform} AND jsonPayload.event=\"alert\" AND jsonPayload.state=\"open\" AND jsonPayload.subject=~\"^erase(/|$)\""
   }
@@ -55,18 +56,38 @@ resource "google_monitoring_alert_policy" "log" {
 
 # Cloud Monitoring notices silence for at most a day, so the weekly run that never started is the platform's own business (its
 # dead man's switch, the CronJob `alerts`); here it is noticed when those who watch are silent themselves.
-resource "google_monitoring_alert_policy" "silent" {
-  for_each = { daemon = "Dagster's daemon", alerts = "The CronJob that looks for incidents" }
+resource "google_logging_metric" "looked" {
+  name   = "platform-looked"
+  filter = "${local.of_platform} AND jsonPayload.event=\"looked\""
 
-  display_name          = "${each.value} is silent"
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+  }
+
+  depends_on = [google_project_service.used]
+}
+
+locals {
+  # who watches -> the count that must go on; a CronJob that fails each time writes lines too, so it has to say that it looked
+  signs = {
+    "Dagster's daemon"                     = "metric.type=\"logging.googleapis.com/log_entry_count\" AND resource.labels.container_name=\"main\" AND metadata.user_labels.\"app.kubernetes.io/component\"=\"daemon\""
+    "The CronJob that looks for incidents" = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.looked.name}\""
+  }
+}
+
+resource "google_monitoring_alert_policy" "silent" {
+  for_each = local.signs
+
+  display_name          = "${each.key} is silent"
   combiner              = "OR"
   notification_channels = [google_monitoring_notification_channel.email.id]
 
   conditions {
-    display_name = "no log line of ${each.key} for an hour"
+    display_name = "no sign for an hour"
 
     condition_absent {
-      filter   = "resource.type=\"k8s_container\" AND resource.labels.container_name=\"main\" AND metric.type=\"logging.googleapis.com/log_entry_count\" AND metadata.user_labels.\"app.kubernetes.io/component\"=\"${each.key}\""
+      filter   = "resource.type=\"k8s_container\" AND ${each.value}"
       duration = "3600s"
 
       aggregations {

@@ -291,3 +291,17 @@ def test_the_code_is_formatted(tmp_path: Path) -> None:
     assert badly_formatted(TERRAFORM) == ""
     (tmp_path / "bad.tf").write_text('locals {\na="b"\n}\n')
     assert badly_formatted(tmp_path).endswith("bad.tf")  # it can say no
+
+
+def test_a_look_that_fails_alerts_and_looks_that_stop_alert() -> None:
+    """The events are those that `python -m platform_assets.monitoring check` writes."""
+    written = (TERRAFORM.parents[1] / "platform_assets" / "monitoring" / "__main__.py").read_text(encoding="utf-8")
+    alerts = (TERRAFORM / "alerts.tf").read_text(encoding="utf-8")
+    for event in ("could_not_look", "looked"):
+        assert re.search(rf"""['"]event['"]: ['"]{event}['"]""", written)
+        assert f'jsonPayload.event=\\"{event}\\"' in alerts
+    metric = resources("google_logging_metric")["looked"]
+    assert 'jsonPayload.event=\\"looked\\"' in metric["filter"]
+    silent = resources("google_monitoring_alert_policy")["silent"]
+    assert "condition_absent" in silent["conditions"][0]
+    assert "logging.googleapis.com/user/${google_logging_metric.looked.name}" in alerts
