@@ -40,6 +40,10 @@ def summary(platform: Platform) -> str:
             indicators = connection.execute(
                 "SELECT indicator, arg_max(rows, made_at), max(made_at) FROM platform.receipts GROUP BY 1 ORDER BY 1"
             ).fetchall()
+        if platform.warehouse.columns(connection, "platform.lent"):  # made by BigQuery
+            indicators += connection.execute(
+                "SELECT replace(name, 'indicators.', ''), rows, lent_at FROM platform.lent"
+            ).fetchall()
         sizes = {d[0]: _rows(platform, connection, f"validated.{d[0]}") for d in datasets}
     header = (
         "dataset",
@@ -60,13 +64,16 @@ def summary(platform: Platform) -> str:
         lines.append(f"nothing delivered yet: {', '.join(waiting)}")
     lines += [
         "",
-        *_table(("indicator", "rows", "made (UTC)"), [(n, f"{r:,}", f"{t:%Y-%m-%d %H:%M}") for n, r, t in indicators]),
+        *_table(
+            ("indicator", "rows", "made (UTC)"),
+            [(n, f"{r:,}", f"{t:%Y-%m-%d %H:%M}") for n, r, t in sorted(indicators)],
+        ),
     ]
     files = f"gs://{platform.bucket}" if platform.bucket else platform.settings.home
     lines += [
         "",
         f"drop files      {files}/landing/<dataset>/",
-        f"tables          {platform.warehouse.data} (DuckLake: layers raw, validated, quarantine, indicators)",
+        f"tables          {platform.warehouse.data if platform.bucket else platform.warehouse.home} (DuckLake: layers raw, validated, quarantine, indicators)",
         f"products        {files}/products",
         f"refused files   {files}/rejected",
     ]

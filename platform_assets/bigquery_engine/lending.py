@@ -6,6 +6,7 @@ they go on working. What is larger stays in BigQuery alone: the lake then has no
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 LENT = "platform.lent"
 """Of which version of a computed table the lake has a copy."""
-LENT_COLUMNS = {"name": "VARCHAR", "version": "VARCHAR"}
+LENT_COLUMNS = {"name": "VARCHAR", "version": "VARCHAR", "rows": "BIGINT", "lent_at": "TIMESTAMP"}
 
 
 def lend(
@@ -91,7 +92,8 @@ def lend_table(
     with warehouse.connect() as connection:
         with warehouse.write(connection):
             warehouse.ensure_table(connection, LENT, LENT_COLUMNS)
-        if engine.rows(table) > most:
+        number = engine.rows(table)
+        if number > most:
             with warehouse.write(connection):
                 connection.execute(f"DROP TABLE IF EXISTS {table}")
                 connection.execute(f"DELETE FROM {LENT} WHERE name = ?", [table])
@@ -107,7 +109,8 @@ def lend_table(
             rows = f"read_parquet({literal(str(path))})"
             connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {listed} FROM {rows}")
             connection.execute(f"DELETE FROM {LENT} WHERE name = ?", [table])
-            connection.execute(f"INSERT INTO {LENT} VALUES (?, ?)", [table, version])
+            at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+            connection.execute(f"INSERT INTO {LENT} VALUES (?, ?, ?, ?)", [table, version, number, at])
 
 
 def _replace_ledger(connection: duckdb.DuckDBPyConnection, contract: Contract, entries: list[Entry]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -127,6 +128,7 @@ def test_a_sql_indicator_runs_there_and_is_copied(big: Platform, pair: Pair, tmp
         return {key: value.value for key, value in made.metadata.items()}
 
     assert run()["run"] == "computed by BigQuery"
+    assert re.search(rf"{name} +1 +20", summary(big))
     with big.warehouse.connect(read_only=True) as connection:
         assert str(connection.execute(f"SELECT mean FROM indicators.{name}").fetchall()[0][0]).rstrip("0") == "1.5"
         before = big.warehouse.state(connection, f"indicators.{name}")
