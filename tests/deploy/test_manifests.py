@@ -357,6 +357,16 @@ def test_names_are_found_by_cloud_dns_and_runs_that_fetch_leave_by_https_only(ov
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_page_names_the_settings_that_running_pods_do_not_notice(overlay: str) -> None:
+    """A ConfigMap whose name holds no hash of its content changes, and no deployment with it."""
+    fixed = {name for name in of_kind(overlay, "ConfigMap") if not re.search(r"-[a-z0-9]{10}$", name)}
+    text = (DEPLOY.parent / "docs" / "cloud.md").read_text(encoding="utf-8")
+    said = re.search(r"- \*\*Changed settings\.\*\* The ConfigMaps (.*?) keep their names", text, re.DOTALL)
+    assert said is not None
+    assert set(re.findall(r"`([\w-]+)`", said[1])) == fixed
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_budgets_fit_the_number_of_replicas(overlay: str) -> None:
     """A budget that nothing can satisfy would hold up every node upgrade."""
     replicas = {
