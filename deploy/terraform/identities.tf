@@ -17,8 +17,14 @@ locals {
     "code lake"       = { role = "code", bucket = google_storage_bucket.lake.name, grant = "roles/storage.objectViewer" }
     "console landing" = { role = "console", bucket = google_storage_bucket.landing.name, grant = "roles/storage.objectUser" }
     "console lake"    = { role = "console", bucket = google_storage_bucket.lake.name, grant = "roles/storage.objectUser" }
-    "alerts state"    = { role = "alerts", bucket = google_storage_bucket.state.name, grant = "roles/storage.objectUser" }
-    "run state"       = { role = "run", bucket = google_storage_bucket.state.name, grant = "roles/storage.objectUser" }
+    # what a bucket keeps of removed objects (soft delete) is the bucket's to tell: an erasure's certificate says it
+    "run landing settings"     = { role = "run", bucket = google_storage_bucket.landing.name, grant = "roles/storage.legacyBucketReader" }
+    "run lake settings"        = { role = "run", bucket = google_storage_bucket.lake.name, grant = "roles/storage.legacyBucketReader" }
+    "console landing settings" = { role = "console", bucket = google_storage_bucket.landing.name, grant = "roles/storage.legacyBucketReader" }
+    "console lake settings"    = { role = "console", bucket = google_storage_bucket.lake.name, grant = "roles/storage.legacyBucketReader" }
+
+    "alerts state" = { role = "alerts", bucket = google_storage_bucket.state.name, grant = "roles/storage.objectUser" }
+    "run state"    = { role = "run", bucket = google_storage_bucket.state.name, grant = "roles/storage.objectUser" }
   }
 }
 

@@ -27,6 +27,13 @@ resource "google_storage_bucket" "logs" {
   depends_on = [google_kms_crypto_key_iam_member.agents]
 }
 
+# Cloud Storage delivers access logs by this group; with uniform access it needs the right said.
+resource "google_storage_bucket_iam_member" "logs" {
+  bucket = google_storage_bucket.logs.name
+  role   = "roles/storage.objectCreator"
+  member = "group:cloud-storage-analytics@google.com"
+}
+
 resource "google_storage_bucket" "landing" {
   name                        = "${var.project}-landing"
   location                    = var.region

@@ -146,7 +146,8 @@ def test_a_run_becomes_a_restricted_job_and_each_step_of_a_wide_run_its_own(setu
     assert job["spec"]["backoffLimit"] == 0
     assert template["metadata"]["labels"]["app.kubernetes.io/component"] == "run"  # what the network policies look for
     assert {"configMapRef": {"name": "platform"}} in container["envFrom"]
-    assert {"secretRef": {"name": "platform-run"}} in container["envFrom"]
+    assert {"secretRef": {"name": "platform-lake"}} in container["envFrom"]
+    assert {"secretRef": {"name": "platform-identities"}} in container["envFrom"]
     secrets = [e["valueFrom"]["secretKeyRef"] for e in container["env"] if "valueFrom" in e]
     assert secrets == [{"name": "dagster-postgres", "key": "postgresql-password"}]
     assert container["resources"]["limits"]["memory"] == "4Gi"

@@ -232,6 +232,15 @@ def test_alerts_reach_people_and_hold_no_key_to_the_data(overlay: str) -> None:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
+def test_keys_that_pseudonymise_are_held_by_runs_and_stewards_only(overlay: str) -> None:
+    external = of_kind(overlay, "ExternalSecret")
+    (keys,) = [name for name, secret in external.items() if "identity-key" in yaml.safe_dump(secret)]
+    holders = {name for name, pod in pods(overlay).items() if keys in yaml.safe_dump(pod)}
+    assert holders == {"console"}
+    assert keys in launcher(overlay)["config"]["env_secrets"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_consoles_login_is_complete_and_its_secrets_come_from_secret_manager(overlay: str) -> None:
     maps = of_kind(overlay, "ConfigMap")
     external = of_kind(overlay, "ExternalSecret")["platform-console"]["spec"]
@@ -348,6 +357,16 @@ def test_names_are_found_by_cloud_dns_and_runs_that_fetch_leave_by_https_only(ov
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_page_names_the_settings_that_running_pods_do_not_notice(overlay: str) -> None:
+    """A ConfigMap whose name holds no hash of its content changes, and no deployment with it."""
+    fixed = {name for name in of_kind(overlay, "ConfigMap") if not re.search(r"-[a-z0-9]{10}$", name)}
+    text = (DEPLOY.parent / "docs" / "cloud.md").read_text(encoding="utf-8")
+    said = re.search(r"- \*\*Changed settings\.\*\* The ConfigMaps (.*?) keep their names", text, re.DOTALL)
+    assert said is not None
+    assert set(re.findall(r"`([\w-]+)`", said[1])) == fixed
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_budgets_fit_the_number_of_replicas(overlay: str) -> None:
     """A budget that nothing can satisfy would hold up every node upgrade."""
     replicas = {
@@ -378,7 +397,7 @@ def test_the_engine_spills_before_its_pod_is_killed_and_uses_what_there_is(overl
     shares = {}
     for name, pod in pods(overlay).items():
         (container, *_) = pod["spec"]["containers"]
-        if {"platform-run", "platform-alerts"} & {
+        if {"platform-lake", "platform-alerts"} & {
             e.get("secretRef", {}).get("name") for e in container.get("envFrom", [])
         }:
             own = {e["name"]: e.get("value") for e in container.get("env", [])}

@@ -251,6 +251,23 @@ def test_alerts_may_write_what_they_remember_and_nothing_of_the_data() -> None:
     assert ("state", "roles/storage.objectUser") in bucket_grants("run")
 
 
+def test_who_erases_may_ask_what_a_bucket_keeps() -> None:
+    for role in ("run", "console"):
+        assert {("landing", "roles/storage.legacyBucketReader"), ("lake", "roles/storage.legacyBucketReader")} <= (
+            bucket_grants(role)
+        )
+    assert {right for _, right in bucket_grants("code")} == {"roles/storage.objectViewer"}
+
+
+def test_access_logs_can_be_delivered() -> None:
+    grant = resources("google_storage_bucket_iam_member")["logs"]
+    assert (grant["role"], grant["member"]) == (
+        "roles/storage.objectCreator",
+        "group:cloud-storage-analytics@google.com",
+    )
+    assert "google_storage_bucket.logs" in grant["bucket"]
+
+
 def test_the_buckets_that_pods_are_told_are_those_that_are_made() -> None:
     made = {bucket["name"].replace("${var.project}", "") for bucket in resources("google_storage_bucket").values()}
     for overlay in ("test", "production"):
