@@ -123,14 +123,16 @@ def told() -> Iterator[None]:
         st.error(plain(error))
 
 
-def done(message: str) -> None:
-    """Say that something was done, on the page as it is drawn next."""
-    st.session_state["done"] = message
+def done(message: str, trouble: str = "") -> None:
+    """Say that something was done, and what was not, on the page as it is drawn next."""
+    st.session_state["done"], st.session_state["trouble"] = message, trouble
     st.rerun()
 
 
 def show_done() -> None:
-    """The message of `done`, once."""
-    message = st.session_state.pop("done", None)
+    """The messages of `done`, once."""
+    message, trouble = st.session_state.pop("done", ""), st.session_state.pop("trouble", "")
     if message:
         st.success(plain(message))
+    if trouble:
+        st.warning(plain(trouble))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -14,10 +15,13 @@ from platform_assets.stewardship.quarantine import HELD, Desk, Fix
 from platform_assets.stewardship.quarantine_tables import RowKey
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     import pandas as pd
+    from streamlit.delta_generator import DeltaGenerator
 
 SHOWN = 500
-META = ["_row", "_file", "_reasons", "_state", "_text"]
+META = ["_row", "_file", "_reasons", "_state", "_staged_by", "_text"]
 
 
 def show(frame: Frame) -> None:
@@ -31,7 +35,13 @@ def show(frame: Frame) -> None:
         st.success("Nothing waits in quarantine.")
         return
     desk = frame.office.desk(dataset, frame.user)
-    counts = desk.counts()
+    every = desk.counts()
+    files = dict(zip(every["delivery"], every["file"], strict=True))
+    held = every[every["reason"].str.startswith(HELD)]  # all rows of a delivery, each with its own reasons besides
+    for line in held.to_dict("records"):
+        rows_wait = counted(line["rows"], "row waits", "rows wait")
+        st.text(f"{line['file']} is held as a whole{line['reason'].removeprefix(HELD)}: {rows_wait}, right ones too.")
+    counts = every.drop(held.index)
     st.dataframe(
         counts[["rows", "reason", "file", "delivery"]],
         hide_index=True,
@@ -39,42 +49,55 @@ def show(frame: Frame) -> None:
         column_config={"reason": st.column_config.TextColumn(width="large")},
     )
     left, right = st.columns(2)
-    files = dict(zip(counts["delivery"], counts["file"], strict=True))
     delivery = left.selectbox(
         "Delivery", [None, *files], format_func=lambda d: "all" if d is None else f"{files[d]} ({d})"
     )
-    rule = right.selectbox("Reason", [None, *sorted(set(counts["reason"]))], format_func=lambda r: r or "all")
-    rows = desk.rows(delivery=delivery, rule=rule, limit=SHOWN)
+    rule = right.selectbox("Reason", [None, *sorted(set(every["reason"]))], format_func=lambda r: r or "all")
+    grid = f"grid-{dataset}-{delivery}-{rule}-{st.session_state.get('quarantine', 0)}"
+    rows = _as_begun(grid, lambda: desk.rows(delivery=delivery, rule=rule, limit=SHOWN))
     if len(rows) == SHOWN:
         st.info(f"The first {SHOWN} rows are shown: choose a delivery or a reason, or mend one value in all rows.")
-    _grid(desk, dataset, rows)
+    _grid(desk, grid, rows)
     st.subheader("One value in all rows")
-    _bulk(desk, rows)
+    _bulk(desk, dataset, rows)
     st.subheader("Send staged fixes")
     _send(desk)
     st.subheader("History of a row")
     _history(desk, rows)
-    _release(desk, counts, files)
+    _release(desk, sorted(set(held["delivery"])), files)
 
 
-def _grid(desk: Desk, dataset: str, rows: pd.DataFrame) -> None:
+def _as_begun(grid: str, look: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """The rows as they were when the user began to change them in the `grid`, so that changes are made to what was seen; else as they
+    are now."""
+    begun: tuple[str, pd.DataFrame] | None = st.session_state.get("rows")
+    if begun and begun[0] == grid and (st.session_state.get(grid) or {}).get("edited_rows"):
+        return begun[1]
+    rows = look()
+    st.session_state["rows"] = (grid, rows)
+    return rows
+
+
+def _grid(desk: Desk, grid: str, rows: pd.DataFrame) -> None:
     texts = [c for c in rows.columns if not c.startswith("_")]
     shown = rows[[*META, *texts]].copy()
     shown["_reasons"] = ["; ".join(r) for r in shown["_reasons"]]
-    for column in (*texts, "_text"):  # all text: a typed column would hide the bad value
+    for column in (*texts, "_text", "_staged_by"):  # all text: a typed column would hide the bad value
         shown[column] = [v if isinstance(v, str) else "" for v in shown[column]]
     shown.insert(0, "choose", False)
     spoken = {reason.split(":")[0] for reasons in rows["_reasons"] for reason in reasons}
     wrong = [c for c in texts if c in spoken]  # what has to be mended stands beside the reason
     lines = ["_text"] if (shown["_text"] != "").any() else []
-    order = ["choose", "_row", "_reasons", *lines, *wrong, *(c for c in texts if c not in wrong), "_state", "_file"]
-    version = st.session_state.get("quarantine", 0)
+    states = ["_state", "_staged_by"] if (shown["_staged_by"] != "").any() else ["_state"]
+    rest = [c for c in texts if c not in wrong]
+    staged = [] if len(states) == 1 else states  # whose text it is has to be seen beside it
+    order = ["choose", "_row", *staged, "_reasons", *lines, *wrong, *rest, *(states if not staged else []), "_file"]
     edited = st.data_editor(
         shown,
         hide_index=True,
         num_rows="fixed",
         disabled=META,
-        key=f"grid-{dataset}-{version}",
+        key=grid,
         column_order=order,
         column_config={
             "choose": st.column_config.CheckboxColumn("choose", width="small"),
@@ -82,13 +105,16 @@ def _grid(desk: Desk, dataset: str, rows: pd.DataFrame) -> None:
             "_file": "file",
             "_reasons": st.column_config.TextColumn("why", width="medium"),
             "_state": "state",
+            "_staged_by": "staged by",
             "_text": "line that could not be split",
             **{c: st.column_config.TextColumn(c) for c in texts},
         },
     )
     keys = [RowKey(d, f, int(r)) for d, f, r in zip(rows["_delivery"], rows["_file"], rows["_row"], strict=True)]
     changed = [
-        Fix(keys[n], {c: _value(rows.iloc[n][c], edited.iloc[n][c]) for c in texts})
+        Fix(
+            keys[n], {c: _value(rows.iloc[n][c], edited.iloc[n][c]) for c in texts}, _moment(rows.iloc[n]["_staged_at"])
+        )
         for n in range(len(rows))
         if any(edited.iloc[n][c] != shown.iloc[n][c] for c in texts)
     ]
@@ -101,7 +127,7 @@ def _grid(desk: Desk, dataset: str, rows: pd.DataFrame) -> None:
     if stage.button(f"Stage {len(changed)} changed row(s)", type="primary", disabled=not changed):
         with told():
             wrong = desk.stage(changed)
-            _again(f"{len(changed)} fix(es) staged" + (f", {len(wrong)} of them still wrong" if wrong else ""))
+            _again(f"{counted(len(changed), 'fix', 'fixes')} staged" + (f", {len(wrong)} still wrong" if wrong else ""))
     if unstage.button(f"Give back {len(chosen)} chosen row(s) as they came", disabled=not chosen):
         with told():
             desk.unstage(chosen)
@@ -111,7 +137,11 @@ def _grid(desk: Desk, dataset: str, rows: pd.DataFrame) -> None:
     if right.button(f"Dismiss {len(chosen)} chosen row(s)", disabled=not chosen):
         with told():
             desk.dismiss(chosen, reason)
-            _again(f"{len(chosen)} row(s) dismissed.")
+            _again(f"{counted(len(chosen), 'row')} dismissed.")
+
+
+def _moment(at: pd.Timestamp) -> dt.datetime | None:
+    return None if at != at else at.to_pydatetime()  # NaT is not itself
 
 
 def _value(before: Any, now: str) -> str | None:
@@ -119,42 +149,69 @@ def _value(before: Any, now: str) -> str | None:
     return None if now == "" and not isinstance(before, str) else now
 
 
-def _bulk(desk: Desk, rows: pd.DataFrame) -> None:
+def _bulk(desk: Desk, dataset: str, rows: pd.DataFrame) -> None:
     left, middle, right = st.columns(3)
     reasons = Counter(reason.split(":")[0] for why in rows["_reasons"] for reason in why)
     frequent = next((c for c, _ in reasons.most_common() if c in desk.texts), desk.texts[0])
-    column = str(left.selectbox("Column", desk.texts, index=desk.texts.index(frequent)))
+    column = _kept(left, "Column", f"bulk-{dataset}", desk.texts, frequent)
+    assert column is not None
     concerned = rows[[any(r.startswith(f"{column}:") for r in why) for why in rows["_reasons"]]]
-    present = (concerned if len(concerned) else rows)[column].dropna().value_counts()
-    old = middle.selectbox("Value", list(present.index), format_func=lambda v: f"{v} ({counted(present[v], 'row')})")
-    new = right.text_input("becomes")
-    if st.button("Stage in all rows that share it", disabled=old is None):
+    concerned = concerned if len(concerned) else rows
+    first = concerned[concerned["_state"] == "open"]  # what is staged already comes last
+    present = list(dict.fromkeys(v for part in (first, concerned) for v in part[column].dropna().value_counts().index))
+    old = _kept(middle, "Value", f"bulk-{dataset}-{column}", present)
+    new = right.text_input("becomes", key=f"becomes-{dataset}-{st.session_state.get('quarantine', 0)}")
+    if old is None:
+        st.write("No open row shown here has a value in this column.")
+        return
+    what = f"{counted(desk.sharing(column, old), 'row')}: {column} {old} -> {new or '(missing)'}"
+    st.text(f"Would change {what}")
+    if st.button("Stage in all rows that share it"):
         with told():
             wrong = desk.replace_value(column, old, new or None)
-            _again(
-                f"staged; {len(wrong)} row(s) are still wrong for other reasons"
+            still = (
+                f"{counted(len(wrong), 'is', 'are')} still wrong for other reasons"
                 if wrong
-                else "staged; all of them are right now"
+                else "all of them are right now"
             )
+            _again(f"Staged {what}; {still}.")
+
+
+def _kept(place: DeltaGenerator, label: str, name: str, options: list[str], first: str = "") -> str | None:
+    """A choice that stays while it is among the options; otherwise `first`, or the first of them."""
+    last = st.session_state.get(name, first)
+    chosen: str | None = place.selectbox(label, options, index=options.index(last) if last in options else 0)
+    st.session_state[name] = chosen
+    return chosen
 
 
 def _send(desk: Desk) -> None:
+    changes = desk.staged()
+    if changes.empty:
+        st.write("Nothing is staged.")
+        return
     st.write(
         "Staged fixes are checked once more. Right ones go into landing as a file, like any other; wrong ones stay."
+    )
+    changes["column"] = changes["column"].fillna("(a line that could not be split, written anew)")
+    st.dataframe(
+        changes[["rows", "column", "old", "new", "by"]],
+        hide_index=True,
+        height=180 if len(changes) > 4 else "auto",
+        column_config={"by": "staged by", "old": "from", "new": "to"},
     )
     reason = st.text_input("Note", key="note")
     if st.button("Send staged fixes", type="primary"):
         with told():
             result = desk.resubmit(reason)
+            left = ""
             if result.still_wrong:
                 why = "; ".join(sorted({reason for reasons in result.still_wrong.values() for reason in reasons})[:5])
-                st.warning(
-                    plain(f"{counted(len(result.still_wrong), 'staged fix', 'staged fixes')} were not sent: {why}")
-                )
+                left = f"{counted(len(result.still_wrong), 'staged fix was', 'staged fixes were')} not sent: {why}"
             if result.sent:
-                _again(f"{result.sent} row(s) sent as {', '.join(result.files)}.")
-            elif not result.still_wrong:
-                st.info("Nothing is staged.")
+                _again(f"{counted(result.sent, 'row')} sent as {', '.join(result.files)}.", left)
+            elif left:
+                st.warning(plain(left))
 
 
 def _history(desk: Desk, rows: pd.DataFrame) -> None:
@@ -166,8 +223,7 @@ def _history(desk: Desk, rows: pd.DataFrame) -> None:
         st.dataframe(events, hide_index=True, column_config={"at": moment("at")})
 
 
-def _release(desk: Desk, counts: pd.DataFrame, files: dict[str, str]) -> None:
-    held = sorted(set(counts[counts["reason"].str.startswith(HELD)]["delivery"]))
+def _release(desk: Desk, held: list[str], files: dict[str, str]) -> None:
     if not held:
         return
     st.subheader("Held deliveries")
@@ -175,10 +231,10 @@ def _release(desk: Desk, counts: pd.DataFrame, files: dict[str, str]) -> None:
     reason = st.text_input("Why its right rows may be published")
     if st.button("Send the right rows of this delivery"):
         with told():
-            _again(f"{desk.release(str(delivery), reason).sent} row(s) sent.")
+            _again(f"{counted(desk.release(str(delivery), reason).sent, 'row')} sent.")
 
 
-def _again(message: str) -> None:
+def _again(message: str, trouble: str = "") -> None:
     """Draw the page anew, with an empty grid."""
     st.session_state["quarantine"] = st.session_state.get("quarantine", 0) + 1
-    done(message)
+    done(message, trouble)

@@ -9,10 +9,11 @@ delivery is the whole table (a snapshot), a fix joins it, as long as the table i
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.books import Books, LakeBooks
@@ -30,15 +31,17 @@ from platform_assets.stewardship.quarantine_tables import (
     STAGED,
     RowKey,
     act,
-    closed_rows,
     ensure,
     forget_staged,
     now,
+    open_rows,
     stage,
     staged,
+    staged_by_others,
+    staged_changes,
 )
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, literal, quoted, scalar
+from resources.warehouse import Warehouse, quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb
@@ -59,6 +62,8 @@ class Fix:
 
     key: RowKey
     values: Mapping[str, str | None]
+    seen: dt.datetime | None = None
+    """`_staged_at` of the text that was changed (see `Desk.rows`); None: the row as it came."""
 
 
 @dataclass
@@ -115,7 +120,8 @@ class Desk:
         self, *, delivery: str | None = None, rule: str | None = None, limit: int = 1000, offset: int = 0
     ) -> pd.DataFrame:
         """Open rows: their text (as staged, where a fix is staged), `_text` (a line that could not be split), `_reasons`, `_file`,
-        `_delivery`, `_row`, `_quarantined_at`, `_state` (open or staged). `rule` is a reason, or how it begins."""
+        `_delivery`, `_row`, `_quarantined_at`, `_state` (open or staged), `_staged_by`, `_staged_at` (UTC). `rule` is a reason, or how it
+        begins."""
         self.user.require(Permission.SEE_QUARANTINE)
         conditions, parameters = ["true"], []
         if delivery:
@@ -146,10 +152,27 @@ class Desk:
         with self._connection() as connection:
             return quarantine_history.of(connection, self._books(connection), self.contract.name, self.table, key)
 
+    def staged(self) -> pd.DataFrame:
+        """What the staged fixes change: `column`, `old`, `new`, `rows`, `by`; most rows first. `column` is None where a line that could
+        not be split was written anew."""
+        self.user.require(Permission.SEE_QUARANTINE)
+        with self._connection() as connection:
+            return staged_changes(connection, self.contract.name, self.table, self.texts)
+
+    def sharing(self, column: str, old: str | None) -> int:
+        """How many open rows `replace_value` would change."""
+        self.user.require(Permission.SEE_QUARANTINE)
+        with self._connection() as connection:
+            return len(self._sharing(connection, column, old))
+
     # ------------------------------------------------------------------------------------------------ doing
 
     def stage(self, fixes: Sequence[Fix]) -> dict[RowKey, list[str]]:
-        """Keep fixes to be sent later. Returns those that are still wrong, with the reasons (they are kept all the same)."""
+        """Keep fixes to be sent later. Returns those that are still wrong, with the reasons (they are kept all the same).
+
+        Raises QuarantineError where somebody else has staged a fix of such a row that was not `seen`: `unstage` it to put another in its
+        place.
+        """
         return self._stage(fixes, RESUBMITTED)
 
     def _stage(self, fixes: Sequence[Fix], action: str) -> dict[RowKey, list[str]]:
@@ -164,6 +187,7 @@ class Desk:
                 raise QuarantineError(next(iter(late.values())))
             reasons = judge(self.warehouse, connection, self.contract, [f.values for f in fixes])
             with self.warehouse.write(connection):
+                self._require_seen(connection, fixes)
                 forget_staged(connection, self.contract.name, [f.key for f in fixes])
                 stage(connection, self.contract.name, self.user.name, [(f.key, f.values) for f in fixes])
                 act(connection, self.contract.name, self.user.name, [f.key for f in fixes], "staged")
@@ -185,14 +209,11 @@ class Desk:
         if column not in self.texts:
             raise QuarantineError(f"{self.contract.name} has no column {column!r} in its files")
         with self._connection() as connection:
-            names = ", ".join(["_delivery", "_file", "_row", *map(quoted, self.texts)])
-            found = connection.execute(
-                f"SELECT {names} FROM ({self.open_sql()}) WHERE {quoted(column)} IS NOT DISTINCT FROM ? AND _text IS NULL",
-                [old],
-            ).fetchall()
+            found = self._sharing(connection, column, old)
         if not found:
             raise QuarantineError(f"no open row of {self.contract.name} has that value in {column}")
-        fixes = [Fix(RowKey(*r[:3]), {**dict(zip(self.texts, r[3:], strict=True)), column: new}) for r in found]
+        texts = [dict(zip(self.texts, r[4:], strict=True)) for r in found]
+        fixes = [Fix(RowKey(*r[:3]), {**row, column: new}, r[3]) for r, row in zip(found, texts, strict=True)]
         return self.stage(fixes)
 
     def release(self, delivery: str, reason: str) -> Resubmission:
@@ -283,21 +304,7 @@ class Desk:
 
     def open_sql(self) -> str:
         """Open rows, with the staged text where there is a fix."""
-        texts = ", ".join(
-            f"CASE WHEN s.fixed IS NULL THEN q.{quoted(c)} ELSE json_extract_string(s.fixed, '$.\"{c}\"') END AS {quoted(c)}"
-            for c in self.texts
-        )
-
-        def same(other: str) -> str:
-            keys = f"{other}.delivery = q._delivery AND {other}.file = q._file AND {other}.row = q._row"
-            return f"{other}.dataset = {literal(self.contract.name)} AND {keys}"
-
-        return (
-            f"SELECT {texts}, CASE WHEN s.fixed IS NULL THEN q._text END AS _text, q._reasons, q._file, q._delivery, q._row, "
-            "q._quarantined_at, CASE WHEN s.fixed IS NULL THEN 'open' ELSE 'staged' END AS _state "
-            f"FROM {self.table} q LEFT JOIN {STAGED} s ON {same('s')} "
-            f"ANTI JOIN ({closed_rows(self.contract.name)}) a ON a.delivery = q._delivery AND a.file = q._file AND a.row = q._row"
-        )
+        return open_rows(self.contract.name, self.table, self.texts)
 
     def _too_late(self, connection: duckdb.DuckDBPyConnection, deliveries: set[str], action: str) -> dict[str, str]:
         """Deliveries of a snapshot whose rows cannot be mended (any more), and why."""
@@ -307,6 +314,24 @@ class Desk:
         books = self._books(connection)
         found = {d: snapshot_fixes.refusal(books, self.contract, d, released) for d in deliveries}
         return {delivery: why for delivery, why in sorted(found.items()) if why}
+
+    def _sharing(self, connection: duckdb.DuckDBPyConnection, column: str, old: str | None) -> list[tuple[Any, ...]]:
+        """Open rows whose `column` reads `old`: key, when the fix was staged that it is of, texts."""
+        names = ", ".join(["_delivery", "_file", "_row", "_staged_at", *map(quoted, self.texts)])
+        return connection.execute(
+            f"SELECT {names} FROM ({self.open_sql()}) WHERE {quoted(column)} IS NOT DISTINCT FROM ? AND _text IS NULL",
+            [old],
+        ).fetchall()
+
+    def _require_seen(self, connection: duckdb.DuckDBPyConnection, fixes: Sequence[Fix]) -> None:
+        others = staged_by_others(connection, self.contract.name, self.user.name)
+        for fix in fixes:
+            who, at = others.get(fix.key, ("", None))
+            if at and at != fix.seen:
+                raise QuarantineError(
+                    f"{who} has staged a fix of {fix.key.file}, row {fix.key.row} ({at:%Y-%m-%d %H:%M} UTC) that you have not seen: "
+                    "nothing was staged. Look at the row again; to put yours in its place, first give the row back as it came"
+                )
 
     def _require_open(self, connection: duckdb.DuckDBPyConnection, keys: Sequence[RowKey]) -> None:
         """Raises QuarantineError unless every key is an open row: two people may look at the same list."""

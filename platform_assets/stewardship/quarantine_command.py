@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import datetime as dt
 import getpass
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from platform_assets.stewardship.access import Role, User
 from platform_assets.stewardship.fix_files import CannotResubmit
 from platform_assets.stewardship.office import Office
 from platform_assets.stewardship.overview import in_quarantine, settle
-from platform_assets.stewardship.quarantine import Desk, Fix, QuarantineError, Resubmission
+from platform_assets.stewardship.quarantine import HELD, Desk, Fix, QuarantineError, Resubmission
 from platform_assets.stewardship.quarantine_tables import RowKey
 from platform_assets.stewardship.reports import csv_bytes, harmless
 
@@ -67,23 +68,29 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("column", "old", "new"):
         replace.add_argument(name)
     of_dataset("send", "send staged fixes, like any delivery").add_argument("--reason", default="")
+    unstage = of_dataset("unstage", "drop a staged fix: the row is open as it came")
     release = of_dataset("release", "send the right rows of a held delivery")
     release.add_argument("delivery")
     release.add_argument("--reason", required=True)
-    for name, words in (("dismiss", "close a row that will not be mended"), ("history", "what happened to a row")):
-        row = of_dataset(name, words)
+    dismiss = of_dataset("dismiss", "close a row that will not be mended")
+    dismiss.add_argument("--reason", required=True)
+    for row in (unstage, dismiss, of_dataset("history", "what happened to a row")):
         row.add_argument("delivery")
         row.add_argument("file")
         row.add_argument("row", type=int)
-        if name == "dismiss":
-            row.add_argument("--reason", required=True)
     return parser
 
 
 def _run(desk: Desk, chosen: argparse.Namespace) -> int:
     if chosen.command == "reasons":
-        for line in desk.counts().to_dict("records"):
+        counts = desk.counts()
+        held = counts["reason"].str.startswith(HELD)
+        for line in counts[~held].to_dict("records"):
             sys.stdout.write(f"{line['rows']:>8,}  {line['delivery']}  {line['file']}  {line['reason']}\n")
+        for line in counts[held].to_dict("records"):  # the same rows once more: not one of the lines that add up
+            sys.stdout.write(
+                f"held as a whole: {line['delivery']}  {line['file']}, {line['rows']:,} row(s), right ones too\n"
+            )
     elif chosen.command == "export":
         rows = desk.rows(limit=EVERY)
         chosen.file.touch(mode=0o600)
@@ -102,6 +109,8 @@ def _run(desk: Desk, chosen: argparse.Namespace) -> int:
         return _sent(desk.resubmit(chosen.reason))
     elif chosen.command == "release":
         return _sent(desk.release(chosen.delivery, chosen.reason))
+    elif chosen.command == "unstage":
+        desk.unstage([RowKey(chosen.delivery, chosen.file, chosen.row)])
     elif chosen.command == "dismiss":
         desk.dismiss([RowKey(chosen.delivery, chosen.file, chosen.row)], chosen.reason)
     elif chosen.command == "history":
@@ -131,7 +140,7 @@ def changes(rows: pd.DataFrame, file: Path, texts: Sequence[str]) -> list[Fix]:
             raise QuarantineError(f"line {number}: this row is not open (any more): export again")
         values = {c: _value(before[key][c], line[c]) for c in texts}
         if any(values[c] != _text(before[key][c]) for c in texts):
-            fixes.append(Fix(key, values))
+            fixes.append(Fix(key, values, _moment(line.get("_staged_at") or "")))
     if not fixes:
         raise QuarantineError("no cell was changed")
     return fixes
@@ -140,6 +149,14 @@ def changes(rows: pd.DataFrame, file: Path, texts: Sequence[str]) -> list[Fix]:
 def _value(before: object, cell: str) -> str | None:
     """A cell as text; one that was missing before and is still empty stays missing."""
     return None if cell == "" and _text(before) is None else _as_typed(cell)
+
+
+def _moment(cell: str) -> dt.datetime | None:
+    """When the exported text was staged; None where it was not."""
+    try:
+        return dt.datetime.fromisoformat(cell)
+    except ValueError:
+        return None
 
 
 def _as_typed(cell: str) -> str:

@@ -15,6 +15,7 @@ from resources.warehouse import Warehouse, literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
+    import pandas as pd
 
 ACTIONS = "platform.quarantine_actions"
 ACTION_COLUMNS = {
@@ -140,13 +141,51 @@ def take_back(connection: duckdb.DuckDBPyConnection, dataset: str, user: str, fi
     return int(count)
 
 
-def closed_rows(dataset: str) -> str:
-    """SELECT `delivery`, `file`, `row` of rows that are closed: of what closed them, not all was taken back."""
+def open_rows(dataset: str, table: str, texts: Sequence[str]) -> str:
+    """SELECT of the open rows of the quarantine `table`: `texts` as staged where a fix is, otherwise as they came; see `Desk.rows`.
+
+    A row is closed where, of the acts that closed it, not every one was taken back.
+    """
+    listed = ", ".join(
+        f"CASE WHEN s.fixed IS NULL THEN q.{quoted(c)} ELSE {_fixed(c)} END AS {quoted(c)}" for c in texts
+    )
     closing = ", ".join(f"'{a}'" for a in CLOSED)
-    return (
+    closed = (
         f"SELECT delivery, file, row FROM {ACTIONS} WHERE dataset = {literal(dataset)} GROUP BY ALL "
         f"HAVING count(*) FILTER (action IN ({closing})) > count(*) FILTER (action = '{TAKEN_BACK}')"
     )
+    return (
+        f"SELECT {listed}, CASE WHEN s.fixed IS NULL THEN q._text END AS _text, q._reasons, q._file, q._delivery, q._row, "
+        "q._quarantined_at, CASE WHEN s.fixed IS NULL THEN 'open' ELSE 'staged' END AS _state, "
+        "s.acted_by AS _staged_by, s.acted_at AS _staged_at "
+        f"FROM {table} q LEFT JOIN {STAGED} s ON s.dataset = {literal(dataset)} AND {_same('s')} "
+        f"ANTI JOIN ({closed}) a ON {_same('a')}"
+    )
+
+
+def staged_changes(
+    connection: duckdb.DuckDBPyConnection, dataset: str, table: str, texts: Sequence[str]
+) -> pd.DataFrame:
+    """What staged fixes of rows of the quarantine `table` change; see `Desk.staged`."""
+    changes = ", ".join(
+        f"{{'column': {literal(c)}, 'old': q.{quoted(c)}, 'new': {_fixed(c)}, "
+        f"'changed': q._text IS NULL AND q.{quoted(c)} IS DISTINCT FROM {_fixed(c)}}}"
+        for c in texts
+    )
+    anew = "{'column': NULL, 'old': NULL, 'new': NULL, 'changed': q._text IS NOT NULL}"
+    return connection.execute(
+        "SELECT change.column AS column, change.old AS old, change.new AS new, count(*) AS rows, acted_by AS by FROM ("
+        f"SELECT s.acted_by, unnest([{changes}, {anew}]) AS change FROM {table} q JOIN {STAGED} s "
+        f"ON s.dataset = {literal(dataset)} AND {_same('s')}) WHERE change.changed GROUP BY ALL ORDER BY rows DESC, 1, 2, 3, 5"
+    ).fetchdf()
+
+
+def _same(other: str) -> str:
+    return f"{other}.delivery = q._delivery AND {other}.file = q._file AND {other}.row = q._row"
+
+
+def _fixed(column: str) -> str:
+    return f"json_extract_string(s.fixed, '$.\"{column}\"')"
 
 
 def stage(
@@ -167,6 +206,17 @@ def staged(connection: duckdb.DuckDBPyConnection, dataset: str) -> list[tuple[Ro
         f"SELECT delivery, file, row, fixed FROM {STAGED} WHERE dataset = ? ORDER BY delivery, file, row", [dataset]
     ).fetchall()
     return [(RowKey(*r[:3]), json.loads(r[3])) for r in found]
+
+
+def staged_by_others(
+    connection: duckdb.DuckDBPyConnection, dataset: str, user: str
+) -> dict[RowKey, tuple[str, dt.datetime]]:
+    """Rows of which somebody else than `user` has staged a fix: who, and when (UTC)."""
+    found = connection.execute(
+        f"SELECT delivery, file, row, acted_by, acted_at FROM {STAGED} WHERE dataset = ? AND acted_by != ?",
+        [dataset, user],
+    ).fetchall()
+    return {RowKey(*r[:3]): (r[3], r[4]) for r in found}
 
 
 def forget_staged(connection: duckdb.DuckDBPyConnection, dataset: str, keys: Sequence[RowKey]) -> None:

@@ -123,6 +123,38 @@ def test_a_bulk_fix_on_the_page_is_staged_and_sent(tmp_path: Path) -> None:
     assert [e.who for e in place.audit.entries()] == ["steward@example.org"] * 2
 
 
+def test_what_a_bulk_fix_would_change_is_told_and_then_what_is_staged(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    rows = [f"B-{n},P-{n},north,2024-01-02,Positive," for n in range(5)]
+    place.deliver("week1.csv", *rows, "C-1,P-1,north,2024-01-02,Negative,", "C-2,P-2,north,2024-13-02,Positive,")
+    at = opened("quarantine", place, person(Role.STEWARD))
+    assert "Nothing is staged." in [m.value for m in at.markdown]
+    at.selectbox[3].select("result").run()
+    at.selectbox[4].select("Positive").run()
+    next(t for t in at.text_input if t.label == "becomes").input("POS").run()
+    assert "Would change 6 rows: result Positive -> POS" in [t.value for t in at.text]
+    next(b for b in at.button if b.label.startswith("Stage in all")).click().run()
+    assert at.session_state["done"] == "Staged 6 rows: result Positive -> POS; 1 is still wrong for other reasons."
+    assert next(t for t in at.text_input if t.label == "becomes").value == ""
+    assert at.selectbox[3].value == "result"
+    assert at.selectbox[4].value == "Negative"
+    staged = next(f.value for f in at.dataframe if "by" in f.value and "old" in f.value)
+    assert staged[["rows", "column", "old", "new"]].values.tolist() == [[6, "result", "Positive", "POS"]]
+    assert staged["by"].tolist() == ["steward@example.org"]
+    next(b for b in at.button if b.label == "Send staged fixes").click().run()
+    assert at.session_state["done"].startswith("5 rows sent as week1-fix-")
+    assert at.session_state["trouble"].startswith("1 staged fix was not sent: test_date: ")
+
+
+def test_rows_of_a_held_delivery_are_counted_once(tmp_path: Path) -> None:
+    place = Place(tmp_path, lab_contract(quality={"max_quarantined": 0.1}))
+    place.deliver("week1.csv", "B-1,P-1,north,2024-01-02,POS,", "B-2,P-1,north,2024-01-02,Positive,")
+    at = opened("quarantine", place, person(Role.STEWARD))
+    assert at.dataframe[0].value["rows"].tolist() == [1]
+    (line,) = [t.value for t in at.text if "held as a whole" in t.value]
+    assert line.endswith(": 2 rows wait, right ones too.")
+
+
 def test_a_fix_file_is_taken_back_on_the_page_and_the_box_is_empty_for_the_next(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.deliver("week1.csv", "B-1,P-1,north,2024-01-02,Positive,", "B-2,P-1,north,2024-01-02,POS,")

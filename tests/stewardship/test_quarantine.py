@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from platform_assets.stewardship.quarantine import Fix, QuarantineError
 from platform_assets.stewardship.quarantine_tables import RowKey
 from resources.identity import SAMPLE_MANIFEST, EnvironmentKeys, LaptopKeys, MissingIdentityKey
 from tests.stewardship.erasing import erase, subject
-from tests.stewardship.place import ANALYST, KEYS, Place, lab_contract
+from tests.stewardship.place import ANALYST, KEYS, SECOND, Place, lab_contract
 
 GOOD = "A-1,P-1,north,2024-01-01,NEG,"
 WORD = "A-2,P-2,north,2024-01-02,Positive,10"
@@ -128,6 +129,32 @@ def test_unstaging_gives_the_row_back_as_it_came(place: Place) -> None:
     desk.unstage([fix.key])
     assert desk.rows()["result"].tolist() == ["Positive"]
     assert desk.resubmit().sent == 0
+
+
+def test_nobody_replaces_a_fix_of_somebody_else_unseen(place: Place) -> None:
+    place.deliver("week1.csv", WORD)
+    fix = fix_of(place, "A-2", result="NEG")
+    place.desk(SECOND).stage([fix_of(place, "A-2", result="POS")])
+    with pytest.raises(QuarantineError, match=r"second@example.org has staged a fix of week1.csv, row 2 \(20"):
+        place.desk().stage([fix])
+    row = place.desk().rows().iloc[0]
+    assert (row["result"], row["_staged_by"]) == ("POS", "second@example.org")
+    place.desk().stage([replace(fix, seen=row["_staged_at"].to_pydatetime())])  # seen, so it may be replaced
+    assert place.desk().rows()["result"].tolist() == ["NEG"]
+    place.desk(SECOND).unstage([fix.key])  # or given back first
+    place.desk(SECOND).stage([fix])
+    assert place.desk().rows()["_staged_by"].tolist() == ["second@example.org"]
+
+
+def test_one_value_is_mended_in_rows_that_somebody_else_has_begun(place: Place) -> None:
+    place.deliver("week1.csv", TWICE)
+    place.desk(SECOND).replace_value("result", "Positive", "POS")
+    assert place.desk().replace_value("test_date", "2024-13-02", "2024-03-02") == {}
+    changes = place.desk().staged()
+    assert changes[["column", "old", "new", "rows"]].values.tolist() == [
+        ["result", "Positive", "POS", 1],
+        ["test_date", "2024-13-02", "2024-03-02", 1],
+    ]
 
 
 def test_dismissing_needs_a_reason_and_closes_the_row(place: Place) -> None:

@@ -97,6 +97,24 @@ def test_one_value_is_replaced_and_a_row_dismissed(
     assert "not open any more" in capsys.readouterr().err
 
 
+def test_a_fix_that_somebody_staged_after_the_export_is_not_replaced(
+    platform: Platform, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rows.csv"
+    rows = {r["sample_id"]: r for r in exported(file)}
+    mine = {**rows["BB-001"], "result": "NEG"}
+    assert main(["--by", "bert", "replace", "lab_results", "result", "Positive", "POS"]) == 1
+    write(file, [mine])
+    assert main(["--by", "anna", "stage", "lab_results", str(file)]) == 1
+    assert "bert has staged a fix of week1.csv, row 42" in capsys.readouterr().err
+    assert main(["--by", "anna", "unstage", "lab_results", mine["_delivery"], "week1.csv", "42"]) == 0
+    assert main(["--by", "anna", "stage", "lab_results", str(file)]) == 0
+    again = {r["sample_id"]: r for r in exported(file)}
+    assert (again["BB-001"]["result"], again["BB-001"]["_staged_by"]) == ("NEG", "anna")
+    write(file, [{**again["BB-001"], "result": "POS"}])
+    assert main(["--by", "bert", "stage", "lab_results", str(file)]) == 0  # it was exported as anna staged it
+
+
 def test_a_file_that_does_not_fit_is_refused(
     platform: Platform, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
