@@ -116,7 +116,7 @@ four_hour_concerns <- function(result, type) {
   month <- max(result$period)
   title <- paste("Organisations for which", format(month, "%m-%Y"), "is a concern")
   last <- result[result$period == month & result$label == "concern", ]
-  if (!nrow(last)) return(empty_plot(title, "None: every organisation is within its usual variation."))
+  if (!nrow(last)) return(empty_plot(title, "None: no organisation has a month of concern."))
   last <- last[order(last$value - last$centre), ][seq_len(min(20, nrow(last))), ]
   ranking_plot(
     data.frame(unit = last$organisation, value = last$value, lower = last$lower_limit, upper = last$upper_limit,

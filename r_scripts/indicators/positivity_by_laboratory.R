@@ -95,7 +95,6 @@ positivity_funnel <- function(laboratories, funnel) {
                       ", laboratories with ", minimum_tests, " or more valid results"),
     size_label = "Valid tests", value_label = "Positive (% of valid tests)", labels = percent,
     target_label = paste("all laboratories", scales::percent(funnel$target[1], 0.1)), meanings = positivity_meanings,
-    labelled = laboratories$laboratory[laboratories$label %in% c("alarm high", "alarm low", "alert high")],
     caption = overdispersion_caption(funnel$phi, funnel$tau2)
   )
 }

@@ -100,7 +100,6 @@ mortality_funnel <- function(result, funnel) {
     subtitle = "Expected from the patients' ages, by organisation",
     size_label = "Expected deaths", value_label = "Observed / expected", labels = scales::label_number(accuracy = 0.1),
     target_label = "as expected", meanings = mortality_meanings,
-    labelled = if (nrow(data) <= 15) data$unit else data$unit[data$highlight != "ordinary"],
     caption = overdispersion_caption(funnel$phi, funnel$tau2)
   )
 }
