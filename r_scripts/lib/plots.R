@@ -196,9 +196,14 @@ overdispersion_caption <- function(phi, tau2) {
   phi <- phi[!is.na(phi)][1]
   if (is.na(phi)) return(NULL)
   if (tau2[1] > 0) {
-    return(sprintf("Limits allow for differences between units beyond chance (overdispersion, phi %.1f).", phi))
+    if (phi < 1.05) {
+      return(sprintf(paste("Units vary hardly more than chance alone would make them (overdispersion phi %.1f):",
+                           "the limits are nearly those of chance."), phi))
+    }
+    return(sprintf(paste("Units vary %.1f times as much as chance alone would make them (overdispersion phi):",
+                         "the limits are widened to hold that."), phi))
   }
-  sprintf("No variation between units beyond chance (phi %.1f): limits are those of chance alone.", phi)
+  sprintf("Units vary no more than chance alone would make them (overdispersion phi %.1f): limits are those of chance.", phi)
 }
 
 #' Control chart: a value over time with its centre and limits, one panel per unit

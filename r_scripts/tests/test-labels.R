@@ -70,3 +70,20 @@ test_that("a plot with nothing to show is a sentence on an empty page", {
   expect_false(any(grepl("lab", shown)))
   for (part in c("panel.grid.major", "axis.text.x")) expect_s3_class(ggplot2::calc_element(part, plot$theme), "element_blank")
 })
+
+test_that("a caption says in plain words what overdispersion is", {
+  expect_match(plots$overdispersion_caption(c(NA, 2.96), c(0.1, 0.1)), "vary 3.0 times as much as chance alone", fixed = TRUE)
+  expect_match(plots$overdispersion_caption(0.95, 0.001), "vary hardly more than chance alone", fixed = TRUE)
+  expect_match(plots$overdispersion_caption(0.6, 0), "vary no more than chance alone", fixed = TRUE)
+})
+
+test_that("legends say what the tables say", {
+  words <- c("not different", "usual variation", "ordinary")
+  for (name in sub("[.]R$", "", list.files(file.path(r_scripts, "indicators"), "[.]R$"))) {
+    code <- paste(readLines(file.path(r_scripts, "indicators", paste0(name, ".R"))), collapse = " ")
+    shown <- regmatches(code, gregexpr("ordinary = \"[^\"]+\"", code))[[1]]
+    expect_true(all(sub("^.*\"(.*)\"", "\\1", shown) %in% words), label = name)
+  }
+  expect_true(all(load_library("funnel")$funnel_significance(1, 0, 2, 0, 2) %in% words))
+  expect_true(all(load_library("control_charts")$xmr(c(1, 2, 1, 2))$judgement %in% words))
+})
