@@ -21,7 +21,7 @@
 #' @plot ranking Provinces by admissions per 100,000 inhabitants
 #' @unit admissions per 100,000 inhabitants
 #' @direction higher is worse
-#' @version 1.0
+#' @version 1.1
 #' @owner team:surveillance
 #' @minimum_n 10
 source("../lib/rates.R")
@@ -51,7 +51,7 @@ admissions_by_province <- function(municipal_admissions, population, params = li
   result$per_100k <- limits$value
   result$lower_95 <- limits$lower
   result$upper_95 <- limits$upper
-  result$label <- rep("not different from the country", nrow(result))
+  result$label <- rep("not different", nrow(result))
   result$label[which(wide$lower > country)] <- "higher than the country"
   result$label[which(wide$upper < country)] <- "lower than the country"
   result$label[result$admissions_in_rate < minimum_admissions] <- "too few to compare"

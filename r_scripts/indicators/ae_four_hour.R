@@ -1,9 +1,10 @@
 #' Patients seen within four hours in accident and emergency, by organisation and month
 #'
 #' The share of attendances admitted, transferred or discharged within four hours of arrival, for each organisation
-#' and month, over all its department types together unless one is asked for. An XmR chart per organisation tells a
-#' change from the variation it always has. A p chart would not do: with tens of thousands of attendances a month its
-#' limits are so narrow that every month would be an alarm.
+#' and month, over all its department types together unless one is asked for. A control chart per organisation tells a
+#' change from its usual variation; its limits come from how much one month differs from the next (an XmR chart). Limits
+#' of chance alone (a p chart) would not do: with tens of thousands of attendances a month they are so narrow that every
+#' month would be an alarm.
 #' A month with fewer than 100 attendances is not charted; an organisation with fewer than 12 charted months is not
 #' judged. Months without a report keep their place in the series.
 #'
@@ -14,14 +15,15 @@
 #'         attendances <integer> attendances in the month, within_four_hours <integer> of them seen within four hours,
 #'         value <number> proportion within four hours, lower_95 <number> lower Wilson limit,
 #'         upper_95 <number> upper Wilson limit,
-#'         centre <number> centre line of the XmR chart, lower_limit <number> lower control limit,
-#'         upper_limit <number> upper control limit, special_cause <text> rule that the month breaks,
+#'         centre <number> centre line of the control chart, lower_limit <number> lower control limit,
+#'         upper_limit <number> upper control limit,
+#'         special_cause <text> rule that the month breaks, or usual variation,
 #'         label <text> the month in words
 #' @plot charts Within four hours, control charts of the nine busiest organisations
 #' @plot latest Organisations whose latest month is a concern, against their own usual variation
 #' @unit proportion of attendances (0 to 1)
 #' @direction higher is better
-#' @version 1.0
+#' @version 1.1
 #' @owner team:quality
 #' @minimum_n 100
 source("../lib/proportions.R")
@@ -106,7 +108,8 @@ four_hour_charts <- function(result, type) {
     title = title, value_label = "Within four hours", labels = scales::label_percent(accuracy = 1),
     subtitle = paste0("The ", length(busiest), " busiest organisations, ", kind_of_department(type), ", per month"),
     meanings = c(worse = "concern", better = "improvement", ordinary = "usual variation"), target = standard,
-    caption = "Band: limits of usual variation (XmR), with the mean as a line. Dotted: the standard of 95 %."
+    caption = paste("Band: usual variation, from how much one month differs from the next (XmR), around the mean.",
+                    "Dotted: the standard of 95 %.")
   )
 }
 
@@ -116,7 +119,7 @@ four_hour_concerns <- function(result, type) {
   month <- max(result$period)
   title <- paste("Organisations for which", format(month, "%m-%Y"), "is a concern")
   last <- result[result$period == month & result$label == "concern", ]
-  if (!nrow(last)) return(empty_plot(title, "None: every organisation is within its usual variation."))
+  if (!nrow(last)) return(empty_plot(title, "None: no organisation has a month of concern."))
   last <- last[order(last$value - last$centre), ][seq_len(min(20, nrow(last))), ]
   ranking_plot(
     data.frame(unit = last$organisation, value = last$value, lower = last$lower_limit, upper = last$upper_limit,
@@ -124,6 +127,7 @@ four_hour_concerns <- function(result, type) {
     title = title, value_label = "Within four hours", labels = scales::label_percent(accuracy = 1), from_zero = FALSE,
     subtitle = paste0(nrow(last), " with the largest fall below their own mean, ", kind_of_department(type)),
     reference = standard, reference_label = "standard 95 %",
-    caption = "Point: the latest month. Line: the organisation's own usual variation (XmR limits)."
+    caption = paste("Point: the latest month. Line: the organisation's own usual variation, from how much one month",
+                    "differs from the next (XmR).")
   )
 }

@@ -3,7 +3,7 @@
 #' Of the samples with a valid result (POS or NEG), how many were positive, for each laboratory, against all
 #' laboratories together. Results that could not be read (N/A) are in neither count; the column not_valid gives them.
 #' Laboratories serve different patients, so that they differ by more than chance: the funnel limits and the alert and
-#' alarm levels hold that extra variation (Spiegelhalter's overdispersion). An alert asks why, it does not accuse:
+#' alarm levels hold that extra variation (in statistics: overdispersion; Spiegelhalter). An alert asks why, it does not accuse:
 #' other patients, another machine, another reading of borderline samples.
 #' A laboratory with fewer than 30 valid results counts in the total and is not judged.
 #'
@@ -80,7 +80,7 @@ count_results <- function(tests) {
 positivity_highlight <- function(laboratories) {
   highlight_of(laboratories$label, worse = c("alarm high", "alarm low"), different = c("alert high", "alert low"))
 }
-positivity_meanings <- c(worse = "alarm (3 SD)", different = "alert (2 SD)", ordinary = "ordinary variation")
+positivity_meanings <- c(worse = "alarm (3 SD)", different = "alert (2 SD)", ordinary = "ordinary")
 
 positivity_funnel <- function(laboratories, funnel) {
   title <- "Positive tests by laboratory"
@@ -95,8 +95,8 @@ positivity_funnel <- function(laboratories, funnel) {
                       ", laboratories with ", minimum_tests, " or more valid results"),
     size_label = "Valid tests", value_label = "Positive (% of valid tests)", labels = percent,
     target_label = paste("all laboratories", scales::percent(funnel$target[1], 0.1)), meanings = positivity_meanings,
-    labelled = laboratories$laboratory[laboratories$label %in% c("alarm high", "alarm low", "alert high")],
-    caption = overdispersion_caption(funnel$phi, funnel$tau2)
+    caption = paste("SD: standard deviations from all laboratories together.",
+                    overdispersion_caption(funnel$phi, funnel$tau2))
   )
 }
 

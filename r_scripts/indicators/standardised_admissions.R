@@ -6,8 +6,8 @@
 #' Age is known when the patient arrives. Length of stay is not, and care changes it: complications lengthen a stay,
 #' early death cuts it short. Adjusting for it would explain away what the comparison is meant to find, so it is left
 #' out of the model.
-#' Organisations differ in more than age. The funnel limits therefore hold the variation between them (Spiegelhalter's
-#' overdispersion, square-root scale as the Care Quality Commission does). An organisation outside them is a question,
+#' Organisations differ in more than age. The funnel limits therefore hold the variation between them (in statistics:
+#' overdispersion; Spiegelhalter, on the square-root scale as the Care Quality Commission does). An organisation outside them is a question,
 #' not a verdict: look at coding, referral and illness before care.
 #' Fewer than 20 stays, or fewer than one expected death: counted in the model, not judged.
 #'
@@ -21,7 +21,8 @@
 #'         lower_95 <number> lower 95 % limit of the ratio, upper_95 <number> upper 95 % limit of the ratio,
 #'         funnel_lower_95 <number> alert limit below, funnel_upper_95 <number> alert limit above,
 #'         funnel_lower_998 <number> alarm limit below, funnel_upper_998 <number> alarm limit above,
-#'         z <number> distance from 1 in standard deviations, phi <number> overdispersion,
+#'         z <number> distance from 1 in standard deviations,
+#'         phi <number> variation between organisations as a multiple of that of chance (overdispersion),
 #'         label <text> the organisation in words, crude_mortality <number> deaths per stay
 #' @plot funnel Observed over expected deaths by organisation, funnel plot
 #' @plot ranking Organisations in order of O/E, with 95 % limits
@@ -86,7 +87,7 @@ mortality_highlight <- function(label) {
   highlight_of(label, better = "lower (99.8 %)", worse = "higher (99.8 %)",
                different = c("lower (95 %)", "higher (95 %)"))
 }
-mortality_meanings <- c(worse = "higher (99.8 %)", different = "outside 95 %", ordinary = "as expected",
+mortality_meanings <- c(worse = "higher (99.8 %)", different = "higher or lower (95 %)", ordinary = "not different",
                         better = "lower (99.8 %)")
 
 mortality_funnel <- function(result, funnel) {
@@ -99,8 +100,7 @@ mortality_funnel <- function(result, funnel) {
     data, funnel_curve(funnel[judged, ], "ratio_sqrt"), target = 1, title = title,
     subtitle = "Expected from the patients' ages, by organisation",
     size_label = "Expected deaths", value_label = "Observed / expected", labels = scales::label_number(accuracy = 0.1),
-    target_label = "as expected", meanings = mortality_meanings,
-    labelled = if (nrow(data) <= 15) data$unit else data$unit[data$highlight != "ordinary"],
+    target_label = "1.0: as many as expected", meanings = mortality_meanings,
     caption = overdispersion_caption(funnel$phi, funnel$tau2)
   )
 }
@@ -111,7 +111,7 @@ mortality_ranking <- function(result) {
     data.frame(unit = judged$organisation, value = judged$ratio, lower = judged$lower_95, upper = judged$upper_95,
                highlight = mortality_highlight(judged$label)),
     title = "Deaths in hospital: organisations in order", value_label = "Observed / expected deaths",
-    labels = scales::label_number(accuracy = 0.1), reference = 1, reference_label = "as expected",
+    labels = scales::label_number(accuracy = 0.1), reference = 1, reference_label = "1.0: as many as expected",
     meanings = mortality_meanings,
     caption = "Lines: 95 % confidence limits of each ratio (exact below 10 deaths, else Byar)."
   )

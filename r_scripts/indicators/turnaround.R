@@ -1,8 +1,8 @@
 #' Turnaround of laboratory tests, by week
 #'
 #' Hours from sample to result, per ISO week (Monday to Sunday, year of the week's Thursday): the median, because a few
-#' lost samples pull the mean away, and beside it the mean with its limits. An XmR chart tells a change of the process
-#' from the variation it always has.
+#' lost samples pull the mean away, and beside it the mean with its limits. A control chart tells a change of the
+#' process from its usual variation; its limits come from how much one week differs from the next (an XmR chart).
 #' A week that is not over on the last test day is shown and not judged: its slow results have yet to come. A week with
 #' fewer than 10 results is not charted. Weeks without any result keep their place in the series.
 #'
@@ -15,13 +15,13 @@
 #'         without_turnaround <integer> tests without one, median_hours <number> median from sample to result,
 #'         mean_hours <number> mean from sample to result, mean_lower_95 <number> lower Student limit of the mean,
 #'         mean_upper_95 <number> upper Student limit of the mean, value <number> what the chart is of,
-#'         centre <number> centre line of the XmR chart, lower_limit <number> lower control limit,
-#'         upper_limit <number> upper control limit, special_cause <text> rule that the week breaks,
+#'         centre <number> centre line of the control chart, lower_limit <number> lower control limit,
+#'         upper_limit <number> upper control limit, special_cause <text> rule that the week breaks, or usual variation,
 #'         label <text> the week in words
-#' @plot chart Turnaround by week, XmR control chart
+#' @plot chart Turnaround by week, control chart (XmR)
 #' @unit hours
 #' @direction higher is worse
-#' @version 1.0
+#' @version 1.1
 #' @owner team:surveillance
 #' @minimum_n 10
 source("../lib/means.R")
@@ -81,9 +81,9 @@ turnaround_chart <- function(weeks, measure) {
                upper = weeks$upper_limit, highlight = highlight_of(weeks$label, better = "improvement",
                                                                    worse = "concern", too_few = "week not over")),
     title = title, subtitle = paste0(if (measure == "median") "Median" else "Mean", " turnaround per week"),
-    value_label = "Hours", include = 0, meanings = c(worse = "slower than usual", better = "faster than usual",
+    value_label = "Hours", include = 0, meanings = c(worse = "concern (slower)", better = "improvement (faster)",
                                         ordinary = "usual variation", too_few = "week not over"),
-    caption = paste("Band: limits of usual variation (XmR). Weeks start on Monday; weeks with fewer than",
-                    minimum_results, "results are left out.")
+    caption = paste("Band: usual variation, from how much one week differs from the next (XmR). Weeks start on Monday;",
+                    "weeks with fewer than", minimum_results, "results are left out.")
   )
 }

@@ -20,7 +20,7 @@ directions <- c("higher is better", "higher is worse", "neutral")
 #' @param phase      a label per point, where the process was knowingly changed: limits start afresh; NULL: one phase
 #' @return data frame: value, phase, centre, lower, upper, moving_range, outside, near, side (1 above the centre,
 #'   -1 below, 0 on it), special_cause, judgement. All equal: limits equal to the mean, nothing special. One point:
-#'   no limits. judgement: "improvement", "concern", "common cause" or, if neutral, "high" and "low".
+#'   no limits. judgement: "improvement", "concern", "usual variation" or, if neutral, "high" and "low".
 xmr <- function(value, direction = "neutral", screen = TRUE, fix_after = NULL, phase = NULL) {
   direction <- match.arg(direction, directions)
   if (!is.numeric(value) && !all(is.na(value))) stop("value must be numbers", call. = FALSE)
@@ -59,7 +59,7 @@ xmr_phase <- function(value, direction, screen, fix_after) {
              near = close, side = side, special_cause = cause, judgement = judge(cause, direction))
 }
 
-#' The first special-cause rule that holds at each point, or "common cause".
+#' The first special-cause rule that holds at each point, or "usual variation" (in the books: common cause).
 special_causes <- function(value, side, outside, close) {
   step <- sign(diff(value))
   rising <- in_window(step %in% 1, 6)
@@ -68,7 +68,7 @@ special_causes <- function(value, side, outside, close) {
   below <- in_window(side == -1, 7, points = TRUE)
   high <- close & two_of_three(close & side == 1, side == 1)
   low <- close & two_of_three(close & side == -1, side == -1)
-  cause <- rep("common cause", length(value))
+  cause <- rep("usual variation", length(value))
   cause[below] <- "seven or more below the mean"
   cause[above] <- "seven or more above the mean"
   cause[low] <- "two of three near the lower limit"

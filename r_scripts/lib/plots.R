@@ -2,6 +2,7 @@
 # remain apart for the colour-blind (Okabe and Ito 2008) and in grey. Each takes a data frame as the statistics give
 # it and returns a ggplot.
 source("../lib/checks.R")
+source("../lib/labels.R")
 
 #' Colours and shapes with a fixed meaning in every plot.
 plot_colours <- c(ordinary = "#5B6770", better = "#0072B2", worse = "#D55E00", different = "#CC79A7",
@@ -36,9 +37,10 @@ wrap_text <- function(text, width = 95) if (is.null(text)) NULL else paste(strwr
 empty_plot <- function(title, reason = "No data to show yet.") {
   ggplot2::ggplot() +
     ggplot2::annotate("text", x = 0, y = 0, label = reason, size = 5, colour = plot_colours[["ordinary"]]) +
-    ggplot2::labs(title = title) + theme_platform() +
-    ggplot2::theme(axis.text = ggplot2::element_blank(), axis.title = ggplot2::element_blank(),
-                   panel.grid = ggplot2::element_blank())
+    ggplot2::labs(title = title) + ggplot2::theme_void(base_size = 13) +
+    ggplot2::theme(plot.title = ggplot2::element_text(face = "bold", size = 13 * 1.15),
+                   plot.margin = ggplot2::margin(6, 6, 6, 6),
+                   plot.background = ggplot2::element_rect(fill = "white", colour = NA))
 }
 
 #' Scales that give `highlight` its colours, shapes and sizes; `meanings` names those shown in the legend.
@@ -118,12 +120,13 @@ ranking_plot <- function(data, title, value_label, reference = NULL, reference_l
 #' @param data   data frame, one row per unit: `unit`, `size`, `value`, `highlight`
 #' @param curve  the limits, as funnel_curve() gives them
 #' @param target the value that units are compared with, a horizontal line
-#' @param target_label  what it stands for, written on it
+#' @param target_label  what it stands for, written above or below it, where no point is
 #' @param size_label,value_label  axis titles with units
-#' @param labelled  names of the units to write beside their points
+#' @param labelled  names of the units to write beside their points, where there is room; by default all of up to 15,
+#'                  else those that are not ordinary. Those that are not ordinary are written first
 #' @return ggplot; units whose value is NA are left out
 funnel_plot <- function(data, curve, target, title, size_label, value_label, target_label, subtitle = NULL,
-                        caption = NULL, labels = scales::label_comma(), meanings = NULL, labelled = character()) {
+                        caption = NULL, labels = scales::label_comma(), meanings = NULL, labelled = NULL) {
   check_columns(data, c("unit", "size", "value", "highlight"))
   data <- data[!is.na(data$value), ]
   if (!nrow(data)) return(empty_plot(title))
@@ -136,17 +139,19 @@ funnel_plot <- function(data, curve, target, title, size_label, value_label, tar
   limits <- limits[limits$value <= top, ]
   ends <- limits[limits$size == max(curve$size), ]
   wide <- max(data$size) > 30 * min(data$size)
+  if (is.null(labelled)) labelled <- data$unit[nrow(data) <= 15 | !data$highlight %in% c("ordinary", "too_few")]
+  names <- funnel_names(data, limits, target, target_label, labelled, wide)
   ggplot2::ggplot(data, ggplot2::aes(.data$size, .data$value)) +
     ggplot2::geom_line(data = limits, ggplot2::aes(group = .data$line, linetype = .data$outer),
                        colour = plot_colours[["limit"]], linewidth = 0.6) +
     ggplot2::geom_text(data = ends, ggplot2::aes(label = .data$outer), hjust = -0.15, size = 3.4,
                        colour = "#52606D", check_overlap = TRUE) +
     ggplot2::geom_hline(yintercept = target, colour = plot_colours[["line"]]) +
+    ggplot2::geom_segment(data = names[names$far, ], linewidth = 0.3, colour = plot_colours[["limit"]],
+                          ggplot2::aes(.data$edge_x, .data$edge_y, xend = .data$to_x, yend = .data$to_y)) +
     ggplot2::geom_point(ggplot2::aes(colour = .data$highlight, shape = .data$highlight, size = .data$highlight)) +
-    ggplot2::geom_text(data = data[data$unit %in% labelled, ], ggplot2::aes(label = .data$unit), vjust = -0.9,
-                       hjust = "inward", size = 3.6, check_overlap = TRUE, colour = plot_colours[["line"]]) +
-    ggplot2::annotate("text", x = max(curve$size), y = target, label = target_label, hjust = 1, vjust = -0.6,
-                      size = 3.8, colour = plot_colours[["line"]]) +
+    ggplot2::geom_text(data = names, ggplot2::aes(.data$x, .data$y, label = .data$text, size = NULL), size = 3.6,
+                       colour = plot_colours[["line"]]) +
     highlight_scales(meanings) +
     ggplot2::scale_linetype_manual(values = c("95 %" = "dashed", "99.8 %" = "solid"), guide = "none") +
     ggplot2::scale_x_continuous(labels = scales::label_comma(), trans = if (wide) "log10" else "identity",
@@ -158,15 +163,47 @@ funnel_plot <- function(data, curve, target, title, size_label, value_label, tar
     theme_platform()
 }
 
+#' Names of units and of the target with their places in a funnel, on the scales of its axes.
+#' @return data frame: text, x, y (its middle), far (a line leads from edge_x, edge_y to the point at to_x, to_y)
+funnel_names <- function(data, limits, target, target_label, labelled, wide) {
+  panel <- c(6.3, 2.7) # inches between the limits' ends, in a plot of 8 by 5 with legend and caption
+  scale <- if (wide) log10 else identity
+  back <- if (wide) function(x) 10^x else identity
+  reach <- range(scale(limits$size))
+  top <- max(limits$value, data$value, target)
+  across <- function(size) (scale(size) - reach[1]) / diff(reach) * panel[1]
+  up <- function(value) value / top * panel[2]
+  data <- data[order(data$highlight %in% c("ordinary", "too_few")), ]
+  x <- across(data$size)
+  y <- up(data$value)
+  title <- line_label_place(x, y, up(target), target_label, panel[1])
+  lines <- data.frame(x = c(across(limits$size), seq(0, panel[1], 0.05)),
+                      y = c(up(limits$value), rep(up(target), length(seq(0, panel[1], 0.05)))))
+  unit <- ifelse(data$unit %in% labelled, as.character(data$unit), "")
+  places <- label_places(x, y, unit, lines, panel[1], panel[2] * 1.05, title$box)
+  names <- data.frame(text = c(target_label, unit), x = c(title$x, places$x), y = c(title$y, places$y),
+                      far = c(FALSE, places$far), edge_x = c(NA, places$edge_x), edge_y = c(NA, places$edge_y),
+                      to_x = c(NA, data$size), to_y = c(NA, data$value))
+  names <- names[!is.na(names$x), ]
+  names[c("x", "edge_x")] <- lapply(names[c("x", "edge_x")], function(x) back(x / panel[1] * diff(reach) + reach[1]))
+  names[c("y", "edge_y")] <- lapply(names[c("y", "edge_y")], function(y) y / panel[2] * top)
+  names
+}
+
 #' What a funnel's limits hold, for its caption: the variation beyond chance, or chance alone.
 #' @param phi,tau2  as [overdispersion] gives them
 overdispersion_caption <- function(phi, tau2) {
   phi <- phi[!is.na(phi)][1]
   if (is.na(phi)) return(NULL)
   if (tau2[1] > 0) {
-    return(sprintf("Limits allow for differences between units beyond chance (overdispersion, phi %.1f).", phi))
+    if (phi < 1.05) {
+      return(sprintf(paste("Units vary hardly more than chance alone would make them (overdispersion phi %.1f):",
+                           "the limits are nearly those of chance."), phi))
+    }
+    return(sprintf(paste("Units vary %.1f times as much as chance alone would make them (overdispersion phi):",
+                         "the limits are widened to hold that."), phi))
   }
-  sprintf("No variation between units beyond chance (phi %.1f): limits are those of chance alone.", phi)
+  sprintf("Units vary no more than chance alone would make them (overdispersion phi %.1f): limits are those of chance.", phi)
 }
 
 #' Control chart: a value over time with its centre and limits, one panel per unit

@@ -8,17 +8,17 @@ test_that("centre and limits are the mean and 2.66 mean moving ranges", {
   expect_equal(chart$lower[1], 10.5 - 2.66 * mean(c(2, 3, 2)))
 })
 
-test_that("all equal values are common cause with limits equal to the mean", {
+test_that("all equal values are usual variation with limits equal to the mean", {
   chart <- xmr(rep(4, 12))
   expect_equal(c(chart$lower[1], chart$centre[1], chart$upper[1]), c(4, 4, 4))
-  expect_equal(unique(chart$special_cause), "common cause")
+  expect_equal(unique(chart$special_cause), "usual variation")
 })
 
 test_that("one point has a centre, no limits and nothing special; no points give no rows", {
   chart <- xmr(7)
   expect_equal(chart$centre, 7)
   expect_true(is.na(chart$upper))
-  expect_equal(chart$special_cause, "common cause")
+  expect_equal(chart$special_cause, "usual variation")
   expect_equal(nrow(xmr(numeric())), 0)
   expect_equal(xmr(c(NA_real_, NA_real_))$special_cause, rep("no data", 2))
 })
@@ -56,9 +56,9 @@ test_that("where a rise turns into a fall, the top belongs to the fall", {
 test_that("two of three near a limit count only on the same side", {
   near <- c(FALSE, TRUE, TRUE, FALSE)
   same <- control$special_causes(c(0, 5, 5, 1), c(-1L, 1L, 1L, 1L), rep(FALSE, 4), near)
-  expect_equal(same, c("common cause", rep("two of three near the upper limit", 2), "common cause"))
+  expect_equal(same, c("usual variation", rep("two of three near the upper limit", 2), "usual variation"))
   mixed <- control$special_causes(c(0, 5, -5, 1), c(-1L, 1L, -1L, 1L), rep(FALSE, 4), near)
-  expect_equal(mixed, rep("common cause", 4))
+  expect_equal(mixed, rep("usual variation", 4))
 })
 
 test_that("fixed limits stay what they were when later points differ", {

@@ -209,13 +209,13 @@ test_that("case-mix expected values agree with base R's Poisson regression on th
 
 test_that("XmR limits and special causes agree with NHSRplotthedots", {
   all_cases <- vector_file("plotthedots_xmr_expected.csv")
-  words <- c("Common Cause" = "common cause", "Above UCL" = "above the upper limit",
+  words <- c("Common Cause" = "usual variation", "Above UCL" = "above the upper limit",
              "Below LCL" = "below the lower limit", "7 Point Trend (Increasing)" = "seven or more rising",
              "7 Point Trend (Decreasing)" = "seven or more falling",
              "2 in 3 Above CL" = "two of three near the upper limit",
              "2 in 3 Below CL" = "two of three near the lower limit",
              "7 Points Above CL" = "seven or more above the mean", "7 Points Below CL" = "seven or more below the mean")
-  meanings <- c(common_cause = "common cause", special_cause_improvement = "improvement",
+  meanings <- c(common_cause = "usual variation", special_cause_improvement = "improvement",
                 special_cause_concern = "concern")
   for (name in unique(all_cases$case)) {
     case <- all_cases[all_cases$case == name, ]
