@@ -150,6 +150,11 @@ def test_with_the_component_bigquery_is_the_engine_and_nothing_else_differs(
     after = {(r["kind"], r["metadata"]["name"]): r for r in rendered_in(tmp_path / "deploy", overlay)}
     assert before.keys() == after.keys()
     assert [name for name in before if before[name] != after[name]] == [("ConfigMap", "platform")]
+    for name, value in before["ConfigMap", "platform"]["data"].items():
+        monkeypatch.setenv(name, value)
+    without = resources_for("cloud", Settings.from_environment())
+    assert without.bigquery is None
+    assert without.copies is not None  # indicators and products are published
     for name, value in after["ConfigMap", "platform"]["data"].items():
         monkeypatch.setenv(name, value)
     platform = resources_for("cloud", Settings.from_environment())
