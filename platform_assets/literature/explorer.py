@@ -69,7 +69,7 @@ def _page_data(graph: Graph, most: int) -> dict[str, Any]:
     journal_position = {name: position for position, name in enumerate(journals)}
     return {
         "totals": {kind: counts.get(kind, 0) for kind in ("drug", "journal", *KINDS)},
-        "drugs": [list(drug) for drug in drugs],
+        "drugs": [[code, name, *graph.synonyms.get(code, [])] for code, name in drugs],
         "journals": journals,
         "publications": [
             [

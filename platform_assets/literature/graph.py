@@ -7,7 +7,9 @@ delivered is a node, also a drug that no title names and a title that names no d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import duckdb
 import pyarrow as pa
@@ -44,6 +46,8 @@ class Graph:
 
     nodes: pa.Table
     edges: pa.Table
+    synonyms: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Other names of a drug (paracetamol for acetaminophen), by code: for who searches. No part of the tables."""
 
     def counts(self) -> dict[str, int]:
         """Number of nodes and edges of each type, for people and for run metadata."""
@@ -61,7 +65,10 @@ def build_graph(drugs: Tabular, publications: Tabular, mentions: Tabular) -> Gra
             publication that is not in its table.
     """
     rows = table(drugs, DRUGS).to_pydict()
-    names = drug_names((code, name) for code, name in zip(*rows.values(), strict=True) if code and name)
+    pairs = [(code, name) for code, name in zip(*rows.values(), strict=True) if code and name]
+    names = drug_names(pairs)
+    others = sorted({(code, name) for code, name in pairs if name != names[code]})
+    synonyms = {code: [name for _, name in found] for code, found in itertools.groupby(others, lambda pair: pair[0])}
     with database(
         drugs=pa.table({"code": list(names), "name": list(names.values())}, _DRUG_NODES),
         publications=table(publications, PUBLICATIONS),
@@ -70,7 +77,7 @@ def build_graph(drugs: Tabular, publications: Tabular, mentions: Tabular) -> Gra
         _check(db)
         nodes = db.sql(_NODES_QUERY).to_arrow_table().cast(NODES)
         edges = db.sql(_EDGES_QUERY).to_arrow_table().cast(EDGES)
-    return Graph(nodes, edges)
+    return Graph(nodes, edges, synonyms)
 
 
 def mentions_of(graph: Graph) -> pa.Table:

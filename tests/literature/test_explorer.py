@@ -80,6 +80,13 @@ def test_the_page_names_no_address_to_load_from() -> None:
     assert not [attributes for _, attributes in Page(text).tags if "src" in attributes or "href" in attributes]
 
 
+def test_a_drug_is_found_by_its_other_names() -> None:
+    drugs = drug_list(("S03AA", "TETRACYCLINE"), ("V03AB", "ETHANOL"), ("S03AA", "ACHROMYCIN"))
+    rows = publications()
+    data = Page(explorer_html(build_graph(drugs, rows, mentions_in(drugs, rows)))).data()
+    assert data["drugs"] == [["S03AA", "ACHROMYCIN", "TETRACYCLINE"], ["V03AB", "ETHANOL"]]
+
+
 def test_publications_point_to_their_journal_and_drugs() -> None:
     data = Page(explorer_html(graph_of())).data()
     assert data["drugs"] == [["S03AA", "TETRACYCLINE"], ["V03AB", "ETHANOL"]]

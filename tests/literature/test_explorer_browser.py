@@ -95,6 +95,20 @@ def small_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
+def test_a_drug_is_found_and_told_by_its_other_name(browser: Browser, tmp_path: Path) -> None:
+    drugs = drug_list(("N02BE01", "ACETAMINOPHEN"), ("N02BE01", "PARACETAMOL"))
+    rows = publications(publication("Paracetamol for fever", id="1"))
+    page = Explorer(
+        browser, write_explorer(build_graph(drugs, rows, mentions_in(drugs, rows)), tmp_path / "g.html")
+    ).page
+    page.fill("#search", "paracetamol")
+    first = page.inner_text("#suggestions li >> nth=0")
+    assert "ACETAMINOPHEN" in first
+    assert "also called PARACETAMOL" in first
+    page.press("#search", "Enter")
+    assert "also called PARACETAMOL" in page.inner_text("#details")
+
+
 @pytest.fixture(scope="module")
 def large_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = random.Random(1)

@@ -20,7 +20,7 @@ function folded(text) {
 class Model {
   constructor(data) {
     this.data = data;
-    this.drugs = data.drugs.map(([code, name]) => ({ id: `drug_${code}`, type: "drug", name, code, all: [] }));
+    this.drugs = data.drugs.map(([code, name, ...synonyms]) => ({ id: `drug_${code}`, type: "drug", name, code, synonyms, all: [] }));
     this.journals = data.journals.map((name) => ({ id: `journal_${name}`, type: "journal", name, all: [] }));
     this.publications = data.publications.map(([trial, id, title, journal, date, drugs]) => {
       const type = trial ? "clinical_trial" : "pubmed";
@@ -31,7 +31,7 @@ class Model {
       return publication;
     });
     this.nodes = [...this.drugs, ...this.journals, ...this.publications];
-    for (const node of this.nodes) node.folded = folded(`${node.name} ${node.code ?? ""}`);
+    for (const node of this.nodes) node.folded = folded(`${node.name} ${(node.synonyms ?? []).join(" ")} ${node.code ?? ""}`);
     this.byId = new Map(this.nodes.map((node) => [node.id, node]));
     this.filter({ kinds: new Set(Object.keys(KINDS)), from: "", to: "", unlinked: false });
   }

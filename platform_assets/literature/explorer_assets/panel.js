@@ -22,6 +22,10 @@ function describe(node) {
 }
 
 /** A combobox as in the ARIA practices: arrows walk through what was found, Enter opens, Escape clears. */
+function drugInWords(node) {
+  return `drug ${node.code}` + (node.synonyms.length ? `, also called ${node.synonyms.join(", ")}` : "");
+}
+
 class Search {
   constructor(input, list, nothing, model, on) {
     Object.assign(this, { input, list, nothing, model, on, found: [], at: -1 });
@@ -35,7 +39,7 @@ class Search {
     this.at = this.found.length ? 0 : -1;
     this.list.replaceChildren(
       ...this.found.map((node, index) => {
-        const facts = node.code && node.type === "drug" ? `drug ${node.code}` : KINDS[node.type].one;
+        const facts = node.type === "drug" ? drugInWords(node) : KINDS[node.type].one;
         const row = element("li", { id: `found-${index}`, role: "option" }, node.name, element("small", {}, facts));
         row.addEventListener("pointerdown", (event) => {
           event.preventDefault();
@@ -170,7 +174,7 @@ class Details {
     const others = [...ends].map((end) => [end, weight(end)]).sort((a, b) => b[1] - a[1] || compare(a[0], b[0]));
     const related = isDrug ? [...this.model.relatedDrugs(node)].sort((a, b) => b[1].length - a[1].length || compare(a[0], b[0])) : [];
     return [
-      element("p", { className: "facts" }, (isDrug ? `drug ${node.code}` : "journal") + (node.publications.length ? "" : ", no mention")),
+      element("p", { className: "facts" }, (isDrug ? drugInWords(node) : "journal") + (node.publications.length ? "" : ", no mention")),
       ...this.group(`${isDrug ? "Journals" : "Drugs"} (${others.length})`, others.map(([end, times]) => [end, String(times)])),
       ...this.group(`PubMed publications (${of("pubmed").length})`, of("pubmed")),
       ...this.group(`Clinical trials (${of("clinical_trial").length})`, of("clinical_trial")),
