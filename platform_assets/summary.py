@@ -44,6 +44,11 @@ def summary(platform: Platform) -> str:
             indicators += connection.execute(
                 "SELECT replace(name, 'indicators.', ''), rows, lent_at FROM platform.lent"
             ).fetchall()
+        erased: dict[str, int] = {}
+        if platform.warehouse.columns(connection, "platform.erased"):
+            erased = dict(
+                connection.execute("SELECT dataset, sum(validated)::BIGINT FROM platform.erased GROUP BY 1").fetchall()
+            )
         sizes = {d[0]: _rows(platform, connection, f"validated.{d[0]}") for d in datasets}
     header = (
         "dataset",
@@ -60,6 +65,9 @@ def summary(platform: Platform) -> str:
     rows = [(d[0], *(f"{n:,}" for n in d[1:8]), sizes[d[0]], f"{d[8]:.1f}") for d in datasets]
     waiting = sorted(set(read_contracts()) - {d[0] for d in datasets})
     lines += _table(header, rows)
+    gone = [f"{name} {rows:,}" for name, rows in sorted(erased.items()) if rows]
+    if gone:
+        lines.append(f"rows erased from the tables since: {', '.join(gone)}")
     if waiting:
         lines.append(f"nothing delivered yet: {', '.join(waiting)}")
     lines += [

@@ -21,6 +21,7 @@ from platform_assets.stewardship.access import Role, User
 from platform_assets.stewardship.erasure_command import main as erasure_command
 from platform_assets.stewardship.office import Office
 from platform_assets.stewardship.targets import Target
+from platform_assets.summary import summary
 from resources.environment import Platform, Settings, resources_for
 from tests.console.conftest import REPOSITORY, environment_of, free_port
 
@@ -130,3 +131,4 @@ def test_an_erasure_is_followed_by_the_indicators_without_a_human(platform: Plat
     office.eraser().requests.approve(request.id, STAN)
     assert erasure_command(["--by", "stan", "run", request.id]) == 0
     until(lambda: counted(platform) == 58, "the indicator is computed again")
+    assert "rows erased from the tables since: lab_results 2" in summary(platform)
