@@ -31,7 +31,7 @@ HEADER = "sample_id,test_date,result,viral_load,laboratory,clinic"
 ROWS = [f"AA-{n:03},2024-01-02,{'POS,9' if n % 3 else 'NEG,'},north,clinic" for n in range(60)]
 
 
-def until(happened: Callable[[], bool], what: str, seconds: float = 60) -> None:
+def until(happened: Callable[[], bool], what: str, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
