@@ -29,8 +29,10 @@ from platform_assets.stewardship.quarantine_tables import (
     RELEASED,
     RESUBMITTED,
     STAGED,
+    WHOLE,
     RowKey,
     act,
+    empty_held,
     ensure,
     forget_staged,
     now,
@@ -289,6 +291,20 @@ class Desk:
             forget_staged(connection, self.contract.name, keys)
             act(connection, self.contract.name, self.user.name, keys, DISMISSED, reason)
         self._log("quarantine.dismiss", ground=reason, rows=len(keys))
+
+    def dismiss_delivery(self, delivery: str, reason: str) -> None:
+        """Close a held delivery that has no rows."""
+        self.user.require(Permission.FIX)
+        _need(reason)
+        with self._connection() as connection, self.warehouse.write(connection):
+            found = [e for e in empty_held(connection, self.contract.name) if e.delivery == delivery]
+            if not found:
+                raise QuarantineError(
+                    f"delivery {delivery} of {self.contract.name} is not held, has rows (dismiss those), or was dismissed already"
+                )
+            key = RowKey(delivery, found[0].file, WHOLE)
+            act(connection, self.contract.name, self.user.name, [key], DISMISSED, reason)
+        self._log("quarantine.dismiss_delivery", ground=reason, delivery=delivery)
 
     # ------------------------------------------------------------------------------------------------ inside
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from platform_assets.stewardship.access import Role, User
 from platform_assets.stewardship.fix_files import CannotResubmit
 from platform_assets.stewardship.office import Office
-from platform_assets.stewardship.overview import in_quarantine, settle
+from platform_assets.stewardship.overview import empty_deliveries, in_quarantine, settle
 from platform_assets.stewardship.quarantine import HELD, Desk, Fix, QuarantineError, Resubmission
 from platform_assets.stewardship.quarantine_tables import RowKey
 from platform_assets.stewardship.reports import csv_bytes, harmless
@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             settle(office, user)
             for name, rows in in_quarantine(office, user).items():
                 sys.stdout.write(f"{rows:>8,}  {name}\n")
+            for name, empty in empty_deliveries(office, user).items():
+                for held in empty:
+                    sys.stdout.write(f"held without rows: {name}  {held.delivery}  {held.file} ({held.reason})\n")
             return 0
         if chosen.dataset not in office.contracts:
             raise QuarantineError(f"there is no dataset {chosen.dataset!r}; there are {', '.join(office.contracts)}")
@@ -72,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     release = of_dataset("release", "send the right rows of a held delivery")
     release.add_argument("delivery")
     release.add_argument("--reason", required=True)
+    close = of_dataset("close", "close a held delivery that has no rows")
+    close.add_argument("delivery")
+    close.add_argument("--reason", required=True)
     dismiss = of_dataset("dismiss", "close a row that will not be mended")
     dismiss.add_argument("--reason", required=True)
     for row in (unstage, dismiss, of_dataset("history", "what happened to a row")):
@@ -111,6 +117,8 @@ def _run(desk: Desk, chosen: argparse.Namespace) -> int:
         return _sent(desk.release(chosen.delivery, chosen.reason))
     elif chosen.command == "unstage":
         desk.unstage([RowKey(chosen.delivery, chosen.file, chosen.row)])
+    elif chosen.command == "close":
+        desk.dismiss_delivery(chosen.delivery, chosen.reason)
     elif chosen.command == "dismiss":
         desk.dismiss([RowKey(chosen.delivery, chosen.file, chosen.row)], chosen.reason)
     elif chosen.command == "history":

@@ -46,6 +46,8 @@ STAGED_COLUMNS = {
 RESUBMITTED, RELEASED, DISMISSED = "resubmitted", "released", "dismissed"
 """Actions that close a row. Released: sent together with all right rows of a delivery that was held."""
 CLOSED = (RESUBMITTED, RELEASED, DISMISSED)
+WHOLE = 0
+"""In place of a row's number (which begin at 1): the delivery itself."""
 TAKEN_BACK = "taken back"
 """Opens a row again: the file in which its fix was sent will not be loaded."""
 
@@ -56,6 +58,16 @@ class RowKey(NamedTuple):
     delivery: str
     file: str
     row: int
+
+
+class EmptyDelivery(NamedTuple):
+    """A delivery without rows that is held."""
+
+    dataset: str
+    delivery: str
+    file: str
+    reason: str
+    """Why it is held."""
 
 
 def ensure(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
@@ -186,6 +198,17 @@ def _same(other: str) -> str:
 
 def _fixed(column: str) -> str:
     return f"json_extract_string(s.fixed, '$.\"{column}\"')"
+
+
+def empty_held(connection: duckdb.DuckDBPyConnection, dataset: str | None = None) -> list[EmptyDelivery]:
+    """Deliveries that are held, have no row that could be mended, and were not dismissed; of one dataset, or of all."""
+    found = connection.execute(
+        f"SELECT dataset, delivery, file, reason FROM {ledger.TABLE} WHERE status = 'held' AND quarantined = 0 "
+        "AND (? IS NULL OR dataset = ?) AND (dataset, delivery) NOT IN "
+        f"(SELECT (dataset, delivery) FROM {ACTIONS} WHERE row = {WHOLE} AND action = '{DISMISSED}') ORDER BY ALL",
+        [dataset, dataset],
+    ).fetchall()
+    return [EmptyDelivery(*row) for row in found]
 
 
 def stage(

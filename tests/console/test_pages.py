@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from console.dagster_client import Client, Run
+from console.dagster_client import Client, FailedCheck, Run
 from console.pages.about import WORDS
 from console.pages.datasets import per_delivery
+from console.pages.start import now
 from platform_assets.contracts import Contract
 from platform_assets.ingest import ledger
 from platform_assets.stewardship.access import Permission, Role, User, laptop_user
 from platform_assets.stewardship.office import Office
+from platform_assets.stewardship.overview import Waiting
 from tests.stewardship.place import Place, lab_contract
 
 CANARY = "CANARY-PATIENT-4711"
@@ -153,6 +156,23 @@ def test_rows_of_a_held_delivery_are_counted_once(tmp_path: Path) -> None:
     assert at.dataframe[0].value["rows"].tolist() == [1]
     (line,) = [t.value for t in at.text if "held as a whole" in t.value]
     assert line.endswith(": 2 rows wait, right ones too.")
+
+
+def test_an_empty_delivery_is_closed_on_the_page(tmp_path: Path) -> None:
+    place = Place(tmp_path, lab_contract(quality={"min_rows": 1}))
+    place.deliver("week1.csv")
+    at = opened("quarantine", place, person(Role.STEWARD))
+    next(t for t in at.text_input if t.label == "Why it is closed").input("a holiday")
+    next(b for b in at.button if b.label == "Close this delivery").click().run()
+    assert at.session_state["done"] == "week1.csv is closed."
+    assert at.success[0].value == "Nothing waits in quarantine."
+
+
+def test_a_failed_check_says_what_has_become_of_the_held_delivery() -> None:
+    failed = FailedCheck("validated/lab_results", "quarantine_rate", True, "held: week1.csv (2 of 2 rows are wrong)")
+    assert now(failed, [Waiting("lab_results", 0, 0, "", 0)]) == "settled: nothing is held any more"
+    assert now(failed, [Waiting("lab_results", 0, 2, "", 1)]) == "1 delivery is still held"
+    assert now(replace(failed, check="freshness"), [Waiting("lab_results", 0, 0, "", 0)]) == ""
 
 
 def test_a_fix_file_is_taken_back_on_the_page_and_the_box_is_empty_for_the_next(tmp_path: Path) -> None:
