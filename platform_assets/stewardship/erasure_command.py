@@ -62,12 +62,15 @@ def _run(office: Office, chosen: argparse.Namespace, user: User) -> None:
     elif chosen.command in ("preview", "request"):
         if chosen.dataset not in office.contracts:
             raise RequestError(f"there is no dataset {chosen.dataset!r}; there are {', '.join(office.contracts)}")
-        targets = read_csv(office.contracts[chosen.dataset], chosen.file.read_bytes())
+        targets = read_csv(office.contracts[chosen.dataset], _content(chosen.file))
+        found = eraser.preview(targets)
         if chosen.command == "request":
             out(f"{eraser.submit(targets, chosen.ground, user).id}\n")
         else:
-            for place, count in eraser.preview(targets).items():
+            for place, count in found.items():
                 out(f"{count:>8,}  {certificate.WORDS.get(place, place)}\n")
+        if certificate.found_nothing(found):
+            sys.stderr.write(f"{certificate.NOBODY}\n")
     elif chosen.command == "approve":
         eraser.requests.approve(chosen.number, user)
     elif chosen.command == "withdraw":
@@ -82,6 +85,13 @@ def _run(office: Office, chosen: argparse.Namespace, user: User) -> None:
         if not found:
             raise RequestError(f"there is no certificate of {chosen.number}: was the request carried out?")
         out(certificate.as_text(found[0]))
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise RequestError(f"{file} cannot be read ({error.strerror}): give the path of the CSV file") from None
 
 
 def _tell(step: str) -> None:

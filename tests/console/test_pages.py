@@ -205,6 +205,18 @@ def test_rows_of_a_fix_file_that_was_removed_by_hand_are_told_on_start(tmp_path:
     assert at.dataframe[0].value["rows in quarantine"].tolist() == [1]
 
 
+def test_a_request_of_nobody_is_told(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.deliver("week1.csv", "B-1,P-1,north,2024-01-02,POS,")
+    at = opened("erasure", place, person(Role.STEWARD))
+    next(t for t in at.text_input if t.label == "patient_id").input("P-9999").run()
+    next(b for b in at.button if b.label == "Preview").click().run()
+    assert at.warning[0].value.startswith("Nobody found: check the number")
+    next(t for t in at.text_input if t.label.startswith("Ground")).input("a letter")
+    next(b for b in at.button if b.label == "Make the request").click().run()
+    assert at.session_state["trouble"].startswith("Nobody found: check the number")
+
+
 def test_a_request_is_made_withdrawn_and_not_approved_by_who_asked(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.deliver("week1.csv", f"B-1,{CANARY},north,2024-01-02,POS,")
