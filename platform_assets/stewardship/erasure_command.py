@@ -63,13 +63,13 @@ def _run(office: Office, chosen: argparse.Namespace, user: User) -> None:
         if chosen.dataset not in office.contracts:
             raise RequestError(f"there is no dataset {chosen.dataset!r}; there are {', '.join(office.contracts)}")
         targets = read_csv(office.contracts[chosen.dataset], _content(chosen.file))
-        found = eraser.preview(targets)
+        counts = eraser.preview(targets)
         if chosen.command == "request":
             out(f"{eraser.submit(targets, chosen.ground, user).id}\n")
         else:
-            for place, count in found.items():
+            for place, count in counts.items():
                 out(f"{count:>8,}  {certificate.WORDS.get(place, place)}\n")
-        if certificate.found_nothing(found):
+        if certificate.found_nothing(counts):
             sys.stderr.write(f"{certificate.NOBODY}\n")
     elif chosen.command == "approve":
         eraser.requests.approve(chosen.number, user)

@@ -152,7 +152,7 @@ class Desk:
         """
         self.user.require(Permission.SEE_QUARANTINE)
         with self._connection() as connection:
-            return quarantine_history.of(connection, self._books(connection), self.contract.name, self.table, key)
+            return quarantine_history.of(connection, self.books(connection), self.contract.name, self.table, key)
 
     def staged(self) -> pd.DataFrame:
         """What the staged fixes change: `column`, `old`, `new`, `rows`, `by`; most rows first. `column` is None where a line that could
@@ -277,7 +277,7 @@ class Desk:
         with self._connection() as connection:
             moves = self._moves(connection)
             moves.finish()
-            opened = moves.reopen_lost(lambda: self._books(connection))
+            opened = moves.reopen_lost(lambda: self.books(connection))
         if opened:
             self._log("quarantine.reopen", rows=opened)
         return opened
@@ -311,7 +311,8 @@ class Desk:
     def _connection(self) -> _Prepared:
         return _Prepared(self)
 
-    def _books(self, connection: duckdb.DuckDBPyConnection) -> Books:
+    def books(self, connection: duckdb.DuckDBPyConnection) -> Books:
+        """What is known of the dataset's deliveries, by whichever engine loads them."""
         if self.bigquery is None:
             return LakeBooks(self.warehouse, connection, self.contract.name)
         from platform_assets.bigquery_engine.books import BigBooks
@@ -327,7 +328,7 @@ class Desk:
         if self.contract.load.mode != "snapshot":
             return {}
         released = action == RELEASED
-        books = self._books(connection)
+        books = self.books(connection)
         found = {d: snapshot_fixes.refusal(books, self.contract, d, released) for d in deliveries}
         return {delivery: why for delivery, why in sorted(found.items()) if why}
 

@@ -77,8 +77,8 @@ def test_a_bad_file_is_uploaded_quarantined_mended_sent_and_accepted_then_a_samp
     page.locator("input[type=file]").set_input_files(str(bad))
     page.get_by_text("1 of 41 rows will go to quarantine").wait_for()
     shot(page, "upload")
-    page.get_by_role("button", name="Send 1 file(s)").click()
-    page.get_by_text("1 file(s) sent").wait_for()
+    page.get_by_role("button", name="Send 1 file").click()
+    page.get_by_text("1 file sent").wait_for()
     load_now(page)
     shot(page, "runs")
 
