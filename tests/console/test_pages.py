@@ -18,6 +18,7 @@ from platform_assets.ingest import ledger
 from platform_assets.stewardship.access import Permission, Role, User, laptop_user
 from platform_assets.stewardship.office import Office
 from platform_assets.stewardship.overview import Waiting
+from resources.identity import EnvironmentKeys
 from tests.stewardship.place import Place, lab_contract
 
 CANARY = "CANARY-PATIENT-4711"
@@ -203,6 +204,42 @@ def test_rows_of_a_fix_file_that_was_removed_by_hand_are_told_on_start(tmp_path:
     at = opened("start", place, person(Role.STEWARD))
     assert at.warning[0].value.startswith("1 row is open in quarantine again")
     assert at.dataframe[0].value["rows in quarantine"].tolist() == [1]
+
+
+def uploaded(place: Place, **files: str) -> AppTest:
+    """The page with files chosen: name without ending -> content."""
+    at = opened("upload", place, person(Role.STEWARD))
+    at.file_uploader[0].set_value([(f"{n}.csv", text.encode(), "text/csv") for n, text in files.items()])
+    return at.run()
+
+
+def test_only_files_that_can_be_judged_are_sent(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    good = "sample_id,patient_id,lab,test_date,result,viral_load\nB-1,P-1,north,2024-01-02,POS,\n"
+    at = uploaded(place, week1=good, other="country,week,deaths\nNL,1,2\n")
+    assert not at.exception
+    assert [s.value for s in at.selectbox] == ["lab_results", None]
+    assert at.warning[0].value.startswith("No dataset fits")
+    at.selectbox[1].select("lab_results").run()
+    assert "so it is not sent" in at.error[0].value
+    next(b for b in at.button if b.label == "Send 1 file").click().run()
+    assert at.session_state["done"].startswith("1 file sent. It is loaded within a minute")
+    assert [p.name for p in (place.home / "landing" / "lab_results").iterdir()] == ["week1.csv"]
+
+
+def test_what_will_become_of_a_file_is_told_before_it_is_sent(tmp_path: Path) -> None:
+    place = Place(tmp_path, lab_contract(quality={"max_quarantined": 0.4, "min_rows": 1}))
+    header = "sample_id,patient_id,lab,test_date,result,viral_load\n"
+    half = "B-1,P-1,north,2024-01-02,POS,\nB-2,P-1,north,2024-01-02,Positive,\n"
+    at = uploaded(place, half=header + half, empty=header, right=header + "B-1,P-1,north,2024-01-02,POS,\n")
+    first, second = (w.value.replace("\\", "") for w in at.warning)
+    assert first.startswith("The whole delivery will be held: 1 of 2 rows (50.0%) are wrong")
+    assert first.endswith("All its 2 rows will wait in quarantine.")
+    assert second.startswith("The whole delivery will be held: 0 rows, the contract asks for at least 1")
+    assert [s.value for s in at.success] == ["The 1 row is right."]
+    place.keys = EnvironmentKeys({})
+    at = uploaded(place, right=header + "B-1,P-1,north,2024-01-02,POS,\n")
+    assert at.error[0].value.replace("\\", "").startswith("PLATFORM_IDENTITY_KEY_PATIENT is not set")
 
 
 def test_a_request_of_nobody_is_told(tmp_path: Path) -> None:
