@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,16 +25,14 @@ from platform_assets.stewardship.audit import AuditLog
 from platform_assets.stewardship.fix_moves import PREPARED, FixMoves
 from platform_assets.stewardship.judging import judge
 from platform_assets.stewardship.quarantine_tables import (
-    ACTIONS,
     DISMISSED,
     RELEASED,
     RESUBMITTED,
-    STAGED,
     WHOLE,
     RowKey,
     act,
+    connected,
     empty_held,
-    ensure,
     forget_staged,
     now,
     open_rows,
@@ -308,8 +307,8 @@ class Desk:
 
     # ------------------------------------------------------------------------------------------------ inside
 
-    def _connection(self) -> _Prepared:
-        return _Prepared(self)
+    def _connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return connected(self.warehouse, Tables(self.contract))
 
     def books(self, connection: duckdb.DuckDBPyConnection) -> Books:
         """What is known of the dataset's deliveries, by whichever engine loads them."""
@@ -393,26 +392,6 @@ class Desk:
         self.audit.record(
             self.user.name, action, role=self.user.role_names, table=self.table, ground=ground, details=details
         )
-
-
-class _Prepared:
-    """A connection on which all tables of the desk exist."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._context = desk.warehouse.connect()
-
-    def __enter__(self) -> duckdb.DuckDBPyConnection:
-        connection = self._context.__enter__()
-        missing = [t for t in (ACTIONS, STAGED, self._desk.table) if not self._desk.warehouse.columns(connection, t)]
-        if missing:
-            with self._desk.warehouse.write(connection):
-                ensure(self._desk.warehouse, connection)
-                Tables(self._desk.contract).ensure_quarantine(self._desk.warehouse, connection)
-        return connection
-
-    def __exit__(self, *raised: object) -> None:
-        self._context.__exit__(*raised)  # type: ignore[arg-type]
 
 
 def _need(reason: str) -> None:

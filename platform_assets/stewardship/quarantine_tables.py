@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from platform_assets.ingest import ledger
 from platform_assets.ingest.deliveries import Mending
 from platform_assets.ingest.ledger import Entry
+from platform_assets.ingest.tables import Tables
 from resources.warehouse import Warehouse, literal, quoted
 
 if TYPE_CHECKING:
@@ -75,6 +77,17 @@ def ensure(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
     ledger.ensure(warehouse, connection)
     warehouse.ensure_table(connection, ACTIONS, ACTION_COLUMNS)
     warehouse.ensure_table(connection, STAGED, STAGED_COLUMNS)
+
+
+@contextmanager
+def connected(warehouse: Warehouse, tables: Tables) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection on which the tables of this module, and the dataset's quarantine, exist."""
+    with warehouse.connect() as connection:
+        if not all(warehouse.columns(connection, table) for table in (ACTIONS, STAGED, tables.quarantine)):
+            with warehouse.write(connection):
+                ensure(warehouse, connection)
+                tables.ensure_quarantine(warehouse, connection)
+        yield connection
 
 
 def mendings(
