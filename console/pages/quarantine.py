@@ -124,7 +124,7 @@ def _grid(desk: Desk, grid: str, rows: pd.DataFrame) -> None:
         if any(edited.iloc[n][c] != shown.iloc[n][c] for c in texts)
     ]
     chosen = [keys[n] for n in range(len(rows)) if edited.iloc[n]["choose"]]
-    check, stage, unstage, _ = st.columns([2, 2, 3, 3])
+    check, stage, unstage, look = st.columns([2, 2, 3, 3])
     if check.button(f"Check {len(changed)} changed row(s)", disabled=not changed):
         with told():
             for fix, why in zip(changed, desk.check([f.values for f in changed]), strict=True):
@@ -137,6 +137,8 @@ def _grid(desk: Desk, grid: str, rows: pd.DataFrame) -> None:
         with told():
             desk.unstage(chosen)
             _again("The fixes were dropped.")
+    if look.button("Drop the changes and look again", disabled=not (changed or chosen)):
+        _again("These are the rows as they are now.")
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     reason = left.text_input("Reason for dismissing")
     if right.button(f"Dismiss {len(chosen)} chosen row(s)", disabled=not chosen):
