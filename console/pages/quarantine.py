@@ -42,11 +42,12 @@ def show(frame: Frame) -> None:
         return
     every = desk.counts()
     files = dict(zip(every["delivery"], every["file"], strict=True))
-    held = every[every["reason"].str.startswith(HELD)]  # all rows of a delivery, each with its own reasons besides
-    for line in held.to_dict("records"):
-        rows_wait = counted(line["rows"], "row waits", "rows wait")
-        st.text(f"{line['file']} is held as a whole{line['reason'].removeprefix(HELD)}: {rows_wait}, right ones too.")
-    counts = every.drop(held.index)
+    held = desk.held()
+    for sentence in held.values():
+        st.text(sentence)
+    counts = every[
+        ~every["reason"].str.startswith(HELD)
+    ]  # every row of a held delivery has its own reasons besides, or none
     st.dataframe(
         counts[["rows", "reason", "file", "delivery"]],
         hide_index=True,
@@ -69,7 +70,7 @@ def show(frame: Frame) -> None:
     _send(desk)
     st.subheader("History of a row")
     _history(desk, rows)
-    _release(desk, sorted(set(held["delivery"])), files)
+    _release(desk, list(held), files)
 
 
 def _as_begun(grid: str, look: Callable[[], pd.DataFrame]) -> pd.DataFrame:

@@ -111,6 +111,19 @@ class Desk:
                 f"FROM ({self.open_sql()})) GROUP BY ALL ORDER BY rows DESC, delivery, reason"
             ).fetchdf()
 
+    def held(self) -> dict[str, str]:
+        """Held deliveries with open rows -> a sentence: the file, why, and how many of its rows are open (each has its own reasons besides)."""
+        self.user.require(Permission.SEE_STATUS)
+        with self._connection() as connection:
+            found = connection.execute(
+                f"SELECT _delivery, min(_file), max(why), count(*) FROM (SELECT *, list_filter(_reasons, r -> starts_with(r, '{HELD}'))[1] "
+                f"AS why FROM ({self.open_sql()})) GROUP BY 1 HAVING max(why) IS NOT NULL ORDER BY 2, 1"
+            ).fetchall()
+        return {
+            delivery: f"{file} was held as a whole{why.removeprefix(HELD)}. Open rows of it: {rows:,}"
+            for delivery, file, why, rows in found
+        }
+
     def open_rows(self) -> int:
         """How many rows are open."""
         self.user.require(Permission.SEE_STATUS)

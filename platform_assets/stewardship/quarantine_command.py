@@ -93,10 +93,8 @@ def _run(desk: Desk, chosen: argparse.Namespace) -> int:
         held = counts["reason"].str.startswith(HELD)
         for line in counts[~held].to_dict("records"):
             sys.stdout.write(f"{line['rows']:>8,}  {line['delivery']}  {line['file']}  {line['reason']}\n")
-        for line in counts[held].to_dict("records"):  # the same rows once more: not one of the lines that add up
-            sys.stdout.write(
-                f"held as a whole: {line['delivery']}  {line['file']}, {line['rows']:,} row(s), right ones too\n"
-            )
+        for delivery, sentence in desk.held().items():
+            sys.stdout.write(f"{delivery}  {sentence}\n")
     elif chosen.command == "export":
         rows = desk.rows(limit=EVERY)
         chosen.file.touch(mode=0o600)

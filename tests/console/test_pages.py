@@ -156,7 +156,8 @@ def test_rows_of_a_held_delivery_are_counted_once(tmp_path: Path) -> None:
     at = opened("quarantine", place, person(Role.STEWARD))
     assert at.dataframe[0].value["rows"].tolist() == [1]
     (line,) = [t.value for t in at.text if "held as a whole" in t.value]
-    assert line.endswith(": 2 rows wait, right ones too.")
+    assert line.startswith("week1.csv was held as a whole, 1 of 2 rows (50.0%) are wrong")
+    assert line.endswith(". Open rows of it: 2")
 
 
 def test_an_empty_delivery_is_closed_on_the_page(tmp_path: Path) -> None:
