@@ -58,11 +58,17 @@ def _ask(frame: Frame) -> None:
         look, send, _ = st.columns([1, 1, 4])
         if look.button("Preview", disabled=not targets):
             found = frame.office.eraser().preview(targets)
+            if certificate.found_nothing(found):
+                st.warning(certificate.NOBODY)
             st.dataframe([{"what": certificate.WORDS.get(k, k), "found": v} for k, v in found.items()], hide_index=True)
         if send.button("Make the request", type="primary", disabled=not targets):
             request = frame.office.eraser().submit(targets, ground, frame.user)
+            nobody = certificate.found_nothing(frame.office.eraser().preview(targets))
             st.session_state["asked"] = version + 1
-            done(f"Request {request.id} was made. Someone else has to approve it.")
+            done(
+                f"Request {request.id} was made. Someone else has to approve it.",
+                f"{certificate.NOBODY} If it was mistyped, withdraw the request." if nobody else "",
+            )
 
 
 def _request(frame: Frame, request: Request) -> None:

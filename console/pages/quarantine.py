@@ -10,9 +10,9 @@ import streamlit as st
 
 from console.frame import Frame, counted, done, moment, plain, settle, told
 from platform_assets.stewardship.access import Permission
-from platform_assets.stewardship.overview import in_quarantine
+from platform_assets.stewardship.overview import empty_deliveries, in_quarantine
 from platform_assets.stewardship.quarantine import HELD, Desk, Fix
-from platform_assets.stewardship.quarantine_tables import RowKey
+from platform_assets.stewardship.quarantine_tables import EmptyDelivery, RowKey
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -30,18 +30,24 @@ def show(frame: Frame) -> None:
     st.title("Quarantine")
     settle(frame)
     waiting = in_quarantine(frame.office, frame.user)
-    dataset = frame.dataset(notes={name: counted(rows, "row") for name, rows in waiting.items()})
-    if dataset not in waiting:
-        st.success("Nothing waits in quarantine.")
-        return
+    empty = empty_deliveries(frame.office, frame.user)
+    notes = {name: counted(len(found), "empty delivery", "empty deliveries") for name, found in empty.items()}
+    dataset = frame.dataset(notes={**{name: counted(rows, "row") for name, rows in waiting.items()}, **notes})
     desk = frame.office.desk(dataset, frame.user)
+    if dataset in empty:
+        _empty(desk, empty[dataset])
+    if dataset not in waiting:
+        if dataset not in empty:
+            st.success("Nothing waits in quarantine.")
+        return
     every = desk.counts()
     files = dict(zip(every["delivery"], every["file"], strict=True))
-    held = every[every["reason"].str.startswith(HELD)]  # all rows of a delivery, each with its own reasons besides
-    for line in held.to_dict("records"):
-        rows_wait = counted(line["rows"], "row waits", "rows wait")
-        st.text(f"{line['file']} is held as a whole{line['reason'].removeprefix(HELD)}: {rows_wait}, right ones too.")
-    counts = every.drop(held.index)
+    held = desk.held()
+    for sentence in held.values():
+        st.text(sentence)
+    counts = every[
+        ~every["reason"].str.startswith(HELD)
+    ]  # every row of a held delivery has its own reasons besides, or none
     st.dataframe(
         counts[["rows", "reason", "file", "delivery"]],
         hide_index=True,
@@ -64,7 +70,7 @@ def show(frame: Frame) -> None:
     _send(desk)
     st.subheader("History of a row")
     _history(desk, rows)
-    _release(desk, sorted(set(held["delivery"])), files)
+    _release(desk, list(held), files)
 
 
 def _as_begun(grid: str, look: Callable[[], pd.DataFrame]) -> pd.DataFrame:
@@ -119,7 +125,7 @@ def _grid(desk: Desk, grid: str, rows: pd.DataFrame) -> None:
         if any(edited.iloc[n][c] != shown.iloc[n][c] for c in texts)
     ]
     chosen = [keys[n] for n in range(len(rows)) if edited.iloc[n]["choose"]]
-    check, stage, unstage, _ = st.columns([2, 2, 3, 3])
+    check, stage, unstage, look = st.columns([2, 2, 3, 3])
     if check.button(f"Check {len(changed)} changed row(s)", disabled=not changed):
         with told():
             for fix, why in zip(changed, desk.check([f.values for f in changed]), strict=True):
@@ -132,6 +138,8 @@ def _grid(desk: Desk, grid: str, rows: pd.DataFrame) -> None:
         with told():
             desk.unstage(chosen)
             _again("The fixes were dropped.")
+    if look.button("Drop the changes and look again", disabled=not (changed or chosen)):
+        _again("These are the rows as they are now.")
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     reason = left.text_input("Reason for dismissing")
     if right.button(f"Dismiss {len(chosen)} chosen row(s)", disabled=not chosen):
@@ -221,6 +229,22 @@ def _history(desk: Desk, rows: pd.DataFrame) -> None:
         row = rows.iloc[chosen]
         events = desk.history(RowKey(row["_delivery"], row["_file"], int(row["_row"])))
         st.dataframe(events, hide_index=True, column_config={"at": moment("at")})
+
+
+def _empty(desk: Desk, found: list[EmptyDelivery]) -> None:
+    st.subheader("Held deliveries without rows")
+    st.write("There is nothing to mend in them: ask the sender for another file, or close them.")
+    chosen = st.selectbox(
+        "Delivery without rows",
+        found,
+        format_func=lambda e: f"{e.file} ({e.delivery}): {e.reason}",
+    )
+    version = st.session_state.get("quarantine", 0)
+    reason = st.text_input("Why it is closed", key=f"closed-{version}")
+    if st.button("Close this delivery") and chosen:
+        with told():
+            desk.dismiss_delivery(chosen.delivery, reason)
+            _again(f"{chosen.file} is closed.")
 
 
 def _release(desk: Desk, held: list[str], files: dict[str, str]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from console.dagster_client import DagsterError
-from console.frame import Frame, plain, settle
+from console.dagster_client import DagsterError, FailedCheck
+from console.frame import Frame, counted, plain, settle
 from platform_assets.stewardship.access import Permission
 from platform_assets.stewardship.overview import Waiting, waiting
 
@@ -30,9 +30,16 @@ def show(frame: Frame) -> None:
         return
     st.subheader("Failed checks")
     if failed:
+        st.write("They tell how the last load of each table went, and pass again with the next one that is right.")
         st.dataframe(
             [
-                {"table": f.asset, "check": f.check, "": "stops" if f.blocking else "warns", "what it says": f.said}
+                {
+                    "table": f.asset,
+                    "check": f.check,
+                    "": "stops" if f.blocking else "warns",
+                    "now": now(f, found),
+                    "what it says": f.said,
+                }
                 for f in failed
             ],
             hide_index=True,
@@ -42,6 +49,18 @@ def show(frame: Frame) -> None:
         st.write("None.")
     st.subheader("Stale tables")
     st.text("\n".join(stale) or "None: every table is made from the latest data.")
+
+
+def now(failed: FailedCheck, found: list[Waiting]) -> str:
+    """What has become, since, of deliveries that a check has found held; '' for other checks."""
+    if failed.check not in ("quarantine_rate", "minimum_rows") or "refused as a whole" in failed.said:
+        return ""
+    held = {w.dataset: w.held for w in found}.get(failed.asset.rsplit("/", 1)[-1])
+    if held is None:
+        return ""
+    return (
+        f"{counted(held, 'delivery is', 'deliveries are')} still held" if held else "settled: nothing is held any more"
+    )
 
 
 def _datasets(found: list[Waiting]) -> None:

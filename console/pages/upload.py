@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from console.frame import Frame, done, plain, told
+from console.frame import Frame, counted, done, plain, told
 from platform_assets.stewardship import uploads
 from platform_assets.stewardship.access import Permission
 
@@ -22,26 +22,60 @@ def show(frame: Frame) -> None:
             st.text(name)
             names = sorted(frame.office.contracts)
             data = file.getvalue()
-            fits = uploads.fitting(frame.office, name, data[:65_536]) or names
-            dataset = st.selectbox("Dataset", names, index=names.index(fits[0]), key=f"dataset{number}{name}")
-            _report(uploads.check(frame.office, dataset, name, data, frame.user))
-            ready.append((dataset, name, data))
-    if ready and st.button(f"Send {len(ready)} file(s)", type="primary"):
+            fits = uploads.fitting(frame.office, name, data[:65_536])
+            index = names.index(fits[0]) if fits else None
+            dataset = st.selectbox("Dataset", names, index=index, key=f"dataset{number}{name}")
+            if dataset is None:
+                st.warning("No dataset fits this file by its name and columns: choose one, or do not send it.")
+                continue
+            found = uploads.check(frame.office, dataset, name, data, frame.user)
+            _report(found)
+            if not found.rejected:
+                ready.append((dataset, name, data))
+    if ready and st.button(f"Send {counted(len(ready), 'file')}", type="primary"):
+        sent = 0
         with told():
             for dataset, name, data in ready:
                 uploads.send(frame.office, dataset, name, data, frame.user)
-        st.session_state["sent"] = st.session_state.get("sent", 0) + 1
-        done(f"{len(ready)} file(s) sent. They are loaded within a minute, or at once: page Runs.")
+                sent += 1
+            st.session_state["sent"] = st.session_state.get("sent", 0) + 1
+            are = "It is" if sent == 1 else "They are"
+            done(f"{counted(sent, 'file')} sent. {are} loaded within a minute, or at once: page Runs.")
+        if sent:
+            st.info(f"{counted(sent, 'file was', 'files were')} sent before that.")
 
 
 def _report(check: uploads.Check) -> None:
     if check.rejected:
-        st.error(plain(f"Nothing in this file can be judged: {check.rejected}"))
+        st.error(plain(f"Nothing in this file can be judged, so it is not sent: {check.rejected}"))
         return
-    if check.wrong:
-        st.warning(f"{check.wrong:,} of {check.rows:,} rows will go to quarantine.")
+    if check.missing_keys:
+        st.error(
+            plain(
+                f"{' and '.join(check.missing_keys)} is not set (as far as the console sees): the load will stop and the file will "
+                "wait in landing. Ask who runs the platform for the key; docs/stewardship.md, 'Keys', says where it comes from."
+            )
+        )
+    if check.before:
+        st.warning(plain(f"This content was delivered before, {check.before}."))
+    if check.nothing_changes:
+        return
+    if check.older:
+        st.warning(plain(f"It will not become the table, and none of its rows will be in it: this is {check.older}."))
+    if check.held:
+        rows = f" All its {counted(check.rows, 'row')} will wait in quarantine." if check.rows else ""
+        st.warning(
+            plain(
+                f"The whole delivery will be held: {check.held}. Nothing of it is published until someone looks.{rows}"
+            )
+        )
+    elif check.wrong:
+        st.warning(f"{check.wrong:,} of {counted(check.rows, 'row')} will go to quarantine.")
+    if check.reasons:
         st.dataframe([{"rows": n, "reason": r} for r, n in check.reasons.items()], hide_index=True)
-    else:
-        st.success(f"All {check.rows:,} rows are right.")
+    if check.right:
+        st.success("The 1 row is right." if check.rows == 1 else f"All {check.rows:,} rows are right.")
+    elif not check.rows and not check.held:
+        st.info("The file has no rows.")
     for kind, names in check.drift.items():
         st.info(plain(f"Columns {kind}: {', '.join(names)}"))

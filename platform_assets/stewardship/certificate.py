@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ WORDS = {
     "bigquery_quarantine": "rejected rows (quarantine), in BigQuery",
     "bigquery_tables": "rows of computed tables, in BigQuery",
 }
+NOBODY = "Nobody found: check the number. Nothing in the platform is of whom the request names."
 BIGQUERY = tuple(place for place in WORDS if place.startswith("bigquery_"))
 PLACES = tuple(place for place in WORDS if place != "products" and place not in BIGQUERY)
 LOG_MEANINGS = {
@@ -59,6 +61,11 @@ class Outcome:
     """What is kept for a while where no erasure reaches, as sentences."""
 
 
+def found_nothing(counts: Mapping[str, int]) -> bool:
+    """Whether a search (`Eraser.preview`, or what a certificate counts) has found nothing anywhere."""
+    return not any(counts.values())
+
+
 def issue(
     store: ObjectStore, request: Request, subjects: list[str], outcome: Outcome, finished_at: str, head: str
 ) -> dict[str, Any]:
@@ -74,6 +81,7 @@ def issue(
         "approved_at": request.approved_at,
         "finished_at": finished_at,
         "datasets": request.datasets,
+        "asked_for": len(request.targets),
         "subjects": subjects,
         "found_and_removed": counts,
         "products_removed": request.progress.get("products", []),
@@ -124,6 +132,9 @@ def deletion_log(store: ObjectStore) -> pd.DataFrame:
 def as_text(document: dict[str, Any]) -> str:
     """The certificate for people."""
     removed = [f"  {count:>8,}  {WORDS.get(place, place)}" for place, count in document["found_and_removed"].items()]
+    asked = document.get("asked_for", len(document["subjects"]))  # certificates of earlier releases do not say it
+    nothing = found_nothing(document["found_and_removed"]) and not document["products_removed"]
+    known = "known here by keyed marks only"
     lines = [
         f"Certificate of erasure {document['request']}",
         "",
@@ -132,7 +143,9 @@ def as_text(document: dict[str, Any]) -> str:
         f"Finished      {document['finished_at']}",
         f"Ground        {document['ground']}",
         f"Datasets      {', '.join(document['datasets'])}",
-        f"Erased        {len(document['subjects'])} subject(s) or record(s), known here by keyed marks only",
+        f"Asked for     {asked} subject(s) or record(s), {known}; found nothing: was the number right?"
+        if nothing
+        else f"Erased        {asked} subject(s) or record(s), {known}",
         "",
         "Found and removed",
         *(removed or ["         nothing was there"]),

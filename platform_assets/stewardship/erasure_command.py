@@ -68,12 +68,15 @@ def _run(office: Office, chosen: argparse.Namespace, user: User) -> None:
     elif chosen.command in ("preview", "request"):
         if chosen.dataset not in office.contracts:
             raise RequestError(f"there is no dataset {chosen.dataset!r}; there are {', '.join(office.contracts)}")
-        targets = read_csv(office.contracts[chosen.dataset], chosen.file.read_bytes())
+        targets = read_csv(office.contracts[chosen.dataset], _content(chosen.file))
+        counts = eraser.preview(targets)
         if chosen.command == "request":
             out(f"{eraser.submit(targets, chosen.ground, user).id}\n")
         else:
-            for place, count in eraser.preview(targets).items():
+            for place, count in counts.items():
                 out(f"{count:>8,}  {certificate.WORDS.get(place, place)}\n")
+        if certificate.found_nothing(counts):
+            sys.stderr.write(f"{certificate.NOBODY}\n")
     elif chosen.command == "approve":
         eraser.requests.approve(chosen.number, user)
     elif chosen.command == "withdraw":
@@ -118,6 +121,13 @@ def _changed(datasets: Sequence[str], number: str) -> None:
         from platform_assets.stewardship.jobs import rows_erased
 
         rows_erased(instance, datasets, number)
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise RequestError(f"{file} cannot be read ({error.strerror}): give the path of the CSV file") from None
 
 
 def _tell(step: str) -> None:

@@ -15,6 +15,7 @@ from platform_assets.ingest.tables import Tables
 from platform_assets.stewardship import quarantine_tables, uploads
 from platform_assets.stewardship.access import Permission, User
 from platform_assets.stewardship.office import Office
+from platform_assets.stewardship.quarantine_tables import EmptyDelivery
 from resources.warehouse import literal
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Waiting:
     reason: str
     """The most frequent one, '' where nothing is open."""
     held: int
-    """Deliveries of which nothing is published until someone looks."""
+    """Deliveries of which nothing is published until someone looks: held, and with open rows, or without any and not dismissed."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Open:
 
     rows: int = 0
     reason: str = ""
+    deliveries: frozenset[str] = frozenset()
 
 
 def waiting(office: Office, user: User) -> list[Waiting]:
@@ -51,11 +53,13 @@ def waiting(office: Office, user: User) -> list[Waiting]:
         _ensure(office, connection)
         connection.execute("BEGIN TRANSACTION")  # one look at the catalog for all that follows
         opened = _open_rows(office, user, connection)
-        held = dict(
-            connection.execute(
-                f"SELECT dataset, count(*) FROM {ledger.TABLE} WHERE status = 'held' GROUP BY 1"
-            ).fetchall()
+        asked = f"SELECT dataset, delivery FROM {ledger.TABLE} WHERE status = 'held'"
+        held = Counter(
+            name
+            for name, delivery in connection.execute(asked).fetchall()
+            if delivery in opened.get(name, Open()).deliveries
         )
+        held.update(e.dataset for e in quarantine_tables.empty_held(connection))
         connection.execute("ROLLBACK")
     return [
         Waiting(
@@ -63,7 +67,7 @@ def waiting(office: Office, user: User) -> list[Waiting]:
             len(uploads.waiting(office, contract)),
             opened.get(name, Open()).rows,
             opened.get(name, Open()).reason,
-            held.get(name, 0),
+            held[name],
         )
         for name, contract in sorted(office.contracts.items())
     ]
@@ -78,6 +82,18 @@ def in_quarantine(office: Office, user: User) -> dict[str, int]:
         found = _open_rows(office, user, connection)
         connection.execute("ROLLBACK")
     return {name: o.rows for name, o in sorted(found.items(), key=lambda item: (-item[1].rows, item[0]))}
+
+
+def empty_deliveries(office: Office, user: User) -> dict[str, list[EmptyDelivery]]:
+    """Dataset -> deliveries without rows that are held and not dismissed."""
+    user.require(Permission.SEE_STATUS)
+    found: dict[str, list[EmptyDelivery]] = {}
+    with office.warehouse.connect() as connection:
+        _ensure(office, connection)
+        for empty in quarantine_tables.empty_held(connection):
+            if empty.dataset in office.contracts:
+                found.setdefault(empty.dataset, []).append(empty)
+    return found
 
 
 def settle(office: Office, user: User) -> int:
@@ -111,16 +127,19 @@ def _open_rows(office: Office, user: User, connection: duckdb.DuckDBPyConnection
     if not names:
         return {}
     union = " UNION ALL ".join(
-        f"SELECT {literal(name)} AS dataset, _reasons FROM ({office.desk(name, user).open_sql()})" for name in names
+        f"SELECT {literal(name)} AS dataset, _delivery, _reasons FROM ({office.desk(name, user).open_sql()})"
+        for name in names
     )
     rows: Counter[str] = Counter()
     reasons: dict[str, Counter[str]] = {name: Counter() for name in names}
-    for name, why, count in connection.execute(
-        f"SELECT dataset, _reasons, count(*) FROM ({union}) GROUP BY ALL"
+    deliveries: dict[str, set[str]] = {name: set() for name in names}
+    for name, delivery, why, count in connection.execute(
+        f"SELECT dataset, _delivery, _reasons, count(*) FROM ({union}) GROUP BY ALL"
     ).fetchall():
         rows[name] += count
+        deliveries[name].add(delivery)
         for reason in why:
             reasons[name][reason] += count
     # of several that are as frequent, the first by alphabet
     top = {name: min(found, key=lambda r: (-found[r], r)) for name, found in reasons.items() if found}
-    return {name: Open(count, top.get(name, "")) for name, count in rows.items() if count}
+    return {name: Open(count, top.get(name, ""), frozenset(deliveries[name])) for name, count in rows.items() if count}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +25,14 @@ from platform_assets.stewardship.audit import AuditLog
 from platform_assets.stewardship.fix_moves import PREPARED, FixMoves
 from platform_assets.stewardship.judging import judge
 from platform_assets.stewardship.quarantine_tables import (
-    ACTIONS,
     DISMISSED,
     RELEASED,
     RESUBMITTED,
-    STAGED,
+    WHOLE,
     RowKey,
     act,
-    ensure,
+    connected,
+    empty_held,
     forget_staged,
     now,
     open_rows,
@@ -110,6 +111,19 @@ class Desk:
                 f"FROM ({self.open_sql()})) GROUP BY ALL ORDER BY rows DESC, delivery, reason"
             ).fetchdf()
 
+    def held(self) -> dict[str, str]:
+        """Held deliveries with open rows -> a sentence: the file, why, and how many of its rows are open (each has its own reasons besides)."""
+        self.user.require(Permission.SEE_STATUS)
+        with self._connection() as connection:
+            found = connection.execute(
+                f"SELECT _delivery, min(_file), max(why), count(*) FROM (SELECT *, list_filter(_reasons, r -> starts_with(r, '{HELD}'))[1] "
+                f"AS why FROM ({self.open_sql()})) GROUP BY 1 HAVING max(why) IS NOT NULL ORDER BY 2, 1"
+            ).fetchall()
+        return {
+            delivery: f"{file} was held as a whole{why.removeprefix(HELD)}. Open rows of it: {rows:,}"
+            for delivery, file, why, rows in found
+        }
+
     def open_rows(self) -> int:
         """How many rows are open."""
         self.user.require(Permission.SEE_STATUS)
@@ -150,7 +164,7 @@ class Desk:
         """
         self.user.require(Permission.SEE_QUARANTINE)
         with self._connection() as connection:
-            return quarantine_history.of(connection, self._books(connection), self.contract.name, self.table, key)
+            return quarantine_history.of(connection, self.books(connection), self.contract.name, self.table, key)
 
     def staged(self) -> pd.DataFrame:
         """What the staged fixes change: `column`, `old`, `new`, `rows`, `by`; most rows first. `column` is None where a line that could
@@ -275,7 +289,7 @@ class Desk:
         with self._connection() as connection:
             moves = self._moves(connection)
             moves.finish()
-            opened = moves.reopen_lost(lambda: self._books(connection))
+            opened = moves.reopen_lost(lambda: self.books(connection))
         if opened:
             self._log("quarantine.reopen", rows=opened)
         return opened
@@ -290,12 +304,27 @@ class Desk:
             act(connection, self.contract.name, self.user.name, keys, DISMISSED, reason)
         self._log("quarantine.dismiss", ground=reason, rows=len(keys))
 
+    def dismiss_delivery(self, delivery: str, reason: str) -> None:
+        """Close a held delivery that has no rows."""
+        self.user.require(Permission.FIX)
+        _need(reason)
+        with self._connection() as connection, self.warehouse.write(connection):
+            found = [e for e in empty_held(connection, self.contract.name) if e.delivery == delivery]
+            if not found:
+                raise QuarantineError(
+                    f"delivery {delivery} of {self.contract.name} is not held, has rows (dismiss those), or was dismissed already"
+                )
+            key = RowKey(delivery, found[0].file, WHOLE)
+            act(connection, self.contract.name, self.user.name, [key], DISMISSED, reason)
+        self._log("quarantine.dismiss_delivery", ground=reason, delivery=delivery)
+
     # ------------------------------------------------------------------------------------------------ inside
 
-    def _connection(self) -> _Prepared:
-        return _Prepared(self)
+    def _connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return connected(self.warehouse, Tables(self.contract))
 
-    def _books(self, connection: duckdb.DuckDBPyConnection) -> Books:
+    def books(self, connection: duckdb.DuckDBPyConnection) -> Books:
+        """What is known of the dataset's deliveries, by whichever engine loads them."""
         if self.bigquery is None:
             return LakeBooks(self.warehouse, connection, self.contract.name)
         from platform_assets.bigquery_engine.books import BigBooks
@@ -311,7 +340,7 @@ class Desk:
         if self.contract.load.mode != "snapshot":
             return {}
         released = action == RELEASED
-        books = self._books(connection)
+        books = self.books(connection)
         found = {d: snapshot_fixes.refusal(books, self.contract, d, released) for d in deliveries}
         return {delivery: why for delivery, why in sorted(found.items()) if why}
 
@@ -376,26 +405,6 @@ class Desk:
         self.audit.record(
             self.user.name, action, role=self.user.role_names, table=self.table, ground=ground, details=details
         )
-
-
-class _Prepared:
-    """A connection on which all tables of the desk exist."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._context = desk.warehouse.connect()
-
-    def __enter__(self) -> duckdb.DuckDBPyConnection:
-        connection = self._context.__enter__()
-        missing = [t for t in (ACTIONS, STAGED, self._desk.table) if not self._desk.warehouse.columns(connection, t)]
-        if missing:
-            with self._desk.warehouse.write(connection):
-                ensure(self._desk.warehouse, connection)
-                Tables(self._desk.contract).ensure_quarantine(self._desk.warehouse, connection)
-        return connection
-
-    def __exit__(self, *raised: object) -> None:
-        self._context.__exit__(*raised)  # type: ignore[arg-type]
 
 
 def _need(reason: str) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from platform_assets.stewardship.access import Role, User
 from platform_assets.stewardship.fix_files import CannotResubmit
 from platform_assets.stewardship.office import Office
-from platform_assets.stewardship.overview import in_quarantine, settle
+from platform_assets.stewardship.overview import empty_deliveries, in_quarantine, settle
 from platform_assets.stewardship.quarantine import HELD, Desk, Fix, QuarantineError, Resubmission
 from platform_assets.stewardship.quarantine_tables import RowKey
 from platform_assets.stewardship.reports import csv_bytes, harmless
@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             settle(office, user)
             for name, rows in in_quarantine(office, user).items():
                 sys.stdout.write(f"{rows:>8,}  {name}\n")
+            for name, empty in empty_deliveries(office, user).items():
+                for held in empty:
+                    sys.stdout.write(f"held without rows: {name}  {held.delivery}  {held.file} ({held.reason})\n")
             return 0
         if chosen.dataset not in office.contracts:
             raise QuarantineError(f"there is no dataset {chosen.dataset!r}; there are {', '.join(office.contracts)}")
@@ -72,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     release = of_dataset("release", "send the right rows of a held delivery")
     release.add_argument("delivery")
     release.add_argument("--reason", required=True)
+    close = of_dataset("close", "close a held delivery that has no rows")
+    close.add_argument("delivery")
+    close.add_argument("--reason", required=True)
     dismiss = of_dataset("dismiss", "close a row that will not be mended")
     dismiss.add_argument("--reason", required=True)
     for row in (unstage, dismiss, of_dataset("history", "what happened to a row")):
@@ -87,10 +93,8 @@ def _run(desk: Desk, chosen: argparse.Namespace) -> int:
         held = counts["reason"].str.startswith(HELD)
         for line in counts[~held].to_dict("records"):
             sys.stdout.write(f"{line['rows']:>8,}  {line['delivery']}  {line['file']}  {line['reason']}\n")
-        for line in counts[held].to_dict("records"):  # the same rows once more: not one of the lines that add up
-            sys.stdout.write(
-                f"held as a whole: {line['delivery']}  {line['file']}, {line['rows']:,} row(s), right ones too\n"
-            )
+        for delivery, sentence in desk.held().items():
+            sys.stdout.write(f"{delivery}  {sentence}\n")
     elif chosen.command == "export":
         rows = desk.rows(limit=EVERY)
         chosen.file.touch(mode=0o600)
@@ -111,6 +115,8 @@ def _run(desk: Desk, chosen: argparse.Namespace) -> int:
         return _sent(desk.release(chosen.delivery, chosen.reason))
     elif chosen.command == "unstage":
         desk.unstage([RowKey(chosen.delivery, chosen.file, chosen.row)])
+    elif chosen.command == "close":
+        desk.dismiss_delivery(chosen.delivery, chosen.reason)
     elif chosen.command == "dismiss":
         desk.dismiss([RowKey(chosen.delivery, chosen.file, chosen.row)], chosen.reason)
     elif chosen.command == "history":

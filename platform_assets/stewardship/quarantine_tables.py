@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from platform_assets.ingest import ledger
 from platform_assets.ingest.deliveries import Mending
 from platform_assets.ingest.ledger import Entry
+from platform_assets.ingest.tables import Tables
 from resources.warehouse import Warehouse, literal, quoted
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ STAGED_COLUMNS = {
 RESUBMITTED, RELEASED, DISMISSED = "resubmitted", "released", "dismissed"
 """Actions that close a row. Released: sent together with all right rows of a delivery that was held."""
 CLOSED = (RESUBMITTED, RELEASED, DISMISSED)
+WHOLE = 0
+"""In place of a row's number (which begin at 1): the delivery itself."""
 TAKEN_BACK = "taken back"
 """Opens a row again: the file in which its fix was sent will not be loaded."""
 
@@ -58,11 +62,32 @@ class RowKey(NamedTuple):
     row: int
 
 
+class EmptyDelivery(NamedTuple):
+    """A delivery without rows that is held."""
+
+    dataset: str
+    delivery: str
+    file: str
+    reason: str
+    """Why it is held."""
+
+
 def ensure(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
     """Create the tables of this module where they are not there yet."""
     ledger.ensure(warehouse, connection)
     warehouse.ensure_table(connection, ACTIONS, ACTION_COLUMNS)
     warehouse.ensure_table(connection, STAGED, STAGED_COLUMNS)
+
+
+@contextmanager
+def connected(warehouse: Warehouse, tables: Tables) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection on which the tables of this module, and the dataset's quarantine, exist."""
+    with warehouse.connect() as connection:
+        if not all(warehouse.columns(connection, table) for table in (ACTIONS, STAGED, tables.quarantine)):
+            with warehouse.write(connection):
+                ensure(warehouse, connection)
+                tables.ensure_quarantine(warehouse, connection)
+        yield connection
 
 
 def mendings(
@@ -186,6 +211,17 @@ def _same(other: str) -> str:
 
 def _fixed(column: str) -> str:
     return f"json_extract_string(s.fixed, '$.\"{column}\"')"
+
+
+def empty_held(connection: duckdb.DuckDBPyConnection, dataset: str | None = None) -> list[EmptyDelivery]:
+    """Deliveries that are held, have no row that could be mended, and were not dismissed; of one dataset, or of all."""
+    found = connection.execute(
+        f"SELECT dataset, delivery, file, reason FROM {ledger.TABLE} WHERE status = 'held' AND quarantined = 0 "
+        "AND (? IS NULL OR dataset = ?) AND (dataset, delivery) NOT IN "
+        f"(SELECT (dataset, delivery) FROM {ACTIONS} WHERE row = {WHOLE} AND action = '{DISMISSED}') ORDER BY ALL",
+        [dataset, dataset],
+    ).fetchall()
+    return [EmptyDelivery(*row) for row in found]
 
 
 def stage(

@@ -11,6 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from platform_assets.contracts.files import read_contracts
+from platform_assets.ingest.load import load_dataset
+from platform_assets.stewardship.access import Role, User
+from platform_assets.stewardship.office import Office
+from platform_assets.stewardship.quarantine import Fix
+from platform_assets.stewardship.quarantine_tables import RowKey
+from resources.environment import Settings, resources_for
 from tests.console.conftest import Servers, console_at, environment_of, free_port
 
 if TYPE_CHECKING:
@@ -77,8 +84,8 @@ def test_a_bad_file_is_uploaded_quarantined_mended_sent_and_accepted_then_a_samp
     page.locator("input[type=file]").set_input_files(str(bad))
     page.get_by_text("1 of 41 rows will go to quarantine").wait_for()
     shot(page, "upload")
-    page.get_by_role("button", name="Send 1 file(s)").click()
-    page.get_by_text("1 file(s) sent").wait_for()
+    page.get_by_role("button", name="Send 1 file").click()
+    page.get_by_text("1 file sent").wait_for()
     load_now(page)
     shot(page, "runs")
 
@@ -123,6 +130,53 @@ def test_a_bad_file_is_uploaded_quarantined_mended_sent_and_accepted_then_a_samp
     shot(page, "certificate")
     left = [p for p in servers.home.rglob("*") if p.is_file() and b"AA-900" in p.read_bytes()]
     assert left == []
+
+
+def test_a_cell_that_was_changed_in_the_grid_mends_the_row_that_was_seen_whatever_others_did_meanwhile(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = environment_of(tmp_path / "data")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    platform = resources_for("laptop", Settings(tmp_path / "data", settle_seconds=0))
+    rows = [f"AA-{n:03},2024-01-02,NEG,,north,clinic" for n in range(80)]
+    rows += [f"BB-{n},2024-01-03,Positive,5,north,clinic" for n in range(4)]
+    platform.store.write("landing/lab_results/week1.csv", "\n".join([HEADER, *rows, ""]).encode())
+    load_dataset(read_contracts()["lab_results"], platform.warehouse, platform.store, platform.keys, settle_seconds=0)
+    bert = Office.of(platform).desk("lab_results", User("bert", frozenset({Role.STEWARD})))
+    found = bert.rows()
+    keys = [RowKey(d, f, int(r)) for d, f, r in zip(found["_delivery"], found["_file"], found["_row"], strict=True)]
+    with console_at(tmp_path / "data", environment, tmp_path / "console.log") as url:
+        page = browser.new_page(viewport={"width": 1400, "height": 1400})
+        page.set_default_timeout(WAIT)
+        page.goto(url)
+        page.get_by_role("heading", name="What waits").wait_for()
+        go(page, "Quarantine")
+        choose(page, "Dataset", "lab_results")
+        page.get_by_role("button", name=re.compile("^Stage 0")).wait_for()
+        page.wait_for_timeout(1500)
+        box = page.get_by_test_id("stDataFrame").nth(1).bounding_box()
+        assert box
+        x, y = box["x"] + 390, box["y"] + 70 + 17  # the column result stands beside the reason; the second row
+        page.mouse.move(x - 20, y - 5)
+        page.mouse.move(x, y, steps=5)
+        page.wait_for_timeout(300)
+        page.mouse.click(x, y, delay=80)
+        page.wait_for_timeout(500)
+        page.keyboard.type("POS", delay=300)
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Stage 1 changed row(s)").wait_for()
+        bert.stage([Fix(keys[1], {"sample_id": "BB-1", "test_date": "2024-01-03", "result": "NEG"})])
+        page.get_by_role("button", name="Stage 1 changed row(s)").click()
+        page.get_by_text("bert has staged a fix of").wait_for()
+        bert.unstage([keys[1]])
+        bert.dismiss([keys[0]], "a test sample")  # the row above is gone
+        page.get_by_role("button", name="Stage 1 changed row(s)").click()
+        page.get_by_text("1 fix staged").wait_for()
+        shot(page, "grid_staged")
+        page.close()
+    now = bert.rows()
+    assert now[now["_state"] == "staged"]["sample_id"].tolist() == ["BB-1"]
 
 
 PAGES = ["Start", "Upload", "Deliveries", "Runs", "Quarantine", "Erasure", "Reports", "Datasets", "Audit", "About"]

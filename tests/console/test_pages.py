@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from console.dagster_client import Client, Run
+from console.dagster_client import Client, FailedCheck, Run
 from console.pages.about import WORDS
 from console.pages.datasets import per_delivery
+from console.pages.start import now
 from platform_assets.contracts import Contract
 from platform_assets.ingest import ledger
 from platform_assets.stewardship.access import Permission, Role, User, laptop_user
 from platform_assets.stewardship.office import Office
+from platform_assets.stewardship.overview import Waiting
+from resources.identity import EnvironmentKeys
 from tests.stewardship.place import Place, lab_contract
 
 CANARY = "CANARY-PATIENT-4711"
@@ -152,7 +156,25 @@ def test_rows_of_a_held_delivery_are_counted_once(tmp_path: Path) -> None:
     at = opened("quarantine", place, person(Role.STEWARD))
     assert at.dataframe[0].value["rows"].tolist() == [1]
     (line,) = [t.value for t in at.text if "held as a whole" in t.value]
-    assert line.endswith(": 2 rows wait, right ones too.")
+    assert line.startswith("week1.csv was held as a whole, 1 of 2 rows (50.0%) are wrong")
+    assert line.endswith(". Open rows of it: 2")
+
+
+def test_an_empty_delivery_is_closed_on_the_page(tmp_path: Path) -> None:
+    place = Place(tmp_path, lab_contract(quality={"min_rows": 1}))
+    place.deliver("week1.csv")
+    at = opened("quarantine", place, person(Role.STEWARD))
+    next(t for t in at.text_input if t.label == "Why it is closed").input("a holiday")
+    next(b for b in at.button if b.label == "Close this delivery").click().run()
+    assert at.session_state["done"] == "week1.csv is closed."
+    assert at.success[0].value == "Nothing waits in quarantine."
+
+
+def test_a_failed_check_says_what_has_become_of_the_held_delivery() -> None:
+    failed = FailedCheck("validated/lab_results", "quarantine_rate", True, "held: week1.csv (2 of 2 rows are wrong)")
+    assert now(failed, [Waiting("lab_results", 0, 0, "", 0)]) == "settled: nothing is held any more"
+    assert now(failed, [Waiting("lab_results", 0, 2, "", 1)]) == "1 delivery is still held"
+    assert now(replace(failed, check="freshness"), [Waiting("lab_results", 0, 0, "", 0)]) == ""
 
 
 def test_a_fix_file_is_taken_back_on_the_page_and_the_box_is_empty_for_the_next(tmp_path: Path) -> None:
@@ -183,6 +205,54 @@ def test_rows_of_a_fix_file_that_was_removed_by_hand_are_told_on_start(tmp_path:
     at = opened("start", place, person(Role.STEWARD))
     assert at.warning[0].value.startswith("1 row is open in quarantine again")
     assert at.dataframe[0].value["rows in quarantine"].tolist() == [1]
+
+
+def uploaded(place: Place, **files: str) -> AppTest:
+    """The page with files chosen: name without ending -> content."""
+    at = opened("upload", place, person(Role.STEWARD))
+    at.file_uploader[0].set_value([(f"{n}.csv", text.encode(), "text/csv") for n, text in files.items()])
+    return at.run()
+
+
+def test_only_files_that_can_be_judged_are_sent(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    good = "sample_id,patient_id,lab,test_date,result,viral_load\nB-1,P-1,north,2024-01-02,POS,\n"
+    at = uploaded(place, week1=good, other="country,week,deaths\nNL,1,2\n")
+    assert not at.exception
+    assert [s.value for s in at.selectbox] == ["lab_results", None]
+    assert at.warning[0].value.startswith("No dataset fits")
+    at.selectbox[1].select("lab_results").run()
+    assert "so it is not sent" in at.error[0].value
+    next(b for b in at.button if b.label == "Send 1 file").click().run()
+    assert at.session_state["done"].startswith("1 file sent. It is loaded within a minute")
+    assert [p.name for p in (place.home / "landing" / "lab_results").iterdir()] == ["week1.csv"]
+
+
+def test_what_will_become_of_a_file_is_told_before_it_is_sent(tmp_path: Path) -> None:
+    place = Place(tmp_path, lab_contract(quality={"max_quarantined": 0.4, "min_rows": 1}))
+    header = "sample_id,patient_id,lab,test_date,result,viral_load\n"
+    half = "B-1,P-1,north,2024-01-02,POS,\nB-2,P-1,north,2024-01-02,Positive,\n"
+    at = uploaded(place, half=header + half, empty=header, right=header + "B-1,P-1,north,2024-01-02,POS,\n")
+    first, second = (w.value.replace("\\", "") for w in at.warning)
+    assert first.startswith("The whole delivery will be held: 1 of 2 rows (50.0%) are wrong")
+    assert first.endswith("All its 2 rows will wait in quarantine.")
+    assert second.startswith("The whole delivery will be held: 0 rows, the contract asks for at least 1")
+    assert [s.value for s in at.success] == ["The 1 row is right."]
+    place.keys = EnvironmentKeys({})
+    at = uploaded(place, right=header + "B-1,P-1,north,2024-01-02,POS,\n")
+    assert at.error[0].value.replace("\\", "").startswith("PLATFORM_IDENTITY_KEY_PATIENT is not set")
+
+
+def test_a_request_of_nobody_is_told(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.deliver("week1.csv", "B-1,P-1,north,2024-01-02,POS,")
+    at = opened("erasure", place, person(Role.STEWARD))
+    next(t for t in at.text_input if t.label == "patient_id").input("P-9999").run()
+    next(b for b in at.button if b.label == "Preview").click().run()
+    assert at.warning[0].value.startswith("Nobody found: check the number")
+    next(t for t in at.text_input if t.label.startswith("Ground")).input("a letter")
+    next(b for b in at.button if b.label == "Make the request").click().run()
+    assert at.session_state["trouble"].startswith("Nobody found: check the number")
 
 
 def test_a_request_is_made_withdrawn_and_not_approved_by_who_asked(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ import pytest
 
 from platform_assets.contracts.compiled import compiled
 from platform_assets.ingest import ledger, quality
+from platform_assets.stewardship import certificate
 from platform_assets.stewardship.access import AccessDenied
 from platform_assets.stewardship.erasure import STEPS, ErasureIncomplete
 from platform_assets.stewardship.erasure_requests import RequestError
@@ -330,6 +331,15 @@ def test_what_cannot_be_reached_keeps_the_request_open(place: Place) -> None:
     assert [r.id for r in eraser(place).requests.all()] == [number]
     stray.unlink()
     assert eraser(place).execute(number, SECOND)["found_and_removed"]["validated"] == 1
+
+
+def test_the_certificate_says_when_nothing_was_found(place: Place) -> None:
+    place.deliver("week1.csv", "A-1,PATIENT-1,north,2024-01-01,NEG,")
+    texts = {who: certificate.as_text(dict(erase(place, subject(f"PATIENT-{who}")))) for who in ("1", "2")}
+    assert "Erased        1 subject(s) or record(s)" in texts["1"]
+    assert "Asked for     1 subject(s) or record(s), known here by keyed marks only; found nothing" in texts["2"]
+    assert "Erased" not in texts["2"]
+    assert "2 subject" not in certificate.as_text(dict(erase(place, record("A-1", "2024-01-01"))))
 
 
 def test_the_certificate_and_the_audit_log_name_nobody(place: Place) -> None:

@@ -79,6 +79,21 @@ def test_the_command_erases_shows_the_certificate_and_replays(
     assert main(["--by", "stan", "replay"]) == 0
 
 
+def test_the_command_says_when_there_is_no_file_and_when_nobody_is_found(
+    platform: Platform, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["preview", str(tmp_path / "none.csv"), "--dataset", "lab_results"]) == 1
+    assert "none.csv cannot be read (No such file or directory)" in capsys.readouterr().err
+    file = tmp_path / "unknown.csv"
+    file.write_text("sample_id\nZZ-404\n")
+    for command in (["preview"], ["request", "--ground", "a letter"]):
+        assert main([*command, str(file), "--dataset", "lab_results"]) == 0
+        assert "Nobody found: check the number" in capsys.readouterr().err
+    file.write_text("sample_id\nBB-777\n")
+    assert main(["preview", str(file), "--dataset", "lab_results"]) == 0
+    assert "Nobody" not in capsys.readouterr().err
+
+
 def test_reports_are_assets_with_files_and_only_the_protected_one_shows_a_preview(platform: Platform) -> None:
     definitions = jobs.definitions(read_contracts())
     made = [a for a in definitions.assets or [] if isinstance(a, dg.AssetsDefinition)]

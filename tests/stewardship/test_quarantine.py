@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from platform_assets.stewardship.access import AccessDenied
+from platform_assets.stewardship.office import Office
+from platform_assets.stewardship.overview import waiting
 from platform_assets.stewardship.quarantine import Fix, QuarantineError
 from platform_assets.stewardship.quarantine_tables import RowKey
 from resources.identity import SAMPLE_MANIFEST, EnvironmentKeys, LaptopKeys, MissingIdentityKey
 from tests.stewardship.erasing import erase, subject
-from tests.stewardship.place import ANALYST, KEYS, SECOND, Place, lab_contract
+from tests.stewardship.place import ANALYST, KEYS, SECOND, STEWARD, Place, lab_contract
 
 GOOD = "A-1,P-1,north,2024-01-01,NEG,"
 WORD = "A-2,P-2,north,2024-01-02,Positive,10"
@@ -235,6 +237,36 @@ def test_a_held_delivery_is_released_after_someone_has_looked_and_its_wrong_rows
     assert place.desk().rows()["sample_id"].tolist() == ["A-2"]
     with pytest.raises(QuarantineError, match="no row of this delivery is right"):
         place.desk().release(entry.delivery, "again")
+
+
+def held_now(place: Place) -> int:
+    office = Office({"lab_results": place.contract}, place.warehouse, place.store, place.keys, place.home)
+    return waiting(office, STEWARD)[0].held
+
+
+def test_a_held_delivery_counts_as_long_as_something_of_it_is_open(tmp_path: Path) -> None:
+    place = Place(tmp_path, lab_contract(quality={"max_quarantined": 0.1}))
+    entry = place.deliver("week1.csv", GOOD, WORD)
+    assert held_now(place) == 1
+    place.desk().release(entry.delivery, "a small laboratory")
+    assert held_now(place) == 1
+    with pytest.raises(QuarantineError, match="has rows"):
+        place.desk().dismiss_delivery(entry.delivery, "x")
+    place.desk().dismiss([key_of(place, "A-2")], "a test sample")
+    assert held_now(place) == 0
+
+
+def test_a_held_delivery_without_rows_is_closed_with_a_reason(tmp_path: Path) -> None:
+    place = Place(tmp_path, lab_contract(quality={"min_rows": 1, "max_quarantined": 1.0}))
+    entry = place.deliver("week1.csv")
+    assert (entry.status, held_now(place)) == ("held", 1)
+    with pytest.raises(QuarantineError, match="say why"):
+        place.desk().dismiss_delivery(entry.delivery, "")
+    place.desk().dismiss_delivery(entry.delivery, "the laboratory had a holiday")
+    assert held_now(place) == 0
+    with pytest.raises(QuarantineError, match="dismissed already"):
+        place.desk().dismiss_delivery(entry.delivery, "again")
+    assert [e.action for e in place.audit.entries()] == ["quarantine.dismiss_delivery"]
 
 
 def test_released_rows_without_a_key_do_not_come_in_twice_when_the_contract_changes(tmp_path: Path) -> None:

@@ -115,6 +115,26 @@ def test_a_fix_that_somebody_staged_after_the_export_is_not_replaced(
     assert main(["--by", "bert", "stage", "lab_results", str(file)]) == 0  # it was exported as anna staged it
 
 
+def test_held_deliveries_are_listed_apart_and_one_without_rows_is_closed(
+    platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    platform.store.write("landing/lab_results/empty.csv", f"{HEADER}\n".encode())
+    platform.store.write("landing/lab_results/bad.csv", "\n".join([HEADER, *WRONG, RIGHT[0], ""]).encode())
+    empty, bad = sorted(load(platform), key=lambda e: e.rows_in)
+    assert (empty.status, bad.status) == ("held", "held")
+    assert main(["list"]) == 0
+    assert f"held without rows: lab_results  {empty.delivery}  empty.csv" in capsys.readouterr().out
+    assert main(["reasons", "lab_results"]) == 0
+    said = capsys.readouterr().out
+    assert f"{bad.delivery}  bad.csv was held as a whole, {bad.reason}. Open rows of it: 4\n" in said
+    assert not any(line.lstrip()[0].isdigit() and "delivery: held" in line for line in said.splitlines())
+    assert main(["close", "lab_results", bad.delivery, "--reason", "x"]) == 1
+    assert "has rows" in capsys.readouterr().err
+    assert main(["close", "lab_results", empty.delivery, "--reason", "a holiday"]) == 0
+    assert main(["list"]) == 0
+    assert "held without rows" not in capsys.readouterr().out
+
+
 def test_a_file_that_does_not_fit_is_refused(
     platform: Platform, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from platform_assets.stewardship import uploads
 from platform_assets.stewardship.access import AccessDenied
 from platform_assets.stewardship.office import Office
 from platform_assets.stewardship.uploads import UploadRefused, safe_name
-from tests.stewardship.place import ANALYST, STEWARD, Place
+from resources.identity import EnvironmentKeys
+from tests.stewardship.place import ANALYST, STEWARD, Place, lab_contract
 
 HEADER = "sample_id,patient_id,lab,test_date,result,viral_load"
 GOOD = "A-1,P-1,north,2024-01-01,NEG,"
@@ -66,6 +68,54 @@ def test_a_file_of_which_nothing_can_be_judged_is_told_before_it_is_sent(office:
     )
 
 
+def foreseen(place: Place, name: str, *rows: str) -> uploads.Check:
+    office = Office({"lab_results": place.contract}, place.warehouse, place.store, place.keys, place.home)
+    return uploads.check(office, "lab_results", name, "\n".join([HEADER, *rows, ""]).encode(), STEWARD)
+
+
+def test_the_check_says_when_the_whole_delivery_will_be_held_as_ingest_does(tmp_path: Path) -> None:
+    load = {"mode": "upsert", "key": ["sample_id"], "duplicates": "quarantine"}
+    place = Place(tmp_path, lab_contract(load=load, quality={"max_quarantined": 0.4, "min_rows": 1}))
+    wrong = "A-2,P-2,north,2024-01-02,Positive,"
+    for number, rows in enumerate([(GOOD, wrong), (GOOD, GOOD), ()]):
+        found = foreseen(place, f"week{number}.csv", *rows)
+        entry = place.deliver(f"week{number}.csv", *rows)
+        assert (entry.status, found.held) == ("held", entry.reason)
+        assert not found.right
+    assert foreseen(place, "week9.csv", GOOD).right
+
+
+def test_the_check_says_when_the_content_is_known(tmp_path: Path) -> None:
+    place = Place(tmp_path, lab_contract(quality={"max_quarantined": 0.4}))
+    place.deliver("week1.csv", GOOD)
+    found = foreseen(place, "again.csv", GOOD)
+    assert found.before.startswith("as week1.csv, loaded 20")
+    assert (found.nothing_changes, found.right) == (True, False)
+    place.deliver("week2.csv", GOOD + "x")
+    found = foreseen(place, "again.csv", GOOD + "x")
+    assert found.before.endswith("and held then: it will be judged again")
+    assert (found.nothing_changes, bool(found.held)) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "order", [{"file_name": r"(\d{4}-\d{2}-\d{2})"}, {"column": "test_date"}], ids=["name", "column"]
+)
+def test_the_check_says_when_a_snapshot_is_older_than_the_table(tmp_path: Path, order: dict[str, str]) -> None:
+    place = Place(tmp_path, lab_contract(load={"mode": "snapshot", "key": ["sample_id"], "order_by": order}))
+    place.deliver("all_2024-01-08.csv", "A-1,P-1,north,2024-01-08,NEG,")
+    found = foreseen(place, "all_2024-01-01.csv", "A-1,P-1,north,2024-01-01,NEG,")
+    assert found.older == "a snapshot of 2024-01-01 00:00, the table is of 2024-01-08 00:00"
+    assert foreseen(place, "all_2024-01-09.csv", "A-1,P-1,north,2024-01-09,NEG,").right
+
+
+def test_the_check_names_the_keys_that_a_load_will_miss(office: Office) -> None:
+    data = f"{HEADER}\n{GOOD}\n".encode()
+    assert uploads.check(office, "lab_results", "week.csv", data, STEWARD).missing_keys == []
+    keyless = replace(office, keys=EnvironmentKeys({}))
+    found = uploads.check(keyless, "lab_results", "week.csv", data, STEWARD)
+    assert found.missing_keys == ["PLATFORM_IDENTITY_KEY_PATIENT"]
+
+
 def test_a_second_file_of_the_same_name_does_not_replace_the_first(office: Office) -> None:
     names = {uploads.send(office, "lab_results", "week.csv", data, STEWARD) for data in (b"one", b"two")}
     assert len(names) == 2
@@ -90,6 +140,8 @@ def test_a_waiting_file_is_taken_back_once(office: Office) -> None:
 def test_the_dataset_whose_columns_the_file_has_is_suggested(office: Office) -> None:
     assert uploads.fitting(office, "week.csv", HEADER.encode()) == ["lab_results"]
     assert uploads.fitting(office, "week.docx", b"") == []
+    assert uploads.fitting(office, "week.csv", b"sample_id,test_date,result\n") == ["lab_results"]
+    assert uploads.fitting(office, "week.csv", b"country,week,deaths\n") == []
 
 
 def test_an_analyst_neither_checks_nor_sends_nor_takes_back(office: Office) -> None:
