@@ -135,6 +135,19 @@ test_that("the card of a script that fails names the columns that are not there"
   ))
 })
 
+test_that("a call that R makes by itself stands in the stack without R's own arguments", {
+  p <- project(paste0(header, "#' @output n <integer>
+assigns <- function(visits) {
+  visits$share <- 1:2
+  visits[1, ]
+}"))
+  card <- strsplit(tryCatch(run(p), error = conditionMessage), "\n", fixed = TRUE)[[1]]
+  expect_identical(card[which(card == "Call stack, outermost first") + 2], paste0(
+    "  `$<-`(`*tmp*`, share)             assigns.R line 5"
+  ))
+  expect_false(any(grepl("promise", card)))
+})
+
 test_that("an output that breaks its contract is refused", {
   p <- project(paste0(header, "#' @output n <integer>\nwrong <- function(visits) data.frame(m = 1)"))
   expect_error(run(p), "wrong(): the columns do not match the @output lines; missing: n; not declared: m", fixed = TRUE)
