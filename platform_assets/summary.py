@@ -23,6 +23,10 @@ _DATASETS = """
     GROUP BY dataset ORDER BY dataset
 """
 
+SHAPES = (
+    "why rows are quarantined: log and UI; of values they show what they look like (9: any digit, a or A: any letter)"
+)
+
 
 def summary(platform: Platform) -> str:
     """Per dataset its deliveries and rows, per indicator its table, and where everything is."""
@@ -58,6 +62,8 @@ def summary(platform: Platform) -> str:
     lines += _table(header, rows)
     if waiting:
         lines.append(f"nothing delivered yet: {', '.join(waiting)}")
+    if any(d[4] for d in datasets):
+        lines.append(SHAPES)
     lines += [
         "",
         *_table(("indicator", "rows", "made (UTC)"), [(n, f"{r:,}", f"{t:%Y-%m-%d %H:%M}") for n, r, t in indicators]),

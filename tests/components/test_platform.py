@@ -17,7 +17,7 @@ import pytest
 
 from platform_assets.definitions import build_definitions
 from platform_assets.sample import write as write_sample
-from platform_assets.summary import summary
+from platform_assets.summary import SHAPES, summary
 from resources.environment import Platform, Settings, resources_for
 
 UNTIL = dt.date(2026, 3, 16)
@@ -147,6 +147,7 @@ def test_the_summary_names_every_dataset_and_indicator(
     sampled: Platform, weekly: tuple[dg.ExecuteInProcessResult, dg.DagsterInstance]
 ) -> None:
     text = summary(sampled)
+    assert SHAPES in text
     for name in ("lab_results", "municipal_admissions", "population", "admissions_by_province", "turnaround"):
         assert name in text
 
