@@ -189,7 +189,10 @@ test_that("a column or parameter that is not there, where R would answer NULL wi
   expect_identical(notes("sum(visits[[\"beds\"]])"), paste0("note: visits[[\"beds\"]]: ", no_beds, place(5)))
   # also where the script uses the name for a column of its own, as long as it leaves the table itself alone
   expect_identical(notes("made <- data.frame(beds = sum(visits$beds))"), paste0("note: visits$beds: ", no_beds, place(5)))
+  expect_identical(notes("visits <- visits[visits$n > 1, ]\n  made <- data.frame(beds = sum(visits$beds))"),
+                   paste0("note: visits$beds: ", no_beds, place(6)))
   expect_identical(notes("visits <- transform(visits, beds = 1)\n  visits$beds"), character())
+  expect_identical(notes("visits[visits$n > 1, 'beds'] <- 1\n  visits$beds"), character())
   expect_identical(notes("sapply(list(data.frame(beds = 1)), function(visits) visits$beds)"), character())
   expect_identical(notes("params$form", "#' @param from <date> first day, default NA\n"), paste0(
     "note: params$form: there is no @param form; there are: from", place(6)
