@@ -23,6 +23,10 @@ _DATASETS = """
     GROUP BY dataset ORDER BY dataset
 """
 
+SHAPES = (
+    "why rows are quarantined: log and UI; of values they show what they look like (9: any digit, a or A: any letter)"
+)
+
 
 def summary(platform: Platform) -> str:
     """Per dataset its deliveries and rows, per indicator its table, and where everything is."""
@@ -70,6 +74,8 @@ def summary(platform: Platform) -> str:
         lines.append(f"rows erased from the tables since: {', '.join(gone)}")
     if waiting:
         lines.append(f"nothing delivered yet: {', '.join(waiting)}")
+    if any(d[4] for d in datasets):
+        lines.append(SHAPES)
     lines += [
         "",
         *_table(

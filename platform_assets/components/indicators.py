@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from platform_assets.indicators.ahead import Ahead
 
 PREVIEW_ROWS = 25
+_DEFS = REPOSITORY / "platform_assets" / "defs"
 IN_PROCESS = ("in_process", "execute_in_process_executor")
 """Executors that take one step after the other in one process; the second is that of `dagster.materialize` and of tests."""
 LAST = {"dagster/priority": "-1"}
@@ -52,7 +53,8 @@ def script_assets(folder: Path) -> list[dg.AssetsDefinition]:
             if is_taken(path.stem):
                 # under another key, since its own belongs to the asset that was there first
                 problem = (
-                    f'{path.name}: the platform has another asset named "{path.stem}"; rename the file and the function'
+                    f'{path.name}: the platform has another asset named "{path.stem}", from {_origin(path.stem)}; '
+                    "rename the file and the function"
                 )
                 assets.append(_unreadable(path, problem, f"{path.stem}_r"))
             else:
@@ -75,8 +77,18 @@ def is_taken(name: str) -> bool:
     """Whether an indicator or a product that is not an R script's has this name."""
     if name.endswith(("_final_export", "_surveillance_report")):
         return True
-    sql = {path.stem for path in list_sql(REPOSITORY / "platform_assets" / "defs")}
+    sql = {path.stem for path in list_sql(_DEFS)}
     return name in {*sql, *literature.QUESTIONS, literature.GRAPH.path[-1]}
+
+
+def _origin(name: str) -> str:
+    """Where the asset comes from that has this name already, relative to the repository."""
+    sql = next((path for path in list_sql(_DEFS) if path.stem == name), None)
+    if sql is not None:
+        return sql.relative_to(REPOSITORY).as_posix()
+    if name.endswith(("_final_export", "_surveillance_report")):
+        return "the reports of a dataset (platform_assets/stewardship)"
+    return "platform_assets/components/literature.py"
 
 
 def _circle(name: str, indicators: Mapping[str, Indicator]) -> list[str]:

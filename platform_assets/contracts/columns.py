@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import re
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from platform_assets.contracts.dates import DateFormatError, ambiguous, read_format
 
@@ -30,6 +42,24 @@ class Strict(BaseModel):
     """Base of every part of a contract: unknown keys are errors, values do not change after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _unknown_keys_are_named(cls, value: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        """As pydantic reads it, except that the error of an unknown key says which one may be meant."""
+        try:
+            return read(value)
+        except ValidationError as error:
+            keys = [field.alias or name for name, field in cls.model_fields.items()]
+            problems = []
+            for problem in error.errors(include_url=False):
+                said = problem["msg"]
+                if problem["type"] == "extra_forbidden":
+                    near = difflib.get_close_matches(str(problem["loc"][-1]), keys, n=1)
+                    said = f"there is no such key; did you mean {near[0]}?" if near else "there is no such key"
+                kind = PydanticCustomError("no_such_key" if said != problem["msg"] else problem["type"], said)
+                problems.append(InitErrorDetails(type=kind, loc=problem["loc"], input=problem["input"]))
+            raise ValidationError.from_exception_data(error.title, problems) from None
 
 
 class ColumnType(StrEnum):

@@ -167,12 +167,12 @@ def _any(conditions: list[ir.BooleanValue]) -> ir.BooleanValue:
 
 
 def _wrong(contract: Contract, both: ir.Table, today: dt.date) -> list[tuple[ir.BooleanValue, ir.StringValue]]:
-    """For every rule: where it is broken, and the reason as people read it (``column: what is wrong (found: shape)``)."""
+    """For every rule: where it is broken, and the reason as people read it (``column: what is wrong, found a value like 99-99``)."""
     wrong: list[tuple[Any, Any]] = []
     rules = schema.pandera_schema(contract, today)
     for name, column in contract.file_columns.items():
         text, value = both[f"{name}__text"], both[name]
-        found = ibis.literal(", found: ") + shape(text)
+        found = ibis.ifelse(text.isnull(), ", found nothing", ibis.literal(", found a value like ") + shape(text))
         if column.type not in TEXTUAL:
             wrong.append((text.notnull() & value.isnull(), ibis.literal(f"{name}: is not {expected(column)}") + found))
         if not column.nullable:
@@ -198,9 +198,8 @@ def expected(column: Column) -> str:
 
 
 def shape(text: ir.StringValue) -> ir.StringValue:
-    """The kind of a value without the value: digits become 9, letters A or a, what is not ASCII ?."""
-    masked = text.re_replace(r"[^ -~]", "?").translate(_LETTERS, _MASKS)
-    return ibis.coalesce(masked.left(MAX_SHAPE), ibis.literal("nothing"))
+    """The kind of a value without the value: digits become 9, letters A or a, what is not ASCII ?. NULL for no value."""
+    return text.re_replace(r"[^ -~]", "?").translate(_LETTERS, _MASKS).left(MAX_SHAPE)
 
 
 def _holds(check: pa.Check, table: ir.Table, column: str | None) -> Any:

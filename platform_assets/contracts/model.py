@@ -171,6 +171,8 @@ def _percentage(value: Any) -> Any:
         return float(value.rstrip("% ")) / 100
     if isinstance(value, str):
         raise ValueError(f"{value!r} is not a percentage; write for example 5%")
+    if isinstance(value, int | float) and 1 < value <= 100:
+        raise ValueError(f"{value:g} would be {value * 100:g} %: write {value / 100:g}, or {value:g}%, for {value:g} %")
     return value
 
 

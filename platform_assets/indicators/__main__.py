@@ -1,13 +1,19 @@
-"""`python -m platform_assets.indicators rederive <name>`: make a table again from its receipt and compare byte for byte."""
+"""`python -m platform_assets.indicators rederive <name>`: make a table again from its receipt and compare byte for byte.
+
+`python -m platform_assets.indicators remove <name>`: take away what an indicator left behind whose script is gone.
+"""
 
 import os
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 from platform_assets.indicators.compute import InputMissing, rederive
 from platform_assets.indicators.derived_tables import TableMissing, remake_table
 from platform_assets.indicators.header import list_indicators, read_indicator
 from platform_assets.indicators.model import HeaderError
 from platform_assets.indicators.receipts import Receipt
+from platform_assets.indicators.removal import NotRemoved, remove
 from platform_assets.indicators.sqlfile import list_sql, read_sql
 from platform_assets.indicators.sqlrun import SqlFailed, recipe_of
 from platform_assets.literature.steps import SCHEMAS, question
@@ -16,13 +22,18 @@ from resources.r_runtime import IndicatorFailed
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code 0: the same bytes; 1: not; 2: cannot be told."""
+    """Exit code 0: the same bytes, or removed; 1: not the same; 2: cannot be told, or not removed."""
     r = {path.stem: path for path in list_indicators(INDICATORS)}
     sql = {path.stem: path for path in list_sql(REPOSITORY / "platform_assets" / "defs")}
     names = sorted({*r, *sql, *SCHEMAS})
+    if len(arguments) == 2 and arguments[0] == "remove":
+        return _remove(arguments[1], {**dict.fromkeys(SCHEMAS), **sql, **r})
     if len(arguments) != 2 or arguments[0] != "rederive" or arguments[1] not in names:
         sys.stderr.write(
-            f"usage: python -m platform_assets.indicators rederive NAME\nNAME is one of {', '.join(names)}\n"
+            "usage: python -m platform_assets.indicators rederive NAME\n"
+            f"NAME is one of {', '.join(names)}\n"
+            "       python -m platform_assets.indicators remove NAME\n"
+            "NAME is that of an indicator whose script was deleted\n"
         )
         return 2
     name, platform = arguments[1], resources_for(os.environ.get("PLATFORM_ENV", "laptop"))
@@ -41,6 +52,16 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     return _tell(receipt, fresh)
+
+
+def _remove(name: str, present: Mapping[str, Path | None]) -> int:
+    try:
+        removed = remove(name, resources_for(os.environ.get("PLATFORM_ENV", "laptop")), present)
+    except NotRemoved as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.write("".join(f"removed {what}\n" for what in removed))
+    return 0
 
 
 def _tell(receipt: Receipt, fresh: str) -> int:

@@ -66,8 +66,14 @@ class SqlIndicator:
 
 
 def list_sql(folder: Path) -> list[Path]:
-    """The ``<domain>/sql/<name>.sql`` files below `folder`."""
-    return sorted(folder.glob("*/sql/*.sql"))
+    """The ``<domain>/sql/<name>.sql`` files below `folder`. Raises HeaderError where two have one name."""
+    files: dict[str, Path] = {}
+    for path in sorted(folder.glob("*/sql/*.sql")):
+        if path.stem in files:
+            both = " and ".join(p.relative_to(folder).as_posix() for p in (files[path.stem], path))
+            raise HeaderError(path, None, f"{both} have the same name, and so the same table: rename one")
+        files[path.stem] = path
+    return list(files.values())
 
 
 def read_sql(path: Path, cache: Path | None = None) -> SqlIndicator:

@@ -161,7 +161,10 @@ advice <- function(class, type) {
   else if (class %in% c("POSIXlt", "character") && type == "time") "; use as.POSIXct(x, tz = \"UTC\")"
   else if (class %in% c("POSIXct", "character") && type == "date") "; use as.Date(x)"
   else if (class == "list") "; use unlist(), or one row for each value"
-  else if (class %in% c("character", "factor") && type %in% c("integer", "number")) "; use as.numeric(as.character(x))"
+  else if (class %in% c("character", "factor") && type %in% c("integer", "number")) {
+    text <- if (class == "factor") "as.character(x)" else "x" # a factor as a number is the position of its level
+    paste0("; use ", if (type == "integer") "as.integer(" else "as.numeric(", text, ")")
+  }
   else if (type == "text") "; use as.character(x)"
   else if (type == "flag") "; use x == 1"
   else ""

@@ -169,10 +169,13 @@ without_values <- function(x) {
     x[1:3] # without the source reference that follows
   } else if (is.call(x)) {
     attributes(x) <- NULL
+    keep <- rep(TRUE, length(x))
     for (i in seq_along(x)) {
-      if (!identical(x[[i]], quote(expr = ))) x[i] <- list(without_values(x[[i]]))
+      if (identical(x[[i]], quote(expr = ))) next
+      if (typeof(x[[i]]) == "promise") keep[i] <- FALSE # R's own, where a script says x$name <- value
+      else x[i] <- list(without_values(x[[i]]))
     }
-    x
+    x[keep]
   } else if (is.symbol(x) || is.null(x) || (is.atomic(x) && length(x) == 1 && !is.object(x))) {
     x
   } else {

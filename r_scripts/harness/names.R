@@ -54,15 +54,26 @@ not_named <- function(table, name) {
   paste0(table, " has this column, but its @input line does not name it, so it is not there: add ", name, " <type>")
 }
 
-# The inputs that the script only reads: it neither assigns to them nor uses their name for something else.
+# The inputs that the script only reads, or takes rows of (x <- x[...]): it neither gives them columns nor uses their name
+# for something else.
 untouched <- function(tokens, inputs) {
   by_reference <- c("setDT", "setnames", "set", "setattr", "setcolorder", "assign", "list2env")
   if (is.null(tokens) || any(tokens$text == ":=") || any(tokens$text %in% by_reference)) return(character())
   Filter(function(input) {
     here <- tokens[tokens$text == input, ]
-    assigned <- vapply(here$parent[here$token == "SYMBOL"], function(id) is_assigned(tokens, id), NA)
+    assigned <- vapply(here$parent[here$token == "SYMBOL"], function(id) {
+      is_assigned(tokens, id) && !is_row_choice(tokens, id, input)
+    }, NA)
     sum(here$token == "SYMBOL_FORMALS") == 1 && !any(assigned)
   }, inputs)
+}
+
+# Whether the expression stands in x <- x[...].
+is_row_choice <- function(tokens, id, input) {
+  siblings <- tokens[tokens$parent == tokens$parent[tokens$id == id], ]
+  if (siblings$id[1] != id || nrow(siblings) != 3) return(FALSE)
+  chosen <- tokens[tokens$parent == siblings$id[3], ]
+  nrow(chosen) > 2 && chosen$text[1] == input && chosen$token[2] == "'['"
 }
 
 # `x$name` and `x[["name"]]` in a file: of (text of x), name, text (both), line, and the id of the expression. NULL where

@@ -135,6 +135,19 @@ test_that("the card of a script that fails names the columns that are not there"
   ))
 })
 
+test_that("a call that R makes by itself stands in the stack without R's own arguments", {
+  p <- project(paste0(header, "#' @output n <integer>
+assigns <- function(visits) {
+  visits$share <- 1:2
+  visits[1, ]
+}"))
+  card <- strsplit(tryCatch(run(p), error = conditionMessage), "\n", fixed = TRUE)[[1]]
+  expect_identical(card[which(card == "Call stack, outermost first") + 2], paste0(
+    "  `$<-`(`*tmp*`, share)             assigns.R line 5"
+  ))
+  expect_false(any(grepl("promise", card)))
+})
+
 test_that("an output that breaks its contract is refused", {
   p <- project(paste0(header, "#' @output n <integer>\nwrong <- function(visits) data.frame(m = 1)"))
   expect_error(run(p), "wrong(): the columns do not match the @output lines; missing: n; not declared: m", fixed = TRUE)
@@ -176,7 +189,10 @@ test_that("a column or parameter that is not there, where R would answer NULL wi
   expect_identical(notes("sum(visits[[\"beds\"]])"), paste0("note: visits[[\"beds\"]]: ", no_beds, place(5)))
   # also where the script uses the name for a column of its own, as long as it leaves the table itself alone
   expect_identical(notes("made <- data.frame(beds = sum(visits$beds))"), paste0("note: visits$beds: ", no_beds, place(5)))
+  expect_identical(notes("visits <- visits[visits$n > 1, ]\n  made <- data.frame(beds = sum(visits$beds))"),
+                   paste0("note: visits$beds: ", no_beds, place(6)))
   expect_identical(notes("visits <- transform(visits, beds = 1)\n  visits$beds"), character())
+  expect_identical(notes("visits[visits$n > 1, 'beds'] <- 1\n  visits$beds"), character())
   expect_identical(notes("sapply(list(data.frame(beds = 1)), function(visits) visits$beds)"), character())
   expect_identical(notes("params$form", "#' @param from <date> first day, default NA\n"), paste0(
     "note: params$form: there is no @param form; there are: from", place(6)

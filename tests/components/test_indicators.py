@@ -66,7 +66,10 @@ def test_a_name_that_another_asset_has_is_left_to_it(folder: Path, platform: Pla
         write(folder, name)
     assets = described(folder, platform)
     assert list(assets) == ["indicators/daily_sales_r", "indicators/drug_graph_r"]
-    assert 'daily_sales.R: the platform has another asset named "daily_sales"' in assets["indicators/daily_sales_r"]
+    said = assets["indicators/daily_sales_r"]
+    assert 'daily_sales.R: the platform has another asset named "daily_sales"' in said
+    assert "from platform_assets/defs/sales/sql/daily_sales.sql; rename the file and the function" in said
+    assert "from platform_assets/components/literature.py;" in assets["indicators/drug_graph_r"]
 
 
 def test_all_names_of_other_assets_are_known(platform: Platform) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from platform_assets.definitions import build_definitions
 from platform_assets.sample import write as write_sample
-from platform_assets.summary import summary
+from platform_assets.summary import SHAPES, summary
 from resources.environment import Platform, Settings, resources_for
 
 UNTIL = dt.date(2026, 3, 16)
@@ -147,6 +147,7 @@ def test_the_summary_names_every_dataset_and_indicator(
     sampled: Platform, weekly: tuple[dg.ExecuteInProcessResult, dg.DagsterInstance]
 ) -> None:
     text = summary(sampled)
+    assert SHAPES in text
     for name in ("lab_results", "municipal_admissions", "population", "admissions_by_province", "turnaround"):
         assert name in text
 
@@ -309,7 +310,7 @@ def test_a_contract_with_a_mistake_is_refused_with_file_line_and_key(tmp_path: P
         check=False,
     )
     assert done.returncode != 0
-    assert "columns.test_date.less: Extra inputs are not permitted" in done.stderr
+    assert "columns.test_date.less: there is no such key; did you mean le?" in done.stderr
     assert "lab_results/defs.yaml:" in done.stderr
 
 

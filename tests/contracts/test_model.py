@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from platform_assets.contracts.dates import DateFormatError, ambiguous, read_format
-from platform_assets.contracts.files import ContractError, read_contract, read_contracts
+from platform_assets.contracts.files import DEFS, ContractError, read_contract, read_contracts
 from platform_assets.contracts.model import Contract
 from tests.conftest import LAB, lab_contract
 
@@ -21,7 +21,9 @@ def _column(**options: Any) -> Contract:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"type": "integer", "mathces": "a"}, "Extra inputs are not permitted"),
+        ({"type": "integer", "mathces": "a"}, "there is no such key; did you mean matches"),
+        ({"type": "integer", "lee": 3}, "there is no such key; did you mean le"),
+        ({"type": "string", "frm": "x"}, "there is no such key; did you mean from"),
         ({"type": "number"}, "Input should be 'string', 'integer'"),
         (
             {"type": "integer", "matches": "^a$"},
@@ -63,10 +65,13 @@ def test_a_column_that_makes_no_sense_is_refused(options: dict[str, Any], messag
         ({"format": {"kind": "json", "delimiter": ","}}, "'delimiter' does not apply to json"),
         ({"format": {"kind": "excel"}}, "Input should be 'csv'"),
         ({"quality": {"max_quarantined": "lots"}}, "not a percentage"),
+        ({"quality": {"max_quarantined": 20}}, "20 would be 2000 %: write 0.2, or 20%, for 20 %"),
+        ({"quality": {"max_quarantined": 200}}, "less than or equal to 1"),
+        ({"format": {"kind": "csv", "delimeter": ";"}}, "there is no such key; did you mean delimiter"),
         ({"quality": {"freshness": {"cron": "monday"}}}, "not a cron line"),
         ({"source": {"kind": "http"}}, "'url' goes with kind http"),
         ({"owner": "someone"}, "String should match pattern"),
-        ({"colour": "red"}, "Extra inputs are not permitted"),
+        ({"qwxyz": "red"}, "there is no such key"),
         ({"name": "Lab Results"}, "String should match pattern"),
     ],
 )
@@ -81,8 +86,32 @@ def test_errors_of_a_file_name_file_line_and_key(tmp_path: Path) -> None:
         "type: platform_assets.components.Dataset\nattributes:\n  name: lab\n  description: d\n  owner: team:x\n"
         "  format: {kind: csv}\n  load: {mode: append}\n  columns:\n    a:\n      type: string\n      lenght: 3\n"
     )
-    with pytest.raises(ContractError, match=rf"{path}:11: columns.a.lenght: Extra inputs are not permitted"):
+    with pytest.raises(ContractError, match=rf"{path}:11: columns.a.lenght: there is no such key"):
         read_contract(path)
+
+
+def test_every_problem_of_a_document_is_told_each_at_its_key() -> None:
+    with pytest.raises(ValidationError) as told:
+        lab_contract(
+            quality={"min_row": 1, "max_quarantined": 5}, load={"mode": "upsert", "key": ["sample_id"], "order": 1}
+        )
+    assert {".".join(map(str, e["loc"])): e["msg"] for e in told.value.errors()} == {
+        "load.order": "there is no such key; did you mean order_by?",
+        "quality.max_quarantined": "Value error, 5 would be 500 %: write 0.05, or 5%, for 5 %",
+        "quality.min_row": "there is no such key; did you mean min_rows?",
+    }
+
+
+def test_two_datasets_of_one_name_are_refused_with_both_files(tmp_path: Path) -> None:
+    text = (DEFS / "surveillance" / "lab_results" / "defs.yaml").read_text(encoding="utf-8")
+    for domain in ("a", "b"):
+        (tmp_path / domain).mkdir()
+        (tmp_path / domain / "defs.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ContractError) as told:
+        read_contracts(tmp_path)
+    assert f"{tmp_path}/b/defs.yaml:1: there is a dataset 'lab_results' already, in {tmp_path}/a/defs.yaml" in str(
+        told.value
+    )
 
 
 def test_every_contract_that_ships_can_be_read() -> None:

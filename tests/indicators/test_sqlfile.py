@@ -164,3 +164,12 @@ def test_bigquerys_own_analyser_accepts_the_shipped_queries() -> None:
     *answers, refused = analysed([*jobs, misspelt])
     assert [answer.get("types", answer) for answer in answers] == declared
     assert "prod_prize" in refused["refused"]
+
+
+def test_two_files_of_one_name_are_refused_with_both_places(tmp_path: Path) -> None:
+    for domain in ("sales", "stores"):
+        (tmp_path / domain / "sql").mkdir(parents=True)
+        written(tmp_path / domain / "sql", GOOD)
+    both = "sales/sql/orders_per_day.sql and stores/sql/orders_per_day.sql have the same name"
+    with pytest.raises(HeaderError, match=both):
+        list_sql(tmp_path)
