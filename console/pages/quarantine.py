@@ -45,9 +45,8 @@ def show(frame: Frame) -> None:
     held = desk.held()
     for sentence in held.values():
         st.text(sentence)
-    counts = every[
-        ~every["reason"].str.startswith(HELD)
-    ]  # every row of a held delivery has its own reasons besides, or none
+    # every row of a held delivery has that reason, besides its own or as the only one: it is no count of wrong rows
+    counts = every[~every["reason"].str.startswith(HELD)]
     st.dataframe(
         counts[["rows", "reason", "file", "delivery"]],
         hide_index=True,
