@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from console.frame import Frame, done, moment, told
+from console.frame import Frame, done, moment, plain, told
 from platform_assets.contracts.columns import TEMPORAL
 from platform_assets.stewardship import certificate
 from platform_assets.stewardship.access import Permission
@@ -78,6 +78,8 @@ def _request(frame: Frame, request: Request) -> None:
             f"{request.id}   {request.status}   {len(request.targets)} line(s) of {', '.join(request.datasets)}\n"
             f"asked for by {request.requested_by}, {request.requested_at}\n{request.ground}"
         )
+        if request.progress.get("left"):
+            st.warning(plain(f"The last attempt was incomplete: {request.progress['left']}"))
         left, right, _ = st.columns([1, 1, 4])
         approves = frame.user.may(Permission.APPROVE_ERASURE)
         asks = frame.user.may(Permission.REQUEST_ERASURE)

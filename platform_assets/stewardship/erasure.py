@@ -125,7 +125,12 @@ class Eraser:
                 self._remember(request, stones, needles)
                 self.erase(stones, needles, request.progress, request.id)
                 self.on_step("search")
-                found, elsewhere, kept = self._search(request, stones, needles)
+                try:
+                    found, elsewhere, kept = self._search(request, stones, needles)
+                except ErasureIncomplete as error:
+                    request.progress["left"] = str(error)
+                    self.requests.write(request)
+                    raise
             self.on_step("certificate")
             subjects = sorted({h for s in stones for h in s.columns.values()})
             self._record(user, "erasure.execute", request, len(subjects))

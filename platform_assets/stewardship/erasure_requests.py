@@ -40,7 +40,7 @@ class Request:
     approved_by: str = ""
     approved_at: str = ""
     progress: dict[str, Any] = field(default_factory=dict)
-    """What execution has found so far: it survives a crash here, the rows themselves do not."""
+    """What execution has found so far: it survives a crash here, the rows themselves do not. `left`: why it ended incomplete."""
 
     @property
     def name(self) -> str:

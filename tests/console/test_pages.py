@@ -16,10 +16,12 @@ from console.pages.start import now
 from platform_assets.contracts import Contract
 from platform_assets.ingest import ledger
 from platform_assets.stewardship.access import Permission, Role, User, laptop_user
+from platform_assets.stewardship.erasure import ErasureIncomplete
 from platform_assets.stewardship.office import Office
 from platform_assets.stewardship.overview import Waiting
 from resources.identity import EnvironmentKeys
-from tests.stewardship.place import Place, lab_contract
+from tests.stewardship.erasing import approved, eraser, subject
+from tests.stewardship.place import SECOND, Place, lab_contract
 
 CANARY = "CANARY-PATIENT-4711"
 PAGES: dict[str, tuple[Permission, ...]] = {
@@ -270,6 +272,19 @@ def test_a_request_is_made_withdrawn_and_not_approved_by_who_asked(tmp_path: Pat
     next(b for b in at.button if b.label == "Withdraw").click().run()
     assert [e.action for e in place.audit.entries()] == ["erasure.request", "erasure.withdraw"]
     assert CANARY not in place.audit.tape.content().decode()
+
+
+def test_an_erasure_that_ended_incomplete_says_why_beside_its_request(tmp_path: Path) -> None:
+    place = Place(tmp_path, lab_contract())
+    place.deliver("week1.csv", "A-1,PATIENT-77,north,2024-01-01,NEG,")
+    stray = place.home / "notes" / "private.txt"
+    stray.parent.mkdir()
+    stray.write_text("call PATIENT-77")
+    number = approved(place, subject("PATIENT-77"))
+    with pytest.raises(ErasureIncomplete):
+        eraser(place).execute(number, SECOND)
+    (warning,) = opened("erasure", place, person(Role.STEWARD)).warning
+    assert "notes/private.txt" in warning.value.replace("\\", "")
 
 
 def test_without_login_the_console_serves_this_machine_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
