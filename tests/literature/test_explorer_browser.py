@@ -102,11 +102,12 @@ def test_a_drug_is_found_and_told_by_its_other_name(browser: Browser, tmp_path: 
         browser, write_explorer(build_graph(drugs, rows, mentions_in(drugs, rows)), tmp_path / "g.html")
     ).page
     page.fill("#search", "paracetamol")
+    wait_until(page, "document.querySelectorAll('#suggestions li').length > 0")
     first = page.inner_text("#suggestions li >> nth=0")
     assert "ACETAMINOPHEN" in first
     assert "also called PARACETAMOL" in first
     page.press("#search", "Enter")
-    assert "also called PARACETAMOL" in page.inner_text("#details")
+    wait_until(page, "document.getElementById('details').textContent.includes('also called PARACETAMOL')")
 
 
 @pytest.fixture(scope="module")
