@@ -45,7 +45,7 @@ podman image inspect "$image" --format '{{.Config.User}} {{.Config.Entrypoint}} 
 # no container runtime is needed: namespaces of its own (mounts, network, processes) around the image's file system
 root="$(podman image mount "$image")"
 trap 'podman image umount "$image" >/dev/null; rm -rf "$place"' EXIT
-mkdir "$place/root"
+mkdir "$place/image"
 cp deploy/image/inside.sh "$place/inside.sh"
 # the cluster's dagster.yaml, without its database and its API server
 chroot "$root" /opt/venv/bin/python - >"$place/dagster.yaml" <<'END'
@@ -60,14 +60,14 @@ chmod 0644 "$place/dagster.yaml"
 # shellcheck disable=SC2016 # expanded inside
 unshare --mount --net --pid --fork bash -euc '
   root=$1; place=$2
-  mount --bind "$root" "$place/root"; mount -o remount,bind,ro "$place/root"
-  mount -t tmpfs -o mode=1777 tmpfs "$place/root/tmp"
-  mount -t tmpfs -o mode=0770,uid=10001,gid=10001 tmpfs "$place/root/var/lib/platform/data"
-  mount --bind "$place/dagster.yaml" "$place/root/var/lib/platform/dagster/dagster.yaml"
-  mount -t proc proc "$place/root/proc"; mount --rbind /dev "$place/root/dev"
+  mount --bind "$root" "$place/image"; mount -o remount,bind,ro "$place/image"
+  mount -t tmpfs -o mode=1777 tmpfs "$place/image/tmp"
+  mount -t tmpfs -o mode=0770,uid=10001,gid=10001 tmpfs "$place/image/var/lib/platform/data"
+  mount --bind "$place/dagster.yaml" "$place/image/var/lib/platform/dagster/dagster.yaml"
+  mount -t proc proc "$place/image/proc"; mount --rbind /dev "$place/image/dev"
   ip link set lo up
-  cp "$place/inside.sh" "$place/root/tmp/inside.sh"
-  exec chroot --userspec=10001:10001 "$place/root" /usr/bin/env -i \
+  cp "$place/inside.sh" "$place/image/tmp/inside.sh"
+  exec chroot --userspec=10001:10001 "$place/image" /usr/bin/env -i \
     PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin PYTHONPATH=/opt/platform PYTHONDONTWRITEBYTECODE=1 LANG=C.UTF-8 TZ=UTC HOME=/tmp \
     DAGSTER_HOME=/var/lib/platform/dagster DATA_HOME=/var/lib/platform/data DAGSTER_DISABLE_TELEMETRY=yes bash /tmp/inside.sh
 ' _ "$root" "$place"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from platform_assets.stewardship.targets import Needles, Target, Tombstone, reso
 from resources.catalog import CatalogError
 from resources.identity import IdentityKeys
 from resources.object_store import ObjectStore
+from resources.processes import alive
 from resources.warehouse import LAKE, Warehouse
 
 if TYPE_CHECKING:
@@ -299,7 +299,7 @@ class Eraser:
         # compiled contracts hold no values (they are searched like everything else); scratch may
         for folder in self.warehouse.scratch.iterdir() if self.warehouse.scratch.exists() else []:
             owner = folder.name.split("-")[0]
-            if owner.isdigit() and not _alive(int(owner)):
+            if owner.isdigit() and not alive(int(owner)):
                 shutil.rmtree(folder, ignore_errors=True)
         for spilled in (self.warehouse.scratch / "spill").rglob("*"):
             if spilled.is_file() and not _in_use(spilled):
@@ -357,16 +357,6 @@ def _dataset_of(path: str, contracts: Mapping[str, Contract]) -> str | None:
     if parts[:2] == ["lake", "data"] and len(parts) > 4 and parts[2] in ("raw", "validated", "quarantine"):
         return parts[3] if parts[3] in contracts else None
     return None
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _in_use(path: Path) -> bool:
