@@ -3,13 +3,14 @@ count as running, the queue has no room for others. (In the cluster Dagster asks
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import dagster as dg
 
-from resources.processes import alive
+from resources.processes import alive, started_at
 
 LOST = "The process of this run is gone: it was killed, or the machine went down. The next run completes what it had begun."
+
+CLOCKS = 60.0
+"""Seconds by which a clock may have been set between the start of a process and now."""
 
 
 def end_lost_runs(instance: dg.DagsterInstance) -> list[str]:
@@ -19,7 +20,7 @@ def end_lost_runs(instance: dg.DagsterInstance) -> list[str]:
     for record in instance.get_run_records(dg.RunsFilter(statuses=statuses)):
         run = record.dagster_run
         process = _process(instance, run.run_id)
-        if process is None or record.start_time is None or _still_runs(process, record.start_time):
+        if process is None or record.start_time is None or still_runs(process, record.start_time):
             continue
         if run.status == dg.DagsterRunStatus.CANCELING:
             instance.report_run_canceled(run, message=LOST)
@@ -36,12 +37,9 @@ def _process(instance: dg.DagsterInstance, run_id: str) -> int | None:
     return next((e.pid for e in reversed(events) if e is not None and e.pid is not None), None)
 
 
-def _still_runs(process: int, since: float) -> bool:
+def still_runs(process: int, since: float) -> bool:
     """Whether the process lives, and is the one that had this number at `since` (seconds since 1970)."""
     if not alive(process):
         return False
-    try:
-        started = Path(f"/proc/{process}").stat().st_ctime
-    except OSError:  # no /proc here, or it ended just now: the next look will tell
-        return True
-    return started <= since + 1
+    began = started_at(process)
+    return began is None or began <= since + CLOCKS

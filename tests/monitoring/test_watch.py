@@ -13,8 +13,10 @@ import pytest
 
 from platform_assets.components.dataset import dataset_definitions
 from platform_assets.definitions import FOLLOWING, build_definitions
+from platform_assets.monitoring.lost import still_runs
 from platform_assets.monitoring.watch import Watched
 from resources.environment import Platform, Settings, resources_for
+from resources.processes import started_at
 from tests.conftest import lab_contract
 from tests.monitoring.conftest import Watch
 from tests.receivers import MailServer, mail_server
@@ -332,6 +334,18 @@ def test_a_look_that_was_not_possible_says_so_in_a_line_that_alerts_and_one_that
     assert done.returncode == 2
     line = json.loads(done.stderr.splitlines()[-1])
     assert (line["severity"], line["event"], line["error"]) == ("ERROR", "could_not_look", "CatalogError")
+
+
+def test_a_process_that_has_the_number_of_one_that_is_gone_is_not_taken_for_it() -> None:
+    now = time.time()
+    with subprocess.Popen(["sleep", "60"]) as process:
+        began = started_at(process.pid)
+        process.kill()
+    assert began is not None
+    assert abs(began - now) < 5
+    assert still_runs(os.getpid(), now)
+    assert not still_runs(os.getpid(), now - 10 * 86400)  # a run of ten days ago
+    assert not still_runs(process.pid, now)
 
 
 JOB = """
