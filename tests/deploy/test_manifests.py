@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import shutil
-import subprocess
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -19,49 +16,9 @@ from platform_assets.indicators.header import list_indicators
 from platform_assets.wide import AT_ONCE, COMPONENT, FETCH, step_settings
 from resources.environment import INDICATORS, Settings, resources_for
 from tests.deploy.kubernetes_api import problems, unrestricted
-from tests.programs import missing, needed
+from tests.deploy.overlays import DEPLOY, OF_OTHERS, OVERLAYS, Resource, of_kind, pods, rendered, rendered_in, selects
 
-DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
-OVERLAYS = ("test", "production")
-OF_OTHERS = {"ExternalSecret", "SecretStore", "ManagedCertificate", "FrontendConfig", "BackendConfig"}
 """Kinds that operators and GKE define: their schemas are not Kubernetes' own, so they are not checked."""
-Resource = dict[str, Any]
-
-
-@functools.cache
-def rendered(overlay: str) -> list[Resource]:
-    return rendered_in(DEPLOY, overlay)
-
-
-def rendered_in(deploy: Path, overlay: str) -> list[Resource]:
-    kubectl = needed("kubectl", "kubectl, from Google's or the Kubernetes project's repository")
-    version = subprocess.run([kubectl, "version", "--client"], capture_output=True, text=True).stdout
-    if "Kustomize Version: v5" not in version:
-        missing("kubectl is older than 1.27 (Debian 12's is 1.20) and cannot render the overlays. Install a newer one")
-    done = subprocess.run(
-        [
-            kubectl,
-            "kustomize",
-            str(deploy / "kustomize/overlays" / overlay),
-            "--load-restrictor",
-            "LoadRestrictionsNone",
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return [r for r in yaml.safe_load_all(done.stdout) if r]
-
-
-def of_kind(overlay: str, kind: str) -> dict[str, Resource]:
-    return {r["metadata"]["name"]: r for r in rendered(overlay) if r["kind"] == kind}
-
-
-def pods(overlay: str) -> dict[str, Resource]:
-    """Pod templates of all deployments, and of the job that cron starts."""
-    deployed = {name: d["spec"]["template"] for name, d in of_kind(overlay, "Deployment").items()}
-    by_cron = of_kind(overlay, "CronJob").items()
-    return deployed | {name: c["spec"]["jobTemplate"]["spec"]["template"] for name, c in by_cron}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -167,46 +124,6 @@ def test_with_the_component_bigquery_is_the_engine_and_nothing_else_differs(
     assert platform.bigquery.location == region[1]
 
 
-def selects(selector: Resource, labels: dict[str, str]) -> bool:
-    """Whether a label selector fits (kubernetes.io/docs/concepts/overview/working-with-objects/labels)."""
-    if any(labels.get(k) != v for k, v in selector.get("matchLabels", {}).items()):
-        return False
-    for rule in selector.get("matchExpressions", []):
-        inside = labels.get(rule["key"]) in rule["values"]
-        if inside != (rule["operator"] == "In"):
-            return False
-    return True
-
-
-def ways_out(overlay: str, **labels: str) -> list[tuple[str, Resource]]:
-    """Egress rules of all policies that select a pod with these labels."""
-    named = {
-        k.replace("component", "app.kubernetes.io/component").replace("fetch", "platform/fetch"): v
-        for k, v in labels.items()
-    }
-    policies = of_kind(overlay, "NetworkPolicy")
-    chosen = {n: p["spec"] for n, p in policies.items() if selects(p["spec"]["podSelector"], named)}
-    assert any("Egress" in spec["policyTypes"] for spec in chosen.values()), "a pod without policy may talk to all"
-    return [
-        (n, rule) for n, spec in chosen.items() if "Egress" in spec["policyTypes"] for rule in spec.get("egress") or []
-    ]
-
-
-def reaches_the_internet(rules: list[tuple[str, Resource]]) -> bool:
-    return any("ipBlock" in to and to["ipBlock"]["cidr"] == "0.0.0.0/0" for _, rule in rules for to in rule["to"])
-
-
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_r_workers_reach_the_database_and_the_bucket_and_nothing_else_whatever_their_labels(overlay: str) -> None:
-    for labels in ({}, {"fetch": "yes"}):
-        rules = ways_out(overlay, component="r-worker", **labels)
-        assert {n for n, _ in rules} == {"names", "google-apis", "to-postgres"}
-        assert not reaches_the_internet(rules)
-    addresses = {to["ipBlock"]["cidr"] for _, rule in rules for to in rule["to"] if "ipBlock" in to}
-    # Google's private address, the node's metadata server and name cache; not the API of the cluster (172.16.0.0/28)
-    assert addresses == {"199.36.153.8/30", "169.254.169.254/32", "169.254.169.252/32", "169.254.20.10/32"}
-
-
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_labels_that_steps_get_are_those_that_the_policies_look_for(overlay: str) -> None:
     steps = step_settings(read_contracts(), list_indicators(INDICATORS))
@@ -215,25 +132,6 @@ def test_the_labels_that_steps_get_are_those_that_the_policies_look_for(overlay:
     text = yaml.safe_dump(list(of_kind(overlay, "NetworkPolicy").values()))
     assert "r-worker" in text
     assert f"{FETCH}: 'yes'" in text
-
-
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_alerts_reach_people_and_hold_no_key_to_the_data(overlay: str) -> None:
-    assert {n for n, _ in ways_out(overlay, component="alerts")} == {
-        "names",
-        "google-apis",
-        "to-postgres",
-        "way-out-alerts",
-    }
-    (container,) = pods(overlay)["alerts"]["spec"]["containers"]
-    secrets = {e["secretRef"]["name"] for e in container["envFrom"] if "secretRef" in e}
-    assert secrets == {"platform-alerts"}
-    secret = yaml.safe_dump(of_kind(overlay, "ExternalSecret")["platform-alerts"])
-    assert "platform-alert-" in secret
-    assert "identity" not in secret
-    assert "hmac" not in secret
-    # what looks from outside is the only one that looks
-    assert of_kind(overlay, "ConfigMap")["platform"]["data"]["PLATFORM_ALERTS_BY"] == "cron"
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -268,41 +166,6 @@ def test_the_consoles_login_is_complete_and_its_secrets_come_from_secret_manager
     assert (mount["mountPath"], mount["subPath"]) == ("/opt/platform/.streamlit/secrets.toml", item["key"])
     assert maps["console"]["data"]["PLATFORM_LOGIN"] == "oidc"
     assert maps["console"]["data"]["PLATFORM_DAGSTER_URL"] == "http://webserver:3000"
-
-
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_who_is_not_listed_reaches_names_only_and_runs_the_internet_only_where_they_fetch(overlay: str) -> None:
-    assert {n for n, _ in ways_out(overlay, component="something-new")} == {"names"}
-    assert {n for n, _ in ways_out(overlay, component="run")} == {
-        "names",
-        "google-apis",
-        "to-postgres",
-        "to-kubernetes",
-    }
-    assert not reaches_the_internet(ways_out(overlay, component="run"))
-    assert reaches_the_internet(ways_out(overlay, component="run", fetch="yes"))
-    for component in ("daemon", "webserver", "webserver-readonly", "code-server", "postgres"):
-        assert not reaches_the_internet(ways_out(overlay, component=component))
-    for pod in pods(overlay).values():
-        assert ways_out(overlay, component=pod["metadata"]["labels"]["app.kubernetes.io/component"])
-
-
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_webservers_are_reached_through_the_proxy_and_the_console_only(overlay: str) -> None:
-    policies = of_kind(overlay, "NetworkPolicy")
-    for component in ("webserver", "webserver-readonly"):
-        labels = {"app.kubernetes.io/component": component}
-        sources = [
-            source["podSelector"]["matchExpressions"][0]["values"]
-            for policy in policies.values()
-            if selects(policy["spec"]["podSelector"], labels) and "Ingress" in policy["spec"]["policyTypes"]
-            for rule in policy["spec"].get("ingress") or []
-            for source in rule["from"]
-        ]
-        assert sources == [["proxy", "console"]]
-    (ingress,) = of_kind(overlay, "Ingress").values()
-    backends = {r["http"]["paths"][0]["backend"]["service"]["name"] for r in ingress["spec"]["rules"]}
-    assert backends == {"proxy", "console"}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -369,25 +232,6 @@ def test_the_page_names_the_settings_that_running_pods_do_not_notice(overlay: st
     said = re.search(r"- \*\*Changed settings\.\*\* The ConfigMaps (.*?) keep their names", text, re.DOTALL)
     assert said is not None
     assert set(re.findall(r"`([\w-]+)`", said[1])) == fixed
-
-
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_budgets_fit_the_number_of_replicas(overlay: str) -> None:
-    """A budget that nothing can satisfy would hold up every node upgrade."""
-    replicas = {
-        d["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"]: d["spec"]["replicas"]
-        for d in of_kind(overlay, "Deployment").values()
-    }
-    budgets = of_kind(overlay, "PodDisruptionBudget").values()
-    for component, count in replicas.items():
-        found = [
-            b["spec"] for b in budgets if selects(b["spec"]["selector"], {"app.kubernetes.io/component": component})
-        ]
-        assert len(found) == 1, component
-        assert found[0].get("minAvailable", 0) < count, component
-    # a job's pods have no scale that a budget could count: runs are kept by an annotation (deploy/dagster.yaml)
-    for component in ("run", "r-worker"):
-        assert not any(selects(b["spec"]["selector"], {"app.kubernetes.io/component": component}) for b in budgets)
 
 
 def size(quantity: str) -> float:
@@ -462,3 +306,22 @@ def test_the_image_has_no_entrypoint_no_root_and_no_default_base() -> None:
     assert re.findall(r"^USER (.*)$", text, re.MULTILINE)[-1] == "10001:10001"
     assert "ARG BASE_IMAGE\n" in text
     assert "--require-hashes" in text
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_budgets_fit_the_number_of_replicas(overlay: str) -> None:
+    """A budget that nothing can satisfy would hold up every node upgrade."""
+    replicas = {
+        d["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"]: d["spec"]["replicas"]
+        for d in of_kind(overlay, "Deployment").values()
+    }
+    budgets = of_kind(overlay, "PodDisruptionBudget").values()
+    for component, count in replicas.items():
+        found = [
+            b["spec"] for b in budgets if selects(b["spec"]["selector"], {"app.kubernetes.io/component": component})
+        ]
+        assert len(found) == 1, component
+        assert found[0].get("minAvailable", 0) < count, component
+    # a job's pods have no scale that a budget could count: runs are kept by an annotation (deploy/dagster.yaml)
+    for component in ("run", "r-worker"):
+        assert not any(selects(b["spec"]["selector"], {"app.kubernetes.io/component": component}) for b in budgets)
