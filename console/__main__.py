@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from platform_assets.stewardship.uploads import limit_mb
+from platform_assets.quarantine.uploads import limit_mb
 
 PORT = "8501"
 

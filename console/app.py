@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # streamlit put
 
 from console import frame
 from console.pages import about, audit, datasets, deliveries, erasure, quarantine, reports, runs, start, upload
-from platform_assets.stewardship.access import AccessDenied, Permission, User
-from platform_assets.stewardship.office import Office
+from platform_assets.access.roles import AccessDenied, Permission, User
+from platform_assets.office import Office
 
 STYLE = (
     "<style>[data-testid='stElementToolbarButton']:has([aria-label*='ownload']) {display: none}"

@@ -13,15 +13,15 @@ from typing import Any
 import streamlit as st
 
 from console.dagster_client import Client, DagsterError
-from platform_assets.stewardship import overview
-from platform_assets.stewardship.access import AccessDenied, Permission, User, laptop_user, user_from_claims
-from platform_assets.stewardship.audit import AuditError
-from platform_assets.stewardship.erasure_requests import RequestError
-from platform_assets.stewardship.fix_files import CannotResubmit
-from platform_assets.stewardship.office import Office
-from platform_assets.stewardship.quarantine import QuarantineError
-from platform_assets.stewardship.targets import MalformedRequest
-from platform_assets.stewardship.uploads import UploadRefused
+from platform_assets.access.audit.log import AuditError
+from platform_assets.access.roles import AccessDenied, Permission, User, laptop_user, user_from_claims
+from platform_assets.erasure.requests import RequestError
+from platform_assets.erasure.targets import MalformedRequest
+from platform_assets.office import Office
+from platform_assets.quarantine import overview
+from platform_assets.quarantine.desk import QuarantineError
+from platform_assets.quarantine.fix_files import CannotResubmit
+from platform_assets.quarantine.uploads import UploadRefused
 from resources.identity import MissingIdentityKey
 
 LOGIN = "PLATFORM_LOGIN"

@@ -9,10 +9,10 @@ from typing import Any
 
 import dagster as dg
 
+from platform_assets.components import stewardship as jobs
 from platform_assets.contracts.files import read_contracts
 from platform_assets.indicators.header import list_indicators
 from platform_assets.monitoring.sensor import alerts_sensor
-from platform_assets.stewardship import jobs
 from platform_assets.wide import wide_jobs
 from resources.environment import INDICATORS, resources_for
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from console.frame import Frame
-from platform_assets.stewardship.access import ALLOWED, Permission, Role
+from platform_assets.access.roles import ALLOWED, Permission, Role
 
 WORDS = {
     Permission.SEE_STATUS: "see datasets, deliveries and runs",

@@ -8,10 +8,10 @@ from dataclasses import asdict
 import streamlit as st
 
 from console.frame import Frame, moment, plain, told
-from platform_assets.stewardship.access import Permission
-from platform_assets.stewardship.audit import Head
-from platform_assets.stewardship.certificate import read_all
-from platform_assets.stewardship.reports import csv_bytes
+from platform_assets.access.audit.log import Head
+from platform_assets.access.roles import Permission
+from platform_assets.erasure.certificate import read_all
+from platform_assets.reports.tables import csv_bytes
 
 
 def show(frame: Frame) -> None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from console.frame import Frame, counted, plain
+from platform_assets.access.roles import Permission
 from platform_assets.contracts.columns import Column
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import ledger
 from platform_assets.ingest.ledger import Entry
-from platform_assets.stewardship.access import Permission
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from console.frame import Frame, counted, done, moment, told
+from platform_assets.access.roles import Permission
 from platform_assets.ingest import ledger
-from platform_assets.stewardship import uploads
-from platform_assets.stewardship.access import Permission
-from platform_assets.stewardship.reports import csv_bytes, execution_log
+from platform_assets.quarantine import uploads
+from platform_assets.reports.tables import csv_bytes, execution_log
 
 if TYPE_CHECKING:
     import pandas as pd

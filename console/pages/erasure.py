@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from console.frame import Frame, done, moment, plain, told
+from platform_assets.access.roles import Permission
 from platform_assets.contracts.columns import TEMPORAL
-from platform_assets.stewardship import certificate
-from platform_assets.stewardship.access import Permission
-from platform_assets.stewardship.erasure_requests import Request
-from platform_assets.stewardship.reports import csv_bytes
-from platform_assets.stewardship.targets import Target, from_rows, identifying_columns, read_csv
+from platform_assets.erasure import certificate
+from platform_assets.erasure.requests import Request
+from platform_assets.erasure.targets import Target, from_rows, identifying_columns, read_csv
+from platform_assets.reports.tables import csv_bytes
 
 
 def show(frame: Frame) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from console.frame import Frame, counted, done, moment, plain, settle, told
-from platform_assets.stewardship.access import Permission
-from platform_assets.stewardship.overview import empty_deliveries, in_quarantine
-from platform_assets.stewardship.quarantine import HELD, Desk, Fix
-from platform_assets.stewardship.quarantine_tables import EmptyDelivery, RowKey
+from platform_assets.access.roles import Permission
+from platform_assets.quarantine.desk import HELD, Desk, Fix
+from platform_assets.quarantine.overview import empty_deliveries, in_quarantine
+from platform_assets.quarantine.tables import EmptyDelivery, RowKey
 
 if TYPE_CHECKING:
     import datetime as dt

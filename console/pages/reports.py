@@ -6,10 +6,10 @@ import streamlit as st
 
 from console.frame import Frame, counted, moment, plain, told
 from console.pages.deliveries import show_log
+from platform_assets.access.roles import Permission, own_rows
+from platform_assets.erasure import certificate
 from platform_assets.ingest import ledger
-from platform_assets.stewardship import certificate
-from platform_assets.stewardship.access import Permission, own_rows
-from platform_assets.stewardship.reports import (
+from platform_assets.reports.tables import (
     csv_bytes,
     execution_log,
     final_export,

@@ -8,8 +8,8 @@ import streamlit as st
 
 from console.dagster_client import DONE, Run
 from console.frame import Frame, counted, done, moment, plain, told
-from platform_assets.stewardship import uploads
-from platform_assets.stewardship.access import Permission
+from platform_assets.access.roles import Permission
+from platform_assets.quarantine import uploads
 
 EVERY = "3s"
 

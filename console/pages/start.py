@@ -6,8 +6,8 @@ import streamlit as st
 
 from console.dagster_client import DagsterError, FailedCheck
 from console.frame import Frame, counted, plain, settle
-from platform_assets.stewardship.access import Permission
-from platform_assets.stewardship.overview import Waiting, waiting
+from platform_assets.access.roles import Permission
+from platform_assets.quarantine.overview import Waiting, waiting
 
 
 def show(frame: Frame) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from console.frame import Frame, counted, done, plain, told
-from platform_assets.stewardship import uploads
-from platform_assets.stewardship.access import Permission
+from platform_assets.access.roles import Permission
+from platform_assets.quarantine import uploads
 
 
 def show(frame: Frame) -> None:

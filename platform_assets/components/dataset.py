@@ -131,7 +131,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
         if platform.bigquery is None:
             loaded = _into_lake(contract, platform, context.run.run_id, context.log.info)
         else:
-            from platform_assets.bigquery_engine import dataset as big_dataset
+            from platform_assets.engines.bigquery import dataset as big_dataset
 
             loaded = big_dataset.load(contract, platform, context.run.run_id, context.log.info)
         report, outcomes, held = loaded.report, loaded.outcomes, loaded.held

@@ -87,7 +87,7 @@ def _origin(name: str) -> str:
     if sql is not None:
         return sql.relative_to(REPOSITORY).as_posix()
     if name.endswith(("_final_export", "_surveillance_report")):
-        return "the reports of a dataset (platform_assets/stewardship)"
+        return "the reports of a dataset (platform_assets/components/stewardship.py)"
     return "platform_assets/components/literature.py"
 
 
@@ -252,7 +252,7 @@ def product_asset(indicator: Indicator) -> dg.AssetsDefinition:
             "run": "published" if product.written else "nothing to do: the published files are up to date",
         }
         if platform.published is not None:
-            from platform_assets.bigquery_engine.products import publish_tables
+            from platform_assets.engines.bigquery.products import publish_tables
 
             made = publish_tables(indicator, platform, product)
             metadata["BigQuery"] = ", ".join(f"{t.table} ({t.rows:,} rows)" for t in made) or "up to date"

@@ -105,7 +105,7 @@ def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
             raise dg.Failure(str(error), allow_retries=False) from None
         there = {}
         if platform.copies is not None:
-            from platform_assets.bigquery_engine.products import publish_indicator
+            from platform_assets.engines.bigquery.products import publish_indicator
 
             copy = publish_indicator(indicator, platform, made.receipt.data_version)
             there["BigQuery"] = f"{copy.table} ({copy.rows:,} rows)" if copy else "up to date"
@@ -130,8 +130,8 @@ def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
 def _on_bigquery(
     key: dg.AssetKey, indicator: SqlIndicator, platform: Platform, params: Mapping[str, object] | None
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    from platform_assets.bigquery_engine.lending import lend_table
-    from platform_assets.bigquery_engine.sqlrun import run_sql
+    from platform_assets.engines.bigquery.lending import lend_table
+    from platform_assets.engines.bigquery.sqlrun import run_sql
 
     assert platform.bigquery is not None
     made = run_sql(indicator, platform.bigquery, params)

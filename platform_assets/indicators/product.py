@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from platform_assets.disclosure import hide_small
+from platform_assets.disclosure.small_numbers import hide_small
 from platform_assets.indicators import receipts
 from platform_assets.indicators.model import Indicator
 

@@ -53,13 +53,13 @@ class LakeBooks:
 
     def mendings(self) -> Mapping[str, Mending]:
         """As `Books.mendings`."""
-        from platform_assets.stewardship import quarantine_tables
+        from platform_assets.quarantine import tables as quarantine_tables
 
         return quarantine_tables.mendings(self.warehouse, self.connection, self.dataset, self.entries)
 
     def sent_on(self) -> set[str]:
         """As `Books.sent_on`."""
-        from platform_assets.stewardship import quarantine_tables
+        from platform_assets.quarantine import tables as quarantine_tables
 
         return quarantine_tables.sent_on(self.warehouse, self.connection, self.dataset)
 

@@ -166,7 +166,7 @@ class Load:
         self, batch: Batch, deliveries: list[Delivery], drift: Drift, keys: IdentityKeys, clock: float
     ) -> list[Entry]:
         """Rows and ledger in one transaction; the entries as they were written. `clock` is when the work began."""
-        from platform_assets.stewardship.tombstones import hide_erased
+        from platform_assets.erasure.tombstones import hide_erased
 
         expression = compiled(self.contract, today(), self.warehouse.home / "expressions")
         with self.warehouse.write(self.connection):
@@ -283,7 +283,7 @@ class Load:
                 )
 
     def _move(self, delivery: Delivery, target: str) -> None:
-        from platform_assets.stewardship.redaction import put_away_without_erased
+        from platform_assets.erasure.redaction import put_away_without_erased
 
         source = delivery.object.name
         if source != target:

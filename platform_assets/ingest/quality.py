@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 
 from platform_assets.contracts.compiled import CompiledContract
 from platform_assets.contracts.model import Contract, Freshness
+from platform_assets.erasure import accounts
+from platform_assets.erasure.accounts import Erased
 from platform_assets.ingest import ledger
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.tables import Tables
-from platform_assets.stewardship import erased
-from platform_assets.stewardship.erased import Erased
 from resources.warehouse import quoted, scalar
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class LakeFacts:
 
     def erased(self) -> dict[str, Erased]:
         """As `Facts.erased`."""
-        return erased.counts(self.connection, self.contract.name)
+        return accounts.counts(self.connection, self.contract.name)
 
     def repeated_keys(self) -> int:
         """As `Facts.repeated_keys`."""
@@ -211,7 +211,7 @@ def _row_conservation(facts: Facts, last: list[Entry], taken: list[Entry], rows:
     for entry in last:
         if entry.status == "rejected":
             continue
-        left = gone.get(entry.delivery, erased.Erased())
+        left = gone.get(entry.delivery, accounts.Erased())
         raw = found["raw"].get(entry.delivery, 0) + left.raw
         quarantined = found["quarantine"].get(entry.delivery, 0) + left.quarantine
         if raw != entry.rows_in - entry.malformed:

@@ -2,9 +2,9 @@
 
 from dagster import Definitions
 
+from platform_assets.components import stewardship as jobs
 from platform_assets.contracts.files import read_contracts
 from platform_assets.definitions import build_definitions
-from platform_assets.stewardship import jobs
 
 
 def _definitions() -> Definitions:

@@ -13,15 +13,15 @@ from console.dagster_client import Client, FailedCheck, Run
 from console.pages.about import WORDS
 from console.pages.datasets import per_delivery
 from console.pages.start import now
+from platform_assets.access.roles import Permission, Role, User, laptop_user
 from platform_assets.contracts import Contract
+from platform_assets.erasure.eraser import ErasureIncomplete
 from platform_assets.ingest import ledger
-from platform_assets.stewardship.access import Permission, Role, User, laptop_user
-from platform_assets.stewardship.erasure import ErasureIncomplete
-from platform_assets.stewardship.office import Office
-from platform_assets.stewardship.overview import Waiting
+from platform_assets.office import Office
+from platform_assets.quarantine.overview import Waiting
 from resources.identity import EnvironmentKeys
-from tests.stewardship.erasing import approved, eraser, subject
-from tests.stewardship.place import SECOND, Place, lab_contract
+from tests.erasure.erasing import approved, eraser, subject
+from tests.places import SECOND, Place, lab_contract
 
 CANARY = "CANARY-PATIENT-4711"
 PAGES: dict[str, tuple[Permission, ...]] = {

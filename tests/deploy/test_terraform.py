@@ -12,10 +12,10 @@ import hcl2
 import pytest
 import yaml
 
-from platform_assets.bigquery_engine.tables import DATASETS
 from platform_assets.contracts.files import read_contracts
-from platform_assets.stewardship.erased_tables import COMPUTED, LAYERS
-from platform_assets.stewardship.targets import PURPOSE
+from platform_assets.engines.bigquery.tables import DATASETS
+from platform_assets.erasure.holders.tables import COMPUTED, LAYERS
+from platform_assets.erasure.targets import PURPOSE
 from resources.bigquery import TIME_TRAVEL_HOURS
 from tests.environments import environment
 

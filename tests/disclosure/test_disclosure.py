@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_assets.disclosure import ALL, DisclosureError, Policy, Rate, Spec, hide_small, protect
+from platform_assets.disclosure.small_numbers import ALL, DisclosureError, Policy, Rate, Spec, hide_small, protect
 
 LABS = Spec(dimensions=["week", "lab"], counts={"tests": None})
 POSITIVITY = Spec(

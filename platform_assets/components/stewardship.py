@@ -1,0 +1,179 @@
+"""Stewards' work as Dagster sees it: the job that erases, and the reports and logs as assets. Thin: the work is in the other modules."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from platform_assets.access.roles import Role, User
+from platform_assets.contracts.model import Contract
+from platform_assets.office import Office
+from platform_assets.reports import logs
+from platform_assets.reports import tables as reports
+from resources.environment import Platform
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PREVIEW = 10
+GROUP = "stewardship"
+OWNER = "team:stewardship"
+
+
+@dg.op(
+    config_schema={"request": dg.Field(str, description="Number of an approved request.")},
+    required_resource_keys={"platform"},
+    description="Carries out one approved request for erasure, or goes on with one that was cut off.",
+)
+def erase_request(context: dg.OpExecutionContext) -> None:
+    """See `platform_assets.erasure.eraser`."""
+    office = Office.of(context.resources.platform)
+    eraser = office.eraser(
+        lambda step: context.log.info(f"step: {step}"),
+        lambda datasets, number: rows_erased(context.instance, datasets, number),
+    )
+    request = eraser.requests.read(context.op_config["request"])
+    user = User(request.approved_by, frozenset({Role.STEWARD}))
+    document = eraser.execute(request.id, user)
+    publish_logs(context.instance, office)
+    context.add_output_metadata({"certificate": document["request"], **document["found_and_removed"]})
+
+
+def rows_erased(instance: dg.DagsterInstance, datasets: Sequence[str], number: str) -> None:
+    """Tell Dagster that tables have changed, so that what is computed from them is computed again."""
+    for dataset in datasets:
+        words = f"Rows erased, request {number}."
+        instance.report_runless_asset_event(dg.AssetMaterialization(["validated", dataset], description=words))
+
+
+def publish_logs(instance: dg.DagsterInstance, office: Office) -> None:
+    """Make the logs anew, as assets."""
+    for log in logs.LOGS:
+        metadata = _shown(log, logs.publish(log, office.warehouse, office.store))
+        instance.report_runless_asset_event(dg.AssetMaterialization(_log_key(log), metadata=metadata))
+
+
+@dg.job(
+    name="erase",
+    description="Removes the records of an approved request from every store, and issues a certificate.",
+    executor_def=dg.in_process_executor,
+)
+def erase_job() -> None:
+    """One request per run."""
+    erase_request()
+
+
+def definitions(contracts: dict[str, Contract]) -> dg.Definitions:
+    """The erasure job, the logs, and the reports of every dataset of laboratory results (a date, an organisation, a result)."""
+    assets = [asset for contract in contracts.values() for asset in _reports(contract)]
+    # raw is made by every load, whatever becomes of the rows; the deletion log is also made by every erasure
+    assets.append(_log(logs.EXECUTION_LOG, [dg.AssetKey(["raw", name]) for name in contracts]))
+    assets.append(_log(logs.DELETION_LOG, []))
+    return dg.Definitions(jobs=[erase_job], assets=assets)
+
+
+def _log_key(log: logs.Log) -> dg.AssetKey:
+    return dg.AssetKey([GROUP, log.name])
+
+
+def _log(log: logs.Log, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
+    updated: Any = dg.AutomationCondition.any_deps_updated().since_last_handled()
+
+    @dg.asset(
+        key=_log_key(log),
+        deps=deps,
+        group_name=GROUP,
+        owners=[OWNER],
+        kinds={"duckdb", "csv"},
+        description=log.description,
+        metadata={
+            "dagster/column_schema": dg.TableSchema(
+                [dg.TableColumn(name, kind, description=meaning) for name, (kind, meaning) in log.columns.items()]
+            ),
+            "dagster/table_name": log.table,
+        },
+        required_resource_keys={"platform"},
+        automation_condition=updated & ~dg.AutomationCondition.in_progress() if deps else None,
+    )
+    def made(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        platform: Platform = context.resources.platform
+        return dg.MaterializeResult(metadata=_shown(log, logs.publish(log, platform.warehouse, platform.store)))
+
+    return made
+
+
+def _shown(log: logs.Log, published: logs.Published) -> dict[str, Any]:
+    """What Dagster shows of a log: its size, its file, its first rows."""
+    first = published.rows.drop(columns=list(log.private)).head(PREVIEW).astype("string").fillna("")
+    records = [dg.TableRecord(dict(zip(first.columns, row, strict=True))) for row in first.itertuples(index=False)]
+    return {
+        "dagster/row_count": len(published.rows),
+        "file": published.stored.name,
+        "bytes": published.stored.size,
+        "first rows": dg.MetadataValue.table(records) if records else dg.MetadataValue.text("nothing yet"),
+    }
+
+
+def _reports(contract: Contract) -> list[dg.AssetsDefinition]:
+    columns = reports.report_columns(contract)
+    if columns is None:
+        return []
+    date, laboratory, result = columns
+
+    def final(table: "pd.DataFrame") -> "pd.DataFrame":
+        return reports.final_export(table, date)
+
+    def surveillance(table: "pd.DataFrame") -> "pd.DataFrame":
+        return reports.surveillance_report(table, date=date, laboratory=laboratory, result=result)
+
+    return [
+        _report(
+            contract, "final_export", final, "Row level, newest first, for the agency. For stewards only.", shown=False
+        ),
+        _report(
+            contract,
+            "surveillance_report",
+            surveillance,
+            "Tests by ISO week, laboratory and result; small numbers suppressed, all figures rounded.",
+            shown=True,
+        ),
+    ]
+
+
+def _report(
+    contract: Contract,
+    kind: str,
+    make: Callable[["pd.DataFrame"], "pd.DataFrame"],
+    description: str,
+    *,
+    shown: bool,
+) -> dg.AssetsDefinition:
+    name = f"{contract.name}_{kind}"
+    source = dg.AssetKey(["validated", contract.name])
+
+    @dg.asset(
+        key=["products", name],
+        deps=[source],
+        group_name="products",
+        owners=[contract.owner],
+        kinds={"csv"},
+        description=description,
+        required_resource_keys={"platform"},
+        automation_condition=dg.AutomationCondition.eager(),
+    )
+    def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        platform: Platform = context.resources.platform
+        with platform.warehouse.connect() as connection:
+            exists = platform.warehouse.columns(connection, f"validated.{contract.name}")
+            if not exists:
+                raise dg.Failure(
+                    f"there is no table validated.{contract.name} yet: load a delivery first", allow_retries=False
+                )
+            table = make(reports.validated_rows(connection, contract.name))
+        stored = platform.store.write(f"products/{name}/{name}.csv", reports.csv_bytes(table))
+        metadata: dict[str, Any] = {"dagster/row_count": len(table), "file": stored.name, "bytes": stored.size}
+        if shown:  # metadata is for everyone who can open the UI: rows of people are not
+            metadata["preview"] = dg.MetadataValue.md(table.head(PREVIEW).to_markdown(index=False))
+        return dg.MaterializeResult(metadata=metadata)
+
+    return report

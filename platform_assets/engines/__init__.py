@@ -1,0 +1,1 @@
+"""What executes loads: the lake, or BigQuery."""

@@ -1,0 +1,87 @@
+"""The ledger in BigQuery, and the accounts of what was erased: read as rows, written by the transaction of a load. What stewards
+have sent is written down in the lake."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from platform_assets.erasure import accounts
+from platform_assets.erasure.accounts import Erased
+from platform_assets.ingest import ledger
+from platform_assets.ingest.deliveries import Mending
+from platform_assets.ingest.ledger import Entry
+from platform_assets.quarantine import tables as quarantine_tables
+from resources.bigquery import BigQuery
+from resources.warehouse import Warehouse
+
+_JSON = ("drift", "reasons", "first_rows")
+
+
+@dataclass(frozen=True)
+class BigBooks:
+    """What BigQuery knows of a dataset's deliveries."""
+
+    engine: BigQuery
+    dataset: str
+    warehouse: Warehouse
+    """The lake, where stewards work."""
+
+    def entries(self, *, deliveries: Iterable[str] | None = None, status: str | None = None) -> list[Entry]:
+        """Entries of the ledger, oldest first; only `deliveries` or those of one `status` where given."""
+        conditions, given = ["dataset = @dataset"], {"dataset": self.dataset}
+        if deliveries is not None:
+            conditions.append("delivery IN UNNEST(@deliveries)")
+            given["deliveries"] = list(deliveries)  # type: ignore[assignment]
+        if status is not None:
+            conditions.append("status = @status")
+            given["status"] = status
+        return self._read(f"{' AND '.join(conditions)} ORDER BY loaded_at, delivery", given)
+
+    def newest(self) -> Entry | None:
+        """As `Books.newest`."""
+        asked = (
+            "dataset = @dataset AND status = 'published' ORDER BY as_of DESC, loaded_at DESC LIMIT 1"  # NULLs come last
+        )
+        return next(iter(self._read(asked, {"dataset": self.dataset})), None)
+
+    def _read(self, asked: str, given: Mapping[str, Any]) -> list[Entry]:
+        listed = ", ".join(f"`{name}`" for name in ledger.COLUMNS)
+        sql = f"SELECT {listed} FROM {self.engine.name(ledger.TABLE)} WHERE {asked}"
+        return [_entry(row) for row in self.engine.query(sql, given)]
+
+    def mendings(self) -> dict[str, Mending]:
+        """As `Books.mendings`."""
+        with self.warehouse.connect() as connection:
+            return quarantine_tables.mendings(self.warehouse, connection, self.dataset, self.entries)
+
+    def sent_on(self) -> set[str]:
+        """As `Books.sent_on`."""
+        with self.warehouse.connect() as connection:
+            return quarantine_tables.sent_on(self.warehouse, connection, self.dataset)
+
+    def seen(self) -> dict[str, Any]:
+        """The state of the ledger, by which a load notices that another was quicker."""
+        sql = f"SELECT COUNT(*) AS entries, MAX(loaded_at) AS newest FROM {self.engine.name(ledger.TABLE)} WHERE dataset = @dataset"
+        return {"dataset": self.dataset, **self.engine.query(sql, {"dataset": self.dataset})[0]}
+
+    def erased(self) -> dict[str, Erased]:
+        """Delivery -> rows erased."""
+        sums = ", ".join(f"SUM(`{c}`) AS `{c}`" for c in ("raw", "quarantine", "validated"))
+        sql = f"SELECT delivery, {sums} FROM {self.engine.name(accounts.TABLE)} WHERE dataset = @dataset GROUP BY delivery"
+        found = self.engine.query(sql, {"dataset": self.dataset})
+        return {r["delivery"]: Erased(r["raw"], r["quarantine"], r["validated"]) for r in found}
+
+
+def as_row(entry: Entry) -> dict[str, Any]:
+    """An entry as a row of the ledger."""
+    values = asdict(entry)
+    for name in _JSON:
+        values[name] = json.dumps(values[name]) if values[name] else ""
+    return values
+
+
+def _entry(row: Mapping[str, Any]) -> Entry:
+    return Entry(**{**row, **{name: json.loads(row[name] or "{}") for name in _JSON}})

@@ -1,0 +1,247 @@
+"""The whole way of one dataset into BigQuery. As `platform_assets.ingest.load`, which it shares files, order and ledger with.
+
+A crash at any point leaves the old state or the new one. Until the transaction, everything lies in tables of this load alone. The
+transaction begins by asking whether the ledger is what it was when the rows were judged, so a load that was believed dead, or one that
+ran beside this one, changes nothing twice. After it, moving files out of landing is repeated by the next run.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from platform_assets.contracts.model import Contract, Order
+from platform_assets.engines.bigquery import judging, mending, sending
+from platform_assets.engines.bigquery.books import BigBooks, as_row
+from platform_assets.engines.bigquery.statements import CHANGED, Statements
+from platform_assets.engines.bigquery.tables import BigTables, StagingTables
+from platform_assets.erasure import tombstones
+from platform_assets.ingest.deliveries import Delivery
+from platform_assets.ingest.ledger import Entry
+from platform_assets.ingest.load import Load, LoadFailed, LoadReport, Log, today, waiting_files
+from platform_assets.ingest.merge import count_decided, count_valid
+from platform_assets.ingest.publish import Batch, count, hold, register
+from platform_assets.ingest.snapshots import choose, present
+from platform_assets.ingest.staging import Drift
+from resources.bigquery import BigQuery, Done
+from resources.identity import IdentityKeys
+from resources.object_store import ObjectStore
+from resources.warehouse import Warehouse, scalar
+
+WRITING = "bigquery-ledger"
+"""The lock of the transaction: BigQuery cancels one of two that change the same table, and all datasets share the ledger."""
+
+
+@dataclass
+class BigLoadReport(LoadReport):
+    """What one load did, and what BigQuery read for it."""
+
+    estimated_bytes: int = 0
+    """What judging and deciding were going to scan, by dry run."""
+    scanned_bytes: int = 0
+    """What all statements have scanned."""
+
+
+def load_dataset(
+    contract: Contract,
+    engine: BigQuery,
+    warehouse: Warehouse,
+    store: ObjectStore,
+    keys: IdentityKeys,
+    *,
+    bucket: str = "",
+    run_id: str = "",
+    log: Log = lambda _: None,
+    settle_seconds: float = 2.0,
+) -> BigLoadReport:
+    """Load all that waits for `contract`. One at a time per dataset. `warehouse` lends locks and scratch, and gets the rejected rows.
+
+    `bucket` is that of `store`: rows go through it; without one they are uploaded. Raises MissingIdentityKey, BigQueryError,
+    BigLoadFailed, LoadFailed.
+    """
+    import duckdb
+    import requests
+    from google.api_core.exceptions import GoogleAPICallError
+
+    started = time.monotonic()
+    report = BigLoadReport(contract.name)
+    with warehouse.lock(f"load-{contract.name}"):
+        sending.Road(engine, store, bucket).clear(contract)
+        BigTables(contract).ensure(engine)
+        mending.settle(contract, engine, warehouse, store)
+        books = BigBooks(engine, contract.name, warehouse)
+        waiting = waiting_files(books, store, contract, settle_seconds)
+        if waiting:
+            folder = warehouse.wait_for_scratch()
+            config: dict[str, Any] = {"memory_limit": warehouse.memory_limit, "temp_directory": str(folder / "spill")}
+            try:
+                with duckdb.connect(config=config) as connection:
+                    parts = (contract, warehouse, store, connection, books, folder, run_id, log, report)
+                    BigLoad(*parts, engine=engine, bucket=bucket).run(waiting, keys)
+            except duckdb.Error as error:
+                raise LoadFailed(contract.name, error) from None
+            except (GoogleAPICallError, requests.RequestException) as error:
+                raise BigLoadFailed(contract.name, error) from None
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+            mending.settle(contract, engine, warehouse, store)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+class BigLoadFailed(RuntimeError):
+    """BigQuery gave up. What it said is not repeated, as it may quote a value of a row; the console shows it with the job."""
+
+    def __init__(self, dataset: str, error: Exception) -> None:
+        reasons = {e.get("reason", "") for e in getattr(error, "errors", [])} - {""}
+        what = f"{type(error).__name__}{': ' if reasons else ''}{', '.join(sorted(reasons))}"
+        if CHANGED in str(error):
+            what = f"{CHANGED}, another load was quicker"
+        super().__init__(
+            f"{dataset}: BigQuery gave up ({what}). The tables are as they were, or hold the whole load; run it again, the ledger "
+            "knows. If it happens again, look the job up in BigQuery's console (label system: health-data-platform)"
+        )
+
+
+@dataclass
+class BigLoad(Load):
+    """One load at work. Files are read as ever; the rows go to BigQuery."""
+
+    report: BigLoadReport
+    engine: BigQuery = field(kw_only=True)
+    bucket: str = field(kw_only=True)
+    sql: Statements = field(init=False)
+    hidden: Mapping[int, tuple[int, int]] = field(init=False)
+    """Member -> rows and broken lines of erased people that were left out."""
+
+    def write(
+        self, batch: Batch, deliveries: list[Delivery], drift: Drift, keys: IdentityKeys, clock: float
+    ) -> list[Entry]:
+        """Send, judge, decide, count; then change all tables in one transaction."""
+        staging = StagingTables(self.contract, uuid.uuid4().hex[:12])
+        road = sending.Road(self.engine, self.store, self.bucket)
+        folder = self.warehouse.home / "expressions"
+        self.sql = Statements(self.engine, self.contract, staging, judging.for_bigquery(self.contract, today(), folder))
+        try:
+            self._send(batch, staging, road, keys)
+            if batch.entries:
+                self._judge(batch, staging)
+                at, folder = self.loaded_at, self.folder
+                mending.keep(self.connection, self.contract, self.engine, self.store, batch, staging, at, folder)
+            else:  # every file was rejected: the ledger says so
+                self._table(staging, "members", [])
+            entries = self.complete(batch, deliveries, drift, clock)
+            self._table(staging, "entries", [as_row(e) for e in entries])
+            with self.warehouse.lock(WRITING):
+                self.warehouse.catalog.check_locks()
+                # named by the load: sent twice because an answer was lost, it runs once
+                self._scan(self.engine.transaction(self.sql.write(), job=f"load-{self.contract.name}-{staging.load}"))
+        finally:
+            road.clear(self.contract)
+            for table in staging.columns:
+                self.engine.drop(staging[table])
+        return entries
+
+    # ------------------------------------------------------------------------------------------------ this machine
+
+    def _send(self, batch: Batch, staging: StagingTables, road: sending.Road, keys: IdentityKeys) -> None:
+        """Rows and broken lines, what the ledger was, and which file belongs to which delivery."""
+        connection, contract = self.connection, self.contract
+        register(connection, batch, list(contract.file_columns))
+        self.hidden = tombstones.leave_out(self.warehouse, connection, contract, keys, self.store) or {}
+        folder = self.warehouse.home / "expressions"
+        identifiers = judging.for_identifiers(contract, today(), folder) if contract.identifiers else None
+        rows, broken = sending.write_rows(connection, contract, identifiers, self.folder)
+        for table, files in (("rows", rows), ("broken", broken)):
+            number = int(scalar(connection, f"SELECT count(*) FROM {'staged' if table == 'rows' else 'broken'}"))
+            road.send(staging, table, files, number)
+        assert isinstance(self.books, BigBooks)
+        self._table(staging, "seen", [self.books.seen()])
+        self._table(staging, "files", [{"_file": n, "_delivery": d} for n, (d, _) in batch.members.items()])
+        gone: dict[str, int] = {}
+        for number, (hidden_rows, hidden_lines) in self.hidden.items():
+            delivery = batch.members[number][0]
+            gone[delivery] = gone.get(delivery, 0) + hidden_rows + hidden_lines
+        self._table(staging, "erased", [_account(contract.name, d, n) for d, n in gone.items()])
+        for table in staging.columns.keys() - {"rows", "broken", "seen", "files", "erased", "members", "entries"}:
+            self.engine.create_staging(staging[table], staging.columns[table])
+
+    def _table(self, staging: StagingTables, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.engine.load_rows(staging[table], staging.columns[table], rows)
+
+    # ------------------------------------------------------------------------------------------------ BigQuery
+
+    def _judge(self, batch: Batch, staging: StagingTables) -> None:
+        """Everything that the entries tell, worked out before anything is changed."""
+        sql, contract = self.sql, self.contract
+        # typed rows and reasons: the rows that were sent are read twice
+        self.report.estimated_bytes += 2 * self.engine.estimate(f"SELECT * FROM {sql.s['rows']}")
+        wrong = {r["_file"]: r["rows"] for r in self._run(sql.judge())}
+        count(batch, wrong, self.hidden)
+        hold(batch, contract)
+        base = self._choose(batch) if contract.load.mode == "snapshot" else None
+        self._table(staging, "members", _members(batch, self.loaded_at, base))
+        for row in self._run(sql.adopt()) if sql.derived_key else []:
+            batch.entries[row["_delivery"]].merged += row["rows"]
+        count_valid(batch.entries)
+        if contract.load.key:
+            self.report.estimated_bytes += self.engine.estimate(sql.decisions())
+        decided = self._run(sql.decide())
+        count_decided([(r["_delivery"], r["_action"], r["rows"]) for r in decided], batch.entries)
+        if base:
+            batch.entries[base].removed = self._run([sql.removed()])[0]["rows"]
+        for row in self._run([sql.retired()]) if sql.derived_key else []:
+            batch.entries[row["_delivery"]].removed += row["rows"]
+            batch.entries[row["_delivery"]].merged += row["rows"]
+        for row in self._run([sql.periods()]) if contract.partition else []:
+            batch.entries[row["_delivery"]].partitions = row["periods"]
+        for row in self._run([sql.reasons()]):
+            batch.entries[row["_delivery"]].add_reason(row["reason"], row["rows"], row["file"], row["row"])
+
+    def _choose(self, batch: Batch) -> str | None:
+        order, dates = self.contract.load.order_by, {}
+        if isinstance(order, Order) and order.column:
+            dates = {r["_delivery"]: r["moment"] for r in self._run([self.sql.newest_rows()])}
+        return choose(batch.deliveries, batch.entries, dates, present(self.books))
+
+    def _run(self, script: list[str]) -> list[dict[str, Any]]:
+        return self._scan(self.engine.script(";\n".join(script)))
+
+    def _scan(self, done: Done) -> list[dict[str, Any]]:
+        self.report.scanned_bytes += done.bytes
+        return done.rows
+
+
+def _members(batch: Batch, at: dt.datetime, base: str | None) -> list[Mapping[str, Any]]:
+    """For every file of the batch, what all its rows share. `base` is the snapshot that the table becomes."""
+    order = {d.id: n for n, d in enumerate(batch.deliveries)}
+    again = {d.id for d in batch.deliveries if d.held_before}
+    rows: list[Mapping[str, Any]] = []
+    for number, (delivery, label) in batch.members.items():
+        entry = batch.entries[delivery]
+        rows.append(
+            {
+                "_file": number,
+                "_label": label,
+                "_delivery": delivery,
+                "_seq": order[delivery],
+                "_as_of": entry.as_of,
+                "_status": entry.status,
+                "_why": entry.reason,
+                "_again": delivery in again,
+                "_base": delivery == base,
+                "_at": at,
+            }
+        )
+    return rows
+
+
+def _account(dataset: str, delivery: str, rows: int) -> dict[str, Any]:
+    return {
+        "dataset": dataset, "delivery": delivery, "request": "", "raw": rows, "quarantine": 0, "validated": 0,
+    }  # fmt: skip

@@ -1,0 +1,95 @@
+"""What this machine does before BigQuery sees a row: pseudonymise identifiers, write and send Parquet.
+
+Identifiers in clear never reach BigQuery. A line that could not be split into columns may hold one anywhere: where the contract
+has identifiers its text is withheld, and the archived file has it under the row's number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platform_assets.contracts.compiled import CompiledContract
+from platform_assets.contracts.model import Contract
+from platform_assets.engines.bigquery.tables import StagingTables
+from resources.bigquery import BigQuery, BigQueryError
+from resources.identity import pseudonym_sql
+from resources.object_store import ObjectStore
+from resources.warehouse import literal, quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+FILE_SIZE = "256MB"  # several files are loaded side by side
+FOLDER = "staging"
+WITHHELD = "(the text is in the archived file: it may name a person)"
+
+
+def folder_of(contract: Contract) -> str:
+    """Where in the store files lie on their way to BigQuery."""
+    return f"{FOLDER}/{contract.name}"
+
+
+def write_rows(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, identifiers: CompiledContract | None, folder: Path
+) -> tuple[list[Path], list[Path]]:
+    """The views `staged` and `broken` as Parquet files (rows, broken lines), with pseudonyms in the place of identifiers.
+
+    Rows carry in `_wrong` what `identifiers` found wrong with the text in clear; it is None where the contract has none.
+    """
+    purposes = contract.identifiers
+    texts = ", ".join(
+        f"{pseudonym_sql(f'r.{quoted(c)}', purposes[c])} AS {quoted(c)}" if c in purposes else f"r.{quoted(c)}"
+        for c in contract.file_columns
+    )
+    source, wrong = "staged r", "[]::VARCHAR[]"
+    if identifiers:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE wrong_identifiers AS {identifiers.judged}")
+        source = f"({identifiers.raw}) r LEFT JOIN wrong_identifiers w USING (_file, _row)"
+        wrong = "coalesce(w._reasons, []::VARCHAR[])"
+    rows = _copied(connection, f"SELECT {texts}, r._file, r._row, {wrong} AS _wrong FROM {source}", folder / "rows")
+    line = literal(WITHHELD) if purposes else "_text"
+    broken = _copied(connection, f"SELECT _file, _row, {line} AS _text, _reason FROM broken", folder / "broken")
+    return rows, broken
+
+
+def _copied(connection: duckdb.DuckDBPyConnection, query: str, folder: Path) -> list[Path]:
+    connection.execute(
+        f"COPY ({query}) TO {literal(str(folder))} (FORMAT parquet, COMPRESSION zstd, FILE_SIZE_BYTES '{FILE_SIZE}')"
+    )
+    return sorted(folder.glob("*.parquet"))
+
+
+@dataclass(frozen=True)
+class Road:
+    """How files come to BigQuery: by way of the bucket of `store`, or, without one, as uploads."""
+
+    engine: BigQuery
+    store: ObjectStore
+    bucket: str
+    """Name of the store's bucket; empty: upload."""
+
+    def send(self, staging: StagingTables, table: str, files: list[Path], rows: int) -> None:
+        """Fill the staging table from Parquet files. Raises BigQueryError unless it then has `rows` rows."""
+        self.engine.create_staging(staging[table], staging.columns[table])
+        sources: list[Path | str] = list(files)
+        if self.bucket:
+            sources = []
+            for path in files:
+                name = f"{folder_of(staging.contract)}/{staging.load}-{table}-{path.name}"
+                self.store.write(name, path)
+                sources.append(f"gs://{self.bucket}/{name}")
+        if rows:
+            self.engine.load_files(staging[table], staging.columns[table], sources)
+        found = self.engine.rows(staging[table])
+        if found != rows:
+            raise BigQueryError(
+                f"{staging.contract.name}: {found:,} rows were loaded, {rows:,} were sent. Nothing was changed; run it again"
+            )
+
+    def clear(self, contract: Contract) -> None:
+        """Remove what was sent, also by loads that were cut off. The caller holds the dataset's lock."""
+        if self.bucket:
+            for found in list(self.store.list(folder_of(contract))):
+                self.store.delete(found.name)

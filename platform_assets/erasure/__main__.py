@@ -1,0 +1,138 @@
+"""The command ``python -m platform_assets.erasure``. It acts as the user of this machine, or as ``--by`` says."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import getpass
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platform_assets.access.roles import Role, User
+from platform_assets.erasure import certificate
+from platform_assets.erasure.eraser import ErasureIncomplete
+from platform_assets.erasure.requests import RequestError
+from platform_assets.erasure.targets import MalformedRequest, read_csv
+from platform_assets.office import Office
+from resources.identity import MissingIdentityKey
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0 done, 1 refused or incomplete (the reason is on the error stream)."""
+    chosen = _parser().parse_args(arguments)
+    user = User(chosen.by, frozenset({Role.STEWARD}))
+    try:
+        _run(Office.here(), chosen, user)
+    except (RequestError, MalformedRequest, ErasureIncomplete, MissingIdentityKey) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m platform_assets.erasure", description="Erase records.")
+    parser.add_argument("--by", default=getpass.getuser(), help="who acts (default: the user of this machine)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="requests that wait or run")
+    for name, words in (("preview", "count what a request would touch"), ("request", "make a request")):
+        command = commands.add_parser(name, help=words)
+        command.add_argument("file", type=Path, help="CSV: columns of the dataset, one line per record or subject")
+        command.add_argument("--dataset", required=True)
+        if name == "request":
+            command.add_argument("--ground", required=True, help="why; it stands in the certificate")
+    for name, words in (
+        ("approve", "agree to a request (a second person)"),
+        ("withdraw", "take a request back"),
+        ("run", "carry an approved request out, or go on with one that was cut off"),
+        ("certificate", "show the certificate of a request"),
+    ):
+        commands.add_parser(name, help=words).add_argument("number")
+    commands.add_parser("replay", help="after a restore: erase again what was erased before")
+    return parser
+
+
+def _run(office: Office, chosen: argparse.Namespace, user: User) -> None:
+    out = sys.stdout.write
+    eraser = office.eraser(_tell, _changed)
+    if chosen.command == "list":
+        for request in eraser.requests.all():
+            out(
+                f"{request.id}  {request.status:<9} {request.requested_at}  {request.requested_by}  {len(request.targets)} line(s)\n"
+            )
+    elif chosen.command in ("preview", "request"):
+        if chosen.dataset not in office.contracts:
+            raise RequestError(f"there is no dataset {chosen.dataset!r}; there are {', '.join(office.contracts)}")
+        targets = read_csv(office.contracts[chosen.dataset], _content(chosen.file))
+        counts = eraser.preview(targets)
+        if chosen.command == "request":
+            out(f"{eraser.submit(targets, chosen.ground, user).id}\n")
+        else:
+            for place, count in counts.items():
+                out(f"{count:>8,}  {certificate.WORDS.get(place, place)}\n")
+        if certificate.found_nothing(counts):
+            sys.stderr.write(f"{certificate.NOBODY}\n")
+    elif chosen.command == "approve":
+        eraser.requests.approve(chosen.number, user)
+    elif chosen.command == "withdraw":
+        eraser.requests.withdraw(chosen.number, user)
+    elif chosen.command == "run":
+        document = eraser.execute(chosen.number, user)
+        with _dagster() as instance:
+            if instance:
+                from platform_assets.components.stewardship import publish_logs
+
+                publish_logs(instance, office)
+        out(certificate.as_text(document))
+    elif chosen.command == "replay":
+        for place, count in eraser.replay(user).items():
+            out(f"{count:>8,}  {certificate.WORDS.get(place, place)}\n")
+    elif chosen.command == "certificate":
+        found = [c for c in certificate.read_all(office.store) if c["request"] == chosen.number]
+        if not found:
+            raise RequestError(f"there is no certificate of {chosen.number}: was the request carried out?")
+        out(certificate.as_text(found[0]))
+
+
+@contextlib.contextmanager
+def _dagster() -> Iterator[dg.DagsterInstance | None]:
+    """Dagster's instance; None where DAGSTER_HOME is not set."""
+    if "DAGSTER_HOME" not in os.environ:
+        yield None
+        return
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def _changed(datasets: Sequence[str], number: str) -> None:
+    with _dagster() as instance:
+        if instance is None:
+            sys.stderr.write(
+                "DAGSTER_HOME is not set, so Dagster does not hear of this: start the job weekly, which computes anew what counted these rows\n"
+            )
+            return
+        from platform_assets.components.stewardship import rows_erased
+
+        rows_erased(instance, datasets, number)
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise RequestError(f"{file} cannot be read ({error.strerror}): give the path of the CSV file") from None
+
+
+def _tell(step: str) -> None:
+    sys.stderr.write(f"{step} ...\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What can hold a person: one file per kind of store."""

@@ -1,0 +1,101 @@
+"""One place where stewards' work meets the platform: contracts, stores, keys and log together. The console, the commands and the
+Dagster jobs all go through it, so that they all do the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platform_assets.access.audit.log import AuditLog
+from platform_assets.access.audit.tape import StoreTape
+from platform_assets.access.roles import User
+from platform_assets.contracts.model import Contract
+from platform_assets.erasure.eraser import Eraser
+from platform_assets.quarantine.desk import Desk
+from resources.identity import IdentityKeys
+from resources.object_store import LocalStore, ObjectStore
+from resources.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from resources.bigquery import BigQuery
+    from resources.environment import Platform
+
+
+@dataclass(frozen=True)
+class Office:
+    """Everything that stewards' work needs. It acts for a user only through `desk` and `eraser`, which check what the user may."""
+
+    contracts: Mapping[str, Contract]
+    warehouse: Warehouse
+    store: ObjectStore
+    keys: IdentityKeys
+    home: Path
+    bigquery: BigQuery | None = None
+    """Where it is the engine of loads: it holds the datasets. What stewards mend is in the lake all the same."""
+
+    copies: BigQuery | None = None
+    """Where DuckDB is the engine and BigQuery has copies of indicators and products: an erasure reaches these."""
+
+    @classmethod
+    def of(cls, platform: Platform) -> Office:
+        """The office of a platform, with the contracts under `platform_assets/defs`."""
+        from platform_assets.contracts.files import read_contracts
+
+        return cls(
+            read_contracts(),
+            platform.warehouse,
+            platform.store,
+            platform.keys,
+            platform.settings.home,
+            platform.bigquery,
+            platform.copies,
+        )
+
+    @classmethod
+    def here(cls) -> Office:
+        """The office of this environment (PLATFORM_ENV, DATA_HOME)."""
+        from resources.environment import resources_for
+
+        return cls.of(resources_for(os.environ.get("PLATFORM_ENV", "laptop")))
+
+    @property
+    def audit(self) -> AuditLog:
+        """The audit log: files below DATA_HOME, or, where files are in a bucket, objects in it."""
+        if isinstance(self.store, LocalStore):
+            return AuditLog(self.home / "audit", self.keys)
+        return AuditLog(StoreTape(self.store, lambda: self.warehouse.lock("audit")), self.keys)
+
+    def desk(self, dataset: str, user: User) -> Desk:
+        """The quarantine of `dataset`, as `user` works on it."""
+        return Desk(self.contracts[dataset], self.warehouse, self.store, self.audit, user, self.bigquery)
+
+    def eraser(
+        self,
+        on_step: Callable[[str], None] = lambda _: None,
+        on_change: Callable[[Sequence[str], str], None] = lambda _datasets, _request: None,
+    ) -> Eraser:
+        """What carries erasures out; see there for what it tells."""
+        return Eraser(
+            self.contracts,
+            self.warehouse,
+            self.store,
+            self.keys,
+            self.audit,
+            self.home,
+            on_step,
+            self._lake(),
+            self.bigquery or self.copies,
+            on_change,
+        )
+
+    def _lake(self) -> ObjectStore | None:
+        """The lake's bucket."""
+        if not self.warehouse.in_bucket:
+            return None
+        from resources.gcs_store import GCSStore
+
+        bucket, _, folder = self.warehouse.data.removeprefix("gs://").partition("/")
+        return GCSStore(bucket, folder)

@@ -1,0 +1,413 @@
+"""Quarantine: see what was rejected and why, fix it as text, send it through the same door, or dismiss it with a reason.
+
+A row is known by delivery, file and row number. What happens to it is a row of `platform.quarantine_actions` (the row itself stays
+where it is: the ledger counts it); fixes that wait are texts in `platform.staged_fixes`. Sent fixes are a file in landing, judged
+like any other: a fix that breaks a rule comes back into quarantine, linked to the row that it was meant to mend. A fix takes the place
+in time of the delivery that it mends, so it never replaces what came later; a minimum number of rows is not asked of it. Where a
+delivery is the whole table (a snapshot), a fix joins it, as long as the table is of that snapshot.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from platform_assets.access.audit.log import AuditLog
+from platform_assets.access.roles import Permission, User
+from platform_assets.contracts.model import Contract
+from platform_assets.ingest.books import Books, LakeBooks
+from platform_assets.ingest.judging import judge
+from platform_assets.ingest.tables import Tables
+from platform_assets.quarantine import fix_files, snapshot_fixes
+from platform_assets.quarantine import history as quarantine_history
+from platform_assets.quarantine.fix_moves import PREPARED, FixMoves
+from platform_assets.quarantine.tables import (
+    DISMISSED,
+    RELEASED,
+    RESUBMITTED,
+    WHOLE,
+    RowKey,
+    act,
+    connected,
+    empty_held,
+    forget_staged,
+    now,
+    open_rows,
+    stage,
+    staged,
+    staged_by_others,
+    staged_changes,
+)
+from resources.object_store import ObjectStore
+from resources.warehouse import Warehouse, quoted, scalar
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+    from resources.bigquery import BigQuery
+
+HELD = "delivery: held"
+
+
+class QuarantineError(ValueError):
+    """What was asked does not fit the rows; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A row's new text, all columns of the file."""
+
+    key: RowKey
+    values: Mapping[str, str | None]
+    seen: dt.datetime | None = None
+    """`_staged_at` of the text that was changed (see `Desk.rows`); None: the row as it came."""
+
+
+@dataclass
+class Resubmission:
+    """What was sent, and what was not."""
+
+    files: list[str] = field(default_factory=list)
+    sent: int = 0
+    still_wrong: dict[RowKey, list[str]] = field(default_factory=dict)
+    """Staged rows that still break a rule: they stay staged."""
+
+
+class Desk:
+    """The quarantine of one dataset, as one user works on it. Every call checks what the user may do."""
+
+    def __init__(
+        self,
+        contract: Contract,
+        warehouse: Warehouse,
+        store: ObjectStore,
+        audit: AuditLog,
+        user: User,
+        bigquery: BigQuery | None = None,
+    ) -> None:
+        self.contract = contract
+        self.warehouse = warehouse
+        self.store = store
+        self.audit = audit
+        self.user = user
+        self.bigquery = bigquery
+        """Where it is the engine of loads: it knows what became of deliveries. Rows to be mended are in the lake all the same."""
+        self.texts = list(contract.file_columns)
+        self.table = Tables(contract).quarantine
+
+    # ------------------------------------------------------------------------------------------------ seeing
+
+    def counts(self) -> pd.DataFrame:
+        """Open rows by delivery and reason: `delivery`, `file`, `reason`, `rows`. No values."""
+        self.user.require(Permission.SEE_STATUS)
+        with self._connection() as connection:
+            return connection.execute(
+                "SELECT delivery, file, reason, count(*) AS rows FROM ("
+                "SELECT _delivery AS delivery, _file AS file, unnest(_reasons) AS reason "
+                f"FROM ({self.open_sql()})) GROUP BY ALL ORDER BY rows DESC, delivery, reason"
+            ).fetchdf()
+
+    def held(self) -> dict[str, str]:
+        """Held deliveries with open rows -> a sentence: the file, why, and how many of its rows are open (each has its own reasons besides)."""
+        self.user.require(Permission.SEE_STATUS)
+        with self._connection() as connection:
+            found = connection.execute(
+                f"SELECT _delivery, min(_file), max(why), count(*) FROM (SELECT *, list_filter(_reasons, r -> starts_with(r, '{HELD}'))[1] "
+                f"AS why FROM ({self.open_sql()})) GROUP BY 1 HAVING max(why) IS NOT NULL ORDER BY 2, 1"
+            ).fetchall()
+        return {
+            delivery: f"{file} was held as a whole{why.removeprefix(HELD)}. Open rows of it: {rows:,}"
+            for delivery, file, why, rows in found
+        }
+
+    def open_rows(self) -> int:
+        """How many rows are open."""
+        self.user.require(Permission.SEE_STATUS)
+        with self._connection() as connection:
+            return int(scalar(connection, f"SELECT count(*) FROM ({self.open_sql()})"))
+
+    def rows(
+        self, *, delivery: str | None = None, rule: str | None = None, limit: int = 1000, offset: int = 0
+    ) -> pd.DataFrame:
+        """Open rows: their text (as staged, where a fix is staged), `_text` (a line that could not be split), `_reasons`, `_file`,
+        `_delivery`, `_row`, `_quarantined_at`, `_state` (open or staged), `_staged_by`, `_staged_at` (UTC). `rule` is a reason, or how it
+        begins."""
+        self.user.require(Permission.SEE_QUARANTINE)
+        conditions, parameters = ["true"], []
+        if delivery:
+            conditions.append("_delivery = ?")
+            parameters.append(delivery)
+        if rule:
+            conditions.append("len(list_filter(_reasons, r -> starts_with(r, ?))) > 0")
+            parameters.append(rule)
+        with self._connection() as connection:
+            return connection.execute(
+                f"SELECT * FROM ({self.open_sql()}) WHERE {' AND '.join(conditions)} "
+                f"ORDER BY _quarantined_at, _delivery, _file, _row LIMIT {int(limit)} OFFSET {int(offset)}",
+                parameters,
+            ).fetchdf()
+
+    def check(self, rows: Sequence[Mapping[str, str | None]]) -> list[list[str]]:
+        """For each row, every reason why ingest would reject it."""
+        self.user.require(Permission.SEE_QUARANTINE)
+        with self._connection() as connection:
+            return judge(self.warehouse, connection, self.contract, rows)
+
+    def history(self, key: RowKey) -> pd.DataFrame:
+        """What happened to a row, oldest first: `event`, `at`, `by`, `reason`, `file`, `delivery`, `row`.
+
+        Follows fixes of fixes; ends with accepted (in the table), superseded, or rejected again.
+        """
+        self.user.require(Permission.SEE_QUARANTINE)
+        with self._connection() as connection:
+            return quarantine_history.of(connection, self.books(connection), self.contract.name, self.table, key)
+
+    def staged(self) -> pd.DataFrame:
+        """What the staged fixes change: `column`, `old`, `new`, `rows`, `by`; most rows first. `column` is None where a line that could
+        not be split was written anew."""
+        self.user.require(Permission.SEE_QUARANTINE)
+        with self._connection() as connection:
+            return staged_changes(connection, self.contract.name, self.table, self.texts)
+
+    def sharing(self, column: str, old: str | None) -> int:
+        """How many open rows `replace_value` would change."""
+        self.user.require(Permission.SEE_QUARANTINE)
+        with self._connection() as connection:
+            return len(self._sharing(connection, column, old))
+
+    # ------------------------------------------------------------------------------------------------ doing
+
+    def stage(self, fixes: Sequence[Fix]) -> dict[RowKey, list[str]]:
+        """Keep fixes to be sent later. Returns those that are still wrong, with the reasons (they are kept all the same).
+
+        Raises QuarantineError where somebody else has staged a fix of such a row that was not `seen`: `unstage` it to put another in its
+        place.
+        """
+        return self._stage(fixes, RESUBMITTED)
+
+    def _stage(self, fixes: Sequence[Fix], action: str) -> dict[RowKey, list[str]]:
+        self.user.require(Permission.FIX)
+        unknown = sorted({c for fix in fixes for c in fix.values} - set(self.texts))
+        if unknown:
+            raise QuarantineError(f"{self.contract.name} has no column {unknown[0]!r} in its files")
+        with self._connection() as connection:
+            self._require_open(connection, [f.key for f in fixes])
+            late = self._too_late(connection, {f.key.delivery for f in fixes}, action)
+            if late:
+                raise QuarantineError(next(iter(late.values())))
+            reasons = judge(self.warehouse, connection, self.contract, [f.values for f in fixes])
+            with self.warehouse.write(connection):
+                self._require_seen(connection, fixes)
+                forget_staged(connection, self.contract.name, [f.key for f in fixes])
+                stage(connection, self.contract.name, self.user.name, [(f.key, f.values) for f in fixes])
+                act(connection, self.contract.name, self.user.name, [f.key for f in fixes], "staged")
+        self._log("quarantine.stage", fixes=len(fixes))
+        return {f.key: why for f, why in zip(fixes, reasons, strict=True) if why}
+
+    def unstage(self, keys: Sequence[RowKey]) -> None:
+        """Drop staged fixes; the rows are open as they came."""
+        self.user.require(Permission.FIX)
+        with self._connection() as connection, self.warehouse.write(connection):
+            self._require_open(connection, keys)
+            forget_staged(connection, self.contract.name, keys)
+            act(connection, self.contract.name, self.user.name, keys, "unstaged")
+        self._log("quarantine.unstage", rows=len(keys))
+
+    def replace_value(self, column: str, old: str | None, new: str | None) -> dict[RowKey, list[str]]:
+        """Stage a fix for every open row whose `column` reads exactly `old`: it becomes `new`. Returns those still wrong."""
+        self.user.require(Permission.FIX)
+        if column not in self.texts:
+            raise QuarantineError(f"{self.contract.name} has no column {column!r} in its files")
+        with self._connection() as connection:
+            found = self._sharing(connection, column, old)
+        if not found:
+            raise QuarantineError(f"no open row of {self.contract.name} has that value in {column}")
+        texts = [dict(zip(self.texts, r[4:], strict=True)) for r in found]
+        fixes = [Fix(RowKey(*r[:3]), {**row, column: new}, r[3]) for r, row in zip(found, texts, strict=True)]
+        return self.stage(fixes)
+
+    def release(self, delivery: str, reason: str) -> Resubmission:
+        """Send the right rows of a held delivery after someone has looked; its wrong rows stay in quarantine."""
+        self.user.require(Permission.FIX)
+        _need(reason)
+        with self._connection() as connection:
+            names = ", ".join(["_delivery", "_file", "_row", *map(quoted, self.texts)])
+            found = connection.execute(
+                f"SELECT {names} FROM ({self.open_sql()}) WHERE _delivery = ? AND _state = 'open' AND _text IS NULL "
+                f"AND list_contains(list_transform(_reasons, r -> starts_with(r, '{HELD}')), true)",
+                [delivery],
+            ).fetchall()
+            if not found:
+                raise QuarantineError(
+                    f"delivery {delivery} of {self.contract.name} is not held, or was released already"
+                )
+            rows = [dict(zip(self.texts, r[3:], strict=True)) for r in found]
+            reasons = judge(self.warehouse, connection, self.contract, rows)
+        keys = [RowKey(*r[:3]) for r in found]
+        right = [Fix(k, row) for k, row, why in zip(keys, rows, reasons, strict=True) if not why]
+        if not right:
+            raise QuarantineError("no row of this delivery is right as it came: mend rows one by one")
+        self._stage(right, RELEASED)
+        return self._resubmit(reason, {f.key for f in right}, RELEASED)
+
+    def resubmit(self, reason: str = "", *, only: Iterable[RowKey] | None = None) -> Resubmission:
+        """Send staged fixes (all, or `only` some) as files into landing, one per file that they mend. Wrong ones stay staged."""
+        return self._resubmit(reason, None if only is None else set(only), RESUBMITTED)
+
+    def _resubmit(self, reason: str, only: set[RowKey] | None, action: str) -> Resubmission:
+        self.user.require(Permission.FIX)
+        result = Resubmission()
+        with self._connection() as connection:
+            self._moves(connection).finish()
+            with self.warehouse.write(connection):
+                found = staged(connection, self.contract.name)
+                fixes = [Fix(key, values) for key, values in found if only is None or key in only]
+                reasons = judge(self.warehouse, connection, self.contract, [f.values for f in fixes])
+                late = self._too_late(connection, {f.key.delivery for f in fixes}, action)
+                groups: dict[tuple[str, str], list[Fix]] = {}
+                for fix, why in zip(fixes, reasons, strict=True):
+                    if fix.key.delivery in late:
+                        result.still_wrong[fix.key] = [late[fix.key.delivery]]
+                    elif why:
+                        result.still_wrong[fix.key] = why
+                    else:
+                        groups.setdefault((fix.key.delivery, fix.key.file), []).append(fix)
+                for (delivery, file), group in groups.items():
+                    self._send(connection, RowKey(delivery, file, 0), group, (action, reason), result)
+            self._moves(connection).finish()
+        if result.sent:
+            self._log("quarantine.resubmit", ground=reason, rows=result.sent, files=result.files)
+        return result
+
+    def settle(self) -> int:
+        """End what was cut off between the tables and landing, and open rows again whose fix file was removed by hand; how many."""
+        self.user.require(Permission.FIX)
+        with self._connection() as connection:
+            moves = self._moves(connection)
+            moves.finish()
+            opened = moves.reopen_lost(lambda: self.books(connection))
+        if opened:
+            self._log("quarantine.reopen", rows=opened)
+        return opened
+
+    def dismiss(self, keys: Sequence[RowKey], reason: str) -> None:
+        """Close rows that will not be mended."""
+        self.user.require(Permission.FIX)
+        _need(reason)
+        with self._connection() as connection, self.warehouse.write(connection):
+            self._require_open(connection, keys)
+            forget_staged(connection, self.contract.name, keys)
+            act(connection, self.contract.name, self.user.name, keys, DISMISSED, reason)
+        self._log("quarantine.dismiss", ground=reason, rows=len(keys))
+
+    def dismiss_delivery(self, delivery: str, reason: str) -> None:
+        """Close a held delivery that has no rows."""
+        self.user.require(Permission.FIX)
+        _need(reason)
+        with self._connection() as connection, self.warehouse.write(connection):
+            found = [e for e in empty_held(connection, self.contract.name) if e.delivery == delivery]
+            if not found:
+                raise QuarantineError(
+                    f"delivery {delivery} of {self.contract.name} is not held, has rows (dismiss those), or was dismissed already"
+                )
+            key = RowKey(delivery, found[0].file, WHOLE)
+            act(connection, self.contract.name, self.user.name, [key], DISMISSED, reason)
+        self._log("quarantine.dismiss_delivery", ground=reason, delivery=delivery)
+
+    # ------------------------------------------------------------------------------------------------ inside
+
+    def _connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return connected(self.warehouse, Tables(self.contract))
+
+    def books(self, connection: duckdb.DuckDBPyConnection) -> Books:
+        """What is known of the dataset's deliveries, by whichever engine loads them."""
+        if self.bigquery is None:
+            return LakeBooks(self.warehouse, connection, self.contract.name)
+        from platform_assets.engines.bigquery.books import BigBooks
+
+        return BigBooks(self.bigquery, self.contract.name, self.warehouse)
+
+    def open_sql(self) -> str:
+        """Open rows, with the staged text where there is a fix."""
+        return open_rows(self.contract.name, self.table, self.texts)
+
+    def _too_late(self, connection: duckdb.DuckDBPyConnection, deliveries: set[str], action: str) -> dict[str, str]:
+        """Deliveries of a snapshot whose rows cannot be mended (any more), and why."""
+        if self.contract.load.mode != "snapshot":
+            return {}
+        released = action == RELEASED
+        books = self.books(connection)
+        found = {d: snapshot_fixes.refusal(books, self.contract, d, released) for d in deliveries}
+        return {delivery: why for delivery, why in sorted(found.items()) if why}
+
+    def _sharing(self, connection: duckdb.DuckDBPyConnection, column: str, old: str | None) -> list[tuple[Any, ...]]:
+        """Open rows whose `column` reads `old`: key, when the fix was staged that it is of, texts."""
+        names = ", ".join(["_delivery", "_file", "_row", "_staged_at", *map(quoted, self.texts)])
+        return connection.execute(
+            f"SELECT {names} FROM ({self.open_sql()}) WHERE {quoted(column)} IS NOT DISTINCT FROM ? AND _text IS NULL",
+            [old],
+        ).fetchall()
+
+    def _require_seen(self, connection: duckdb.DuckDBPyConnection, fixes: Sequence[Fix]) -> None:
+        others = staged_by_others(connection, self.contract.name, self.user.name)
+        for fix in fixes:
+            who, at = others.get(fix.key, ("", None))
+            if at and at != fix.seen:
+                raise QuarantineError(
+                    f"{who} has staged a fix of {fix.key.file}, row {fix.key.row} ({at:%Y-%m-%d %H:%M} UTC) that you have not seen: "
+                    "nothing was staged. Look at the row again; to put yours in its place, first give the row back as it came"
+                )
+
+    def _require_open(self, connection: duckdb.DuckDBPyConnection, keys: Sequence[RowKey]) -> None:
+        """Raises QuarantineError unless every key is an open row: two people may look at the same list."""
+        if not keys:
+            raise QuarantineError("no rows were chosen")
+        deliveries, files, rows = (list(part) for part in zip(*keys, strict=True))
+        found = connection.execute(
+            f"SELECT count(DISTINCT (k.delivery, k.file, k.row)) FROM (SELECT unnest(?::VARCHAR[]) AS delivery, "
+            f"unnest(?::VARCHAR[]) AS file, unnest(?::BIGINT[]) AS row) k JOIN ({self.open_sql()}) q "
+            "ON q._delivery = k.delivery AND q._file = k.file AND q._row = k.row",
+            [deliveries, files, rows],
+        ).fetchone()
+        if not found or found[0] != len(set(keys)):
+            raise QuarantineError("some of these rows are not open any more: someone else has sent or dismissed them")
+
+    def _send(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        mended: RowKey,
+        fixes: Sequence[Fix],
+        action: tuple[str, str],
+        result: Resubmission,
+    ) -> None:
+        """Write `fixes` of rows of one file as a file; `action` is what it is called, and its reason."""
+        tag = hashlib.sha256(f"{mended.delivery}/{mended.file}/{now().isoformat()}".encode()).hexdigest()[:8]
+        name, fmt = fix_files.name_and_format(self.contract, mended.file, tag)
+        data = fix_files.render(self.contract, fmt, [f.values for f in fixes])
+        # not taken by ingest under this name; it gets its own once the transaction stands
+        self.store.write(self._moves(connection).hidden(name, PREPARED), data)
+        sent = hashlib.sha256(f"fix {self.contract.name} {name}".encode()).hexdigest()[:16]
+        first = 2 if fmt.kind in ("csv", "tsv") and fmt.header else 1
+        keys = [f.key for f in fixes]
+        forget_staged(connection, self.contract.name, keys)
+        act(connection, self.contract.name, self.user.name, keys, *action, (name, sent, first))
+        result.files.append(name)
+        result.sent += len(fixes)
+
+    def _moves(self, connection: duckdb.DuckDBPyConnection) -> FixMoves:
+        return FixMoves(self.warehouse, self.store, connection, self.contract.name, self.user.name)
+
+    def _log(self, action: str, ground: str = "", **details: object) -> None:
+        self.audit.record(
+            self.user.name, action, role=self.user.role_names, table=self.table, ground=ground, details=details
+        )
+
+
+def _need(reason: str) -> None:
+    if not reason.strip():
+        raise QuarantineError("say why: the reason is kept with the rows")

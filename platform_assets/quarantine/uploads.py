@@ -1,0 +1,277 @@
+"""Files that people bring: checked before they are sent, named harmlessly, put into landing; and taken back while they wait."""
+
+from __future__ import annotations
+
+import datetime as dt
+import fnmatch
+import hashlib
+import os
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from platform_assets.access.roles import Permission, User
+from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.erasure import tombstones
+from platform_assets.erasure.targets import PURPOSE as ERASURE
+from platform_assets.ingest import derived, ledger, snapshots
+from platform_assets.ingest.deliveries import UNFINISHED, landing_folder, open_delivery
+from platform_assets.ingest.header import decode_header, header_names, match_header
+from platform_assets.ingest.judging import expression_of
+from platform_assets.ingest.ledger import Entry
+from platform_assets.ingest.publish import Batch, hold, register, repeated_key
+from platform_assets.ingest.scan import BOM
+from platform_assets.ingest.staged import FileRejected
+from platform_assets.office import Office
+from platform_assets.quarantine import tables as quarantine_tables
+from platform_assets.quarantine.fix_moves import FixMoves
+from resources.identity import PREFIX as KEY
+from resources.identity import MissingIdentityKey
+from resources.object_store import LocalStore, StoredObject
+from resources.warehouse import literal, quoted, scalar
+
+if TYPE_CHECKING:
+    import duckdb
+
+LIMIT = "PLATFORM_UPLOAD_LIMIT_MB"
+TOP = 20
+FITS = 0.5
+"""Share of a dataset's columns that a file must have for the dataset to be suggested."""
+PACKED = (".gz", ".zip")
+
+
+class UploadRefused(ValueError):
+    """The file is not taken; the message says why and what to do."""
+
+
+@dataclass
+class Check:
+    """What ingest would say about a file. No values."""
+
+    rejected: str = ""
+    """Why nothing of it could be judged."""
+    rows: int = 0
+    wrong: int = 0
+    malformed: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    drift: dict[str, list[str]] = field(default_factory=dict)
+    """missing, extra, renamed, reordered columns."""
+    held: str = ""
+    """Why the delivery as a whole will be held: nothing of it will be published."""
+    before: str = ""
+    """What became of the same content when it was delivered before."""
+    nothing_changes: bool = False
+    """It is known already: the file will be put away."""
+    older: str = ""
+    """Why this snapshot will not become the table."""
+    missing_keys: list[str] = field(default_factory=list)
+    """Environment variables of keys without which the load will stop."""
+
+    @property
+    def right(self) -> bool:
+        """Whether all of it will be in the table."""
+        return bool(self.rows) and not (self.rejected or self.wrong or self.held or self.before or self.older)
+
+
+def limit_mb() -> int:
+    """Largest upload in MB."""
+    return int(os.environ.get(LIMIT, "200"))
+
+
+def safe_name(name: str) -> str:
+    """A file name without folders, control characters, or anything that means something to a shell or a spreadsheet.
+
+    Raises UploadRefused where nothing is left, or the name says that the file is not finished.
+    """
+    base = PurePosixPath(name.replace("\\", "/")).name
+    clean = re.sub(r"[^A-Za-z0-9._ -]", "_", base).strip(" .-")[:120]
+    if not clean.strip("_.") or clean.lower().endswith(UNFINISHED):
+        raise UploadRefused("the file needs a name of letters and digits with an ending such as .csv: rename it")
+    return clean
+
+
+def fitting(office: Office, name: str, head: bytes) -> list[str]:
+    """Datasets that a file of this name may be for, those first whose columns stand in its first bytes.
+
+    None of which most columns are missing there. Where columns cannot be seen in the first bytes, the name decides alone.
+    """
+    found = []
+    for contract in office.contracts.values():
+        if not any(fnmatch.fnmatch(name, p) for p in contract.source.files):
+            continue
+        scores = [_columns_found(contract, fmt, name, head) for fmt in contract.format if _has_name(fmt, name)]
+        if any(score >= FITS for score in scores):
+            found.append((-max(scores), contract.name))
+    return [dataset for _, dataset in sorted(found)]
+
+
+def _has_name(fmt: FileFormat, name: str) -> bool:
+    return any(fnmatch.fnmatch(name.lower(), pattern.lower()) for pattern in fmt.patterns)
+
+
+def _columns_found(contract: Contract, fmt: FileFormat, name: str, head: bytes) -> float:
+    """Share of the contract's columns that the first line names; just enough where the first line cannot name any."""
+    if fmt.kind not in ("csv", "tsv") or not fmt.header or name.lower().endswith(PACKED):
+        return FITS
+    line = head.removeprefix(BOM).split(b"\n", 1)[0].rstrip(b"\r")
+    try:
+        header = match_header(header_names(decode_header(line, fmt), fmt), contract, fmt)
+    except FileRejected:
+        return 0.0
+    return len(header.positions) / len(contract.file_columns)
+
+
+def check(office: Office, dataset: str, name: str, data: bytes, user: User) -> Check:
+    """Read and judge the file as ingest would, without keeping anything."""
+    user.require(Permission.UPLOAD)
+    import duckdb
+
+    from platform_assets.ingest.staging import stage
+
+    contract, name = office.contracts[dataset], _accepted(name, data)
+    folder = office.warehouse.wait_for_scratch()
+    try:
+        store = LocalStore(folder / "store")
+        found = store.write(f"{landing_folder(dataset)}/{name}", data)
+        with duckdb.connect() as connection:
+            now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+            delivery = open_delivery(store, contract, found, folder, now)
+            if delivery is None or delivery.rejected:
+                return Check(rejected=delivery.rejected if delivery else "the file changed while it was read")
+
+            def entry(d: object) -> Entry:
+                return Entry(dataset, delivery.id, name, 0, delivery.sha256, dt.datetime.min, dt.datetime.min)
+
+            batch, drift = stage(connection, contract, [delivery], folder, entry)
+            if delivery.rejected:
+                return Check(rejected=delivery.rejected)
+            result = Check(drift=drift.get(delivery.id, {}))
+            _judge(office, connection, contract, batch, result)
+            _foresee(office, connection, contract, batch, result, user)
+            result.missing_keys = missing_keys(office, contract, delivery.sha256)
+            return result
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _judge(
+    office: Office, connection: duckdb.DuckDBPyConnection, contract: Contract, batch: Batch, result: Check
+) -> None:
+    """Count wrong rows and reasons; leaves the relations `wrong`, `typed_rows` and `files` behind, as ingest does."""
+    expression = expression_of(office.warehouse, contract)
+    register(connection, batch, list(contract.file_columns))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE wrong AS {expression.judged}")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW typed_rows AS {derived.filled(contract, expression.typed)}")
+    if contract.load.key and contract.load.duplicates == "quarantine":
+        key = ", ".join(quoted(k) for k in contract.load.key)
+        connection.execute(
+            f"INSERT INTO wrong BY NAME SELECT _file, _row, [{literal(repeated_key(contract))}] AS _reasons FROM typed_rows "
+            f"QUALIFY count(*) OVER (PARTITION BY {key}) > 1"
+        )
+    result.malformed = sum(n for part in batch.staged for n in part.broken_rows.values())
+    result.rows = sum(n for part in batch.staged for n in part.rows.values()) + result.malformed
+    result.wrong = int(scalar(connection, "SELECT count(DISTINCT (_file, _row)) FROM wrong")) + result.malformed
+    asked = "SELECT r, count(*) FROM (SELECT unnest(_reasons) AS r FROM wrong) GROUP BY r ORDER BY 2 DESC, 1"
+    result.reasons = dict(connection.execute(asked).fetchmany(TOP))
+
+
+def _foresee(
+    office: Office,
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    batch: Batch,
+    result: Check,
+    user: User,
+) -> None:
+    """What ingest will do with the delivery as a whole."""
+    (delivery,) = batch.deliveries
+    entry = batch.entries[delivery.id]
+    entry.rows_in, entry.quarantined, entry.as_of = result.rows, result.wrong, delivery.as_of
+    with office.warehouse.connect() as lake:
+        known = (
+            office.bigquery.columns(ledger.TABLE) if office.bigquery else office.warehouse.columns(lake, ledger.TABLE)
+        )
+        books = office.desk(contract.name, user).books(lake)
+        earlier = next(iter(books.entries(deliveries=[delivery.id])), None) if known else None
+        if earlier and earlier.status in ("published", "superseded", "held"):
+            what = "it will be judged again" if earlier.status == "held" else "nothing will change"
+            when = f"{earlier.loaded_at:%Y-%m-%d %H:%M} UTC"
+            result.before = f"as {earlier.file}, loaded {when} and {earlier.status} then: {what}"
+            result.nothing_changes = earlier.status != "held"
+            if result.nothing_changes:
+                return
+        hold(batch, contract)
+        result.held = entry.reason if entry.status == "held" else ""
+        if known and contract.load.mode == "snapshot":
+            dates = snapshots.newest_rows(connection, contract)
+            snapshots.choose(batch.deliveries, batch.entries, dates, snapshots.present(books))
+            result.older = entry.reason if entry.status == "superseded" else ""
+
+
+def missing_keys(office: Office, contract: Contract, sha256: str) -> list[str]:
+    """Environment variables of keys that a load of a file with this hash needs and that are not set, or hold no proper key."""
+    purposes = set(contract.identifiers.values())
+    if any(stone.matches(contract) for stone in tombstones.read(office.store)):
+        purposes.add(ERASURE)
+    keys, missing = office.keys.for_files([sha256]), []
+    for purpose in sorted(purposes):
+        try:
+            keys.key(purpose)
+        except (MissingIdentityKey, ValueError):
+            missing.append(KEY + purpose.upper())
+    return missing
+
+
+def send(office: Office, dataset: str, name: str, data: bytes, user: User) -> str:
+    """Put the file into landing; never over another one that waits. Returns its name there."""
+    user.require(Permission.UPLOAD)
+    name = _accepted(name, data)
+    folder = landing_folder(dataset)
+    waiting = office.store.stat(f"{folder}/{name}")
+    if waiting:
+        tag = hashlib.sha256(data).hexdigest()[:8]
+        stem, dot, suffix = name.partition(".")
+        name = f"{stem}-{tag}{dot}{suffix}"
+    office.store.write(f"{folder}/{name}", data)
+    digest = hashlib.sha256(data).hexdigest()
+    office.audit.record(
+        user.name, "upload", role=user.role_names, table=dataset, details={"bytes": len(data), "sha256": digest}
+    )
+    return name
+
+
+def waiting(office: Office, contract: Contract) -> list[StoredObject]:
+    """Files in landing."""
+    return [o for o in office.store.list(landing_folder(contract.name)) if not o.basename.startswith(".")]
+
+
+def withdraw(office: Office, dataset: str, name: str, user: User) -> int:
+    """Take a waiting file out of landing. Rows that it was to mend are open in quarantine again; returns how many.
+
+    Raises UploadRefused where it has been loaded meanwhile.
+    """
+    user.require(Permission.WITHDRAW)
+    with office.warehouse.lock(f"load-{dataset}"):
+        found = next((o for o in waiting(office, office.contracts[dataset]) if o.basename == name), None)
+        if found is None:
+            raise UploadRefused("the file does not wait any more: it was loaded, or taken back already")
+        digest = hashlib.sha256()
+        with office.store.open(found.name) as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        with office.warehouse.connect() as connection:
+            if not office.warehouse.columns(connection, quarantine_tables.ACTIONS):
+                with office.warehouse.write(connection):
+                    quarantine_tables.ensure(office.warehouse, connection)
+            opened = FixMoves(office.warehouse, office.store, connection, dataset, user.name).take_back(name)
+    details = {"file": name, "sha256": digest.hexdigest(), "bytes": found.size, "rows_opened": opened}
+    office.audit.record(user.name, "delivery.withdraw", role=user.role_names, table=dataset, details=details)
+    return opened
+
+
+def _accepted(name: str, data: bytes) -> str:
+    if len(data) > limit_mb() * 1_000_000:
+        raise UploadRefused(f"the file is larger than {limit_mb()} MB: put it into landing on the server, or pack it")
+    return safe_name(name)

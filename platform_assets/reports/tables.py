@@ -1,0 +1,131 @@
+"""The reports: row level for the agency, aggregated and protected for everyone else, and the logs. Pure functions from tables.
+
+What is written as CSV goes through `csv_bytes`, so that no cell is a formula for whoever opens it in a spreadsheet.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from platform_assets.contracts.columns import TEMPORAL
+from platform_assets.contracts.model import Contract
+from platform_assets.disclosure.small_numbers import Policy, Spec, protect
+from platform_assets.ingest import ledger
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What makes a spreadsheet read a text cell as a formula (OWASP, CSV Injection), full-width forms included."""
+LOG_MEANINGS = {
+    "dataset": "Dataset",
+    "file": "Name of the file as it came",
+    "delivery": "What the delivery is known by",
+    "status": "published, held, superseded (a snapshot older than the table) or rejected",
+    "loaded_at": "When (UTC)",
+    "rows_in": "Rows of the file",
+    "valid": "Rows that passed every rule",
+    "quarantined": "Rows that broke one",
+    "superseded": "Rows that something newer stands for, or that were erased before they came",
+    "inserted": "Valid rows that are new in the table",
+    "updated": "Valid rows that replaced one of the same key",
+    "unchanged": "Valid rows that were there already",
+    "partitions_touched": "Weeks or months of the table in which the delivery has rows",
+    "seconds": "How long the load took",
+    "run": "Dagster's run",
+    "reason": "Why nothing of it was published, where that is so",
+}
+"""Columns of the execution log."""
+
+
+def validated_rows(connection: duckdb.DuckDBPyConnection, dataset: str) -> pd.DataFrame:
+    """The validated table of `dataset`; dates are dates (pandas' own type would write them with a time)."""
+    table = connection.execute(f"SELECT * FROM validated.{dataset}").to_arrow_table()
+    return table.to_pandas(date_as_object=True)
+
+
+def final_export(table: pd.DataFrame, date: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """The row-level export: `columns` of `table` (default: all but the platform's own, which begin with _), newest `date` first.
+
+    Rows of one date keep a fixed order (by the other columns), so that the same table always gives the same file.
+    """
+    chosen = list(columns or [str(c) for c in table.columns if not str(c).startswith("_")])
+    missing = [c for c in (date, *chosen) if c not in table.columns]
+    if missing:
+        raise ValueError(f"the table has no column {missing[0]!r}")
+    others = [c for c in chosen if c != date]
+    ordered = table.sort_values(others, kind="stable") if others else table
+    return ordered.sort_values(date, ascending=False, kind="stable", na_position="last")[chosen].reset_index(drop=True)
+
+
+def surveillance_report(
+    table: pd.DataFrame, *, date: str, laboratory: str, result: str, policy: Policy | None = None
+) -> pd.DataFrame:
+    """Tests by ISO week, laboratory and result, with every total, protected.
+
+    Columns: week (2024-W05), laboratory, result (``(all)`` in totals), tests, tests_suppressed, suppressed. A row without a date
+    counts under the week ``(unknown)``.
+    """
+    import pandas as pd
+
+    moments = pd.to_datetime(table[date].astype("object"))
+    iso = moments.dt.isocalendar()
+    week = iso["year"].astype("string") + "-W" + iso["week"].astype("string").str.zfill(2)
+    named = pd.DataFrame(
+        {
+            "week": week.array,
+            "laboratory": table[laboratory].astype("string").array,
+            "result": table[result].astype("string").array,
+            "tests": 1,
+        }
+    )
+    return protect(named, Spec(["week", "laboratory", "result"], {"tests": None}, policy=policy or Policy()))
+
+
+def report_columns(contract: Contract) -> tuple[str, str, str] | None:
+    """(date, laboratory, result) of a dataset that can be reported on; None for others."""
+    dates = [n for n, c in contract.columns.items() if c.type in TEMPORAL]
+    if contract.partition:
+        dates = [contract.partition.by]
+    places = [n for n, c in contract.columns.items() if c.role == "organisation"]
+    results = [n for n, c in contract.columns.items() if n == "result" and c.allowed]
+    return (dates[0], places[0], results[0]) if dates and places and results else None
+
+
+def execution_log(connection: duckdb.DuckDBPyConnection, dataset: str | None = None) -> pd.DataFrame:
+    """One row per delivery, newest first: file, status, rows in, valid, quarantined, superseded ..., seconds. No values of rows."""
+    columns = {"partitions_touched": "partitions"}
+    listed = ", ".join(f"{columns.get(name, name)} AS {name}" for name in LOG_MEANINGS)
+    where, parameters = ("WHERE dataset = ?", [dataset]) if dataset else ("", [])
+    return connection.execute(
+        f"SELECT {listed} FROM {ledger.TABLE} {where} ORDER BY loaded_at DESC, delivery", parameters
+    ).fetchdf()
+
+
+def csv_bytes(table: pd.DataFrame) -> bytes:
+    """`table` as CSV (UTF-8, CRLF, RFC 4180). Text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    import pandas as pd
+
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow([harmless(str(c)) for c in table.columns])
+    columns = [[_cell(v, pd.isna) for v in table[c].astype(object)] for c in table.columns]
+    writer.writerows(zip(*columns, strict=True))
+    return out.getvalue().encode()
+
+
+def harmless(text: str) -> str:
+    """`text`, with an apostrophe in front where a spreadsheet would take it for a formula."""
+    return "'" + text if text.lstrip(" ").startswith(FORMULA_STARTS) else text
+
+
+def _cell(value: Any, missing: Any) -> Any:
+    if isinstance(value, str):
+        return harmless(value)
+    if not isinstance(value, list | tuple | dict) and not hasattr(value, "shape") and missing(value):
+        return ""
+    return harmless(str(value)) if not isinstance(value, int | float) else value

@@ -1,0 +1,106 @@
+"""Roles: the whole table, and that an organisation sees its own rows only."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from platform_assets.access.roles import (
+    AccessDenied,
+    Permission,
+    Role,
+    User,
+    laptop_user,
+    own_rows,
+    user_from_claims,
+)
+from platform_assets.contracts import Contract
+
+EXPECTED = """
+                   steward analyst clinician auditor engineer
+status.see         x       x       -         x       x
+upload             x       -       -         -       -
+run                x       -       -         -       x
+delivery.withdraw  x       -       -         -       -
+quarantine.see     x       -       -         -       -
+quarantine.fix     x       -       -         -       -
+erasure.see        x       -       -         x       -
+erasure.request    x       -       -         -       -
+erasure.approve    x       -       -         -       -
+reports.see        x       x       x         x       -
+reports.rows       x       -       x         -       -
+audit.see          -       -       -         x       -
+logs.see           x       -       -         x       x
+"""
+
+
+def user(*roles: Role, organisation: str | None = None) -> User:
+    return User("someone@example.org", frozenset(roles), organisation)
+
+
+def contract(role: str | None) -> Contract:
+    lab = {"type": "string"} | ({"role": role} if role else {})
+    return Contract.model_validate(
+        {
+            "name": "lab_results",
+            "description": "Tests.",
+            "owner": "team:surveillance",
+            "format": {"kind": "csv"},
+            "load": {"mode": "append"},
+            "columns": {"lab": lab},
+        }
+    )
+
+
+@pytest.mark.parametrize("line", EXPECTED.strip().splitlines()[1:], ids=lambda line: line.split()[0])
+def test_each_role_may_exactly_what_the_table_says(line: str) -> None:
+    permission, *marks = line.split()
+    for role, mark in zip(Role, marks, strict=True):
+        someone = user(role, organisation="north" if role is Role.CLINICIAN else None)
+        assert someone.may(Permission(permission)) == (mark == "x")
+        if mark == "-":
+            with pytest.raises(AccessDenied, match=permission):
+                someone.require(Permission(permission))
+
+
+def test_the_table_names_every_permission() -> None:
+    assert {line.split()[0] for line in EXPECTED.strip().splitlines()[1:]} == {p.value for p in Permission}
+
+
+def test_nobody_without_a_role_may_anything() -> None:
+    assert not any(user().may(p) for p in Permission)
+
+
+def test_a_clinician_without_an_organisation_may_nothing() -> None:
+    assert not any(user(Role.CLINICIAN).may(p) for p in Permission)
+
+
+def test_a_clinician_sees_the_rows_of_one_organisation() -> None:
+    table = pd.DataFrame({"lab": ["north", "south", None]})
+    seen = own_rows(user(Role.CLINICIAN, organisation="north"), contract("organisation"), table)
+    assert seen["lab"].tolist() == ["north"]
+
+
+def test_a_clinician_sees_no_rows_of_a_dataset_without_organisations() -> None:
+    with pytest.raises(AccessDenied, match="does not say"):
+        own_rows(user(Role.CLINICIAN, organisation="north"), contract(None), pd.DataFrame({"lab": ["north"]}))
+
+
+def test_a_steward_sees_all_rows_and_an_analyst_none() -> None:
+    table = pd.DataFrame({"lab": ["north", "south"]})
+    assert len(own_rows(user(Role.STEWARD), contract("organisation"), table)) == 2
+    with pytest.raises(AccessDenied):
+        own_rows(user(Role.ANALYST), contract("organisation"), table)
+
+
+def test_claims_make_a_user_and_unknown_roles_nothing() -> None:
+    found = user_from_claims({"email": "a@example.org", "roles": ["auditor", "root"], "organisation": ""})
+    assert found == User("a@example.org", frozenset({Role.AUDITOR}))
+    assert user_from_claims({"sub": "17", "roles": "steward analyst"}).roles == {Role.STEWARD, Role.ANALYST}
+    with pytest.raises(AccessDenied, match="names nobody"):
+        user_from_claims({"roles": ["steward"]})
+
+
+def test_the_laptop_user_may_everything_and_says_that_there_was_no_login() -> None:
+    assert all(laptop_user().may(p) for p in Permission)
+    assert "no login" in laptop_user().name
