@@ -16,7 +16,7 @@ from platform_assets.ingest import derived, merge, snapshots
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.deliveries import Delivery
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.staged import StagedFile
+from platform_assets.ingest.readers.staged import StagedFile
 from platform_assets.ingest.tables import Tables
 from resources.identity import pseudonym_sql
 from resources.warehouse import Warehouse, literal, quoted, scalar
