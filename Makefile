@@ -49,8 +49,19 @@ test: setup lint test-r test-python ## Everything that CI runs: lint, R tests, P
 test-python: setup ## Unit, component and end-to-end tests
 	@# without what this file sets for people: tests bring their own folders and instances
 	@# a process per core; a file of tests stays in one, as its tests share servers; the order is that of tests/conftest.py
-	env -u DATA_HOME -u DAGSTER_HOME -u DAGSTER_STORAGE -u DAGSTER_MODULE_NAME .venv/bin/python -m pytest -q \
-	  --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations=15
+	$(PYTEST) --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations=15
+
+# the environment that people work in: tests bring their own folders and instances
+PYTEST := env -u DATA_HOME -u DAGSTER_HOME -u DAGSTER_STORAGE -u DAGSTER_MODULE_NAME .venv/bin/python -m pytest -q
+
+.PHONY: test-one
+test-one: setup ## One folder, file or test: make test-one T=tests/ingest
+	@test -n "$(T)" || { echo "Say which: make test-one T=tests/ingest"; exit 1; }
+	$(PYTEST) $(T)
+
+.PHONY: test-fast
+test-fast: setup ## What needs no server, browser, R or second process; under two minutes
+	$(PYTEST) -m "not slow" --numprocesses auto --maxprocesses 8 --dist loadfile $(FAST)
 
 .PHONY: test-r
 test-r: setup ## testthat: statistics library, indicators, harness
@@ -61,6 +72,7 @@ lint: setup ## ruff, mypy, and the contracts of all datasets
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/lint-imports
 	.venv/bin/dagster definitions validate
 
 .PHONY: bench

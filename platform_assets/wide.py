@@ -68,7 +68,7 @@ def step_settings(
         if step in r_steps:
             pod["pod_template_spec_metadata"] = {"labels": {COMPONENT: "r-worker"}}
             pod["pod_spec_config"] = {"automount_service_account_token": False}
-        elif loads[step].source.kind == "http":
+        elif loads[step].source.reaches_out:
             pod["pod_template_spec_metadata"] = {"labels": {FETCH: "yes"}}
         if step in given:
             # as much as is asked for and no more: a pod that is promised less than it uses is evicted first

@@ -34,8 +34,8 @@ class Settings:
     """DATA_HOME: the one folder with state; default ``data`` in the repository."""
     memory_limit: str = "2GB"
     """PLATFORM_MEMORY_LIMIT: what the engine may use before it spills to disk."""
-    http_sources: bool = False
-    """PLATFORM_HTTP_SOURCES=on: download what contracts with an http source ask for. Off on a laptop unless asked for."""
+    sources: bool = False
+    """PLATFORM_SOURCES=on: fetch what contracts with a source of their own ask for. Off on a laptop unless asked for."""
     settle_seconds: float = 2.0
     """PLATFORM_SETTLE_SECONDS: a file is complete when its size and time have not changed for so long."""
 
@@ -59,7 +59,7 @@ class Settings:
         return cls(
             home=Path(os.environ.get("DATA_HOME") or REPOSITORY / "data").resolve(),
             memory_limit=os.environ.get("PLATFORM_MEMORY_LIMIT", "2GB"),
-            http_sources=os.environ.get("PLATFORM_HTTP_SOURCES", "off").lower() == "on",
+            sources=os.environ.get("PLATFORM_SOURCES", "off").lower() == "on",
             products_url=os.environ.get("PLATFORM_PRODUCTS_URL", SERVED_BY_UI if laptop else "").rstrip("/"),
             r_timeout_seconds=float(os.environ.get("PLATFORM_R_TIMEOUT_SECONDS", "600")),
             r_memory_mb=int(os.environ.get("PLATFORM_R_MEMORY_MB", "4096")),

@@ -20,8 +20,8 @@ from platform_assets.ingest.deliveries import complete_files, landing_folder
 from platform_assets.ingest.load import LoadReport, describe, load_dataset, today, told
 from platform_assets.ingest.loaded import Loaded
 from platform_assets.ingest.tables import Tables
+from platform_assets.sources.collect import Collected, collect
 from resources.environment import Platform
-from resources.http_source import fetch
 from resources.warehouse import TableState
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ SENSOR_INTERVAL_SECONDS = 30
 RETRY_SECONDS = 900
 BATCH_TAG = "platform/batch"
 MAX_SHOWN = 25
+FETCHED = "fetched"
 
 
 class Dataset(dg.Component):
@@ -116,6 +117,9 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
         dg.AssetCheckSpec(check, asset=validated, description=quality.DESCRIPTIONS[check])
         for check in quality.check_names(contract)
     ]
+    if contract.source.reaches_out:
+        told = "Everything that was wanted of the source could be fetched. What is in landing is loaded all the same."
+        check_specs.append(dg.AssetCheckSpec(FETCHED, asset=validated, description=told))
 
     @dg.multi_asset(
         specs=specs,
@@ -126,8 +130,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
     )
     def ingest(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         platform: Platform = context.resources.platform
-        if contract.source.kind == "http":
-            fetch(contract, platform, context.log.info)
+        collected = collect(contract.source, name, platform, context.log.info)
         if platform.bigquery is None:
             loaded = _into_lake(contract, platform, context.run.run_id, context.log.info)
         else:
@@ -152,11 +155,19 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
                 metadata["held deliveries"] = dg.MetadataValue.text(", ".join(e.file for e in held[:MAX_SHOWN]))
             yield _materialized(validated, loaded.states["validated"], metadata)
         chosen = {key.name for key in context.selected_asset_check_keys}
+        if FETCHED in chosen:
+            outcomes = [*outcomes, _fetched(collected)]
         for outcome in outcomes:
             if outcome.check in chosen:
                 yield _check_result(validated, outcome)
 
     return ingest
+
+
+def _fetched(collected: Collected) -> quality.Outcome:
+    text = "; ".join(collected.failed[:5]) or f"{len(collected.landed)} files landed"
+    numbers = {"landed": len(collected.landed), "failed": len(collected.failed)}
+    return quality.Outcome(FETCHED, not collected.failed, False, text, numbers)
 
 
 def _into_lake(contract: Contract, platform: Platform, run_id: str, log: Callable[[str], None]) -> Loaded:

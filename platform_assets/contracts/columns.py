@@ -3,63 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import re
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Literal
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from platform_assets.contracts.dates import DateFormatError, ambiguous, read_format
+from platform_assets.strict import Name, Strict, TextList
 
-NAME = r"^[a-z][a-z0-9_]{0,62}$"
 RESERVED = {"rowid", "snapshot_id", "filename", "file_row_number", "file_index"}
 """Names of the engine's virtual columns: a column of ours would hide them."""
-Name = Annotated[str, Field(pattern=NAME)]
 Limit = int | float | dt.date | Literal["today"]
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-_ONE_OR_MORE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
-TextList = Annotated[tuple[str, ...], BeforeValidator(_as_list), WithJsonSchema(_ONE_OR_MORE)]
-
-
-class Strict(BaseModel):
-    """Base of every part of a contract: unknown keys are errors, values do not change after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _unknown_keys_are_named(cls, value: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
-        """As pydantic reads it, except that the error of an unknown key says which one may be meant."""
-        try:
-            return read(value)
-        except ValidationError as error:
-            keys = [field.alias or name for name, field in cls.model_fields.items()]
-            problems = []
-            for problem in error.errors(include_url=False):
-                said = problem["msg"]
-                if problem["type"] == "extra_forbidden":
-                    near = difflib.get_close_matches(str(problem["loc"][-1]), keys, n=1)
-                    said = f"there is no such key; did you mean {near[0]}?" if near else "there is no such key"
-                kind = PydanticCustomError("no_such_key" if said != problem["msg"] else problem["type"], said)
-                problems.append(InitErrorDetails(type=kind, loc=problem["loc"], input=problem["input"]))
-            raise ValidationError.from_exception_data(error.title, problems) from None
 
 
 class ColumnType(StrEnum):
@@ -116,7 +75,7 @@ class Column(Strict):
     a row with the same values of these columns, so that what came twice, once without id, is one row."""
 
     trim: bool = True
-    replace: dict[str, str] = {}
+    replace: dict[str, str] = Field(default_factory=dict)
     replace_pattern: tuple[Replacement, ...] = ()
     case: Literal["upper", "lower"] | None = None
     null_tokens: tuple[str, ...] | None = None

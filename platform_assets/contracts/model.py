@@ -6,24 +6,23 @@ Everything that adding a dataset needs is said here, once. Unknown keys are erro
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Union
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
 
 from platform_assets.contracts.columns import (
     RESERVED,
     TEMPORAL,
     Column,
-    Name,
-    Strict,
-    TextList,
     regular_expression,
 )
 from platform_assets.contracts.dates import DateFormatError, read_format
+from platform_assets.contracts.fingerprint import fingerprint
 from platform_assets.contracts.formats import KINDS
+from platform_assets.sources.kinds import kind_of, kinds
+from platform_assets.sources.landing import LandingSource
+from platform_assets.strict import Name, Strict, TextList
 
 
 def _known_kind(value: Any) -> Any:
@@ -113,24 +112,11 @@ class Load(Strict):
         return self
 
 
-class Source(Strict):
-    """Where deliveries come from. Whatever the kind, they land as files in ``landing/<dataset>/``."""
-
-    kind: Literal["landing", "http"] = "landing"
-    files: TextList = ("*",)
-    marker: str | None = None
-    """A file is complete only once ``<name><marker>`` stands beside it, e.g. ``.done``."""
-    url: str | None = None
-    """http: the address; the environment variable ``PLATFORM_URL_<DATASET>`` overrides it."""
-    file_name: str | None = None
-    """http: the landed file's name, default the last part of the address."""
-    timeout_seconds: float = Field(default=30, gt=0)
-
-    @model_validator(mode="after")
-    def _url_fits_the_kind(self) -> Source:
-        if (self.kind == "http") != (self.url is not None):
-            raise ValueError("'url' goes with kind http, and http needs it")
-        return self
+SourceOfKind = Annotated[
+    Union[tuple(Annotated[each, Tag(name)] for name, each in kinds().items())],  # noqa: UP007
+    Discriminator(kind_of),
+]
+"""Where deliveries come from: one of the kinds in `platform_assets.sources`."""
 
 
 class Partition(Strict):
@@ -187,10 +173,12 @@ class Quality(Strict):
 class Contract(Strict):
     """A dataset: what comes in, what is right, and what becomes of it."""
 
+    kinds_of: ClassVar[frozenset[str]] = frozenset({"source"})
+
     name: Name
     description: str = Field(min_length=1)
     owner: str = Field(pattern=r"^(team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+)$")
-    source: Source = Source()
+    source: SourceOfKind = LandingSource()
     format: Annotated[
         tuple[FileFormat, ...],
         BeforeValidator(lambda v: [v] if isinstance(v, dict) else v),
@@ -273,6 +261,5 @@ class Contract(Strict):
 
     @property
     def hash(self) -> str:
-        """Sixteen hex digits that change whenever the contract does."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """Sixteen hex digits that change whenever what the contract says does; see `contracts.fingerprint`."""
+        return fingerprint(self)

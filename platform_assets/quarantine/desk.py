@@ -21,6 +21,7 @@ from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.books import Books, LakeBooks
 from platform_assets.ingest.judging import judge
+from platform_assets.ingest.readers.interface import first_row
 from platform_assets.ingest.tables import Tables
 from platform_assets.quarantine import fix_files, snapshot_fixes
 from platform_assets.quarantine import history as quarantine_history

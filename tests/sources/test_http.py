@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import dagster as dg
 import pytest
 
+from platform_assets.components.dataset import dataset_definitions
 from platform_assets.contracts.model import Contract
-from resources import http_source
+from platform_assets.sources.collect import Collected, collect
+from platform_assets.sources.http import HttpSource
+from resources import requesting
 from resources.environment import Platform
-from resources.http_source import DownloadFailed, fetch
 from tests.conftest import LAB
 
 BODY = b"sample_id,test_date,result,viral_load\nA,2024-01-01,POS,1\n"
@@ -59,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(http_source, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(requesting, "FIRST_PAUSE_SECONDS", 0.01)
     made = Server(("127.0.0.1", 0), Handler)
     made.script, made.seen = ["ok"], []
     thread = threading.Thread(target=made.serve_forever)
@@ -72,12 +76,16 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.fixture
 def online(platform: Platform) -> Platform:
-    return replace(platform, settings=replace(platform.settings, http_sources=True))
+    return replace(platform, settings=replace(platform.settings, sources=True))
 
 
 def _contract(server: Server) -> Contract:
     url = f"http://127.0.0.1:{server.server_port}/files/lab.csv"
     return Contract.model_validate({**LAB, "source": {"kind": "http", "url": url}})
+
+
+def fetch(contract: Contract, platform: Platform, log: Callable[[str], None] = lambda _: None) -> Collected:
+    return collect(contract.source, contract.name, platform, log)
 
 
 def _landed(platform: Platform) -> list[bytes]:
@@ -86,24 +94,24 @@ def _landed(platform: Platform) -> list[bytes]:
 
 def test_a_file_lands_once_and_is_asked_for_conditionally_afterwards(server: Server, online: Platform) -> None:
     contract = _contract(server)
-    assert fetch(contract, online, lambda _: None)
+    assert len(fetch(contract, online).landed) == 1
     assert _landed(online) == [BODY]
-    assert not fetch(contract, online, lambda _: None)
+    assert fetch(contract, online) == Collected()
     assert server.seen[1]["If-None-Match"] == '"v1"'
     assert len(_landed(online)) == 1
 
 
 def test_off_on_a_laptop_unless_asked_for(server: Server, platform: Platform) -> None:
     said: list[str] = []
-    assert not fetch(_contract(server), platform, said.append)
+    assert fetch(_contract(server), platform, said.append) == Collected()
     assert server.seen == []
-    assert "PLATFORM_HTTP_SOURCES=on" in said[0]
+    assert "PLATFORM_SOURCES=on" in said[0]
 
 
 @pytest.mark.parametrize("script", [["503", "ok"], ["429", "ok"], ["cut", "cut", "ok"], ["500", "502", "504", "ok"]])
 def test_passing_trouble_is_retried(server: Server, online: Platform, script: list[str]) -> None:
     server.script = list(script)
-    assert fetch(_contract(server), online, lambda _: None)
+    assert len(fetch(_contract(server), online).landed) == 1
     assert _landed(online) == [BODY]
     assert len(server.seen) == len(script)
 
@@ -113,8 +121,8 @@ def test_lasting_trouble_is_told_and_nothing_lands(
     server: Server, online: Platform, status: str, requests: int
 ) -> None:
     server.script = [status]
-    with pytest.raises(DownloadFailed, match=status):
-        fetch(_contract(server), online, lambda _: None)
+    (failed,) = fetch(_contract(server), online).failed
+    assert status in failed
     assert len(server.seen) == requests
     assert _landed(online) == []
 
@@ -122,4 +130,29 @@ def test_lasting_trouble_is_told_and_nothing_lands(
 def test_the_address_can_be_set_from_outside(server: Server, online: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     contract = Contract.model_validate({**LAB, "source": {"kind": "http", "url": "http://127.0.0.1:1/nothing.csv"}})
     monkeypatch.setenv("PLATFORM_URL_LAB", f"http://127.0.0.1:{server.server_port}/other.csv")
-    assert fetch(contract, online, lambda _: None)
+    assert len(fetch(contract, online).landed) == 1
+
+
+def test_a_note_from_before_there_were_windows_is_understood(server: Server, online: Platform) -> None:
+    contract = _contract(server)
+    assert isinstance(contract.source, HttpSource)
+    note = json.dumps({"url": contract.source.url, "etag": '"v1"'})
+    online.store.write("state/http/lab.json", note.encode())
+    assert fetch(contract, online) == Collected()
+    assert server.seen[0]["If-None-Match"] == '"v1"'
+
+
+def test_a_source_that_fails_does_not_hold_up_files_in_landing(server: Server, online: Platform) -> None:
+    server.script = ["404"]
+    landing = online.settings.home / "landing" / "lab"
+    landing.mkdir(parents=True)
+    (landing / "dropped.csv").write_bytes(BODY)
+    defs = dataset_definitions(_contract(server), domain="test")
+    done = dg.materialize([*defs.assets], resources={"platform": online}, instance=dg.DagsterInstance.ephemeral())  # type: ignore[arg-type, list-item, misc]
+    assert done.success
+    checks = {c.check_name: c for c in done.get_asset_check_evaluations()}
+    assert not checks["fetched"].passed
+    assert "404" in (checks["fetched"].description or "")
+    assert checks["row_conservation"].passed
+    with online.warehouse.connect(read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM validated.lab").fetchone() == (1,)

@@ -1,0 +1,67 @@
+"""The base of everything that people write in YAML: unknown keys are errors that say which key may be meant."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+NAME = r"^[a-z][a-z0-9_]{0,62}$"
+Name = Annotated[str, Field(pattern=NAME)]
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+_ONE_OR_MORE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+TextList = Annotated[tuple[str, ...], BeforeValidator(_as_list), WithJsonSchema(_ONE_OR_MORE)]
+"""One text or several."""
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors, values do not change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    kinds_of: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are one of several models, told apart by their `kind`."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _unknown_keys_are_named(cls, value: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        """As pydantic reads it, except that the error of an unknown key says which one may be meant."""
+        try:
+            return read(value)
+        except ValidationError as error:
+            keys = [field.alias or name for name, field in cls.model_fields.items()]
+            problems = []
+            for problem in error.errors(include_url=False):
+                said, loc = problem["msg"], problem["loc"]
+                if problem["type"] == "extra_forbidden":
+                    said = _none_such("key", str(loc[-1]), keys)
+                elif problem["type"] == "union_tag_invalid":
+                    there_are = [kind.strip("'") for kind in problem["ctx"]["expected_tags"].split(", ")]
+                    said = f"{_none_such('kind', problem['ctx']['tag'], there_are)} (there are {', '.join(there_are)})"
+                    loc = (*loc, "kind")
+                elif len(loc) > 1 and loc[0] in cls.kinds_of:
+                    # pydantic puts the kind into the place of the error; nobody wrote it there
+                    loc = (loc[0], *loc[2:])
+                kind = PydanticCustomError("no_such_key" if said != problem["msg"] else problem["type"], said)
+                problems.append(InitErrorDetails(type=kind, loc=loc, input=problem["input"]))
+            raise ValidationError.from_exception_data(error.title, problems) from None
+
+
+def _none_such(what: str, given: str, there_are: list[str]) -> str:
+    near = difflib.get_close_matches(given, there_are, n=1)
+    return f"there is no such {what}; did you mean {near[0]}?" if near else f"there is no such {what}"
