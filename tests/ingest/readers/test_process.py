@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import signal
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from platform_assets.ingest.readers import process
-from platform_assets.ingest.readers.limits import Limits
+from platform_assets.ingest.readers.limits import Limits, setting
 from platform_assets.ingest.readers.process import Child, ReaderBroken
 from platform_assets.ingest.readers.staged import FileRejected
 from tests.conftest import Bench
@@ -155,6 +156,12 @@ def test_a_limit_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, text: str
     monkeypatch.setenv("PLATFORM_READER_ROWS", text)
     with pytest.raises(ValueError, match=r"PLATFORM_READER_ROWS=.*whole number"):
         Limits.from_environment()
+
+
+def test_the_guide_names_every_limit_with_its_default() -> None:
+    guide = (ROOT / "docs" / "operate.md").read_text(encoding="utf-8")
+    for field in dataclasses.fields(Limits):
+        assert f"| `{setting(field.name)}` | `{field.default}` |" in guide
 
 
 def test_a_reader_makes_no_threads_as_a_user_who_may_not(tmp_path: Path) -> None:
