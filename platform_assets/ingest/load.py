@@ -29,7 +29,7 @@ from platform_assets.ingest.deliveries import (
     rejected_name,
 )
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.publish import Batch, publish
+from platform_assets.ingest.loading.publish import Batch, publish
 from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.staging import Drift, stage
 from resources.identity import IdentityKeys, session_variables

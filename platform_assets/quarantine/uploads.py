@@ -16,11 +16,12 @@ from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.erasure import tombstones
 from platform_assets.erasure.targets import PURPOSE as ERASURE
-from platform_assets.ingest import derived, ledger, snapshots
+from platform_assets.ingest import ledger
 from platform_assets.ingest.deliveries import UNFINISHED, landing_folder, open_delivery
 from platform_assets.ingest.judging import expression_of
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.publish import Batch, hold, register, repeated_key
+from platform_assets.ingest.loading import derived, snapshots
+from platform_assets.ingest.loading.publish import Batch, hold, register, repeated_key
 from platform_assets.ingest.readers.header import decode_header, header_names, match_header
 from platform_assets.ingest.readers.packing import is_packed
 from platform_assets.ingest.readers.process import Child

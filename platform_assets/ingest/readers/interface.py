@@ -33,7 +33,7 @@ class Format(ABC):
     ending: ClassVar[str]
     """Of a file that the platform writes."""
     delimited: ClassVar[bool] = False
-    """Whether it is delimited text: the engine reads clean files of it (see `csv_engine`), and every cell holds a text."""
+    """Whether it is delimited text: the engine reads clean files of it (see `delimited.engine`), and every cell holds a text."""
     magic: ClassVar[bytes] = b""
     """First bytes of a file whose content is packed; empty where a search of its bytes finds every text in it."""
     lost: ClassVar[str] = ""
