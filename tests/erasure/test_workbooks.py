@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_assets.ingest.readers.formats.xlsx import Xlsx, open_sheet
@@ -90,6 +90,7 @@ def test_an_archived_and_a_waiting_workbook_lose_the_erased_rows_and_keep_the_ot
     assert place.load().entries[0].valid == 1
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1), min_size=6, max_size=6),

@@ -61,7 +61,8 @@ def test_a_cell_far_outside_the_table_is_refused_however_it_is_spelled(
 
 def test_a_sheet_that_is_too_large_but_fits_is_refused_with_its_size(tmp_path: Path) -> None:
     with Child(Limits(cells=1_000)) as child:
-        rows = [list(files.NAMES), *([None] * 4 for _ in range(300)), ["A", "2024-01-01", "POS", "1"]]
+        nothing: list[str | None] = [None] * 4
+        rows: list[list[str | None]] = [list(files.NAMES), *[nothing] * 300, ["A", "2024-01-01", "POS", "1"]]
         with pytest.raises(FileRejected, match=r"reaches to row 302 and column 4: .*PLATFORM_READER_CELLS"):
             stage(child, tmp_path, "xlsx", workbook("S", rows))
 

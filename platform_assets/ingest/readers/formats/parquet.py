@@ -93,13 +93,16 @@ class Parquet(Format):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(file, pre_buffer=False) as plain:
-            texts = [f.name for f in plain.schema_arrow if pa.types.is_string(f.type) or pa.types.is_binary(f.type)]
-        file.seek(0)
-        with pq.ParquetFile(file, pre_buffer=False, read_dictionary=texts) as table:
-            for batch in table.iter_batches(BATCH, use_threads=False):
-                for column in batch.columns:
-                    yield _texts(column)
+        try:
+            with pq.ParquetFile(file, pre_buffer=False) as plain:
+                texts = [f.name for f in plain.schema_arrow if pa.types.is_string(f.type) or pa.types.is_binary(f.type)]
+            file.seek(0)
+            with pq.ParquetFile(file, pre_buffer=False, read_dictionary=texts) as table:
+                for batch in table.iter_batches(BATCH, use_threads=False):
+                    for column in batch.columns:
+                        yield _texts(column)
+        except (pa.ArrowException, OSError) as error:
+            raise ValueError(f"not readable Parquet ({type(error).__name__})") from None
 
 
 def _texts(column: Any) -> bytes:
