@@ -163,7 +163,8 @@ def _copy_catalog(
         engine.execute(f"INSERT INTO private.{table} BY NAME SELECT {cast} FROM moved")
         engine.unregister("moved")
     engine.execute("DETACH private")
-    engine.execute(f"{attach}, READ_ONLY)")
+    # as of its one snapshot: DuckLake keeps counts of whole tables for the latest only, and here that may be a later one
+    engine.execute(f"{attach}, READ_ONLY, SNAPSHOT_VERSION {snapshot})")
     engine.execute(f"USE {LAKE}")
 
 
