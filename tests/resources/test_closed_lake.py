@@ -27,7 +27,7 @@ def filled(warehouse: Warehouse) -> None:
     with warehouse.connect() as connection, warehouse.write(connection):
         connection.execute("CREATE TABLE validated.a (i BIGINT, t VARCHAR, w VARCHAR)")
         connection.execute("ALTER TABLE validated.a SET PARTITIONED BY (w)")
-        connection.execute("INSERT INTO validated.a SELECT range, 'x' || range, 'w' || range % 3 FROM range(3000)")
+        connection.execute("INSERT INTO validated.a SELECT range, 'x' || range, 'w' || range % 3 FROM range(300)")
     with warehouse.connect() as connection, warehouse.write(connection):
         connection.execute("DELETE FROM validated.a WHERE i % 10 = 3")
         connection.execute("ALTER TABLE validated.a ADD COLUMN d DECIMAL(18, 2)")
@@ -81,7 +81,7 @@ def hostile(warehouse: Warehouse, folder: Path) -> list[tuple[str, str]]:
 def answered(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     """All that an engine says to a statement, error or rows."""
     try:
-        return str((connection.execute(query) or connection).fetchall())
+        return str((connection.execute(query) or connection).fetchmany(500))
     except (duckdb.Error, RuntimeError, IndexError) as error:
         return str(error)
 
@@ -92,7 +92,7 @@ def queries() -> list[str]:
         "SELECT * FROM validated.a ORDER BY i DESC NULLS FIRST",
         "SELECT w, count(*) AS n, sum(d) AS d, min(t) AS t FROM validated.a GROUP BY w ORDER BY w",
         "SELECT count(*) AS n FROM validated.a",
-        "SELECT i, d FROM validated.a WHERE w = 'w1' AND i BETWEEN 100 AND 200",
+        "SELECT i, d FROM validated.a WHERE w = 'w1' AND i BETWEEN 100 AND 150",
         "WITH c AS (SELECT i FROM validated.a WHERE t LIKE 'x1%') SELECT a.* FROM validated.a a JOIN c USING (i) ORDER BY i",
         "SELECT i FROM validated.a a WHERE EXISTS (SELECT 1 FROM validated.a b WHERE b.i = a.i + 1) ORDER BY i",
         "SELECT a.i, l.n FROM validated.a a, LATERAL (SELECT count(*) AS n FROM validated.a b WHERE b.i < a.i) l ORDER BY ALL LIMIT 50",
@@ -128,13 +128,13 @@ def test_an_earlier_snapshot_is_shown_as_it_was(warehouse: Warehouse, tmp_path: 
         first = warehouse.state(connection, "validated.a")
         assert first is not None
         with warehouse.write(connection):
-            connection.execute("DELETE FROM validated.a WHERE i < 2000")
+            connection.execute("DELETE FROM validated.a WHERE i < 200")
     with (
         warehouse.connect(snapshot=first.snapshot) as connection,
         closed_lake(warehouse, connection, {"validated.a": first.rows}, warehouse.wait_for_scratch()) as lake,
     ):
         assert lake._engine.execute("SELECT count(*) FROM validated.a").fetchall() == [(first.rows,)]
-        assert "999" in answered(lake._engine, "SELECT max(i) FROM validated.a WHERE i < 1000")
+        assert answered(lake._engine, "SELECT max(i) FROM validated.a WHERE i < 1000") == "[(299,)]"
 
 
 def test_what_the_copy_does_not_show_is_not_computed_on(warehouse: Warehouse) -> None:
@@ -197,7 +197,7 @@ def test_no_statement_writes_over_the_files_that_may_be_read(warehouse: Warehous
             with pytest.raises(Refused):
                 lake.describe(f"FROM '{file}'", {})  # rows that were deleted are still in it
     with warehouse.connect() as connection:
-        assert connection.execute("SELECT count(*) FROM validated.a").fetchall() == [(2702,)]
+        assert connection.execute("SELECT count(*) FROM validated.a").fetchall() == [(272,)]
 
 
 def test_a_statement_that_does_not_end_is_stopped(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,7 +257,7 @@ def test_with_a_catalog_on_a_server_neither_it_nor_its_address_is_known_to_the_q
     filled(warehouse)
     out = tmp_path / "out.parquet"
     with opened(warehouse, out) as lake:
-        assert lake._engine.execute("SELECT count(*), sum(i) FROM validated.a").fetchall()[0][0] == 2702
+        assert lake._engine.execute("SELECT count(*), sum(i) FROM validated.a").fetchall()[0][0] == 272
         lake.write("SELECT * FROM validated.a ORDER BY i", {}, out)
         told = "".join(answered(lake._engine, f"FROM {t}") for t in ("duckdb_databases()", "duckdb_settings()"))
         assert "postgres" not in told
