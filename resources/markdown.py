@@ -85,4 +85,6 @@ def _joined(line: str) -> str:
 
 def _visible(line: str) -> str:
     """`line` without control and format characters (those that turn the direction of writing among them)."""
-    return "".join(c if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co") else " " if c == "\t" else "" for c in line)
+    return "".join(
+        c if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co") else " " if c == "\t" else "" for c in line
+    )

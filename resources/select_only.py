@@ -29,7 +29,16 @@ _MACROS = frozenset(
         *("array_append", "array_pop_back", "array_pop_front", "array_prepend", "array_push_back", "array_push_front"),
         *("array_reverse", "array_to_string", "date_add", "days_in_month", "fdiv", "fmod", "geomean", "geometric_mean"),
         *("json", "json_group_array", "json_group_object", "list_any_value", "list_append", "list_avg", "list_count"),
-        *("list_first", "list_last", "list_max", "list_median", "list_min", "list_mode", "list_prepend", "list_product"),
+        *(
+            "list_first",
+            "list_last",
+            "list_max",
+            "list_median",
+            "list_min",
+            "list_mode",
+            "list_prepend",
+            "list_product",
+        ),
         *("list_reverse", "list_string_agg", "list_sum", "list_var_pop", "list_var_samp", "list_stddev_pop"),
         *("list_stddev_samp", "list_approx_count_distinct", "list_bool_and", "list_bool_or", "list_histogram"),
         *("map_contains_entry", "map_contains_value", "nullif", "round_even", "roundbankers", "split_part", "wavg"),
@@ -52,7 +61,9 @@ def demand_select(query: str, tables: Collection[str]) -> None:
     (answer,) = _parser().cursor().execute("SELECT json_serialize_sql($1::VARCHAR)", [query]).fetchall()
     tree = json.loads(answer[0])
     if tree["error"] or len(tree["statements"]) != 1:
-        raise Refused("a query is one SELECT (WITH ... SELECT is one; a PIVOT names its values: ON x IN ('a', 'b')), nothing else")
+        raise Refused(
+            "a query is one SELECT (WITH ... SELECT is one; a PIVOT names its values: ON x IN ('a', 'b')), nothing else"
+        )
     known = frozenset(table.lower() for table in tables)
     own = {str(entry["key"]).lower() for node in nodes(tree) for entry in node.get("cte_map", {}).get("map", ())}
     for name in own:
@@ -68,7 +79,9 @@ def demand_select(query: str, tables: Collection[str]) -> None:
                 )
         elif node.get("class") == "COLUMN_REF" and _CLOCK.fullmatch(str(node["column_names"][-1])):
             name = node["column_names"][-1]
-            raise Refused(f"{name} is another one tomorrow, and the table could not be made again: give it as a parameter")
+            raise Refused(
+                f"{name} is another one tomorrow, and the table could not be made again: give it as a parameter"
+            )
 
 
 def _demand_source(node: dict[str, Any], known: Collection[str], own: Collection[str]) -> None:

@@ -130,7 +130,6 @@ class Warehouse:
             "autoload_known_extensions": "false",
             "allow_unsigned_extensions": "false",
             "allow_community_extensions": "false",
-            "allow_persistent_secrets": "false",
         }
         if self.threads:
             config["threads"] = str(self.threads)

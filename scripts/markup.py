@@ -19,8 +19,27 @@ METADATA = "platform_assets/components/metadata.py"
 """The one module that gives Markdown to Dagster."""
 WIDGETS = frozenset(
     {
-        *("badge", "button", "caption", "checkbox", "color_picker", "date_input", "download_button", "error", "expander"),
-        *("feedback", "file_uploader", "form_submit_button", "header", "info", "link_button", "markdown", "menu_button"),
+        *(
+            "badge",
+            "button",
+            "caption",
+            "checkbox",
+            "color_picker",
+            "date_input",
+            "download_button",
+            "error",
+            "expander",
+        ),
+        *(
+            "feedback",
+            "file_uploader",
+            "form_submit_button",
+            "header",
+            "info",
+            "link_button",
+            "markdown",
+            "menu_button",
+        ),
         *("metric", "multiselect", "number_input", "page_link", "pills", "popover", "radio", "segmented_control"),
         *("select_slider", "selectbox", "slider", "spinner", "status", "subheader", "success", "tabs", "text_area"),
         *("text_input", "time_input", "title", "toast", "toggle", "warning", "write", "write_stream", "camera_input"),
@@ -28,8 +47,12 @@ WIDGETS = frozenset(
     }
 )
 """Streamlit's functions that read their first argument, or the named ones below, as Markdown."""
-NAMED = frozenset({"label", "body", "help", "text", "caption", "captions", "placeholder_label", "title", "tabs", "delta"})
-SAFE = frozenset({"plain", "fenced", "bold", "bullets", "together", "beside", "counted", "len", "limit_mb", "sum", "round"})
+NAMED = frozenset(
+    {"label", "body", "help", "text", "caption", "captions", "placeholder_label", "title", "tabs", "delta"}
+)
+SAFE = frozenset(
+    {"plain", "fenced", "bold", "bullets", "together", "beside", "counted", "len", "limit_mb", "sum", "round"}
+)
 """Functions whose result may be shown: those of `resources.markdown`, and such as give numbers or their own words."""
 PAGE_HTML = frozenset({"html", "iframe", "declare_component"})
 
@@ -38,7 +61,12 @@ def offences(path: Path, text: str) -> Iterator[str]:
     """What is wrong in a file, as ``line: what``."""
     tree = ast.parse(text)
     console = "console" in path.parts
-    names = {a.asname or a.name: f"{n.module}.{a.name}" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names}
+    names = {
+        a.asname or a.name: f"{n.module}.{a.name}"
+        for n in ast.walk(tree)
+        if isinstance(n, ast.ImportFrom)
+        for a in n.names
+    }
     for node in ast.walk(tree):
         if not path.as_posix().endswith(METADATA) and _is_dagsters(node, names):
             yield f"{node.lineno}: Markdown for Dagster is made by `shown` in {METADATA}"  # type: ignore[attr-defined]
@@ -74,9 +102,13 @@ def _in_console(node: ast.AST, names: dict[str, str]) -> Iterator[str]:
             yield f"{node.lineno}: call it as st.{min(taken)}, so that this rule sees it"
     if isinstance(node, ast.Import) and any(a.name.startswith("streamlit.components") for a in node.names):
         yield f"{node.lineno}: streamlit.components shows HTML: data could become markup"
-    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Attribute) and node.value.attr in WIDGETS | PAGE_HTML:
-        if ast.unparse(node.value.value) == "st":
-            yield f"{node.lineno}: call it as st.{node.value.attr}, so that this rule sees it"
+    taken_as = node.value if isinstance(node, ast.Assign) else None
+    if (
+        isinstance(taken_as, ast.Attribute)
+        and taken_as.attr in WIDGETS | PAGE_HTML
+        and ast.unparse(taken_as.value) == "st"
+    ):
+        yield f"{taken_as.lineno}: call it as st.{taken_as.attr}, so that this rule sees it"
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return
     name = node.func.attr

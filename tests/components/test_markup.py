@@ -88,7 +88,10 @@ def test_names_of_files_and_of_columns_and_wrong_values(platform: Platform, samp
     name = f"{line.replace('/', '_').replace(chr(0), '')[:80]}.csv"
     quoted = '"' + line.replace('"', "'").replace("\x00", "") + '"'
     bench = Bench(platform, contract)
-    bench.drop(name, f"sample_id,test_date,result,viral_load,{quoted}\nA-1,2024-01-01,POS,1,x\n{quoted},2024-01-01,{quoted},1,x\n")
+    bench.drop(
+        name,
+        f"sample_id,test_date,result,viral_load,{quoted}\nA-1,2024-01-01,POS,1,x\n{quoted},2024-01-01,{quoted},1,x\n",
+    )
     definitions = dataset_definitions(contract, "lab")
     (asset,) = [a for a in definitions.assets or [] if isinstance(a, dg.AssetsDefinition)]
     run = dg.materialize([asset], resources={"platform": platform}, raise_on_error=False)
@@ -135,7 +138,9 @@ def test_what_an_r_script_says(platform: Platform, tmp_path: Path, stops: str) -
     folder = tmp_path / "r_scripts" / "indicators"
     folder.mkdir(parents=True)
     title = f"T ![{MARK}]({HOST}/b.png) www.markup.invalid <b>x</b> :smile:"
-    text = json.dumps(f"```\n![{MARK}]({HOST}/b.png) {HOST} | a | `b` <img src={HOST}>\n````\n# {MARK} www.markup.invalid")
+    text = json.dumps(
+        f"```\n![{MARK}]({HOST}/b.png) {HOST} | a | `b` <img src={HOST}>\n````\n# {MARK} www.markup.invalid"
+    )
     script = HOSTILE_R.replace("TITLE", title).replace("TEXT", text).replace("STOP", stops)
     (folder / "hostile.R").write_text(script)
     for asset in script_assets(folder):

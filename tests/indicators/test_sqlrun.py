@@ -152,7 +152,9 @@ def test_a_table_is_made_again_byte_for_byte_although_its_inputs_have_moved_on(s
     Bench(sales, contract).send(
         "more.csv", "date,order_id,client_id,prod_id,prod_price,prod_qty\n05/05/2019,8,700,490756,9,1\n"
     )
-    receipt, again = remake_table("client_sales_by_type", sales.warehouse, lambda params: recipe_of(indicator, sales.warehouse, params))
+    receipt, again = remake_table(
+        "client_sales_by_type", sales.warehouse, lambda params: recipe_of(indicator, sales.warehouse, params)
+    )
     assert (receipt.sha256, again) == (made.receipt.sha256, made.receipt.sha256)
     assert run_sql(indicator, sales.warehouse).receipt.sha256 != again
 

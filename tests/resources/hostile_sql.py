@@ -135,7 +135,10 @@ def shadowed(query: str, name: str) -> Iterator[tuple[str, str]]:
     if name[-1] in "\"'" or name.replace("_", "").isalnum():
         yield "same name in a scalar subquery", f"SELECT *, ({own}) AS own FROM ({query}) q"
         yield "same name in EXISTS", f"SELECT * FROM ({query}) q WHERE EXISTS ({own})"
-        yield "same name in another branch", f"SELECT to_json(q)::VARCHAR AS x FROM ({query}) q UNION ALL SELECT n::VARCHAR FROM ({own}) o"
+        yield (
+            "same name in another branch",
+            f"SELECT to_json(q)::VARCHAR AS x FROM ({query}) q UNION ALL SELECT n::VARCHAR FROM ({own}) o",
+        )
         yield "same name later", f"WITH q AS ({query}), {name} AS (SELECT 1 AS n) SELECT * FROM q"
         yield "same name inside", f"WITH q AS ({own}) SELECT k.* FROM ({query}) k, q"
 
@@ -182,6 +185,7 @@ def commands(file: str, folder: str, other: str) -> list[str]:
         f"SET log_query_path = '{folder}/log'",
         f"SET profiling_output = '{folder}/profile'",
         "CREATE SECRET s (TYPE gcs, KEY_ID 'a', SECRET 'b')",
+        "CREATE PERSISTENT SECRET s (TYPE gcs, KEY_ID 'a', SECRET 'b')",
         "CREATE TABLE validated.new AS SELECT 1 AS n",
         "INSERT INTO validated.a VALUES (1, 'x')",
         "UPDATE validated.a SET t = 'x'",
@@ -220,4 +224,3 @@ def commands(file: str, folder: str, other: str) -> list[str]:
         ";",
         "\x00",
     ]
-

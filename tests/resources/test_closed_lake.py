@@ -138,13 +138,15 @@ def test_an_earlier_snapshot_is_shown_as_it_was(warehouse: Warehouse, tmp_path: 
 
 
 def test_what_the_copy_does_not_show_is_not_computed_on(warehouse: Warehouse) -> None:
-    with warehouse.connect() as connection:
-        with pytest.raises(WarehouseError, match="was changed while it was being read"):
-            with closed_lake(warehouse, connection, {"validated.a": 1}, warehouse.wait_for_scratch()):
-                pass
-        with pytest.raises(WarehouseError, match=r"one of validated\.none is not in the warehouse"):
-            with closed_lake(warehouse, connection, {"validated.none": 1}, warehouse.wait_for_scratch()):
-                pass
+    told = {"validated.a": "was changed while it was being read", "validated.none": r"one of validated\.none is not in"}
+    for table, message in told.items():
+        folder = warehouse.wait_for_scratch()
+        with (
+            warehouse.connect() as connection,
+            pytest.raises(WarehouseError, match=message),
+            closed_lake(warehouse, connection, {table: 1}, folder),
+        ):
+            pass
 
 
 def test_the_engine_alone_shows_no_statement_another_table_or_a_file(warehouse: Warehouse, tmp_path: Path) -> None:
@@ -160,12 +162,16 @@ def test_the_engine_alone_shows_no_statement_another_table_or_a_file(warehouse: 
     assert not any("secret" in file for file in files)
 
 
-def test_both_readers_refuse_every_statement(warehouse: Warehouse, tmp_path: Path) -> None:
+def test_no_statement_is_taken_where_it_is_read_first(warehouse: Warehouse, tmp_path: Path) -> None:
+    taken = []
     with opened(warehouse) as lake:
         for what, query in hostile(warehouse, tmp_path):
-            with pytest.raises((Refused, duckdb.Error)):
+            try:
                 lake.describe(query, {})
-                pytest.fail(what)
+            except (Refused, duckdb.CatalogException):  # the parser, or the engine that knows no such name
+                continue
+            taken.append((what, query))
+    assert taken == []
 
 
 def test_commands_are_refused_and_change_nothing(warehouse: Warehouse, tmp_path: Path) -> None:
@@ -187,10 +193,14 @@ def test_commands_are_refused_and_change_nothing(warehouse: Warehouse, tmp_path:
     assert {p: p.read_bytes() for p in warehouse.home.rglob("*.parquet")} == before
 
 
-@pytest.mark.parametrize("command", ["COPY (SELECT 1) TO '{0}' (FORMAT parquet, USE_TMP_FILE false)", "COPY (SELECT 1) TO '{0}'"])
+@pytest.mark.parametrize(
+    "command", ["COPY (SELECT 1) TO '{0}' (FORMAT parquet, USE_TMP_FILE false)", "COPY (SELECT 1) TO '{0}'"]
+)
 def test_no_statement_writes_over_the_files_that_may_be_read(warehouse: Warehouse, command: str) -> None:
     with opened(warehouse) as lake:
-        own = lake._engine.execute("SELECT data_file FROM ducklake_list_files('lake', 'a', schema => 'validated')").fetchall()
+        own = lake._engine.execute(
+            "SELECT data_file FROM ducklake_list_files('lake', 'a', schema => 'validated')"
+        ).fetchall()
         for (file,) in own:
             with pytest.raises(Refused):
                 lake.describe(command.format(file), {})
@@ -212,11 +222,43 @@ def test_a_statement_that_does_not_end_is_stopped(warehouse: Warehouse, monkeypa
 
 def test_functions_that_tell_of_the_engine_or_the_clock_are_none_of_the_pure_ones() -> None:
     pure = pure_functions()
-    assert {"sum", "strftime", "date_trunc", "regexp_matches", "list_transform", "json_extract", "parse_path", "+"} <= pure
-    told = {"getvariable", "current_setting", "getenv", "query", "query_table", "read_text", "glob", "now", "random", "uuid"}
-    told |= {"today", "nextval", "currval", "setseed", "write_log", "sleep_ms", "version", "current_database", "txid_current"}
+    assert {
+        "sum",
+        "strftime",
+        "date_trunc",
+        "regexp_matches",
+        "list_transform",
+        "json_extract",
+        "parse_path",
+        "+",
+    } <= pure
+    told = {
+        "getvariable",
+        "current_setting",
+        "getenv",
+        "query",
+        "query_table",
+        "read_text",
+        "glob",
+        "now",
+        "random",
+        "uuid",
+    }
+    told |= {
+        "today",
+        "nextval",
+        "currval",
+        "setseed",
+        "write_log",
+        "sleep_ms",
+        "version",
+        "current_database",
+        "txid_current",
+    }
     assert not pure & told
-    assert not [name for name in pure if name.startswith(("duckdb_", "pragma_", "pg_", "read_", "parquet_", "ducklake_", "__"))]
+    assert not [
+        name for name in pure if name.startswith(("duckdb_", "pragma_", "pg_", "read_", "parquet_", "ducklake_", "__"))
+    ]
     with duckdb.connect() as engine:
         kinds = "SELECT DISTINCT lower(function_name) FROM duckdb_functions() WHERE function_type LIKE 'table%' OR function_type = 'pragma'"
         tables = {name for (name,) in engine.execute(kinds).fetchall()}

@@ -17,7 +17,8 @@ from tests.resources.markup import SAMPLES, variants
 READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 # as the extensions of GitHub and of Streamlit look for them, in text that was already read
 AUTOMATIC = re.compile(
-    r"https?://[-.\w]+|www\.[-.\w]+|[-.\w+]+@[-\w]+\.[-\w]+|:[-+\w]+:|:\w+(-\w+)?\[|:material/\w+:|->|<-|<=|>=", re.IGNORECASE
+    r"https?://[-.\w]+|www\.[-.\w]+|[-.\w+]+@[-\w]+\.[-\w]+|:[-+\w]+:|:\w+(-\w+)?\[|:material/\w+:|->|<-|<=|>=",
+    re.IGNORECASE,
 )
 
 
@@ -30,13 +31,18 @@ def read(text: str) -> list[Token]:
 
 
 def words(tokens: list[Token]) -> str:
-    return " ".join("".join(t.content if t.type.startswith("text") else " " for t in tokens if t.type != "inline").split())
+    return " ".join(
+        "".join(t.content if t.type.startswith("text") else " " for t in tokens if t.type != "inline").split()
+    )
 
 
 def seen(text: str) -> str:
     """What a reader sees of `text`: no control characters, blanks as one."""
     lines = text.splitlines()
-    kept = ["".join(c for c in line if c == "\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co")) for line in lines]
+    kept = [
+        "".join(c for c in line if c == "\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co"))
+        for line in lines
+    ]
     return " ".join(" ".join(kept).split())
 
 
@@ -55,7 +61,16 @@ def test_markup_in_data_is_shown_as_it_is(text: str) -> None:
 
 def test_the_samples_are_markup_for_the_reader_that_judges_here() -> None:
     made = {t.type for sample in SAMPLES for t in read(sample)}
-    assert {"image", "link_open", "html_block", "html_inline", "table_open", "heading_open", "fence", "code_inline"} <= made
+    assert {
+        "image",
+        "link_open",
+        "html_block",
+        "html_inline",
+        "table_open",
+        "heading_open",
+        "fence",
+        "code_inline",
+    } <= made
     assert sum(bool(AUTOMATIC.search(sample)) for sample in SAMPLES) > 15
 
 
@@ -72,7 +87,7 @@ def test_what_is_escaped_can_be_read_back(text: str) -> None:
 @pytest.mark.parametrize("text", list(variants()))
 def test_a_block_of_code_ends_where_its_text_ends(text: str) -> None:
     tokens = read(markdown.together(markdown.fenced(text, "r"), markdown.plain("after")))
-    assert [t.type for t in tokens][0] == "fence"
+    assert tokens[0].type == "fence"
     assert [t.type for t in tokens if t.type in ("fence", "image", "link_open", "html_block")] == ["fence"]
     assert words(tokens[1:]) == "after"
     assert " ".join(tokens[0].content.split()) == seen(text)
@@ -87,7 +102,16 @@ def test_tables_lists_and_bold_words_keep_their_form(text: str) -> None:
     assert len(items) == 2
     for made in (markdown.table([text, "c"], rows), markdown.bullets([text, "b"]), markdown.bold(f"x {text} y")):
         kinds = {t.type for t in read(made)}
-        assert not kinds & {"image", "link_open", "html_block", "html_inline", "code_inline", "fence", "em_open", "s_open"}
+        assert not kinds & {
+            "image",
+            "link_open",
+            "html_block",
+            "html_inline",
+            "code_inline",
+            "fence",
+            "em_open",
+            "s_open",
+        }
 
 
 def test_a_picture_is_the_one_that_was_given() -> None:
