@@ -23,7 +23,7 @@ from tests.resources.markup import HOST, MARK, SAMPLES
 from tests.resources.test_markdown import AUTOMATIC, read
 
 CELL = f"![{MARK}]({HOST}/b.png)"
-PAIR = "![a](/graphql%0a?query=mutation{reloadWorkspace{__typename}})"
+PAIR = "![](/graphql%0a?query=mutation{reloadWorkspace{__typename}})"
 """Sixty characters, as many as a laboratory's name may have; run by a browser that shows it as a picture."""
 
 
@@ -96,7 +96,7 @@ def test_names_of_files_and_of_columns_and_wrong_values(platform: Platform, samp
     (asset,) = [a for a in definitions.assets or [] if isinstance(a, dg.AssetsDefinition)]
     run = dg.materialize([asset], resources={"platform": platform}, raise_on_error=False)
     told = assert_run_has_none(run)
-    assert name[:20] in told.replace("\\\\", "\\").replace('\\"', '"')
+    assert MARK in told
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
