@@ -118,7 +118,7 @@ HOSTILE_R = """#' TITLE
 #'
 #' TITLE
 #' @input lab result <text>
-#' @output n <integer> TITLE
+#' @output n <integer> rows
 #' @plot picture TITLE
 #' @owner team:test
 hostile <- function(lab) {
