@@ -68,11 +68,12 @@ test-r: setup ## testthat: statistics library, indicators, harness
 	Rscript -e 'testthat::test_dir("r_scripts/tests", reporter = "summary", stop_on_failure = TRUE)'
 
 .PHONY: lint
-lint: setup ## ruff, mypy, and the contracts of all datasets
+lint: setup ## ruff, mypy, no markup from data, and the contracts of all datasets
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	$(PYTHON) scripts/markup.py
 	.venv/bin/dagster definitions validate
 
 .PHONY: bench

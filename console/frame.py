@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from platform_assets.quarantine.desk import QuarantineError
 from platform_assets.quarantine.fix_files import CannotResubmit
 from platform_assets.quarantine.uploads import UploadRefused
 from resources.identity import MissingIdentityKey
+from resources.markdown import plain
 
 LOGIN = "PLATFORM_LOGIN"
 """off (default): a laptop, one user, bound to 127.0.0.1. oidc: log in; see docs/stewardship.md."""
@@ -64,7 +64,7 @@ class Frame:
         begins = names.index(last) if last in names and (last in told or not told) else 0
         chosen = str(
             st.selectbox(
-                label,
+                plain(label),
                 names,
                 index=begins,
                 format_func=lambda name: f"{name} ({told[name]})" if name in told else name,
@@ -107,11 +107,6 @@ def moment(label: str) -> Any:
 def counted(number: int, one: str, many: str = "") -> str:
     """``1 row``, ``1,200 rows``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def plain(text: object) -> str:
-    """`text` for widgets that read Markdown: shown as it is, whatever it holds."""
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])", r"\\\1", str(text))
 
 
 @contextmanager

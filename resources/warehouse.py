@@ -114,22 +114,28 @@ class Warehouse:
         engine.close()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        engine = self.bare_engine(self.scratch)
+        engine.execute(f"LOAD '{_extension_file(self.catalog.extension)}'")
+        return engine
+
+    def bare_engine(self, folder: Path) -> duckdb.DuckDBPyConnection:
+        """An engine that can read data files and knows no catalog; it spills into `folder`."""
         import duckdb
 
-        self.scratch.mkdir(parents=True, exist_ok=True)
         config: dict[str, Any] = {
             "memory_limit": self.memory_limit,
-            "temp_directory": str(self.scratch / "spill"),
+            "temp_directory": str(folder / "spill"),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "allow_unsigned_extensions": "false",
+            "allow_community_extensions": "false",
         }
         if self.threads:
             config["threads"] = str(self.threads)
         engine = duckdb.connect(config=config)
-        for name in ("ducklake", self.catalog.extension):
-            engine.execute(f"LOAD '{_extension_file(name)}'")
-        if self.data.startswith(BUCKET):
+        engine.execute(f"LOAD '{_extension_file('ducklake')}'")
+        if self.in_bucket:
             _open_bucket(engine)
         return engine
 

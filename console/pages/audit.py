@@ -24,7 +24,7 @@ def show(frame: Frame) -> None:
         noted = [Head.parse(c["audit_head"]) for c in read_all(frame.office.store) if c.get("audit_head")]
         verdict = frame.office.audit.verify(noted)
         if verdict.whole:
-            st.success(f"{verdict.entries} entries, whole; held against {len(noted)} certificate(s).")
+            st.success(plain(f"{verdict.entries} entries, whole; held against {len(noted)} certificate(s)."))
         for problem in verdict.problems:
             st.error(plain(problem))
         for note in verdict.notes:

@@ -56,7 +56,7 @@ def show(frame: Frame) -> None:
 
 
 def _quality(contract: Contract, entries: list[Entry]) -> None:
-    st.write(in_words(contract, entries))
+    st.write(plain(in_words(contract, entries)))
     rows = per_delivery(entries)
     st.altair_chart(chart(rows, contract.quality.max_quarantined), width="content")
     reasons: Counter[str] = Counter()
@@ -88,7 +88,7 @@ def in_words(contract: Contract, entries: list[Entry]) -> str:
         said.append(f"{deliveries} with {counted(rows, 'row')}: {amount}.")
     if wrong and len(judged) > 1:
         worst = max(judged, key=lambda e: e.quarantined / e.rows_in)
-        said.append(f"Most in {plain(worst.file)} ({worst.quarantined / worst.rows_in:.1%} of its rows).")
+        said.append(f"Most in {worst.file} ({worst.quarantined / worst.rows_in:.1%} of its rows).")
     if held:
         waiting = sum(e.quarantined for e in held)
         said.append(

@@ -44,7 +44,7 @@ def _ask(frame: Frame) -> None:
             st.write(
                 "One identifier alone erases the person wherever that number is known; with a date, that record only."
             )
-            cells = {n: st.text_input(n, key=f"ask-{dataset}-{n}-{version}").strip() for n in names}
+            cells = {n: st.text_input(plain(n), key=f"ask-{dataset}-{n}-{version}").strip() for n in names}
         with uploaded:
             st.write("The header names columns of the dataset; one line per record or person.")
             file = st.file_uploader("Request as CSV", type="csv", key=f"request-{version}")
@@ -59,7 +59,7 @@ def _ask(frame: Frame) -> None:
         if look.button("Preview", disabled=not targets):
             found = frame.office.eraser().preview(targets)
             if certificate.found_nothing(found):
-                st.warning(certificate.NOBODY)
+                st.warning(plain(certificate.NOBODY))
             st.dataframe([{"what": certificate.WORDS.get(k, k), "found": v} for k, v in found.items()], hide_index=True)
         if send.button("Make the request", type="primary", disabled=not targets):
             request = frame.office.eraser().submit(targets, ground, frame.user)

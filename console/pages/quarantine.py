@@ -187,7 +187,7 @@ def _bulk(desk: Desk, dataset: str, rows: pd.DataFrame) -> None:
 def _kept(place: DeltaGenerator, label: str, name: str, options: list[str], first: str = "") -> str | None:
     """A choice that stays while it is among the options; otherwise `first`, or the first of them."""
     last = st.session_state.get(name, first)
-    chosen: str | None = place.selectbox(label, options, index=options.index(last) if last in options else 0)
+    chosen: str | None = place.selectbox(plain(label), options, index=options.index(last) if last in options else 0)
     st.session_state[name] = chosen
     return chosen
 

@@ -63,7 +63,7 @@ def _follow(frame: Frame, run_id: str) -> None:
         run = frame.dagster.run(run_id)
         st.subheader(plain(f"{run.what}: {run.word}"))
         if run.steps:
-            st.progress(run.steps_done / run.steps, f"{run.steps_done} of {run.steps} steps begun are done")
+            st.progress(run.steps_done / run.steps, plain(f"{run.steps_done} of {run.steps} steps begun are done"))
         if run.status not in DONE and frame.user.may(Permission.RUN) and st.button("Cancel", key=f"cancel{run_id}"):
             frame.user.require(Permission.RUN)
             frame.dagster.cancel(run_id)

@@ -23,6 +23,7 @@ from platform_assets.ingest.readers.registry import format_named
 from platform_assets.ingest.tables import Tables
 from platform_assets.sources.collect import Collected, collect
 from resources.environment import Platform
+from resources.markdown import plain
 from resources.warehouse import TableState
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
             deps=[dg.AssetKey(["landing", name])],
             group_name="raw",
             kinds={"duckdb", "table"},
-            description=f"Rows of {name} as text, as they came; identifiers are pseudonyms. {contract.description}",
+            description=f"Rows of {name} as text, as they came; identifiers are pseudonyms. {plain(contract.description)}",
             metadata={"dagster/column_schema": text_schema(tables.raw_columns), "dagster/table_name": tables.raw},
             **common,
         ),

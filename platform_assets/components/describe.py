@@ -7,6 +7,7 @@ import dagster as dg
 from platform_assets.contracts.columns import Column, ColumnType
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.tables import Tables, duckdb_type
+from resources import markdown
 
 _LINEAGE = {
     "_delivery": "delivery that the row came with (first 16 digits of the file's SHA-256)",
@@ -45,7 +46,7 @@ def text_schema(columns: dict[str, str]) -> dg.TableSchema:
 
 
 def contract_in_words(contract: Contract) -> str:
-    """The contract as markdown for people."""
+    """The contract as Markdown for people."""
     key = ", ".join(contract.load.key)
     modes = {
         "upsert": f"A row replaces an earlier row of the same {key}; an older one never replaces a newer one.",
@@ -54,26 +55,34 @@ def contract_in_words(contract: Contract) -> str:
     }
     quality = contract.quality
     formats = " or ".join(f.kind for f in contract.format)
-    lines = [
-        contract.description,
-        "",
-        f"**Deliveries**: {formats}, dropped in `landing/{contract.name}/`. {modes[contract.load.mode]}",
-        f"**Limits**: a delivery with more than {quality.max_quarantined:.1%} wrong rows, or fewer than "
-        f"{quality.min_rows} rows, is held: nothing of it is published.",
-        "",
-        "| column | type | meaning | rules |",
-        "|---|---|---|---|",
+    blocks = [
+        markdown.plain(contract.description),
+        markdown.beside(
+            markdown.bold("Deliveries:"),
+            markdown.plain(f"{formats}, dropped in landing/{contract.name}/. {modes[contract.load.mode]}"),
+        ),
+        markdown.beside(
+            markdown.bold("Limits:"),
+            markdown.plain(
+                f"a delivery with more than {quality.max_quarantined:.1%} wrong rows, or fewer than "
+                f"{quality.min_rows} rows, is held: nothing of it is published."
+            ),
+        ),
     ]
+    rows = []
     for name, column in contract.columns.items():
         pseudonym = "replaced by a keyed pseudonym; " if column.role == "identifier" else ""
-        lines.append(f"| {name} | {column.type.value} | {column.description} | {pseudonym}{_limits(column)} |")
+        rows.append([name, column.type.value, column.description, f"{pseudonym}{_limits(column)}"])
+    blocks.append(markdown.table(["column", "type", "meaning", "rules"], rows))
     if contract.rules:
-        lines += ["", "**Rules over the row**", ""]
-        lines += [
-            f"- {r.description or r.name} ({'quarantined' if r.severity == 'error' else 'counted'})"
-            for r in contract.rules
-        ]
-    return "\n".join(lines)
+        blocks.append(markdown.bold("Rules over the row"))
+        blocks.append(
+            markdown.bullets(
+                f"{r.description or r.name} ({'quarantined' if r.severity == 'error' else 'counted'})"
+                for r in contract.rules
+            )
+        )
+    return markdown.together(*blocks)
 
 
 def _lineage(columns: dict[str, str]) -> list[dg.TableColumn]:
@@ -91,7 +100,7 @@ def _limits(column: Column) -> str:
             "one of " + ", ".join(map(str, column.allowed[:12])) + (", ..." if len(column.allowed) > 12 else "")
         )
     if column.matches:
-        words.append(f"matches `{column.matches}`".replace("|", "\\|"))
+        words.append(f"matches {column.matches}")
     words += [
         f"{sign} {getattr(column, name)}"
         for name, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))

@@ -1,7 +1,6 @@
 """Every R script in a folder becomes an indicator's asset, and its table a product. A new indicator is a new .R file, no more."""
 
 import atexit
-import base64
 import datetime as dt
 import json
 from collections.abc import Iterable, Mapping
@@ -11,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from platform_assets.components import literature
+from platform_assets.components.metadata import shown
 from platform_assets.indicators.header import list_indicators, read_indicator
 from platform_assets.indicators.model import HeaderError, Indicator
 from platform_assets.indicators.sqlfile import list_sql
 from resources.environment import REPOSITORY, Platform
+from resources.markdown import beside, bold, bullets, picture, plain, together
 
 if TYPE_CHECKING:
     from platform_assets.indicators.ahead import Ahead
@@ -113,7 +114,7 @@ def _unreadable(path: Path, problem: str, name: str) -> dg.AssetsDefinition:
         key=["indicators", name],
         group_name="indicators",
         kinds={"r"},
-        description=f"**{path.name} cannot be used.** {problem}",
+        description=beside(bold(f"{path.name} cannot be used."), plain(problem)),
     )
     def unreadable() -> None:
         raise dg.Failure(problem, allow_retries=False)
@@ -163,8 +164,7 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
             for name, plot in result.plots.items():
                 for file in (plot.svg, plot.png):
                     platform.store.write(f"products/{indicator.name}/plots/{name}{file.suffix}", file)
-                image = base64.b64encode(plot.png.read_bytes()).decode()
-                pictures[plot.title or name] = dg.MetadataValue.md(f"![{plot.title}](data:image/png;base64,{image})")
+                pictures[plot.title or name] = shown(picture(plot.title, plot.png.read_bytes()))
 
         def tell(event: Event) -> None:
             log = context.log.warning if event.level in ("warning", "note") else context.log.info
@@ -186,7 +186,7 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
         except IndicatorFailed as failed:
             context.log.error(failed.card.text())
             _tell_stale(context, platform, indicator)
-            card = dg.MetadataValue.md(failed.card.markdown())
+            card = shown(failed.card.markdown())
             raise dg.Failure(failed.card.summary, metadata={"failure card": card}, allow_retries=False) from None
         receipt, result = computed.receipt, computed.result
         metadata: dict[str, Any] = {
@@ -235,8 +235,10 @@ def product_asset(indicator: Indicator) -> dg.AssetsDefinition:
         group_name="products",
         kinds={"parquet", "csv"},
         owners=[indicator.owner] if indicator.owner else None,
-        description=f"{indicator.title}, published in `products/{indicator.name}/` as Parquet and CSV with metadata. "
-        "Counts of 1 to 7 and what is derived from them are left out, and flagged.",
+        description=plain(
+            f"{indicator.title}, published in products/{indicator.name}/ as Parquet and CSV with metadata. "
+            "Counts of 1 to 7 and what is derived from them are left out, and flagged."
+        ),
         metadata={"dagster/column_schema": _schema(indicator)},
         required_resource_keys={"platform"},
     )
@@ -248,7 +250,7 @@ def product_asset(indicator: Indicator) -> dg.AssetsDefinition:
         metadata: dict[str, Any] = {
             "dagster/row_count": product.rows,
             "suppressed rows": product.suppressed,
-            "files": dg.MetadataValue.md("\n".join(f"- `{platform.store.url(f)}`" for f in product.files)),
+            "files": dg.MetadataValue.table([dg.TableRecord({"file": platform.store.url(f)}) for f in product.files]),
             "run": "published" if product.written else "nothing to do: the published files are up to date",
         }
         if platform.published is not None:
@@ -348,10 +350,9 @@ def _in_words(indicator: Indicator) -> str:
         "Smallest number compared": indicator.minimum_n,
         "Definition": f"version {indicator.version}",
     }
-    lines = [f"**{indicator.title}**", "", indicator.description, ""]
-    lines += [f"- {name}: {value}" for name, value in facts.items() if value not in ("", None)]
-    lines += [
-        f"- Parameter `{p.name}`: {p.help}" + (f" (default {p.default})" if p.default else "")
+    said = [f"{name}: {value}" for name, value in facts.items() if value not in ("", None)]
+    said += [
+        f"Parameter {p.name}: {p.help}" + (f" (default {p.default})" if p.default else "")
         for p in indicator.params.values()
     ]
-    return "\n".join(lines)
+    return together(bold(indicator.title), plain(indicator.description), bullets(said))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from resources.environment import Platform
+from resources.markdown import Markdown
 
 if TYPE_CHECKING:
     from platform_assets.indicators.receipts import Receipt
@@ -35,6 +36,11 @@ def first_rows(platform: Platform, table: str) -> dict[str, dg.MetadataValue]:
         names = [column[0] for column in result.description]
         rows = [dg.TableRecord(dict(zip(names, map(_shown, row), strict=True))) for row in result.fetchall()]
     return {"first rows": dg.MetadataValue.table(rows) if rows else dg.MetadataValue.text("no rows")}
+
+
+def shown(markdown: Markdown) -> dg.MetadataValue:
+    """Markdown on a page of Dagster: only such as `resources.markdown` has made."""
+    return dg.MetadataValue.md(markdown)
 
 
 def _shown(value: Any) -> str | int | float | bool:

@@ -6,10 +6,11 @@ from typing import Any
 
 import dagster as dg
 
-from platform_assets.components.metadata import column_schema, made_from
+from platform_assets.components.metadata import column_schema, made_from, shown
 from platform_assets.indicators.model import HeaderError
 from platform_assets.indicators.sqlfile import ENGINE_TYPES, SqlIndicator, list_sql, read_sql, to_bigquery
 from resources.environment import REPOSITORY, Platform, Settings
+from resources.markdown import beside, bold, bullets, fenced, plain, together
 
 _CONFIG = {"integer": int, "number": float, "flag": bool}
 _TYPES = {"text": "string", "integer": "int", "number": "float", "flag": "bool", "time": "timestamp"}
@@ -41,7 +42,7 @@ def _unreadable(path: Path, problem: str) -> dg.AssetsDefinition:
         key=["indicators", path.stem],
         group_name="indicators",
         kinds={"sql"},
-        description=f"**{path.name} cannot be read.** {problem}",
+        description=beside(bold(f"{path.name} cannot be read."), plain(problem)),
     )
     def unreadable() -> None:
         raise dg.Failure(problem, allow_retries=False)
@@ -69,7 +70,7 @@ def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
                 {o.name: (_TYPES.get(o.type, o.type), o.help) for o in indicator.outputs.values()}
             ),
             "dagster/table_name": f"indicators.{indicator.name}",
-            "query": dg.MetadataValue.md(f"```sql\n{indicator.query}\n```"),
+            "query": shown(fenced(indicator.query, "sql")),
         },
         config_schema=config or None,
         check_specs=[
@@ -161,7 +162,7 @@ def _bigquery(key: dg.AssetKey, indicator: SqlIndicator) -> dg.AssetCheckResult:
     """A warning: the table here is right whatever another engine would say."""
     metadata: dict[str, Any] = {}
     try:
-        metadata["query"] = dg.MetadataValue.md(f"```sql\n{to_bigquery(indicator.query)}\n```")
+        metadata["query"] = shown(fenced(to_bigquery(indicator.query), "sql"))
         text = "said in BigQuery's dialect and parsed there"
     except ValueError as error:
         text = str(error)
@@ -176,6 +177,5 @@ def _bigquery(key: dg.AssetKey, indicator: SqlIndicator) -> dg.AssetCheckResult:
 
 
 def _in_words(indicator: SqlIndicator) -> str:
-    lines = [f"**{indicator.title}**", "", indicator.description, ""]
-    lines += [f"- Parameter `{p.name}`: {p.help} (default {p.default})" for p in indicator.params.values()]
-    return "\n".join(lines)
+    params = bullets(f"Parameter {p.name}: {p.help} (default {p.default})" for p in indicator.params.values())
+    return together(bold(indicator.title), plain(indicator.description), params)

@@ -104,14 +104,19 @@ def _log(log: logs.Log, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
 
 def _shown(log: logs.Log, published: logs.Published) -> dict[str, Any]:
     """What Dagster shows of a log: its size, its file, its first rows."""
-    first = published.rows.drop(columns=list(log.private)).head(PREVIEW).astype("string").fillna("")
-    records = [dg.TableRecord(dict(zip(first.columns, row, strict=True))) for row in first.itertuples(index=False)]
     return {
         "dagster/row_count": len(published.rows),
         "file": published.stored.name,
         "bytes": published.stored.size,
-        "first rows": dg.MetadataValue.table(records) if records else dg.MetadataValue.text("nothing yet"),
+        "first rows": _first_rows(published.rows.drop(columns=list(log.private))),
     }
+
+
+def _first_rows(table: "pd.DataFrame") -> dg.MetadataValue:
+    """As a table: what stands in a cell is shown as it is."""
+    first = table.head(PREVIEW).astype("string").fillna("")
+    records = [dg.TableRecord(dict(zip(first.columns, row, strict=True))) for row in first.itertuples(index=False)]
+    return dg.MetadataValue.table(records) if records else dg.MetadataValue.text("nothing yet")
 
 
 def _reports(contract: Contract) -> list[dg.AssetsDefinition]:
@@ -173,7 +178,7 @@ def _report(
         stored = platform.store.write(f"products/{name}/{name}.csv", reports.csv_bytes(table))
         metadata: dict[str, Any] = {"dagster/row_count": len(table), "file": stored.name, "bytes": stored.size}
         if shown:  # metadata is for everyone who can open the UI: rows of people are not
-            metadata["preview"] = dg.MetadataValue.md(table.head(PREVIEW).to_markdown(index=False))
+            metadata["preview"] = _first_rows(table)
         return dg.MaterializeResult(metadata=metadata)
 
     return report

@@ -43,7 +43,9 @@ def main(arguments: list[str]) -> int:
             return rederive(read_indicator(r[name]), platform.warehouse, platform.r)
         if name in sql:
             indicator = read_sql(sql[name])
-            return remake_table(name, platform.warehouse, lambda params: recipe_of(indicator, params))
+            return remake_table(
+                name, platform.warehouse, lambda params: recipe_of(indicator, platform.warehouse, params)
+            )
         return remake_table(name, platform.warehouse, lambda params: question(name, params))
 
     try:

@@ -1,6 +1,7 @@
-"""A .sql file as an indicator: its header says what comes out, its query what it is made from. No engine here.
+"""A .sql file as an indicator: its header says what comes out, its query what it is made from. Nothing is run here.
 
-sqlglot takes a quarter of a second to import, so what was parsed once is remembered by the file's content.
+The query is read twice: by sqlglot, which knows scopes and BigQuery's dialect (`sqlnames`), and by DuckDB's own parser
+(`resources.select_only`), as it is DuckDB that will run it. sqlglot takes a quarter of a second to import, so what was parsed once is remembered by the file's content.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from platform_assets.indicators import sqlnames
 from platform_assets.indicators.model import COLUMN_TYPES, OWNER, ColumnType, HeaderError, Param
+from resources import select_only
 
 if TYPE_CHECKING:
     import sqlglot.expressions
@@ -31,7 +34,6 @@ ENGINE_TYPES = {
     "time": ("TIMESTAMP",),
 }
 """Types that a header may declare, and what the engine calls them; a decimal of any precision is a decimal."""
-LAYERS = ("validated", "indicators")
 _TAGS = ("owner", "param", "output")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PARAM = re.compile(r"(?P<name>\S+)\s+<(?P<type>\w+)>\s*(?P<help>.*?),?\s*\bdefault\s+(?P<default>.+)")
@@ -116,7 +118,7 @@ def to_bigquery(query: str) -> str:
     except sqlglot.errors.SqlglotError as error:
         raise ValueError(f"cannot be said in BigQuery's dialect: {error}") from None
     here = sqlglot.parse_one(query, dialect="duckdb")
-    if _tables(again) != _tables(here) or _placeholders(again) != _placeholders(here):
+    if sqlnames.tables_of(again) != sqlnames.tables_of(here) or _placeholders(again) != _placeholders(here):
         raise ValueError("reads other tables or parameters once it is said in BigQuery's dialect")
     return there
 
@@ -207,7 +209,8 @@ def _outputs(path: Path, line: int, text: str) -> Iterator[Output]:
 
 def _parsed(path: Path, text: str, cache: Path | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Tables and parameters of the query, from `cache` where this text was parsed before by this code."""
-    stamp = f"{version('sqlglot')}\0{Path(__file__).stat().st_mtime_ns}\0{text}"
+    code = [str(Path(module).stat().st_mtime_ns) for module in (__file__, sqlnames.__file__, select_only.__file__)]
+    stamp = "\0".join([version("sqlglot"), version("duckdb"), *code, text])
     kept = cache / f"{hashlib.sha256(stamp.encode()).hexdigest()[:24]}.json" if cache else None
     if kept and kept.exists():
         tables, params = json.loads(kept.read_text(encoding="utf-8"))
@@ -238,38 +241,19 @@ def _parse(path: Path, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if len(statements) != 1 or not isinstance(statements[0], expressions.Query):
         raise HeaderError(path, None, "a file holds one SELECT (WITH ... SELECT is one), nothing else")
     (query,) = statements
-    for table in _strangers(query):
-        raise HeaderError(
-            path,
-            None,
-            f"the query reads {table}: write tables with their layer ({' or '.join(LAYERS)}), as in validated.transactions",
-        )
-    tables = _tables(query)
+    for problem in sqlnames.problems(query):
+        raise HeaderError(path, None, problem)
+    tables = sqlnames.tables_of(query)
     if not tables:
         raise HeaderError(path, None, "the query reads no table")
+    try:
+        select_only.demand_select(text.rstrip().removesuffix(";"), tables)
+    except select_only.Refused as error:
+        raise HeaderError(path, None, str(error)) from None
     odd = sorted(p for p in _placeholders(query) if not _NAME.fullmatch(p))
     if odd:
         raise HeaderError(path, None, "parameters have names: write $since, not ? or $1")
     return tables, _placeholders(query)
-
-
-def _strangers(query: sqlglot.expressions.Expr) -> list[str]:
-    """What is read that is neither a table of a layer nor a name of the query's own WITH."""
-    from sqlglot import expressions
-
-    own = {cte.alias for cte in query.find_all(expressions.CTE)}
-    return [
-        table.sql(dialect="duckdb")
-        for table in query.find_all(expressions.Table)
-        if not (table.db in LAYERS and not table.catalog and _NAME.fullmatch(table.name))
-        and not (table.name in own and not table.db)
-    ]
-
-
-def _tables(query: sqlglot.expressions.Expr) -> tuple[str, ...]:
-    from sqlglot import expressions
-
-    return tuple(sorted({f"{t.db}.{t.name}" for t in query.find_all(expressions.Table) if t.db}))
 
 
 def _placeholders(query: sqlglot.expressions.Expr) -> tuple[str, ...]:

@@ -1,4 +1,7 @@
-"""Runs a .sql indicator on the embedded engine: parameters bound, output checked before anything is replaced."""
+"""Runs a .sql indicator on the embedded engine: parameters bound, output checked before anything is replaced.
+
+The query is an analyst's and runs in a lake of its own that holds the tables it names and nothing else (`resources.closed_lake`).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from typing import TYPE_CHECKING
 from platform_assets.indicators.derived_tables import Made, Make, Recipe, make_table
 from platform_assets.indicators.receipts import UsedTable
 from platform_assets.indicators.sqlfile import ENGINE_TYPES, SqlIndicator
-from resources.warehouse import Warehouse, literal
+from resources.closed_lake import TooLong, closed_lake
+from resources.select_only import Refused
+from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,11 +35,11 @@ def run_sql(
 
     Raises TableMissing, OutputMismatch, SqlFailed, or ValueError for a parameter that cannot be read; the last table stays.
     """
-    recipe, make = recipe_of(indicator, params or {})
+    recipe, make = recipe_of(indicator, warehouse, params or {})
     return make_table(recipe, warehouse, make, run_id=run_id)
 
 
-def recipe_of(indicator: SqlIndicator, params: Mapping[str, object]) -> tuple[Recipe, Make]:
+def recipe_of(indicator: SqlIndicator, warehouse: Warehouse, params: Mapping[str, object]) -> tuple[Recipe, Make]:
     """How the table is made with `params`; the header's defaults stand in for others. Raises ValueError."""
     given = {name: str(params.get(name, p.default)) for name, p in indicator.params.items()}
     bound = {}
@@ -47,22 +52,28 @@ def recipe_of(indicator: SqlIndicator, params: Mapping[str, object]) -> tuple[Re
     def make(connection: duckdb.DuckDBPyConnection, used: Mapping[str, UsedTable], path: Path) -> None:
         import duckdb
 
-        try:
-            found = connection.execute(f"DESCRIBE {indicator.query}", bound).fetchall()
-        except duckdb.Error as error:  # of the query itself: no row has been read yet
-            raise SqlFailed(f"{indicator.path.name}: {error}") from None
-        check_output(indicator, {name: kind for name, kind, *_ in found})
-        try:
-            connection.execute(f"COPY ({indicator.query}\n) TO {literal(str(path))} (FORMAT parquet)", bound)
-        except duckdb.ConversionException:
-            raise SqlFailed(
-                f"{indicator.path.name}: a value does not fit the type that the query casts it to"
-            ) from None
-        except duckdb.Error as error:  # its message may quote a value of a row
-            raise SqlFailed(
-                f"{indicator.path.name}: the query stopped at a row ({type(error).__name__}). Look for a function that "
-                "fails on unusual values (strptime, a division, a cast) and use its try_ form, or filter them first"
-            ) from None
+        folder = path.parent / "closed"
+        folder.mkdir(mode=0o700)
+        rows = {name: table.rows for name, table in used.items()}
+        with closed_lake(warehouse, connection, rows, folder, path) as lake:
+            try:
+                found = lake.describe(indicator.query, bound)
+            except (duckdb.Error, Refused) as error:  # of the query itself: no row has been read yet
+                raise SqlFailed(f"{indicator.path.name}: {error}") from None
+            check_output(indicator, found)
+            try:
+                lake.write(indicator.query, bound, path)
+            except TooLong as error:
+                raise SqlFailed(f"{indicator.path.name}: {error}") from None
+            except duckdb.ConversionException:
+                raise SqlFailed(
+                    f"{indicator.path.name}: a value does not fit the type that the query casts it to"
+                ) from None
+            except duckdb.Error as error:  # its message may quote a value of a row
+                raise SqlFailed(
+                    f"{indicator.path.name}: the query stopped at a row ({type(error).__name__}). Look for a function that "
+                    "fails on unusual values (strptime, a division, a cast) and use its try_ form, or filter them first"
+                ) from None
 
     return Recipe(f"indicators.{indicator.name}", (indicator.path,), indicator.tables, given), make
 

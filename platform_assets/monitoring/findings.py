@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from resources.markdown import unescaped
 from resources.notifier import Alert
 
 MAX_TITLE = 200
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _FENCE = re.compile(r"`{3,}")
 _RULE = re.compile(r"\|( -+ \|)+")
-_ESCAPED = re.compile(r"\\([\\`*_|<>\[\]])")
 
 
 @dataclass(frozen=True)
@@ -59,5 +59,5 @@ def plain(markdown: str) -> str:
         elif fence:
             lines.append(line)
         elif not _RULE.fullmatch(line):
-            lines.append(_ESCAPED.sub(r"\1", line.replace("**", "")))
+            lines.append(unescaped(line.replace("**", "")))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()

@@ -134,7 +134,7 @@ def _step_failed(
         card = told.metadata.get(CARD)
         # a script's card begins with its name, which `what` has already
         reason = str(told.description or "").removeprefix(f"{what.rpartition('/')[2]}: ")
-        if isinstance(card, dg.MarkdownMetadataValue):
+        if card is not None:
             detail = plain(str(card.value))
         else:
             detail = reason = without_quotes(reason)

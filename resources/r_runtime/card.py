@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from resources import markdown
+from resources.markdown import Markdown
 from resources.r_runtime.model import InputTable, Session, Warned
 
 FailureKind = Literal[
@@ -141,30 +143,34 @@ class FailureCard:
         blocks.append("Reproduce\n" + _indent(self.reproduce))
         return "\n\n".join(blocks)
 
-    def markdown(self) -> str:
-        """The card for a page: same content."""
-        blocks = [f"**{_escape(self.headline)}**", _fence(self.message)]
+    def markdown(self) -> Markdown:
+        """The card for a page: same content. R's words stand in blocks of code or are escaped."""
+        blocks = [markdown.bold(self.headline), markdown.fenced(self.message)]
+
+        def rows(heading: Markdown, header: Sequence[str], found: Iterable[Sequence[object]]) -> None:
+            blocks.extend((heading, markdown.table(header, found)))
+
         if self.code:
             code = "\n".join(f"{'>' if c.marked else ' '} {c.number:4d} | {c.text}" for c in self.code)
-            blocks.append(_fence(code, "r"))
+            blocks.append(markdown.fenced(code, "r"))
         if self.stack:
-            blocks.append("**Call stack**, outermost first\n\n" + _rows(["call", "from"], map(_frame, self.stack)))
-        if self.warnings:
-            heading = f"**Warnings before it** ({len(self.warnings)})\n\n"
-            blocks.append(heading + _rows(["warning", "from"], _warnings(self.warnings)))
-        if self.notes:
-            heading = f"**Notes on the script** ({len(self.notes)})\n\n"
-            blocks.append(heading + _rows(["note", "from"], _warnings(self.notes)))
+            heading = markdown.beside(markdown.bold("Call stack"), markdown.plain("(outermost first)"))
+            rows(heading, ["call", "from"], map(_frame, self.stack))
+        for name, found in (("warning", self.warnings), ("note", self.notes)):
+            if found:
+                title = "Warnings before it" if name == "warning" else "Notes on the script"
+                heading = markdown.beside(markdown.bold(title), markdown.plain(f"({len(found)})"))
+                rows(heading, [name, "from"], _warnings(found))
         if self.inputs:
-            rows = ([name, *_input(table)] for name, table in self.inputs.items())
-            blocks.append("**Inputs**\n\n" + _rows(["input", "table", "snapshot", "rows"], rows))
+            listed = ([name, *_input(table)] for name, table in self.inputs.items())
+            rows(markdown.bold("Inputs"), ["input", "table", "snapshot", "rows"], listed)
         if self.params:
-            blocks.append("**Parameters**\n\n" + _rows(["parameter", "value"], map(list, self.params.items())))
+            rows(markdown.bold("Parameters"), ["parameter", "value"], self.params.items())
         if self.advice:
-            blocks.append(f"**What to do**: {_escape(self.advice)}")
-        blocks.append(f"**Ran with** {_escape(self.ran_with)}")
-        blocks.append("**Reproduce**\n\n" + _fence(self.reproduce, "sh"))
-        return "\n\n".join(blocks) + "\n"
+            blocks.append(markdown.beside(markdown.bold("What to do"), markdown.plain(self.advice)))
+        blocks.append(markdown.beside(markdown.bold("Ran with"), markdown.plain(self.ran_with)))
+        blocks += [markdown.bold("Reproduce"), markdown.fenced(self.reproduce, "sh")]
+        return markdown.together(*blocks)
 
     @property
     def advice(self) -> str:
@@ -226,22 +232,3 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(
         "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
-
-
-def _rows(header: Sequence[str], rows: object) -> str:
-    lines = [list(header), ["---"] * len(header)]
-    lines += [[_escape(cell) for cell in row] for row in rows]  # type: ignore[attr-defined]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _fence(text: str, language: str = "text") -> str:
-    ticks = "```"
-    while ticks in text:
-        ticks += "`"
-    return f"{ticks}{language}\n{text}\n{ticks}"
-
-
-def _escape(text: str) -> str:
-    for char in "\\`*_|<>[]":
-        text = text.replace(char, f"\\{char}")
-    return text.replace("\n", " ")

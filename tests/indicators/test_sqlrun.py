@@ -152,7 +152,9 @@ def test_a_table_is_made_again_byte_for_byte_although_its_inputs_have_moved_on(s
     Bench(sales, contract).send(
         "more.csv", "date,order_id,client_id,prod_id,prod_price,prod_qty\n05/05/2019,8,700,490756,9,1\n"
     )
-    receipt, again = remake_table("client_sales_by_type", sales.warehouse, lambda params: recipe_of(indicator, params))
+    receipt, again = remake_table(
+        "client_sales_by_type", sales.warehouse, lambda params: recipe_of(indicator, sales.warehouse, params)
+    )
     assert (receipt.sha256, again) == (made.receipt.sha256, made.receipt.sha256)
     assert run_sql(indicator, sales.warehouse).receipt.sha256 != again
 
@@ -160,19 +162,19 @@ def test_a_table_is_made_again_byte_for_byte_although_its_inputs_have_moved_on(s
 def test_what_cannot_be_made_again_is_told(sales: Platform, tmp_path: Path) -> None:
     indicator = read_sql(SQL / "daily_sales.sql")
     with pytest.raises(TableMissing, match="never made"):
-        remake_table("daily_sales", sales.warehouse, lambda params: recipe_of(indicator, params))
+        remake_table("daily_sales", sales.warehouse, lambda params: recipe_of(indicator, sales.warehouse, params))
     run_sql(indicator, sales.warehouse)
     other = tmp_path / "daily_sales.sql"
     other.write_text((SQL / "daily_sales.sql").read_text() + "\n-- changed\n")
     with pytest.raises(TableMissing, match="code has changed"):
-        remake_table("daily_sales", sales.warehouse, lambda params: recipe_of(read_sql(other), params))
+        remake_table("daily_sales", sales.warehouse, lambda params: recipe_of(read_sql(other), sales.warehouse, params))
     Bench(sales, read_contracts()["transactions"]).send(
         "more.csv", "date,order_id,client_id,prod_id,prod_price,prod_qty\n05/05/2019,8,700,490756,9,1\n"
     )
     with sales.warehouse.connect() as connection:
         connection.execute("CALL ducklake_expire_snapshots('lake', older_than => now())")
     with pytest.raises(TableMissing, match="are gone"):
-        remake_table("daily_sales", sales.warehouse, lambda params: recipe_of(indicator, params))
+        remake_table("daily_sales", sales.warehouse, lambda params: recipe_of(indicator, sales.warehouse, params))
 
 
 def test_a_query_that_stops_at_a_row_does_not_quote_it(sales: Platform, tmp_path: Path) -> None:

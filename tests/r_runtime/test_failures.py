@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from resources.markdown import unescaped
 from resources.r_runtime import Event, FailureCard, InputTable, RRuntime
 from resources.r_runtime.card import ADVICE
 from tests.r_runtime.conftest import CANARIES, SCRIPTS, RunScript
@@ -321,13 +322,13 @@ def test_a_failed_run_leaves_no_data_behind(run: RunScript, tmp_path: Path) -> N
 
 
 def test_the_markdown_card_holds_the_same_facts(run: RunScript) -> None:
-    page = run("helper_error").failure().markdown()
+    page = unescaped(run("helper_error").failure().markdown())
 
-    assert page.startswith("**helper\\_error: R error in rates.R line 4**")
+    assert page.startswith("**helper_error: R error in rates.R line 4**")
     assert '>    4 |     stop("a population of zero has no rate")' in page
-    assert "| per\\_100(i, 0) | helper\\_error.R line 9 |" in page
+    assert "| per_100(i, 0) | helper_error.R line 9 |" in page
     assert "| visits | validated/visits | snapshot 4711 | 3 rows |" in page
-    assert "| three visits have no date | helper\\_error.R line 7 |" in page
+    assert "| three visits have no date | helper_error.R line 7 |" in page
 
 
 def test_an_error_in_the_log_handler_still_ends_the_child(run: RunScript, tmp_path: Path) -> None:
@@ -468,4 +469,4 @@ def test_the_card_notes_columns_that_are_not_there(run: RunScript) -> None:
     assert [(note.message, note.file, note.line) for note in card.notes] == [(message, "misspells.R", 5)]
     assert [str(event) for event in ran.events if event.level == "note"] == [f"{message}  [misspells.R:5]"]
     assert f"Notes on the script (1)\n  {message}  misspells.R line 5" in card.text()
-    assert "**Notes on the script** (1)" in card.markdown()
+    assert "**Notes on the script** (1)" in unescaped(card.markdown())

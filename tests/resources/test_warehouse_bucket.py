@@ -9,9 +9,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 import requests
 
+from resources.closed_lake import closed_lake
+from resources.select_only import Refused
 from resources.warehouse import Warehouse, WarehouseError, scalar
 from tests.programs import needed_module
 
@@ -92,3 +95,28 @@ def test_a_bucket_without_a_key_says_what_is_missing(warehouse: Warehouse, monke
     monkeypatch.delenv("GCS_HMAC_SECRET")
     with pytest.raises(WarehouseError, match="GCS_HMAC_SECRET must hold"), warehouse.connect():
         pass
+
+
+def test_a_query_of_an_analyst_reads_its_tables_in_the_bucket_and_no_other_file_of_it(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    with warehouse.connect() as connection, warehouse.write(connection):
+        connection.execute("CREATE TABLE validated.a AS SELECT range AS i FROM range(100)")
+        connection.execute("CREATE TABLE raw.secret AS SELECT 'SECRET-VALUE' AS marker")
+        connection.execute("DELETE FROM validated.a WHERE i < 10")
+    (secret,) = [file for file in files(warehouse) if "/raw/" in file]
+    out = tmp_path / "out.parquet"
+    with (
+        warehouse.connect() as connection,
+        closed_lake(warehouse, connection, {"validated.a": 90}, warehouse.wait_for_scratch(), out) as lake,
+    ):
+        assert lake.describe("SELECT sum(i) AS n FROM validated.a", {}) == {"n": "HUGEINT"}
+        lake.write("SELECT i FROM validated.a ORDER BY i", {}, out)
+        for query in (f"FROM '{secret}'", f"FROM read_blob('{secret}')", f"FROM glob('{warehouse.data}/**')"):
+            with pytest.raises(duckdb.PermissionException, match="disabled by configuration"):
+                lake._engine.execute(query)
+            with pytest.raises(Refused):
+                lake.describe(query, {})
+        for table in ("duckdb_secrets()", "duckdb_settings()", "duckdb_databases()"):
+            assert "secret-of-the-test" not in str(lake._engine.execute(f"FROM {table}").fetchall())
+    assert duckdb.sql(f"SELECT min(i), count(*) FROM '{out}'").fetchall() == [(10, 90)]
