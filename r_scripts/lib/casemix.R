@@ -56,18 +56,61 @@ case_mix_coefficients <- function(model, confidence = 0.95) {
 #' Patients whose outcome or expected value is missing count in neither, so that O and E are of the same patients.
 #'
 #' @param group      organisation of each patient
-#' @param observed   outcome per patient: 0/1, TRUE/FALSE, or a count
-#' @param expected   expected value per patient
-#' @return data frame: group, patients, left_out, observed, expected, value (O/E), lower, upper, confidence, method
-observed_expected <- function(group, observed, expected, confidence = 0.95) {
-  patients <- data.frame(observed = as.double(observed), expected = check_not_negative(expected, "expected"))
-  totals <- by_area(patients, group, function(unit) {
-    used <- stats::complete.cases(unit)
-    data.frame(patients = sum(used), left_out = sum(!used), observed = sum(unit$observed[used]),
-               expected = sum(unit$expected[used]))
-  })
-  ratio <- standardised_ratio(totals$observed, totals$expected, confidence)
-  cbind(totals, ratio[c("value", "lower", "upper", "confidence", "method")])
+#' @param observed   outcome per patient: 0/1 or TRUE/FALSE; with family "poisson" also a count
+#' @param expected   expected value per patient: a chance, or a count
+#' @param family     "binomial": it happens or not, limits by sum p (1 - p), right for rare and common outcomes alike.
+#'   "poisson": counts, limits as the exact ones of [standardised_ratio]; of a common outcome they are far too wide
+#' @return data frame: group (in order of appearance), patients, left_out, observed, expected, variance (of O by
+#'   chance), value (O/E), lower, upper, confidence, method. Nothing expected: NA
+observed_expected <- function(group, observed, expected, confidence = 0.95, family = c("binomial", "poisson")) {
+  family <- match.arg(family)
+  patients <- if (family == "binomial") {
+    check_rows(observed = check_outcome(observed, "observed (for counts: family = \"poisson\")"),
+               expected = check_numbers(expected, "expected", 0, 1))
+  } else {
+    if (is.logical(observed)) observed <- as.double(observed)
+    check_rows(observed = check_not_negative(observed, "observed"), expected = check_not_negative(expected, "expected"))
+  }
+  groups <- check_groups(group, nrow(patients))
+  used <- !is.na(patients$observed) & !is.na(patients$expected)
+  o <- ifelse(used, patients$observed, 0)
+  e <- ifelse(used, patients$expected, 0)
+  sums <- group_sums(list(patients = as.double(used), left_out = as.double(!used), observed = o, expected = e,
+                          variance = if (family == "binomial") e * (1 - e) else e), groups)
+  limits <- if (family == "poisson") standardised_ratio(sums$observed, sums$expected, confidence, limits = "exact") else
+    binomial_ratio(sums$observed, sums$expected, sums$variance, sums$patients, confidence)
+  cbind(group = groups$names, sums, limits[c("value", "lower", "upper", "confidence", "method")])
+}
+
+#' O / E of an outcome that happens or not, with score limits
+#'
+#' The limits of the number of patients with the outcome are Wilson's, with the variance that the case mix gives it:
+#' c m (n - m) / n at a mean of m, c such that at m = E it is sum p (1 - p). The ratio 1 lies on a limit exactly where
+#' |O - E| = z sqrt(sum p (1 - p)), which is the funnel's limit; equal chances for all give Wilson's interval itself.
+#' Source: Wilson (1927), Spiegelhalter (2005); the variance of a sum of unequal chances: Hosmer DW, Lemeshow S (1995)
+#' Confidence interval estimates of an index of quality performance based on logistic regression, Stat Med 14:2161-2172.
+#'
+#' @param observed,expected,variance,patients  per group: sums of the outcome, of p and of p (1 - p), and their number
+#' @return data frame: value, lower, upper, confidence, method. Nothing expected, or no variance: limits NA
+binomial_ratio <- function(observed, expected, variance, patients, confidence = 0.95) {
+  rows <- check_rows(observed = check_not_negative(observed, "observed"),
+                     expected = check_not_negative(expected, "expected"),
+                     variance = check_not_negative(variance, "variance"),
+                     patients = check_not_negative(patients, "patients"))
+  check_part_of(rows$observed, rows$patients, c("observed", "patients"))
+  check_part_of(rows$expected, rows$patients, c("expected", "patients"))
+  n <- rows$patients
+  ratio <- ifelse(rows$expected > 0, 1 / rows$expected, NA_real_)
+  plain <- rows$expected * (1 - rows$expected / n) # the variance if all had the same chance
+  z2 <- normal_quantile(confidence)^2 * ifelse(plain > 0 & rows$variance > 0, rows$variance / plain, NA_real_)
+  half <- sqrt(z2^2 + 4 * z2 * rows$observed * (1 - rows$observed / n))
+  lower <- (2 * rows$observed + z2 - half) / 2 / (1 + z2 / n)
+  upper <- (2 * rows$observed + z2 + half) / 2 / (1 + z2 / n)
+  lower[which(rows$observed == 0 & !is.na(z2))] <- 0
+  all <- which(rows$observed == n & !is.na(z2))
+  upper[all] <- n[all]
+  data.frame(value = rows$observed * ratio, lower = lower * ratio, upper = upper * ratio,
+             confidence = rep_len(confidence, nrow(rows)), method = rep_len("Score, binomial", nrow(rows)))
 }
 
 #' How well the model tells apart patients with and without the outcome (area under the ROC curve)
@@ -76,11 +119,14 @@ observed_expected <- function(group, observed, expected, confidence = 0.95) {
 #' Source: Hanley JA, McNeil BJ (1982) Radiology 143:29-36. 0.5 is a coin, 1 is perfect.
 #' @return one number; NA if all patients have, or none has, the outcome
 c_statistic <- function(observed, expected) {
-  used <- !is.na(observed) & !is.na(expected)
-  with <- as.logical(observed[used])
-  ranks <- rank(expected[used])
-  positives <- sum(with)
-  negatives <- sum(!with)
+  patients <- check_rows(observed = check_outcome(observed, "observed"), expected = check_numbers(expected, "expected"))
+  patients <- patients[!is.na(patients$observed) & !is.na(patients$expected), ]
+  patients <- patients[order(patients$expected, method = "radix"), ]
+  positives <- sum(patients$observed)
+  negatives <- nrow(patients) - positives
   if (!positives || !negatives) return(NA_real_)
-  (sum(ranks[with]) - positives * (positives + 1) / 2) / positives / negatives
+  ties <- rle(patients$expected)$lengths
+  last <- cumsum(as.double(ties))
+  ranks <- rep.int(last - (ties - 1) / 2, ties)
+  (sum(ranks[patients$observed == 1]) - positives * (positives + 1) / 2) / positives / negatives
 }
