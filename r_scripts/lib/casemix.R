@@ -1,6 +1,7 @@
 # Case mix: what each patient's outcome would be on average for someone like them, and how an organisation's total
 # compares with that. Patients in, one row per patient or per organisation out.
 source("../lib/standardisation.R")
+source("../lib/regression.R")
 
 #' A case-mix model over all patients
 #'
@@ -12,43 +13,68 @@ source("../lib/standardisation.R")
 #' @param data     one row per patient
 #' @param formula  outcome ~ characteristics, for example died ~ age
 #' @param family   "logistic" or "poisson"
-#' @return a glm; rows with a missing characteristic or outcome are not used in the fit
+#' @return the model, a list: coefficients, covariance, terms, family, patients, converged and more (see
+#'   [fit_regression]), equal to R's glm(); it holds no patients. Rows with a missing characteristic or outcome are not
+#'   used in the fit. A warning names characteristics of which some group has no events, or only events (quasi-separation).
 case_mix_model <- function(data, formula, family = c("logistic", "poisson")) {
   family <- match.arg(family)
-  check_columns(data, all.vars(formula))
-  complete <- data[stats::complete.cases(data[all.vars(formula)]), , drop = FALSE]
-  if (!nrow(complete)) stop("no patient has all of: ", paste(all.vars(formula), collapse = ", "), call. = FALSE)
-  link <- if (family == "logistic") stats::binomial() else stats::poisson()
-  model <- stats::glm(formula, family = link, data = complete)
-  if (!model$converged) {
-    stop("the case-mix model did not converge: too few events for so many characteristics", call. = FALSE)
+  if (!inherits(formula, "formula") || length(formula) != 3) {
+    stop("formula must be outcome ~ characteristics, for example died ~ age", call. = FALSE)
+  }
+  variables <- all.vars(formula)
+  check_columns(data, variables)
+  data <- as.data.frame(data)[variables]
+  for (name in variables[-1]) check_characteristic(data[[name]], name)
+  complete <- stats::complete.cases(data)
+  if (!any(complete)) stop("no patient has all of: ", paste(variables, collapse = ", "), call. = FALSE)
+  if (!all(complete)) data <- data[complete, , drop = FALSE]
+  model <- fit_regression(formula, data, family)
+  if (length(model$wide)) {
+    warning("the data do not determine the effect of ", paste(model$wide, collapse = ", "), ": one of its groups has no ",
+            "events, or only events. Take groups together, or leave it out; expected values are of no use for that group",
+            call. = FALSE)
   }
   model
+}
+
+#' A characteristic: finite numbers, text, a factor or TRUE/FALSE.
+check_characteristic <- function(x, name) {
+  if (is.character(x) || is.factor(x) || is.logical(x)) return(invisible(TRUE))
+  check_numbers(x, paste("column", name))
 }
 
 #' Expected outcome per patient from a case-mix model
 #'
 #' @return `data` with a column `expected`: a probability (logistic) or a count (Poisson); NA where a
-#'   characteristic is missing
+#'   characteristic is missing. A value of a characteristic that the model has not seen is an error that names the row
 expected_per_patient <- function(data, model) {
-  characteristics <- all.vars(stats::delete.response(stats::terms(model)))
+  if (!inherits(model, "case_mix")) stop("model must be what case_mix_model() gives", call. = FALSE)
+  characteristics <- all.vars(stats::delete.response(model$terms))
   check_columns(data, characteristics)
+  for (name in characteristics) check_characteristic(data[[name]], name)
+  known <- if (length(characteristics)) stats::complete.cases(data[characteristics]) else rep(TRUE, nrow(data))
+  rows <- which(known)
+  eta <- tryCatch(linear_predictor(model, as.data.frame(data)[rows, characteristics, drop = FALSE]),
+                  unseen_level = function(e) {
+                    stop("characteristic ", e$column, " has a value that the model has not seen: see row ", rows[e$row],
+                         call. = FALSE)
+                  })
   data$expected <- rep(NA_real_, nrow(data))
-  known <- stats::complete.cases(data[characteristics]) | !length(characteristics)
-  if (any(known)) {
-    data$expected[known] <- unname(stats::predict(model, data[known, , drop = FALSE], type = "response"))
-  }
+  if (length(rows)) data$expected[rows] <- if (model$family == "logistic") stats::plogis(eta) else exp(eta)
   data
 }
 
 #' The model's coefficients, for a report
 #'
-#' @return data frame: term, estimate, standard_error, ratio (odds or rate ratio), lower, upper (Wald limits of it)
+#' @return data frame: term, estimate, standard_error, ratio (odds or rate ratio), lower, upper (Wald limits of it); a
+#'   term that others make superfluous is left out
 case_mix_coefficients <- function(model, confidence = 0.95) {
-  table <- summary(model)$coefficients
-  half <- normal_quantile(confidence) * table[, 2]
-  data.frame(term = rownames(table), estimate = table[, 1], standard_error = table[, 2], ratio = exp(table[, 1]),
-             lower = exp(table[, 1] - half), upper = exp(table[, 1] + half), row.names = NULL)
+  if (!inherits(model, "case_mix")) stop("model must be what case_mix_model() gives", call. = FALSE)
+  estimate <- unname(model$coefficients[!is.na(model$coefficients)])
+  error <- unname(sqrt(diag(model$covariance)))
+  half <- normal_quantile(confidence) * error
+  data.frame(term = rownames(model$covariance), estimate = estimate, standard_error = error, ratio = exp(estimate),
+             lower = exp(estimate - half), upper = exp(estimate + half))
 }
 
 #' Observed against expected by organisation
