@@ -191,19 +191,18 @@ funnel_names <- function(data, limits, target, target_label, labelled, wide) {
 }
 
 #' What a funnel's limits hold, for its caption: the variation beyond chance, or chance alone.
-#' @param phi,tau2  as [overdispersion] gives them
-overdispersion_caption <- function(phi, tau2) {
-  phi <- phi[!is.na(phi)][1]
-  if (is.na(phi)) return(NULL)
-  if (tau2[1] > 0) {
-    if (phi < 1.05) {
-      return(sprintf(paste("Units vary hardly more than chance alone would make them (overdispersion phi %.1f):",
-                           "the limits are nearly those of chance."), phi))
-    }
-    return(sprintf(paste("Units vary %.1f times as much as chance alone would make them (overdispersion phi):",
-                         "the limits are widened to hold that."), phi))
+#' @param phi,tau2,phi_chance  as [overdispersion] gives them; units vary phi / phi_chance times as much as chance
+overdispersion_caption <- function(phi, tau2, phi_chance) {
+  known <- which(!is.na(phi) & !is.na(phi_chance))
+  if (!length(known)) return(NULL)
+  times <- phi[known[1]] / phi_chance[known[1]]
+  widened <- tau2[known[1]] > 0
+  if (times >= 1.05) {
+    return(sprintf(paste("Units vary %.1f times as much as chance alone would make them (overdispersion):", if (widened)
+      "the limits are widened to hold that." else "too little to widen the limits, which are those of chance."), times))
   }
-  sprintf("Units vary no more than chance alone would make them (overdispersion phi %.1f): limits are those of chance.", phi)
+  paste("Units vary", if (widened) "hardly" else "no", "more than chance alone would make them:",
+        if (widened) "the limits are nearly those of chance." else "limits are those of chance.")
 }
 
 #' Control chart: a value over time with its centre and limits, one panel per unit
@@ -213,10 +212,11 @@ overdispersion_caption <- function(phi, tau2) {
 #' @param target  a number drawn as a dotted line (a national standard; say so in the caption), or NULL
 #' @param meanings  named text, what each highlight means, for the legend
 #' @param include   numbers that the value axis must reach, for example 0, so that small changes do not look large
-#' @return ggplot; a period without a value leaves a gap
+#' @return ggplot; a period without a value, or without a row, leaves a gap. A period that a unit has twice is an error
 control_chart_plot <- function(data, title, value_label, subtitle = NULL, caption = NULL, target = NULL,
                                labels = scales::label_comma(), meanings = NULL, include = NULL) {
   check_columns(data, c("period", "value", "centre", "lower", "upper", "highlight"))
+  data <- with_gaps(data)
   if (!any(!is.na(data$value))) return(empty_plot(title))
   band <- data[!is.na(data$lower) & !is.na(data$upper), ]
   plot <- ggplot2::ggplot(data, ggplot2::aes(.data$period, .data$value))
@@ -245,4 +245,24 @@ control_chart_plot <- function(data, title, value_label, subtitle = NULL, captio
                      panel.spacing = ggplot2::unit(14, "pt"))
   }
   plot
+}
+
+#' The rows of a control chart in order of time, with a row without a value wherever a unit leaves out a period, so that
+#' the line is broken there.
+with_gaps <- function(data) {
+  unit <- if (is.null(data$unit)) rep("", nrow(data)) else data$unit
+  parts <- split(seq_len(nrow(data)), check_groups(unit, nrow(data), "unit")$index)
+  rows <- lapply(parts, function(rows) {
+    rows <- rows[order(data$period[rows])]
+    part <- data[rows, , drop = FALSE]
+    check_periods(part$period, name = "period of a unit", gaps = TRUE)
+    step <- diff(period_places(part$period))
+    after <- if (length(step)) which(step > 1.5 * stats::median(step)) else integer()
+    if (!length(after)) return(part)
+    empty <- part[after, , drop = FALSE]
+    empty$period <- empty$period + (part$period[after + 1] - empty$period) / 2
+    empty[c("value", "lower", "upper")] <- NA_real_
+    rbind(part, empty)[order(c(seq_along(rows), after + 0.5)), , drop = FALSE]
+  })
+  if (length(rows)) do.call(rbind, unname(rows)) else data
 }
