@@ -174,7 +174,7 @@ check_number <- function(x, name, lower = -Inf, upper = Inf, whole = FALSE, open
   if (x < lower || x > upper || (open && (x == lower || x == upper)) || (whole && x != round(x))) {
     stop(name, " must be one ", if (whole) "whole ", "number ", if (open && is.infinite(upper)) "above " else
       if (is.infinite(upper)) "of at least " else if (open) "between " else "from ", lower,
-      if (is.finite(upper)) paste(if (open) " and " else " to ", upper), call. = FALSE)
+      if (is.finite(upper)) paste(if (open) " and" else " to", upper), call. = FALSE)
   }
   x
 }
@@ -248,6 +248,7 @@ given <- function(parameter, default) if (length(parameter) && !is.na(parameter[
 
 #' One sum over another; NA, never NaN or infinite, where there is nothing to divide by.
 overall_share <- function(numerator, denominator) {
+  check_lengths(numerator = numerator, denominator = denominator)
   total <- sum(denominator)
   if (is.na(total) || total == 0) NA_real_ else sum(numerator) / total
 }

@@ -14,7 +14,7 @@
 #' @param width,height  the panel in inches; names stay within it
 #' @param taken    boxes where nothing may be written: data frame of left, right, bottom, top, or NULL
 #' @param letter   width and height of a letter in inches
-#' @return data frame with a row per point: x, y (the middle of the name; NA: left out), far (a line leads to it), and
+#' A data frame with a row per point: x, y (the middle of the name; NA: left out), far (a line leads to it), and
 #'   edge_x, edge_y, where such a line ends
 label_places <- function(x, y, text, lines, width, height, taken = NULL, letter = c(0.08, 0.15)) {
   names <- if (is.null(taken)) boxes(numeric(), numeric(), 0, 0) else taken
@@ -50,7 +50,7 @@ way_is_taken <- function(x, y, edge_x, edge_y, names) {
 #' @inheritParams label_places
 #' @param x,y   all points, in inches
 #' @param line  height of the line in inches
-#' @return list: x, y (the middle of the text), box (what it takes)
+#' A list: x, y (the middle of the text), box (what it takes)
 line_label_place <- function(x, y, line, text, width, letter = c(0.085, 0.16)) {
   wide <- nchar(text) * letter[1]
   middle <- seq(width - wide / 2, wide / 2, length.out = 12)

@@ -26,7 +26,6 @@ level_of_score <- function(z) {
 #' target. Ratios and rates: the counts whose exact Poisson interval just touches the expected count.
 #' @param kind  "proportion", or any kind of ratio or rate
 #' @param size  cases, exposure or expected events
-#' @return list: lower, upper
 chance_limits <- function(kind, target, size, confidence) {
   if (kind == "proportion") {
     half <- normal_quantile(confidence) * sqrt(target * (1 - target) / size)
@@ -51,7 +50,7 @@ chance_score <- function(kind, value, target, size) {
   mean <- target * size
   if (kind == "ratio_chi_square") {
     above <- stats::pgamma(count, mean + 1, lower.tail = FALSE, log.p = TRUE)
-    below <- stats::pgamma(count, mean, log.p = TRUE)
+    below <- pmax(stats::pgamma(count, mean, log.p = TRUE), -700) # no events are below its every limit
   } else {
     above <- stats::pgamma(mean, pmax(count, 1e-12), log.p = TRUE)
     below <- stats::pgamma(mean, count + 1, lower.tail = FALSE, log.p = TRUE)

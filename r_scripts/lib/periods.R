@@ -101,6 +101,7 @@ as_day <- function(days) as.Date(days, origin = "1970-01-01")
 
 #' The rows between two days, both included; a day that is NULL or NA does not limit. Rows without a day are left out,
 #' and a message says how many. The column may hold dates or times: the day of a time counts, in its own time zone.
+#' @return the rows of `data`
 within_period <- function(data, column, from = NULL, until = NULL) {
   check_columns(data, column)
   day <- check_days(data[[column]], paste("column", column))
@@ -121,6 +122,7 @@ check_end <- function(day, name) {
 }
 
 #' A period in words, for subtitles: "1 March 2017 to 31 March 2019" is written 01-03-2017 to 31-03-2019.
+#' @return one text
 period_text <- function(days) {
   days <- check_days(days, "days")
   if (all(is.na(days))) return("no dates")

@@ -34,6 +34,7 @@ theme_platform <- function(base_size = 13) {
 wrap_text <- function(text, width = 95) if (is.null(text)) NULL else paste(strwrap(text, width), collapse = "\n")
 
 #' A plot that says why there is nothing to show.
+#' @return ggplot
 empty_plot <- function(title, reason = "No data to show yet.") {
   ggplot2::ggplot() +
     ggplot2::annotate("text", x = 0, y = 0, label = reason, size = 5, colour = plot_colours[["ordinary"]]) +
@@ -55,7 +56,8 @@ highlight_scales <- function(meanings = NULL, size = 2.8) {
   )
 }
 
-#' The highlight of labels: better, worse, different, too_few or ordinary.
+#' The highlight of labels.
+#' @return text: better, worse, different, too_few or ordinary
 highlight_of <- function(label, better = character(), worse = character(), different = character(),
                          too_few = "too few to judge") {
   highlight <- rep("ordinary", length(label))
@@ -81,6 +83,8 @@ highlight_of <- function(label, better = character(), worse = character(), diffe
 ranking_plot <- function(data, title, value_label, reference = NULL, reference_label = "average", subtitle = NULL,
                          caption = NULL, labels = scales::label_comma(), meanings = NULL, most = 24, from_zero = TRUE) {
   check_columns(data, c("unit", "value", "lower", "upper"))
+  for (name in c("value", "lower", "upper")) data[[name]] <- check_numbers(data[[name]], paste("column", name))
+  if (!is.null(reference)) reference <- check_numbers(reference, "reference")
   data <- data[!is.na(data$value), ]
   if (!nrow(data)) return(empty_plot(title))
   if (is.null(data$highlight)) data$highlight <- rep("ordinary", nrow(data))
@@ -128,6 +132,10 @@ ranking_plot <- function(data, title, value_label, reference = NULL, reference_l
 funnel_plot <- function(data, curve, target, title, size_label, value_label, target_label, subtitle = NULL,
                         caption = NULL, labels = scales::label_comma(), meanings = NULL, labelled = NULL) {
   check_columns(data, c("unit", "size", "value", "highlight"))
+  check_columns(curve, c("size", "lower_95", "upper_95", "lower_998", "upper_998"), "curve")
+  data$value <- check_numbers(data$value, "column value")
+  data$size <- check_not_negative(data$size, "column size")
+  stop_at(!is.na(data$value) & data$size %in% c(0, NA), "column size must be above 0 for a unit that has a value")
   data <- data[!is.na(data$value), ]
   if (!nrow(data)) return(empty_plot(title))
   lines <- c("lower_95", "upper_95", "lower_998", "upper_998")
@@ -164,7 +172,7 @@ funnel_plot <- function(data, curve, target, title, size_label, value_label, tar
 }
 
 #' Names of units and of the target with their places in a funnel, on the scales of its axes.
-#' @return data frame: text, x, y (its middle), far (a line leads from edge_x, edge_y to the point at to_x, to_y)
+#' A data frame: text, x, y (its middle), far (a line leads from edge_x, edge_y to the point at to_x, to_y)
 funnel_names <- function(data, limits, target, target_label, labelled, wide) {
   panel <- c(6.3, 2.7) # inches between the limits' ends, in a plot of 8 by 5 with legend and caption
   scale <- if (wide) log10 else identity
@@ -192,6 +200,7 @@ funnel_names <- function(data, limits, target, target_label, labelled, wide) {
 
 #' What a funnel's limits hold, for its caption: the variation beyond chance, or chance alone.
 #' @param phi,tau2,phi_chance  as [overdispersion] gives them; units vary phi / phi_chance times as much as chance
+#' @return one sentence; NULL where there are no units
 overdispersion_caption <- function(phi, tau2, phi_chance) {
   known <- which(!is.na(phi) & !is.na(phi_chance))
   if (!length(known)) return(NULL)
@@ -216,6 +225,8 @@ overdispersion_caption <- function(phi, tau2, phi_chance) {
 control_chart_plot <- function(data, title, value_label, subtitle = NULL, caption = NULL, target = NULL,
                                labels = scales::label_comma(), meanings = NULL, include = NULL) {
   check_columns(data, c("period", "value", "centre", "lower", "upper", "highlight"))
+  for (name in c("value", "centre", "lower", "upper")) data[[name]] <- check_numbers(data[[name]], paste("column", name))
+  data$period <- check_days(data$period, "column period")
   data <- with_gaps(data)
   if (!any(!is.na(data$value))) return(empty_plot(title))
   band <- data[!is.na(data$lower) & !is.na(data$upper), ]

@@ -12,7 +12,7 @@ source("../lib/checks.R")
 #' @param formula  outcome ~ characteristics; offset() is allowed
 #' @param data     complete rows
 #' @param family   "logistic" or "poisson"
-#' @return list of class "case_mix": coefficients, covariance, terms, levels, contrasts, family, patients,
+#' A list of class "case_mix": coefficients, covariance, terms, levels, contrasts, family, patients,
 #'   iterations, converged, wide (names of characteristics whose coefficient the data do not determine). No data in it.
 fit_regression <- function(formula, data, family) {
   frame <- stats::model.frame(formula, data, drop.unused.levels = TRUE, na.action = stats::na.pass)
@@ -112,7 +112,7 @@ rows_alike <- function(frame) {
 
 #' What the iterations need of the outcome, per kind of patient
 #'
-#' @return data frame: offset, count (patients), mean (outcome), weight and working (glm()'s first weights and working
+#' A data frame: offset, count (patients), mean (outcome), weight and working (glm()'s first weights and working
 #'   responses of the patients together); and attributes deviance_within (of the patients from the mean of their kind,
 #'   which no model of the characteristics changes) and deviance_start
 outcome_by_kind <- function(y, kind, offset, family) {
