@@ -38,7 +38,8 @@ alert_alarm <- function(z, direction = "neutral") {
 #' @param label    name of a text column that then says "too few to judge", or NULL
 #' @return `data` with the column enough (TRUE or FALSE; a missing volume is not enough)
 minimum_volume <- function(data, volume, minimum, derived = character(), label = NULL) {
-  check_columns(data, c(volume, derived, label))
+  check_columns(data, c(check_name(volume, "volume"), check_name(derived, "derived", many = TRUE),
+                        check_name(label, "label", optional = TRUE)))
   size <- check_not_negative(data[[volume]], volume)
   data$enough <- !is.na(size) & size >= check_number(minimum, "minimum", 0)
   data[!data$enough, derived] <- NA

@@ -24,7 +24,7 @@ case_mix_model <- function(data, formula, family = c("logistic", "poisson")) {
   variables <- all.vars(formula)
   check_columns(data, variables)
   data <- as.data.frame(data)[variables]
-  for (name in variables[-1]) check_characteristic(data[[name]], name)
+  for (name in variables) check_characteristic(data[[name]], name)
   complete <- stats::complete.cases(data)
   if (!any(complete)) stop("no patient has all of: ", paste(variables, collapse = ", "), call. = FALSE)
   if (!all(complete)) data <- data[complete, , drop = FALSE]
@@ -39,7 +39,7 @@ case_mix_model <- function(data, formula, family = c("logistic", "poisson")) {
 
 #' A characteristic: finite numbers, text, a factor or TRUE/FALSE.
 check_characteristic <- function(x, name) {
-  if (is.character(x) || is.factor(x) || is.logical(x)) return(invisible(TRUE))
+  if ((is.character(x) || is.factor(x) || is.logical(x)) && is.null(dim(x))) return(invisible(TRUE))
   check_numbers(x, paste("column", name))
 }
 
@@ -51,7 +51,12 @@ expected_per_patient <- function(data, model) {
   if (!inherits(model, "case_mix")) stop("model must be what case_mix_model() gives", call. = FALSE)
   characteristics <- all.vars(stats::delete.response(model$terms))
   check_columns(data, characteristics)
-  for (name in characteristics) check_characteristic(data[[name]], name)
+  for (name in characteristics) {
+    check_characteristic(data[[name]], name)
+    if (!name %in% names(model$levels) && (is.character(data[[name]]) || is.factor(data[[name]]))) {
+      stop("column ", name, " must be a number, not ", class(data[[name]])[1], ", as in the model", call. = FALSE)
+    }
+  }
   known <- if (length(characteristics)) stats::complete.cases(data[characteristics]) else rep(TRUE, nrow(data))
   rows <- which(known)
   eta <- tryCatch(linear_predictor(model, as.data.frame(data)[rows, characteristics, drop = FALSE]),
@@ -61,6 +66,7 @@ expected_per_patient <- function(data, model) {
                   })
   data$expected <- rep(NA_real_, nrow(data))
   if (length(rows)) data$expected[rows] <- if (model$family == "logistic") stats::plogis(eta) else exp(eta)
+  stop_at(is.infinite(data$expected), "the model expects more than can be computed with")
   data
 }
 

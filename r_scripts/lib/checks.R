@@ -240,6 +240,15 @@ stop_at <- function(bad, ...) {
   invisible(NULL)
 }
 
+#' The name of a column, as text; NULL where it is `optional`. With `many` any number of names.
+check_name <- function(x, name, many = FALSE, optional = FALSE) {
+  if (optional && is.null(x)) return(NULL)
+  if (!is.character(x) || anyNA(x) || (!many && length(x) != 1)) {
+    stop(name, " must be the name of a column", call. = FALSE)
+  }
+  x
+}
+
 #' The two-sided standard normal quantile: 1.96 for 0.95, 3.09 for 0.998.
 normal_quantile <- function(confidence) stats::qnorm((1 - check_confidence(confidence)) / 2, lower.tail = FALSE)
 

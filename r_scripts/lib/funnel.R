@@ -93,6 +93,7 @@ funnel_curve <- function(units, kind = NULL, multiplier = NULL, points = 200) {
   check_columns(units, c("value", "target", "kind", "multiplier"), "units")
   points <- check_number(points, "points", 2, 1e5, whole = TRUE)
   size <- numeric()
+  check_lengths(size = units[[2]], value = check_numbers(units$value, "column value"))
   known <- which(!is.na(units$value))
   if (length(known)) {
     first <- units[known[1], ]
@@ -101,7 +102,11 @@ funnel_curve <- function(units, kind = NULL, multiplier = NULL, points = 200) {
     if (!is.null(multiplier) && multiplier != first$multiplier) {
       stop("multiplier is not that of these units: leave it out, they carry their own", call. = FALSE)
     }
-    sizes <- units[[2]][known]
+    for (name in intersect(c("target", "multiplier", "tau2"), names(units))) {
+      first[[name]] <- check_not_negative(first[[name]], paste("column", name))
+    }
+    sizes <- check_not_negative(units[[2]], paste("column", names(units)[2]))[known]
+    stop_at(sizes %in% c(0, NA), "column ", names(units)[2], " must be above 0 for a unit that has a value")
     size <- exp(seq(log(0.8 * min(sizes)), log(1.05 * max(sizes)), length.out = points))
   }
   limits <- function(confidence) {
@@ -123,7 +128,15 @@ funnel_curve <- function(units, kind = NULL, multiplier = NULL, points = 200) {
 #'   A value on a limit is within it.
 funnel_significance <- function(value, lower_95, upper_95, lower_998, upper_998) {
   check_lengths(value = value, lower_95 = lower_95, upper_95 = upper_95, lower_998 = lower_998, upper_998 = upper_998)
-  level <- beyond(value, lower_95, upper_95) + beyond(value, lower_998, upper_998)
+  value <- check_numbers(value, "value")
+  limits <- list(lower_95 = lower_95, upper_95 = upper_95, lower_998 = lower_998, upper_998 = upper_998)
+  limits <- Map(check_numbers, limits, names(limits))
+  significance_of(value, limits)
+}
+
+#' The same of a list of limits that were computed here.
+significance_of <- function(value, limits) {
+  level <- beyond(value, limits$lower_95, limits$upper_95) + beyond(value, limits$lower_998, limits$upper_998)
   label <- c("lower (99.8 %)", "lower (95 %)", "not different", "higher (95 %)", "higher (99.8 %)")[level + 3]
   label[is.na(level)] <- "no data"
   label
@@ -145,8 +158,7 @@ funnel_table <- function(units, kind, multiplier, limits) {
   ends <- data.frame(lower_95 = inner$lower, upper_95 = inner$upper, lower_998 = outer$lower, upper_998 = outer$upper)
   ends[is.na(units$value), ] <- NA
   result <- cbind(units[c("numerator", "denominator", "value", "target")], ends)
-  result$significance <- funnel_significance(result$value, result$lower_95, result$upper_95, result$lower_998,
-                                             result$upper_998)
+  result$significance <- significance_of(result$value, ends)
   result$z <- units$z
   result$kind <- rep_len(kind, nrow(result))
   result$multiplier <- rep_len(as.double(multiplier), nrow(result))

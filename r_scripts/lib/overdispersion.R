@@ -55,7 +55,8 @@ check_units <- function(numerator, denominator, kind, target = NULL, multiplier 
   units$value <- ifelse(known, units$numerator / units$denominator, NA_real_)
   scale <- if (kind == "proportion") "proportion" else
     if (kind %in% c("rate", "count_ratio")) "rate" else "ratio"
-  target <- check_target(target, scale, units$numerator[known], units$denominator[known], check_multiplier(multiplier))
+  multiplier <- check_multiplier(multiplier)
+  target <- check_target(target, scale, units$numerator[known], units$denominator[known], multiplier)
   units$target <- rep_len(target, nrow(units))
   units
 }
@@ -156,7 +157,7 @@ to_scale <- function(value, scale) switch(scale, arcsine = asin(sqrt(value)), lo
 
 #' Back from the scale; beyond its end means at its end.
 from_scale <- function(y, scale) {
-  switch(scale, arcsine = sin(pmin(pmax(y, 0), pi / 2))^2, log = exp(y), sqrt = pmax(y, 0)^2)
+  switch(scale, arcsine = sin(pmin(pmax(y, 0), pi / 2))^2, log = exp(pmin(y, 600)), sqrt = pmax(y, 0)^2)
 }
 
 #' Scores beyond the trim quantiles moved to them.

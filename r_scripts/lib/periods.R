@@ -1,6 +1,8 @@
 # Weeks, months and the period that an indicator is about: which one a day lies in, sums per period, gaps put in.
 source("../lib/checks.R")
 
+period_lengths <- c("month", "week", "day", "quarter", "year")
+
 #' The ISO 8601 week of a date: Monday to Sunday, week 1 holds the year's first Thursday
 #'
 #' Source: ISO 8601-1:2019, 3.1.1.23. 2024-12-30 lies in 2025-W01, 2027-01-01 in 2026-W53.
@@ -20,8 +22,8 @@ iso_week <- function(date) {
 #' @param date  dates, or times (the day in their own time zone)
 #' @param by    "month", "week" (from Monday), "day", "quarter" or "year"
 #' @return dates; NA stays NA
-period_start <- function(date, by = c("month", "week", "day", "quarter", "year")) {
-  by <- match.arg(by)
+period_start <- function(date, by = "month") {
+  by <- match.arg(by, period_lengths)
   day <- check_days(date, "date")
   parts <- as.POSIXlt(day)
   switch(by,
@@ -40,8 +42,12 @@ first_of_month <- function(month) {
   as.Date(text, format = "%Y-%m-%d")
 }
 
-#' The first days of all periods from the first to the last of `starts`.
+#' The first days of all periods from the first to the last of `starts`, which are first days themselves.
+#' @return dates
 all_periods <- function(starts, by) {
+  by <- match.arg(by, period_lengths)
+  starts <- check_days(starts, "starts")
+  stop_at(is.na(starts), "starts is missing")
   if (!length(starts)) return(starts)
   seq(min(starts), max(starts), by = if (by == "quarter") "3 months" else by)
 }
@@ -59,7 +65,9 @@ all_periods <- function(starts, by) {
 #' @return data frame: the group (if asked; in order of its text), the period's first day under the name of `period`, the
 #'   sums; in order of group and time
 period_totals <- function(data, period, sums, by = "month", group = NULL) {
-  check_columns(data, c(period, sums, group))
+  by <- match.arg(by, period_lengths)
+  check_columns(data, c(check_name(period, "period"), check_name(sums, "sums", many = TRUE),
+                        check_name(group, "group", optional = TRUE)))
   start <- period_start(data[[period]], by)
   stop_at(is.na(start), "column ", period, " is missing")
   columns <- lapply(stats::setNames(sums, sums), function(name) check_numbers(data[[name]], paste("column", name)))
@@ -86,7 +94,8 @@ period_totals <- function(data, period, sums, by = "month", group = NULL) {
 #' @param by      as in [period_start]
 #' @return `data` in order of time with rows put in
 complete_periods <- function(data, period = "period", by = "month") {
-  check_columns(data, period)
+  by <- match.arg(by, period_lengths)
+  check_columns(data, check_name(period, "period"))
   start <- period_start(data[[period]], by)
   stop_at(is.na(start), "column ", period, " is missing")
   stop_at(duplicated(start), "column ", period, " has a ", by, " twice (period_totals() adds up its rows)")
@@ -103,7 +112,7 @@ as_day <- function(days) as.Date(days, origin = "1970-01-01")
 #' and a message says how many. The column may hold dates or times: the day of a time counts, in its own time zone.
 #' @return the rows of `data`
 within_period <- function(data, column, from = NULL, until = NULL) {
-  check_columns(data, column)
+  check_columns(data, check_name(column, "column"))
   day <- check_days(data[[column]], paste("column", column))
   keep <- !is.na(day)
   if (!all(keep)) message(sum(!keep), " rows have no ", column, " and are left out")

@@ -68,6 +68,12 @@ highlight_of <- function(label, better = character(), worse = character(), diffe
   highlight
 }
 
+#' Stop unless every highlight is one that has a colour.
+check_highlight <- function(highlight) {
+  stop_at(!as.character(highlight) %in% names(plot_sizes), "column highlight must be one of ",
+          paste(names(plot_sizes), collapse = ", "))
+}
+
 #' Units in order of their value, with confidence limits (a caterpillar plot)
 #'
 #' @param data       data frame: `unit` (text), `value`, `lower`, `upper` (numbers), and optionally `highlight`
@@ -88,6 +94,7 @@ ranking_plot <- function(data, title, value_label, reference = NULL, reference_l
   data <- data[!is.na(data$value), ]
   if (!nrow(data)) return(empty_plot(title))
   if (is.null(data$highlight)) data$highlight <- rep("ordinary", nrow(data))
+  check_highlight(data$highlight)
   place <- rank(data$value, ties.method = "first")
   hidden <- place > most %/% 2 & place <= nrow(data) - most %/% 2
   if (any(hidden)) {
@@ -133,6 +140,10 @@ funnel_plot <- function(data, curve, target, title, size_label, value_label, tar
                         caption = NULL, labels = scales::label_comma(), meanings = NULL, labelled = NULL) {
   check_columns(data, c("unit", "size", "value", "highlight"))
   check_columns(curve, c("size", "lower_95", "upper_95", "lower_998", "upper_998"), "curve")
+  check_highlight(data$highlight)
+  curve[] <- Map(check_not_negative, curve, paste("column", names(curve), "of curve"))
+  if (nrow(curve)) stop_at(!stats::complete.cases(curve), "curve has a limit that is missing")
+  if (nrow(data)) target <- check_number(target, "target", 0)
   data$value <- check_numbers(data$value, "column value")
   data$size <- check_not_negative(data$size, "column size")
   stop_at(!is.na(data$value) & data$size %in% c(0, NA), "column size must be above 0 for a unit that has a value")
@@ -202,7 +213,11 @@ funnel_names <- function(data, limits, target, target_label, labelled, wide) {
 #' @param phi,tau2,phi_chance  as [overdispersion] gives them; units vary phi / phi_chance times as much as chance
 #' @return one sentence; NULL where there are no units
 overdispersion_caption <- function(phi, tau2, phi_chance) {
-  known <- which(!is.na(phi) & !is.na(phi_chance))
+  check_lengths(phi = phi, tau2 = tau2, phi_chance = phi_chance)
+  phi <- check_not_negative(phi, "phi")
+  tau2 <- check_not_negative(tau2, "tau2")
+  phi_chance <- check_not_negative(phi_chance, "phi_chance")
+  known <- which(!is.na(phi) & !is.na(tau2) & phi_chance > 0)
   if (!length(known)) return(NULL)
   times <- phi[known[1]] / phi_chance[known[1]]
   widened <- tau2[known[1]] > 0
@@ -227,6 +242,7 @@ control_chart_plot <- function(data, title, value_label, subtitle = NULL, captio
   check_columns(data, c("period", "value", "centre", "lower", "upper", "highlight"))
   for (name in c("value", "centre", "lower", "upper")) data[[name]] <- check_numbers(data[[name]], paste("column", name))
   data$period <- check_days(data$period, "column period")
+  check_highlight(data$highlight)
   data <- with_gaps(data)
   if (!any(!is.na(data$value))) return(empty_plot(title))
   band <- data[!is.na(data$lower) & !is.na(data$upper), ]

@@ -13,7 +13,7 @@ run_chart_limits <- function(useful) {
   n <- check_numbers(useful, "useful", 0, whole = TRUE)
   enough <- !is.na(n) & n >= 10
   n[!enough] <- NA
-  data.frame(useful = useful, longest_run_max = as.integer(round(log2(n) + 3)),
+  data.frame(useful = check_numbers(useful, "useful"), longest_run_max = as.integer(round(log2(n) + 3)),
              crossings_min = as.integer(stats::qbinom(0.05, n - 1, 0.5)))
 }
 

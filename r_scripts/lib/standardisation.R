@@ -96,7 +96,7 @@ indirectly_standardised_rate <- function(count, population, reference_count, ref
                                          confidence = 0.95, multiplier = 100000,
                                          missing = c("unknown", "none")) {
   areas <- expected_events(count, population, reference_count, reference_population, group, match.arg(missing))
-  areas$reference_rate <- areas$reference_rate * multiplier
+  areas$reference_rate <- areas$reference_rate * check_multiplier(multiplier)
   ratio <- standardised_ratio(areas$observed, areas$expected, confidence)
   areas$value <- ratio$value * areas$reference_rate
   areas$lower <- ratio$lower * areas$reference_rate
