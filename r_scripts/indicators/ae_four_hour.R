@@ -23,7 +23,7 @@
 #' @plot latest Organisations whose latest month is a concern, against their own usual variation
 #' @unit proportion of attendances (0 to 1)
 #' @direction higher is better
-#' @version 1.1
+#' @version 1.2
 #' @owner team:quality
 #' @minimum_n 100
 source("../lib/proportions.R")

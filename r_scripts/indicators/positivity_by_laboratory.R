@@ -25,7 +25,7 @@
 #' @plot ranking Laboratories in order of positivity, with 95 % limits
 #' @unit proportion of valid tests (0 to 1)
 #' @direction neutral
-#' @version 1.0
+#' @version 1.1
 #' @owner team:surveillance
 #' @minimum_n 30
 source("../lib/proportions.R")

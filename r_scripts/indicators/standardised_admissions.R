@@ -22,13 +22,13 @@
 #'         funnel_lower_95 <number> alert limit below, funnel_upper_95 <number> alert limit above,
 #'         funnel_lower_998 <number> alarm limit below, funnel_upper_998 <number> alarm limit above,
 #'         z <number> distance from 1 in standard deviations,
-#'         phi <number> variation between organisations as a multiple of that of chance (overdispersion),
+#'         phi <number> variation between organisations, times that of chance alone (overdispersion),
 #'         label <text> the organisation in words, crude_mortality <number> deaths per stay
 #' @plot funnel Observed over expected deaths by organisation, funnel plot
 #' @plot ranking Organisations in order of O/E, with 95 % limits
 #' @unit ratio of observed to expected deaths (1 is as expected)
 #' @direction higher is worse
-#' @version 1.0
+#' @version 1.1
 #' @owner team:quality
 #' @minimum_n 20
 source("../lib/casemix.R")

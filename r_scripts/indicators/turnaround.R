@@ -22,7 +22,7 @@
 #' @plot chart Turnaround by week, control chart (XmR)
 #' @unit hours
 #' @direction higher is worse
-#' @version 1.1
+#' @version 1.2
 #' @owner team:surveillance
 #' @minimum_n 10
 source("../lib/means.R")

@@ -240,6 +240,12 @@ stop_at <- function(bad, ...) {
   invisible(NULL)
 }
 
+#' One text.
+check_text <- function(x, name) {
+  if (!is.character(x) || length(x) != 1 || is.na(x)) stop(name, " must be one text", call. = FALSE)
+  x
+}
+
 #' The name of a column, as text; NULL where it is `optional`. With `many` any number of names.
 check_name <- function(x, name, many = FALSE, optional = FALSE) {
   if (optional && is.null(x)) return(NULL)

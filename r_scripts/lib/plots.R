@@ -36,6 +36,8 @@ wrap_text <- function(text, width = 95) if (is.null(text)) NULL else paste(strwr
 #' A plot that says why there is nothing to show.
 #' @return ggplot
 empty_plot <- function(title, reason = "No data to show yet.") {
+  check_text(title, "title")
+  check_text(reason, "reason")
   ggplot2::ggplot() +
     ggplot2::annotate("text", x = 0, y = 0, label = reason, size = 5, colour = plot_colours[["ordinary"]]) +
     ggplot2::labs(title = title) + ggplot2::theme_void(base_size = 13) +
@@ -89,6 +91,8 @@ check_highlight <- function(highlight) {
 ranking_plot <- function(data, title, value_label, reference = NULL, reference_label = "average", subtitle = NULL,
                          caption = NULL, labels = scales::label_comma(), meanings = NULL, most = 24, from_zero = TRUE) {
   check_columns(data, c("unit", "value", "lower", "upper"))
+  check_text(title, "title")
+  check_text(value_label, "value_label")
   for (name in c("value", "lower", "upper")) data[[name]] <- check_numbers(data[[name]], paste("column", name))
   if (!is.null(reference)) reference <- check_numbers(reference, "reference")
   data <- data[!is.na(data$value), ]
@@ -140,6 +144,10 @@ funnel_plot <- function(data, curve, target, title, size_label, value_label, tar
                         caption = NULL, labels = scales::label_comma(), meanings = NULL, labelled = NULL) {
   check_columns(data, c("unit", "size", "value", "highlight"))
   check_columns(curve, c("size", "lower_95", "upper_95", "lower_998", "upper_998"), "curve")
+  check_text(title, "title")
+  check_text(size_label, "size_label")
+  check_text(value_label, "value_label")
+  check_text(target_label, "target_label")
   check_highlight(data$highlight)
   curve[] <- Map(check_not_negative, curve, paste("column", names(curve), "of curve"))
   if (nrow(curve)) stop_at(!stats::complete.cases(curve), "curve has a limit that is missing")
@@ -241,6 +249,8 @@ control_chart_plot <- function(data, title, value_label, subtitle = NULL, captio
                                labels = scales::label_comma(), meanings = NULL, include = NULL) {
   check_columns(data, c("period", "value", "centre", "lower", "upper", "highlight"))
   for (name in c("value", "centre", "lower", "upper")) data[[name]] <- check_numbers(data[[name]], paste("column", name))
+  check_text(title, "title")
+  check_text(value_label, "value_label")
   data$period <- check_days(data$period, "column period")
   check_highlight(data$highlight)
   data <- with_gaps(data)
