@@ -26,7 +26,7 @@ from tests.programs import needed
 
 NGINX = Path(__file__).resolve().parents[2] / "deploy" / "nginx"
 SITE = NGINX.parent / "kustomize" / "overlays" / "production" / "site.conf"
-NO_LOGIN = 'set $login_user "";\n'
+NO_LOGIN = ""
 HOSTS = ("dagster", "dagster-view", "console")
 
 
@@ -121,17 +121,20 @@ def nginx(login: str, upstreams: dict[str, int], oauth2_proxy: int = 4180, users
         assert there in site
         site = site.replace(there, here)
     (home / "site.conf").write_text(site)
-    process = subprocess.Popen([program, "-c", str(home / "nginx.conf"), "-g", "daemon off;"], stderr=subprocess.PIPE)
+    with (home / "errors").open("wb") as errors:
+        process = subprocess.Popen([program, "-c", str(home / "nginx.conf"), "-g", "daemon off;"], stderr=errors)
     try:
-        _wait(process, f"{addresses[3]}/healthz")
+        _wait(process, f"{addresses[3]}/healthz", home / "errors")
         yield Proxy(*addresses)
     finally:
         process.terminate()
         process.wait(20)
+        said = (home / "errors").read_bytes()
         shutil.rmtree(home)
+    assert b"[warn]" not in said, said[:1000]
 
 
-def _wait(process: subprocess.Popen[bytes], address: str) -> None:
+def _wait(process: subprocess.Popen[bytes], address: str, errors: Path) -> None:
     deadline = time.monotonic() + 60
     while True:
         try:
@@ -140,7 +143,7 @@ def _wait(process: subprocess.Popen[bytes], address: str) -> None:
         except requests.ConnectionError:
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()
-                raise RuntimeError(f"nginx did not start: {process.communicate()[1][-2000:]!r}") from None
+                raise RuntimeError(f"nginx did not start: {errors.read_text()[-2000:]}") from None
             time.sleep(0.1)
 
 

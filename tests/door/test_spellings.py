@@ -87,9 +87,10 @@ def test_no_other_method_reaches_anything(before: Before, method: str) -> None:
 
 
 def test_a_post_reaches_graphql_in_the_plain_spelling_only(before: Before) -> None:
-    assert before.wire.send("POST", PATH.encode(), BODY, **JSON) == 200
-    assert before.reached() == ["graphql by POST"]
-    for spelling in spellings():
+    for plain in (b"/graphql", b"/graphql?op=RunQuery"):
+        assert before.wire.send("POST", plain, BODY, **JSON) == 200
+        assert before.reached() == ["graphql by POST"]
+    for spelling in [b"/graphql?op=", b"/graphql?op=a&query=b", b"/graphql?op=a%26query=b", b"/graphql?query=b&op=a", *spellings()]:
         before.wire.send("POST", spelling, BODY, **JSON)
         assert before.reached() == [], spelling
 
