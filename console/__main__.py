@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -47,17 +48,23 @@ def main() -> None:
     """Serve until told to stop."""
     port = int(sys.argv[1]) if len(sys.argv) > 1 else PORT
     address = os.environ.get(ADDRESS, LOOPBACK[0])
+    guarded = os.environ.get("PLATFORM_LOGIN", "off") == "oidc"
+    if not guarded and address not in LOOPBACK:
+        sys.exit(
+            f"Without login the console serves this machine only: unset {ADDRESS}, or set PLATFORM_LOGIN=oidc and configure the login "
+            "(docs/stewardship.md)"
+        )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         with listening(port, "make console", LOOPBACK if address in LOOPBACK else (address,)) as sockets:
-            _serve(address, port, sockets)
+            _serve(address, port, sockets, guarded)
     except PortTaken as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         pass
 
 
-def _serve(address: str, port: int, sockets: list) -> None:
+def _serve(address: str, port: int, sockets: list[socket.socket], guarded: bool) -> None:
     # streamlit takes seconds to import: after the port is known to be free
     from streamlit import config
     from streamlit.web import bootstrap
@@ -66,8 +73,10 @@ def _serve(address: str, port: int, sockets: list) -> None:
     from console import login
 
     bootstrap.load_config_options(options(address, port))
-    guarded = os.environ.get(login.LOGIN, "off") == "oidc"
-    public = urlsplit(login.redirect_uri()) if guarded else urlsplit(f"http://{address}:{port}")
+    try:
+        public = urlsplit(login.redirect_uri() if guarded else f"http://{address}:{port}")
+    except login.NotConfigured as error:
+        sys.exit(str(error))
     hosts = frozenset({public.netloc}) if guarded else names(port)
     config.set_option("server.allowedHosts", sorted({str(urlsplit(f"//{host}").hostname) for host in hosts}))
     app = Door(
@@ -78,8 +87,8 @@ def _serve(address: str, port: int, sockets: list) -> None:
         known=login.known if guarded else None,
         entrance=login.entrance if guarded else None,
     )
-    print(f"The console is on {public.scheme}://{public.netloc} (stop it with Ctrl-C)", flush=True)
-    serve(app, sockets, own_only=address in LOOPBACK)
+    sys.stderr.write(f"The console is on {public.scheme}://{public.netloc} (stop it with Ctrl-C)\n")
+    serve(app, sockets, own_only=not guarded)
 
 
 if __name__ == "__main__":

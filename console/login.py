@@ -27,12 +27,18 @@ button {{font: inherit; padding: .5rem 1.5rem; border: 0; border-radius: .5rem; 
 </main></body></html>"""
 
 
+class NotConfigured(RuntimeError):
+    """There is to be a login, but nothing says which."""
+
+
 def redirect_uri() -> str:
-    """Where the identity provider sends people back to, which tells under which address the console is reached. Raises ValueError."""
+    """Where the identity provider sends people back to, which tells under which address the console is reached. Raises NotConfigured."""
     section = get_secrets_auth_section()
     found = str(section.get("redirect_uri", "")) if section else ""
     if not found:
-        raise ValueError(f"{LOGIN} is oidc, but .streamlit/secrets.toml has no redirect_uri in [auth] (docs/stewardship.md, Login)")
+        raise NotConfigured(
+            f"{LOGIN} is oidc, but .streamlit/secrets.toml has no redirect_uri in [auth] (docs/stewardship.md, Login)"
+        )
     return found
 
 

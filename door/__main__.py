@@ -10,6 +10,7 @@ import argparse
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -51,7 +52,7 @@ def main() -> None:
         pass
 
 
-def _run(workspace: Path, port: int, files_port: int, sockets: list) -> None:
+def _run(workspace: Path, port: int, files_port: int, sockets: list[socket.socket]) -> None:
     # these take seconds to import: after the ports are known to be free
     from dagster._cli.proxy_server_manager import ProxyServerManager
     from dagster._core.instance import DagsterInstance
@@ -77,10 +78,12 @@ def _run(workspace: Path, port: int, files_port: int, sockets: list) -> None:
             port: Door(webserver, DAGSTER, names(port)),
             files_port: Door(explorer(), EXPLORER, names(files_port), answered_with=STILL),
         }
-        print(f"Dagster is on http://127.0.0.1:{port} (stop it with Ctrl-C)", flush=True)
+        sys.stderr.write(f"Dagster is on http://127.0.0.1:{port} (stop it with Ctrl-C)\n")
         serve(by_port(apps), sockets, until=lambda: _ended(daemon))
         if daemon.poll() is not None:
-            sys.exit(f"Dagster's daemon ended (code {daemon.returncode}), so nothing would start runs: see above, then start again")
+            sys.exit(
+                f"Dagster's daemon ended (code {daemon.returncode}), so nothing would start runs: see above, then start again"
+            )
 
 
 def explorer() -> ASGIApp:

@@ -116,5 +116,3 @@ async def _refuse(error: Refused, scope: Scope, receive: Receive, send: Send) ->
         return
     headers = {**ANSWERED_WITH, "Cache-Control": "no-store", "Connection": "close"}
     await PlainTextResponse(f"{error}\n", error.status, headers)(scope, receive, send)
-
-

@@ -6,6 +6,8 @@ nginx decides on the line that the browser sent (``$request``), never on the pat
 
 from __future__ import annotations
 
+import sys
+
 from door.rules import DAGSTER, FETCHED, MEGABYTE, SIGN_IN, Kind, Rule, console
 
 HEAD = """# Written by `python -m door.nginx` from door/rules.py, where the reasons stand; a test compares. Do not change it here.
@@ -39,7 +41,12 @@ def _server(server: str, rules: tuple[Rule, ...]) -> str:
     return (
         _map("$http_upgrade $request", rule, '""', asked)
         + _map(rule, f"${server}_passes", "$request_uri", passes, regular=False)
-        + _map(f"{rule} $http_sec_fetch_site $http_sec_fetch_mode $http_sec_fetch_dest", f"${server}_elsewhere", "1", fetched)
+        + _map(
+            f"{rule} $http_sec_fetch_site $http_sec_fetch_mode $http_sec_fetch_dest",
+            f"${server}_elsewhere",
+            "1",
+            fetched,
+        )
         + _map(f"{rule} $own_origin $http_origin", f"${server}_foreign", "1", foreign)
         + _map(f"{rule} $http_content_type", f"${server}_other_content", "1", content)
         + _map(f"{rule} $http_content_length $http_transfer_encoding", f"${server}_other_size", "1", size)
@@ -61,4 +68,4 @@ def _names(rules: tuple[Rule, ...], kind: Kind) -> str:
 
 
 if __name__ == "__main__":
-    print(written(), end="")
+    sys.stdout.write(written())

@@ -66,6 +66,7 @@ class OwnOnly(H11Protocol):
     """HTTP for processes of this user (and root) only: others on this machine are cut off before a byte is read."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Asks whose the connection is, once."""
         client, server = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         super().connection_made(transport)
         if not own((client[0], client[1]), (server[0], server[1])):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,10 +19,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from starlette.types import Receive, Scope, Send
 
-from tests.door.servers import NGINX, Proxy, free_port, nginx
+from tests.door.servers import NGINX, Proxy, Wire, free_port, nginx, serving
 from tests.programs import needed
 
+NAVIGATES = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 QUERY = {"query": "{ version }"}
 RELOAD = 'mutation { reloadRepositoryLocation(repositoryLocationName: "proxy_test.py") { __typename } }'
 DEFINITIONS = """
@@ -51,7 +54,7 @@ def started(command: list[str], ready: str, **options: object) -> Iterator[subpr
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)  # what is being answered is answered to its end
 
 
 @pytest.fixture(scope="module")
@@ -236,9 +239,7 @@ def test_with_oidc_people_are_sent_to_log_in_and_each_group_opens_its_own_host(
     login = (NGINX / "login-oidc.conf").read_text(encoding="utf-8")
     with door(webservers, login, oauth2_proxy.server_address[1]) as oidc:
         graphql = f"{oidc.engineers}/graphql"
-        page = requests.get(
-            f"{oidc.engineers}/runs", headers={"Sec-Fetch-Mode": "navigate"}, allow_redirects=False, timeout=20
-        )
+        page = requests.get(f"{oidc.engineers}/runs", headers=NAVIGATES, allow_redirects=False, timeout=20)
         assert (page.status_code, page.headers["Location"]) == (302, f"{oidc.engineers}/oauth2/start?rd=/runs")
         assert requests.post(graphql, json=QUERY, timeout=20).status_code == 401
         assert requests.post(graphql, json=QUERY, cookies={"session": "bad"}, timeout=20).status_code == 401
@@ -258,3 +259,128 @@ def test_with_oidc_people_are_sent_to_log_in_and_each_group_opens_its_own_host(
         assert requests.get(f"{oidc.health}/healthz", timeout=20).text == "ok\n"
         assert requests.get(f"{oidc.health}/login", timeout=20).status_code == 200
         assert requests.get(f"{oidc.health}/runs", cookies=engineer, timeout=20).status_code == 404
+
+
+class Console:
+    """In the place of the console: notes what reaches it, and how much of an upload has."""
+
+    def __init__(self) -> None:
+        self.reached: list[tuple[str, str]] = []
+        self.cookies: list[str] = []
+        self.received = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.reached.append((scope.get("method", "WEBSOCKET"), scope["path"]))
+        self.cookies.append(dict(scope["headers"]).get(b"cookie", b"").decode())
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close"})
+            return
+        while scope["method"] == "PUT" and (message := await receive())["type"] == "http.request":
+            self.received += len(message["body"])
+            if not message.get("more_body"):
+                break
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"access-control-allow-origin", b"*")]})
+        await send({"type": "http.response.body", "body": b"console"})
+
+
+CONSOLE_USES = [
+    ("GET", "/"), ("GET", "/quarantine"), ("GET", "/_stcore/health"), ("GET", "/_stcore/host-config"), ("GET", "/static/js/index.abc.js"),
+    ("GET", f"/media/{'a' * 64}.csv"), ("GET", "/oauth2callback?code=x&state=y"), ("GET", "/auth/login?provider=x"), ("GET", "/auth/logout"),
+    ("DELETE", f"/_stcore/upload_file/{uuid.UUID(int=1)}/{uuid.UUID(int=2)}"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def stewards(oauth2_proxy: ThreadingHTTPServer) -> Iterator[tuple[str, Console]]:
+    """The console's host at nginx with the login by OIDC, and what stands behind."""
+    console, port = Console(), free_port()
+    login = (NGINX / "login-oidc.conf").read_text(encoding="utf-8")
+    with serving(console, port=port), nginx(login, {"console:8501": port}, oauth2_proxy.server_address[1]) as proxy:
+        yield proxy.stewards, console
+
+
+def test_who_is_not_logged_in_at_the_proxy_reaches_nothing_of_the_console(stewards: tuple[str, Console]) -> None:
+    address, console = stewards
+    wire = Wire(int(address.rpartition(":")[2]))
+    upload = f"/_stcore/upload_file/{uuid.UUID(int=1)}/{uuid.UUID(int=2)}"
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    for session, expected in ((None, 401), ("bad", 401), ("platform-viewers", 403), ("platform-engineers", 403)):
+        cookies = {"session": session} if session else {}
+        for method, path in CONSOLE_USES:
+            asked = requests.request(method, f"{address}{path}", cookies=cookies, allow_redirects=False, timeout=20)
+            assert asked.status_code == expected, path
+        put = requests.put(f"{address}{upload}", data=b"x" * 1000, headers=form, cookies=cookies, timeout=20)
+        assert put.status_code == expected
+        cookie = {"Cookie": f"session={session}"} if session else {}
+        assert wire.upgrade(b"/_stcore/stream", Origin=address, **cookie) == expected
+    assert console.reached == []
+    page = requests.get(f"{address}/upload", headers=NAVIGATES, allow_redirects=False, timeout=20)
+    assert (page.status_code, page.headers["Location"]) == (302, f"{address}/oauth2/start?rd=/upload")
+
+
+def test_stewards_reach_what_the_console_needs_and_no_more_of_it(stewards: tuple[str, Console]) -> None:
+    address, console = stewards
+    wire = Wire(int(address.rpartition(":")[2]))
+    cookies = {"session": "platform-console"}
+    for method, path in CONSOLE_USES:
+        asked = requests.request(method, f"{address}{path}", cookies=cookies, timeout=20)
+        assert asked.status_code == 200, path
+        assert "Access-Control-Allow-Origin" not in asked.headers
+        assert asked.headers["X-Frame-Options"] == "DENY"
+    assert len(console.reached) == len(CONSOLE_USES)
+    known = {"Cookie": "session=platform-console"}
+    assert wire.upgrade(b"/_stcore/stream", Origin=address, **known) == 101
+    assert wire.upgrade(b"/_stcore/stream", Origin="https://evil.example", **known) == 403
+    assert wire.upgrade(b"/_stcore/stream", **known) == 403
+    reached = len(console.reached)
+    for path in (
+        "/_stcore/metrics",
+        "/_stcore/agent/mcp",
+        "/component/x/y.js",
+        "/app/static/x",
+        "/graphql/x",
+        "/_stcore/metrics%0a",
+    ):
+        for method in ("GET", "POST", "OPTIONS"):
+            assert wire.send(method, path.encode(), **known) == 404
+    assert len(console.reached) == reached
+
+
+def test_the_cookie_of_the_login_before_the_console_is_not_passed_on(stewards: tuple[str, Console]) -> None:
+    address, console = stewards
+    sent = "_streamlit_user=a; session=platform-console; _oauth2_proxy_0=secret; _streamlit_xsrf=b; _oauth2_proxy_1=secret; _oauth2_proxy=secret"
+    for order in (
+        sent,
+        "; ".join(reversed(sent.split("; "))),
+        sent + "; _oauth2_proxy_2=secret; _oauth2_proxy_csrf=secret",
+    ):
+        assert requests.get(address, headers={"Cookie": order}, timeout=20).status_code == 200
+        assert "secret" not in console.cookies[-1]
+    assert requests.get(address, headers={"Cookie": sent}, timeout=20).status_code == 200
+    assert {"_streamlit_user=a", "_streamlit_xsrf=b"} <= set(console.cookies[-1].replace(" ", "").split(";"))
+
+
+def test_an_upload_is_passed_on_as_it_comes(stewards: tuple[str, Console]) -> None:
+    address, console = stewards
+    size, first = 100 * 1024 * 1024, 2 * 1024 * 1024
+    host, port = address.removeprefix("http://").split(":")
+    head = (
+        f"PUT /_stcore/upload_file/{uuid.UUID(int=1)}/{uuid.UUID(int=2)} HTTP/1.1\r\nHost: {host}:{port}\r\nOrigin: {address}\r\n"
+        f"Cookie: session=platform-console\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: {size}\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(head.encode() + b"x" * first)
+        deadline = time.monotonic() + 20
+        while console.received < first // 2:
+            assert time.monotonic() < deadline, "nothing arrives before all was sent"
+            time.sleep(0.05)
+        for _ in range(size // first - 1):
+            connection.sendall(b"x" * first)
+        assert connection.recv(100).split()[1] == b"200"
+    assert console.received == size
+    too_large = head.replace(str(size), str(300 * 1024 * 1024)).encode()
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(too_large)
+        assert connection.recv(100).split()[1] == b"413"

@@ -78,7 +78,9 @@ def free_port() -> int:
 @contextmanager
 def serving(app: ASGIApp, sockets: list[socket.socket] | None = None, port: int = 0, **options: Any) -> Iterator[None]:
     """`app` in a thread of this process, as uvicorn serves it (by default as dagster-webserver runs uvicorn)."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off", **options))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off", **options)
+    )
     thread = threading.Thread(target=server.run, args=(sockets,), daemon=True)
     thread.start()
     deadline = time.monotonic() + 30
@@ -113,7 +115,10 @@ def nginx(login: str, upstreams: dict[str, int], oauth2_proxy: int = 4180, users
     places = {
         **{f"https://{host}.health.example.org": address for host, address in zip(HOSTS, addresses, strict=False)},
         "127.0.0.1:4180": f"127.0.0.1:{oauth2_proxy}",
-        **{f"listen {there};": f"listen 127.0.0.1:{p};" for there, p in zip((8080, 8081, 8082, 8089), ports, strict=True)},
+        **{
+            f"listen {there};": f"listen 127.0.0.1:{p};"
+            for there, p in zip((8080, 8081, 8082, 8089), ports, strict=True)
+        },
     }
     for name in ("webserver:3000", "webserver-readonly:3000", "console:8501"):
         places[f"server {name};"] = f"server 127.0.0.1:{upstreams.get(name, 9)};"  # nothing listens on 9

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 PATH = "/graphql"
 QUERY = "?query=mutation%7BreloadWorkspace%7B__typename%7D%7D"
 CONTROL = [*range(0x00, 0x21), 0x7F]
-LOOKALIKES = {"g": "ǵɡｇ", "r": "ｒ", "a": "аａáÀ", "p": "рｐ", "h": "һｈ", "q": "ԛｑ", "l": "ⅼｌ1I", "/": "／⁄∕"}  # noqa: RUF001
+LOOKALIKES = {"g": "ǵɡｇ", "r": "ｒ", "a": "аａáÀ", "p": "рｐ", "h": "һｈ", "q": "ԛｑ", "l": "ⅼｌ1I", "/": "／⁄∕"}
 OVERLONG = {"/": ["%c0%af", "%e0%80%af", "%f0%80%80%af"], "g": ["%c1%a7", "%e0%81%a7"]}
 TAILS = [
     "/", "//", "/.", "/..", "/./", "/x/..", "/x/../", "/;", ";", ";x", ";x=1", ";/x", ".", "..", "...", "%2e", "%2E", "%20", "%09", "%0a", "%0A", "%0d",
@@ -71,4 +71,12 @@ def _texts() -> Iterator[str]:
         yield head + PATH[1:]
         for tail in ("%0a", "/", ".", "%00"):
             yield head + PATH + tail
-    yield from ("/?/graphql", "/#/graphql", "/x?/../graphql", "/runs%3f/../graphql", "/runs%00/../graphql", "/dagit/graphql", "/graphql/graphql")
+    yield from (
+        "/?/graphql",
+        "/#/graphql",
+        "/x?/../graphql",
+        "/runs%3f/../graphql",
+        "/runs%00/../graphql",
+        "/dagit/graphql",
+        "/graphql/graphql",
+    )

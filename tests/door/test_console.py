@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -72,10 +74,20 @@ def test_no_spelling_opens_the_stream_or_an_upload(laptop: Wire) -> None:
 
 
 def test_another_page_or_name_opens_nothing(laptop: Wire) -> None:
-    for host in (f"evil.example:{laptop.port}", f"127.0.0.1.evil.example:{laptop.port}", "127.0.0.1", f"0.0.0.0:{laptop.port}"):
+    for host in (
+        f"evil.example:{laptop.port}",
+        f"127.0.0.1.evil.example:{laptop.port}",
+        "127.0.0.1",
+        f"0.0.0.0:{laptop.port}",
+    ):
         assert laptop.upgrade(STREAM, Host=host, Origin=f"http://{host}") in (403, 421)
         assert laptop.send("GET", b"/", Host=host) == 421
-    for origin in ("http://evil.example", "null", f"http://localhost:{laptop.port}", f"https://127.0.0.1:{laptop.port}"):
+    for origin in (
+        "http://evil.example",
+        "null",
+        f"http://localhost:{laptop.port}",
+        f"https://127.0.0.1:{laptop.port}",
+    ):
         assert laptop.upgrade(STREAM, Origin=origin) == 403
     assert laptop.upgrade(STREAM) == 403
     form = {"Content_Type": "multipart/form-data; boundary=x"}
@@ -97,7 +109,13 @@ def test_who_is_not_logged_in_is_shown_a_button_and_nothing_else(guarded: Wire) 
     origin = {"Origin": address}
     forged = create_signed_value("y" * 40, "_streamlit_user", "{}").decode()
     other = create_signed_value(SECRET, "_streamlit_xsrf", "{}").decode()
-    for cookie in ("", "_streamlit_user=x", f"_streamlit_user={forged}", f"_streamlit_user={other}", f"_streamlit_user_1={forged}"):
+    for cookie in (
+        "",
+        "_streamlit_user=x",
+        f"_streamlit_user={forged}",
+        f"_streamlit_user={other}",
+        f"_streamlit_user_1={forged}",
+    ):
         headers = {"Cookie": cookie} if cookie else {}
         assert guarded.upgrade(STREAM, **origin, **headers) in (401, 403)
         assert guarded.send("PUT", UPLOAD, b"x" * 1000, **form, **headers) == 401
@@ -109,7 +127,13 @@ def test_who_is_not_logged_in_is_shown_a_button_and_nothing_else(guarded: Wire) 
 
 
 def test_a_login_of_ours_opens_the_stream(guarded: Wire) -> None:
-    claims = {"email": "stan@example.org", "sub": "stan", "roles": ["steward"], "is_logged_in": True, "exp": int(time.time()) + 60}
+    claims = {
+        "email": "stan@example.org",
+        "sub": "stan",
+        "roles": ["steward"],
+        "is_logged_in": True,
+        "exp": int(time.time()) + 60,
+    }
     signed = create_signed_value(SECRET, "_streamlit_user", json.dumps(claims)).decode()
     headers = {"Cookie": f"_streamlit_user={signed}", "Origin": f"http://127.0.0.1:{guarded.port}"}
     assert guarded.upgrade(STREAM, **headers) == 101
@@ -124,3 +148,18 @@ def test_every_answer_keeps_other_pages_out(laptop: Wire) -> None:
         assert not [name for name in answer.headers if name.lower().startswith("access-control")]
     text = (NGINX / "door.conf").read_text(encoding="utf-8")
     assert all(f"add_header {name} {value} always;" in text for name, value in ANSWERED_WITH.items())
+
+
+def test_without_what_it_needs_it_says_so_and_does_not_start(tmp_path: Path) -> None:
+    for settings, words in (
+        ({"PLATFORM_CONSOLE_ADDRESS": "0.0.0.0"}, "Without login the console serves this machine only"),
+        ({"PLATFORM_LOGIN": "oidc"}, "has no redirect_uri"),
+    ):
+        environment = environment_of(tmp_path / "data", **settings)
+        command = [sys.executable, "-m", "console", str(free_port())]
+        said = subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert said.returncode == 1
+        assert words in said.stderr
+        assert "Traceback" not in said.stderr

@@ -15,7 +15,21 @@ from door.server import listening, names
 from tests.door.servers import NGINX, NO_LOGIN, Recording, Wire, free_port, nginx, serving
 from tests.door.spellings import PATH, QUERY, spellings
 
-METHODS = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "PROPFIND", "get", "Post", "PoST", "GRAPHQL"]
+METHODS = [
+    "GET",
+    "HEAD",
+    "OPTIONS",
+    "PUT",
+    "DELETE",
+    "PATCH",
+    "TRACE",
+    "CONNECT",
+    "PROPFIND",
+    "get",
+    "Post",
+    "PoST",
+    "GRAPHQL",
+]
 JSON = {"Content_Type": "application/json"}
 BODY = b'{"query": "{version}"}'
 
@@ -90,7 +104,13 @@ def test_a_post_reaches_graphql_in_the_plain_spelling_only(before: Before) -> No
     for plain in (b"/graphql", b"/graphql?op=RunQuery"):
         assert before.wire.send("POST", plain, BODY, **JSON) == 200
         assert before.reached() == ["graphql by POST"]
-    for spelling in [b"/graphql?op=", b"/graphql?op=a&query=b", b"/graphql?op=a%26query=b", b"/graphql?query=b&op=a", *spellings()]:
+    for spelling in [
+        b"/graphql?op=",
+        b"/graphql?op=a&query=b",
+        b"/graphql?op=a%26query=b",
+        b"/graphql?query=b&op=a",
+        *spellings(),
+    ]:
         before.wire.send("POST", spelling, BODY, **JSON)
         assert before.reached() == [], spelling
 
@@ -102,7 +122,11 @@ def test_a_websocket_opens_in_the_plain_spelling_only(before: Before) -> None:
     for spelling in [b"/", b"/runs", f"{PATH}{QUERY}".encode(), *spellings()[::10]]:
         assert before.wire.upgrade(spelling, **origin) != 101, spelling
         assert before.reached() == []
-    for headers in ({"Upgrade": "h2c"}, {"Upgrade": "websocket, h2c"}, {"Upgrade": "h2c", "Connection": "Upgrade, HTTP2-Settings"}):
+    for headers in (
+        {"Upgrade": "h2c"},
+        {"Upgrade": "websocket, h2c"},
+        {"Upgrade": "h2c", "Connection": "Upgrade, HTTP2-Settings"},
+    ):
         before.wire.upgrade(PATH.encode(), **{**origin, **headers})
         assert before.reached() == []
 
@@ -133,7 +157,20 @@ def foreign() -> list[dict[str, str]]:
     found = []
     for site in ("cross-site", "same-site", "none", "other", "SAME-ORIGIN", ""):
         for mode in ("no-cors", "cors", "navigate", "same-origin", "websocket", "nested-navigate", ""):
-            for dest in ("image", "script", "iframe", "frame", "object", "embed", "empty", "style", "document", "worker", "report", ""):
+            for dest in (
+                "image",
+                "script",
+                "iframe",
+                "frame",
+                "object",
+                "embed",
+                "empty",
+                "style",
+                "document",
+                "worker",
+                "report",
+                "",
+            ):
                 headers = {"Sec_Fetch_Site": site, "Sec_Fetch_Mode": mode, "Sec_Fetch_Dest": dest}
                 if site or mode or dest:
                     found.append({name: value for name, value in headers.items() if value})
@@ -143,7 +180,9 @@ def foreign() -> list[dict[str, str]]:
 def test_what_another_page_makes_a_browser_ask_for_is_refused(before: Before) -> None:
     for headers in foreign():
         assert before.wire.send("POST", PATH.encode(), BODY, **JSON, **headers) == 403, headers
-        assert before.wire.upgrade(PATH.encode(), Origin=f"http://127.0.0.1:{before.wire.port}", **headers) == 403, headers
+        assert before.wire.upgrade(PATH.encode(), Origin=f"http://127.0.0.1:{before.wire.port}", **headers) == 403, (
+            headers
+        )
         opened = before.wire.send("GET", b"/runs", **headers) == 200
         # a link may open a page; frames, images and scripts may not load it
         assert opened == (headers.get("Sec_Fetch_Mode") == "navigate" and headers.get("Sec_Fetch_Dest") == "document"
@@ -187,7 +226,13 @@ def test_another_name_for_this_machine_reaches_nothing(before: Before, host: str
 
 
 def test_what_the_ui_needs_is_there_and_the_rest_of_dagster_is_not(before: Before) -> None:
-    for target in (b"/", b"/runs", b"/runs/", b"/locations/platform_assets.definitions/jobs/weekly~/", b"/assets/a/b?view=lineage&x=%7B%25%C3%A9"):
+    for target in (
+        b"/",
+        b"/runs",
+        b"/runs/",
+        b"/locations/platform_assets.definitions/jobs/weekly~/",
+        b"/assets/a/b?view=lineage&x=%7B%25%C3%A9",
+    ):
         assert before.wire.send("GET", target) == 200, target
         assert before.reached() == ["page /"]
     run = b"/logs/0a1b2c3d-0000-4000-8000-0123456789ab/compute_logs/abcdefgh"
@@ -207,7 +252,9 @@ def test_what_the_ui_needs_is_there_and_the_rest_of_dagster_is_not(before: Befor
 
 
 def test_nginx_has_the_rules_of_today() -> None:
-    assert (NGINX / "rules.conf").read_text(encoding="utf-8") == written(), "run: python -m door.nginx > deploy/nginx/rules.conf"
+    assert (NGINX / "rules.conf").read_text(encoding="utf-8") == written(), (
+        "run: python -m door.nginx > deploy/nginx/rules.conf"
+    )
 
 
 def test_every_page_and_file_of_the_ui_is_listed() -> None:

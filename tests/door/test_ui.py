@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.console.conftest import process
 from tests.door.servers import Wire, free_port
 from tests.programs import missing, needed
 
@@ -45,7 +46,9 @@ class Ui:
     said: Path
 
     def graphql(self, query: str) -> dict[str, object]:
-        return dict(requests.post(f"http://127.0.0.1:{self.port}/graphql", json={"query": query}, timeout=60).json()["data"])
+        return dict(
+            requests.post(f"http://127.0.0.1:{self.port}/graphql", json={"query": query}, timeout=60).json()["data"]
+        )
 
 
 @contextmanager
@@ -54,13 +57,22 @@ def ui(home: Path, port: int | None = None) -> Iterator[Ui]:
     (home / "dagster").mkdir(parents=True, exist_ok=True)
     (home / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     (home / "ui_test.py").write_text(DEFINITIONS)
-    (home / "workspace.yaml").write_text("load_from: [{python_file: {relative_path: ui_test.py, location_name: ui_test.py}}]\n")
+    (home / "workspace.yaml").write_text(
+        "load_from: [{python_file: {relative_path: ui_test.py, location_name: ui_test.py}}]\n"
+    )
     ports = port or free_port(), free_port()
     command = [sys.executable, "-m", "door", "--port", str(ports[0]), "--files-port", str(ports[1])]
-    environment = {**os.environ, "DAGSTER_HOME": str(home / "dagster"), "DATA_HOME": str(home), "PYTHONPATH": str(REPOSITORY)}
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(home / "dagster"),
+        "DATA_HOME": str(home),
+        "PYTHONPATH": str(REPOSITORY),
+    }
     said = home / f"said{ports[1]}"
     with said.open("wb") as out:
-        process = subprocess.Popen([*command, "--workspace", str(home / "workspace.yaml")], stdout=out, stderr=out, env=environment, cwd=home)
+        process = subprocess.Popen(
+            [*command, "--workspace", str(home / "workspace.yaml")], stdout=out, stderr=out, env=environment, cwd=home
+        )
     try:
         yield Ui(process, *ports, home, said)
     finally:
@@ -98,7 +110,9 @@ def below(pid: int) -> set[int]:
 
 def alive(pids: set[int]) -> set[int]:
     states = {pid: Path(f"/proc/{pid}/stat") for pid in pids}
-    return {pid for pid, file in states.items() if file.exists() and file.read_text().rpartition(")")[2].split()[0] != "Z"}
+    return {
+        pid for pid, file in states.items() if file.exists() and file.read_text().rpartition(")")[2].split()[0] != "Z"
+    }
 
 
 @pytest.fixture(scope="module")
@@ -128,11 +142,15 @@ def test_runs_are_started_and_what_they_print_can_be_read(running: Ui) -> None:
 
 @pytest.mark.slow
 def test_dagsters_databases_are_not_handed_out(running: Ui) -> None:
-    home = running.home / "dagster"
+    home, port = running.home / "dagster", free_port()
     databases = [f"/logs/{f.relative_to(home / 'storage').with_suffix('')}/db" for f in home.glob("storage/**/*.db")]
-    databases += ["/logs/../schedules/schedules/db", "/logs/../history/runs/index/db", "/logs/../history/runs/db"]
-    found = [f for f in home.rglob("*.db")]
-    assert len(found) > 2
+    databases += [f"/logs/../{f.relative_to(home).with_suffix('')}/db" for f in home.rglob("*.db")]
+    # without a door they are: Dagster's own webserver on the same instance
+    command = [sys.executable, "-m", "dagster_webserver", "-p", str(port), "-w", str(running.home / "workspace.yaml")]
+    environment = {**os.environ, "DAGSTER_HOME": str(home)}
+    with process(command, environment, f"http://127.0.0.1:{port}/server_info", running.home / "bare", running.home):
+        bare = [requests.get(f"http://127.0.0.1:{port}{target}", timeout=20) for target in databases]
+    assert any(answer.content.startswith(b"SQLite format 3") for answer in bare)
     for target in databases:
         assert Wire(running.port).send("GET", target.encode()) == 404
 
@@ -145,7 +163,11 @@ def test_other_people_on_this_machine_are_not_answered(running: Ui) -> None:
     assert b"dagster_version" in subprocess.run(ask, capture_output=True, check=True).stdout
     for address in (f"127.0.0.1:{running.port}", f"127.0.0.1:{running.files}"):
         ask[-1] = f"http://{address}/server_info"
-        other = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", *ask], capture_output=True, check=False)
+        other = subprocess.run(
+            ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", *ask],
+            capture_output=True,
+            check=False,
+        )
         assert other.returncode in (52, 56)  # an end without an answer
         assert other.stdout == b""
     # who closes before being asked who it is, is nobody's
@@ -208,7 +230,9 @@ def test_it_ends_with_all_that_it_started(tmp_path: Path, how: signal.Signals) -
 def test_without_the_daemon_it_ends_and_says_so(tmp_path: Path) -> None:
     with ui(tmp_path) as found:
         answering(found)
-        (daemon,) = [p for p in below(found.process.pid) if b"dagster._daemon" in Path(f"/proc/{p}/cmdline").read_bytes()]
+        (daemon,) = [
+            p for p in below(found.process.pid) if b"dagster._daemon" in Path(f"/proc/{p}/cmdline").read_bytes()
+        ]
         os.kill(daemon, signal.SIGKILL)
         assert found.process.wait(60) == 1
         assert "Dagster's daemon ended" in found.said.read_text()
