@@ -291,11 +291,16 @@ class Notifier:
             entry = known.get(alert.incident)
             moment = self._now()
             if entry is None or entry["state"] == "closed":
-                entry = {"state": "open", "waiting": self._names(), "alert": asdict(alert)}
-            elif not entry["waiting"] and moment - dt.datetime.fromisoformat(entry["told"]) >= self._repeat:
-                entry |= {"state": "repeated", "waiting": self._names(), "alert": asdict(alert)}
+                entry = {"state": "open", "waiting": self._names(), "heard": {}, "alert": asdict(alert)}
+            else:
+                # each channel has a day of its own: one that is down, or gone, holds up no other
+                heard = self._heard(entry)
+                last = {n: dt.datetime.fromisoformat(heard.get(n, entry["told"])) for n in self._names()}
+                due = [n for n in last if n not in entry["waiting"] and moment - last[n] >= self._repeat]
+                if due:
+                    entry |= {"waiting": [*entry["waiting"], *due], "heard": heard, "alert": asdict(alert)}
             known[alert.incident] = entry
-            return self._deliver(alert, entry, moment)
+            return self._deliver(entry, moment)
 
     def resolve(self, kind: str, subject: str) -> list[str]:
         """It is right again. Silent where nobody was told that it was wrong."""
@@ -305,8 +310,9 @@ class Notifier:
             if entry is None or entry["state"] == "closed":
                 return []
             # a channel that never heard of it needs no end of it
-            entry |= {"state": "closed", "waiting": [n for n in self._names() if n not in entry["waiting"]]}
-            return self._deliver(Alert(**entry["alert"]), entry, self._now())
+            heard = self._heard(entry)
+            entry |= {"state": "closed", "waiting": [n for n in self._names() if n in heard], "heard": heard}
+            return self._deliver(entry, self._now())
 
     def retry(self) -> list[str]:
         """Deliver what still waits (call it from every sensor tick). Returns the channels that were told now."""
@@ -314,29 +320,37 @@ class Notifier:
         with self._state.change() as known:
             moment = self._now()
             for entry in known.values():
-                if entry["waiting"]:
-                    told += self._deliver(Alert(**entry["alert"]), entry, moment)
+                told += self._deliver(entry, moment)
             for incident, entry in list(known.items()):
                 old = moment - dt.datetime.fromisoformat(entry["told"]) > FORGET
-                if entry["state"] == "closed" and not entry["waiting"] and old:
+                if entry["state"] == "closed" and not set(entry["waiting"]) & set(self._names()) and old:
                     del known[incident]
         return told
 
     def _names(self) -> list[str]:
         return [channel.name for channel in self._channels]
 
-    def _deliver(self, alert: Alert, entry: dict[str, Any], moment: dt.datetime) -> list[str]:
+    def _heard(self, entry: dict[str, Any]) -> dict[str, str]:
+        """Channel -> when it last took the incident; states of before this was noted tell it of all together."""
+        found: dict[str, str] | None = entry.get("heard")
+        return {n: entry["told"] for n in self._names() if n not in entry["waiting"]} if found is None else dict(found)
+
+    def _deliver(self, entry: dict[str, Any], moment: dt.datetime) -> list[str]:
+        """Tell the channels that wait; those that never heard of it hear that it began."""
         told = []
+        alert, heard = Alert(**entry["alert"]), self._heard(entry)
         for channel in self._channels:
             if channel.name not in entry["waiting"]:
                 continue
+            state = "closed" if entry["state"] == "closed" else "repeated" if channel.name in heard else "open"
             try:
-                channel.send(alert, entry["state"])
+                channel.send(alert, state)
             except NotDelivered as error:
                 line = {"severity": "ERROR", "event": "alert_not_delivered", "message": str(error)}
                 log.error(json.dumps({**line, "incident": alert.incident, "channel": channel.name}))
                 continue
             entry["waiting"] = [n for n in entry["waiting"] if n != channel.name]
+            entry["heard"] = heard = {**heard, channel.name: moment.isoformat()}
             told.append(channel.name)
         if told or "told" not in entry:
             entry["told"] = moment.isoformat()

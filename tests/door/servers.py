@@ -159,7 +159,7 @@ class Wire:
     port: int
     headers: dict[str, str] = field(default_factory=dict)
 
-    def send(self, method: str, target: bytes, body: bytes = b"", **headers: str) -> int:
+    def send(self, method: str, target: bytes, body: bytes = b"", /, **headers: str) -> int:
         """The status of the answer; 0 where the connection was closed without one. ``Content_Type`` is Content-Type."""
         named = {"Host": f"127.0.0.1:{self.port}", "Connection": "close", **self.headers}
         named |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -174,7 +174,7 @@ class Wire:
                 return 0
         return int(answer.split()[1]) if answer.startswith(b"HTTP/1.") else 0
 
-    def upgrade(self, target: bytes, **headers: str) -> int:
+    def upgrade(self, target: bytes, /, **headers: str) -> int:
         """The status of a websocket's handshake."""
         return self.send(
             "GET",

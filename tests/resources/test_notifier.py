@@ -187,6 +187,77 @@ def test_a_channel_that_is_down_gets_it_later_and_the_others_not_again(
     assert "secret" not in caplog.text
 
 
+def told(server: MailServer) -> list[str]:
+    """How each message so far begins: ERROR, STILL, RESOLVED."""
+    return [str(message["Subject"]).partition("]")[0].removeprefix("[") for message in server.messages]
+
+
+def test_a_channel_that_stays_down_does_not_stop_the_daily_repeat_of_others(
+    tmp_path: Path, mail: MailServer, hook: Hook
+) -> None:
+    clock = Clock()
+    hook.answers = [503] * 1000
+    alerts = notifier(tmp_path, email(mail), Webhook("slack", hook.url, slack_form), clock=clock)
+    for _ in range(4 * 24):  # seen every hour for four days
+        alerts.report(ALERT)
+        alerts.retry()
+        clock.now += dt.timedelta(hours=1)
+    assert told(mail) == ["ERROR", "STILL", "STILL", "STILL"]
+    # who never heard that it began hears that first, and only that
+    hook.answers = []
+    before = len(hook.bodies)
+    alerts.retry()
+    assert [b["text"].partition("]")[0] for b in hook.bodies[before:]] == ["[ERROR"]
+    alerts.resolve(ALERT.kind, ALERT.subject)
+    assert told(mail)[-1] == "RESOLVED"
+    assert hook.bodies[-1]["text"].startswith("[RESOLVED]")
+
+
+def test_a_channel_that_was_removed_with_an_alert_waiting_holds_up_nothing(
+    tmp_path: Path, mail: MailServer, hook: Hook
+) -> None:
+    clock = Clock()
+    hook.answers = [503] * 1000
+    notifier(tmp_path, email(mail), Webhook("slack", hook.url, slack_form), clock=clock).report(ALERT)
+    without = notifier(tmp_path, email(mail), clock=clock)
+    for _ in range(3):
+        clock.now += dt.timedelta(days=1)
+        without.report(ALERT)
+    without.resolve(ALERT.kind, ALERT.subject)
+    assert told(mail) == ["ERROR", "STILL", "STILL", "STILL", "RESOLVED"]
+    clock.now += dt.timedelta(days=31)
+    without.retry()
+    assert json.loads((tmp_path / "state" / "alerts.json").read_text()) == {}
+
+
+def test_a_channel_that_fails_its_repeat_still_hears_the_end(tmp_path: Path, mail: MailServer, hook: Hook) -> None:
+    clock = Clock()
+    alerts = notifier(tmp_path, email(mail), Webhook("slack", hook.url, slack_form), clock=clock)
+    alerts.report(ALERT)
+    clock.now += dt.timedelta(days=1)
+    hook.answers = [503] * 1000
+    alerts.report(ALERT)
+    hook.answers = []
+    alerts.resolve(ALERT.kind, ALERT.subject)
+    assert told(mail) == ["ERROR", "STILL", "RESOLVED"]
+    assert hook.bodies[-1]["text"].startswith("[RESOLVED]")
+
+
+def test_incidents_that_were_open_before_channels_were_noted_go_on(tmp_path: Path, mail: MailServer) -> None:
+    clock = Clock()
+    alerts = notifier(tmp_path, email(mail), clock=clock)
+    alerts.report(ALERT)
+    file = tmp_path / "state" / "alerts.json"
+    known = json.loads(file.read_text())
+    for entry in known.values():
+        del entry["heard"]
+    file.write_text(json.dumps(known))
+    clock.now += dt.timedelta(days=1)
+    alerts.report(ALERT)
+    alerts.resolve(ALERT.kind, ALERT.subject)
+    assert told(mail) == ["ERROR", "STILL", "RESOLVED"]
+
+
 def test_passing_faults_are_tried_again_at_once(mail: MailServer, hook: Hook) -> None:
     mail.say_no = 2
     email(mail).send(ALERT, "open")
