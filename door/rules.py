@@ -85,7 +85,7 @@ DAGSTER = (
         Kind.CALL,
         "POST",
         # the UI names what it asks, for people who read logs; the name goes no further
-        r"/graphql(?:\?op=[A-Za-z0-9_]+)?",
+        r"/graphql(?:\?(?:op=[A-Za-z0-9_]+)?)?",
         passes="/graphql",
         content=r"application/json(?:; ?charset=[Uu][Tt][Ff]-8)?",
         largest=8 * MEGABYTE,

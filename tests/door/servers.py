@@ -64,7 +64,7 @@ class Recording(DagsterWebserver[Any, Any]):
         self.reached.append(f"{request.method} {request.url.path}")
         return PlainTextResponse("reached")
 
-    download_debug_file_endpoint = download_notebook = download_captured_logs_endpoint = _other  # type: ignore[assignment]
+    download_debug_file_endpoint = download_notebook = download_captured_logs_endpoint = _other
     report_asset_materialization_endpoint = report_asset_check_endpoint = report_asset_observation_endpoint = _other  # type: ignore[assignment]
 
 

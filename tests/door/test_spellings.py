@@ -31,6 +31,8 @@ METHODS = [
     "GRAPHQL",
 ]
 JSON = {"Content_Type": "application/json"}
+EMPTY = b"/graphql?"
+"""An empty query is none: the plain spelling, to a server that keeps path and query apart."""
 BODY = b'{"query": "{version}"}'
 
 
@@ -101,7 +103,7 @@ def test_no_other_method_reaches_anything(before: Before, method: str) -> None:
 
 
 def test_a_post_reaches_graphql_in_the_plain_spelling_only(before: Before) -> None:
-    for plain in (b"/graphql", b"/graphql?op=RunQuery"):
+    for plain in (b"/graphql", EMPTY, b"/graphql?op=RunQuery"):
         assert before.wire.send("POST", plain, BODY, **JSON) == 200
         assert before.reached() == ["graphql by POST"]
     for spelling in [
@@ -109,7 +111,7 @@ def test_a_post_reaches_graphql_in_the_plain_spelling_only(before: Before) -> No
         b"/graphql?op=a&query=b",
         b"/graphql?op=a%26query=b",
         b"/graphql?query=b&op=a",
-        *spellings(),
+        *(s for s in spellings() if s != EMPTY),
     ]:
         before.wire.send("POST", spelling, BODY, **JSON)
         assert before.reached() == [], spelling
@@ -119,7 +121,7 @@ def test_a_websocket_opens_in_the_plain_spelling_only(before: Before) -> None:
     origin = {"Origin": f"http://127.0.0.1:{before.wire.port}"}
     assert before.wire.upgrade(PATH.encode(), **origin) == 101
     assert before.reached() == ["graphql by websocket"]
-    for spelling in [b"/", b"/runs", f"{PATH}{QUERY}".encode(), *spellings()[::10]]:
+    for spelling in [b"/", b"/runs", f"{PATH}{QUERY}".encode(), *(s for s in spellings()[::10] if s != EMPTY)]:
         assert before.wire.upgrade(spelling, **origin) != 101, spelling
         assert before.reached() == []
     for headers in (
