@@ -194,16 +194,17 @@ def test_only_engineers_open_the_host_where_things_can_be_changed(overlay: str) 
     maps = of_kind(overlay, "ConfigMap").values()
     (login,) = [m["data"] for m in maps if "issuer" in m["data"]]
     (site,) = [m["data"]["site.conf"] for m in maps if "site.conf" in m["data"]]
-    groups = dict(re.findall(r"set \$dagster (\w+);\n  set \$login_groups (\S+);", site))
+    groups = dict(re.findall(r"set \$service (\w+);\n  set \$own_origin \S+;\n  set \$login_groups (\S+);", site))
     assert groups == {
         "dagster_engineers": login["engineers"],
         "dagster_viewers": f"{login['viewers']},{login['engineers']}",
+        "stewards_console": login["console"],
     }
     assert login["viewers"] != login["engineers"]
     containers = {c["name"]: c for c in pods(overlay)["proxy"]["spec"]["containers"]}
     named = {e["name"]: e["valueFrom"]["configMapKeyRef"]["key"] for e in containers["login"]["env"]}
     allowed = re.findall(r"--allowed-group=\$\((\w+)\)", " ".join(containers["login"]["args"]))
-    assert {named[name] for name in allowed} == {"viewers", "engineers"}
+    assert {named[name] for name in allowed} == {"viewers", "engineers", "console"}
     # oauth2-proxy is asked whether it works, by way of a port that the kubelet reaches
     ports = {p["containerPort"] for p in containers["nginx"]["ports"]}
     for probe in ("readinessProbe", "livenessProbe"):
