@@ -24,6 +24,9 @@ FailureKind = Literal[
     "quit",
     "crash",
     "killed",
+    "channel",
+    "too_much",
+    "unsafe_output",
     "platform",
 ]
 
@@ -42,6 +45,9 @@ TITLES: dict[FailureKind, str] = {
     "quit": "quit() was called",
     "crash": "R crashed",
     "killed": "R was killed",
+    "channel": "the script wrote to the platform's channel",
+    "too_much": "the run took too much",
+    "unsafe_output": "output that the platform does not take",
     "platform": "the platform failed",
 }
 
@@ -62,6 +68,10 @@ ADVICE: dict[FailureKind, str] = {
     "quit": "End the function with its result instead of quit() or q().",
     "crash": "Compiled code of a package broke R itself. The line is where R was when it happened.",
     "killed": "The operating system ended R, most often for lack of memory on the machine.",
+    "channel": "Only message() and warning() are for the platform to read: write to no other connection that was open before the "
+    "script began.",
+    "too_much": "Write fewer and smaller files, print less, and start no programs; the result of the function needs none of them.",
+    "unsafe_output": "Return the table and the plots from the function. The folder `out` is the platform's own.",
     "platform": "This is not the script's fault: give this card to an engineer.",
 }
 
@@ -244,4 +254,7 @@ def _fence(text: str, language: str = "text") -> str:
 def _escape(text: str) -> str:
     for char in "\\`*_|<>[]":
         text = text.replace(char, f"\\{char}")
-    return text.replace("\n", " ")
+    # addresses would become links by themselves
+    for made, kept in (("://", "&#58;//"), ("www.", "www&#46;"), ("@", "&#64;"), ("\n", " ")):
+        text = text.replace(made, kept)
+    return text
