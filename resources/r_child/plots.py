@@ -187,7 +187,7 @@ class NotAPlot(ValueError):
 def rewrite_svg(source: Path, target: Path) -> None:
     """The same drawing, from allowed parts only. Raises NotAPlot."""
     writer = _Writer()
-    parser = expat.ParserCreate(namespace_separator=" ")
+    parser = expat.ParserCreate("utf-8", " ")  # whatever the file says that it is: it is written as UTF-8
     parser.buffer_text = True
     parser.StartElementHandler = writer.start
     parser.EndElementHandler = writer.end

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from resources.r_child.channel import plain
 from resources.r_runtime.model import InputTable, Session, Warned
 
 FailureKind = Literal[
@@ -202,7 +203,7 @@ def code_around(path: Path, line: int | None, end_line: int | None = None, aroun
     """The lines of the script around a statement; at most a dozen of the statement itself."""
     if line is None or not path.is_file():
         return ()
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    lines = [plain(line) for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
     last = min(max(end_line or line, line), line + 11)
     first_shown, last_shown = max(1, line - around), min(len(lines), last + around)
     return tuple(

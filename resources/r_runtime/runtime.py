@@ -210,7 +210,10 @@ class _Run:
 
     def _problem_with_output(self) -> str | None:
         """The reader has opened what a script made: neither is it taken at its word."""
-        folder = intake.open_folder(str(self.output))
+        try:
+            folder = intake.open_folder(str(self.output))
+        except OSError:
+            return "the folder of its results is not ours any more"
         try:
             for name in self._outputs():
                 os.close(intake.open_file(folder, name, self.runtime.file_mb << 20))

@@ -107,27 +107,29 @@ def test_the_whole_is_bounded_and_read_in_linear_time() -> None:
     assert time.process_time() - began < 3  # quadratic, 400 MB took 46 s
 
 
+_NAMES = [
+    "event",
+    "report",
+    "session",
+    "level",
+    "text",
+    "file",
+    "line",
+    "ok",
+    "rows",
+    "failure",
+    "kind",
+    "message",
+    "stack",
+    "call",
+]
+_NAMES += ["warnings", "notes", "peak_kb", "packages", "r", "plot", "phase", "end_line"]
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30) | st.sampled_from(["info", "error"]),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(
-                [
-                    "event",
-                    "report",
-                    "session",
-                    "level",
-                    "text",
-                    "file",
-                    "line",
-                    "ok",
-                    "rows",
-                    "failure",
-                    "kind",
-                XX "call", "warnings", "notes", "peak_kb", "packages", "r", "plot", "phase", "end_line"]
-            )
-            | st.text(max_size=5),
+            st.sampled_from(_NAMES) | st.text(max_size=5),
             inner,
             max_size=5,
         )
@@ -194,7 +196,6 @@ def _texts(value: Any) -> list[str]:
         "\u2066",
         "\u2028",
         "\ud800",
-        "\udfff",
         "\ufeff",
         "\x7f",
     ],
