@@ -169,7 +169,7 @@ def bound(connection: duckdb.DuckDBPyConnection, keys: IdentityKeys, purposes: s
     finally:
         # a connection that can do nothing more is closed by whoever opened it, and its variables with it
         with suppress(duckdb.Error):
-            held = connection.execute("SELECT name FROM duckdb_variables() WHERE name ~ '^(inner|outer)_'").fetchall()
+            held = connection.execute("SELECT name FROM duckdb_variables() WHERE name ~ '(inner|outer)_.*'").fetchall()
             for (name,) in held:
                 connection.execute(f"RESET VARIABLE {name}")
 
