@@ -243,7 +243,7 @@ def _attribute(name: str, value: str) -> str:
     if local not in _ATTRIBUTES or space not in ("", _XLINK, _XML):
         raise NotAPlot(f'holds an attribute "{_shown(local)}", which a plot must not')
     if local == "href":
-        fine = _INSIDE.fullmatch(value) or _PICTURE.fullmatch(value)
+        fine = bool(_INSIDE.fullmatch(value) or _PICTURE.fullmatch(value))
     else:
         outside = any(not _INSIDE.fullmatch(match[2]) for match in _URL.finditer(value))
         loose = _LOOSE_URL.search(_URL.sub("", value))  # without an end

@@ -13,6 +13,7 @@ import json
 import os
 import resource
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def _lock(work: dict[str, Any]) -> None:
             os._exit(3)
 
 
-def rewrite(received: Path, output: Path, columns: dict[str, str], plots: list[str], rows: int) -> str | None:
+def rewrite(received: Path, output: Path, columns: Mapping[str, str], plots: Sequence[str], rows: int) -> str | None:
     """Write table and plots anew into `output`; why not, where they are not what was declared."""
     from resources.r_child import plots as drawn
 
@@ -71,7 +72,7 @@ def rewrite(received: Path, output: Path, columns: dict[str, str], plots: list[s
     return None
 
 
-def _rewrite_table(source: Path, target: Path, columns: dict[str, str], rows: int) -> str | None:
+def _rewrite_table(source: Path, target: Path, columns: Mapping[str, str], rows: int) -> str | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,50 +33,22 @@ FailureKind = Literal[
     "platform",
 ]
 
-TITLES: dict[FailureKind, str] = {
-    "error": "R error",
-    "syntax": "syntax error",
-    "arguments": "arguments do not match",
-    "no_output": "no output",
-    "wrong_output": "output does not match its declaration",
-    "input": "input does not match its declaration",
-    "missing_package": "package not installed",
-    "missing_file": "file not found",
-    "memory": "out of memory",
-    "recursion": "endless recursion",
-    "timeout": "time limit",
-    "quit": "quit() was called",
-    "crash": "R crashed",
-    "killed": "R was killed",
-    "channel": "the script wrote to the platform's channel",
-    "too_much": "the run took too much",
-    "unsafe_output": "output that the platform does not take",
-    "platform": "the platform failed",
-}
+KINDS = Path(__file__).resolve().parents[2] / "r_scripts" / "harness" / "failure_kinds.csv"
 
-ADVICE: dict[FailureKind, str] = {
-    "error": "",
-    "syntax": "R could not read the file: look at the marked line and the one above it for a missing bracket, "
-    "comma or quote.",
-    "arguments": "",
-    "no_output": "The last value of the function is what is published.",
-    "wrong_output": "Change the function, or the @output and @plot lines of its header.",
-    "input": "Change the @input line of the header, or the table.",
-    "missing_package": "Check how the name is written. If it is right, ask an engineer to add the package to the platform.",
-    "missing_file": "An indicator sees its @input tables and nothing else: declare the data as an @input, and "
-    "source() helpers from r_scripts/lib.",
-    "memory": "Drop columns and rows early, aggregate before joining, remove large objects with rm().",
-    "recursion": "A function calls itself without end: check the condition that should stop it.",
-    "timeout": "The script ran until its time limit; the stack shows where it was.",
-    "quit": "End the function with its result instead of quit() or q().",
-    "crash": "Compiled code of a package broke R itself. The line is where R was when it happened.",
-    "killed": "The operating system ended R, most often for lack of memory on the machine.",
-    "channel": "Only message() and warning() are for the platform to read: write to no other connection that was open before the "
-    "script began.",
-    "too_much": "Write fewer and smaller files, print less, and start no programs; the result of the function needs none of them.",
-    "unsafe_output": "Return the table and the plots from the function. The folder `out` is the platform's own.",
-    "platform": "This is not the script's fault: give this card to an engineer.",
-}
+
+@dataclass(frozen=True)
+class KindInWords:
+    """A kind of failure as people read it: what happened, and what to do next (empty where the message says it)."""
+
+    title: str
+    advice: str
+
+
+@functools.lru_cache(maxsize=1)
+def kinds() -> Mapping[str, KindInWords]:
+    """All kinds, from the table that R authors' own card is made of as well."""
+    with KINDS.open(encoding="utf-8", newline="") as file:
+        return {row["kind"]: KindInWords(row["title"], row["advice"]) for row in csv.DictReader(file) if row["title"]}
 
 
 @dataclass(frozen=True)
@@ -123,7 +97,7 @@ class FailureCard:
     def headline(self) -> str:
         """One line for an alert: indicator, kind, place."""
         place = f" in {self.file} line {self.line}" if self.file and self.line else ""
-        return f"{self.indicator}: {TITLES[self.kind]}{place}"
+        return f"{self.indicator}: {kinds()[self.kind].title}{place}"
 
     @property
     def summary(self) -> str:
@@ -180,7 +154,7 @@ class FailureCard:
     @property
     def advice(self) -> str:
         """What to do next, in words for the author."""
-        return ADVICE[self.kind]
+        return kinds()[self.kind].advice
 
     @property
     def ran_with(self) -> str:

@@ -199,8 +199,8 @@ class _Run:
                 lambda message: self._receive(message, on_event),
                 limits.timeout_seconds + limits.grace_seconds,
             )
-        except SupervisorFailed as failed:
-            return Exit(0, False, str(failed), 0, 0.0, 0.0, gone=False), failed_supervisor(str(failed))
+        except SupervisorFailed as error:
+            return Exit(0, False, str(error), 0, 0.0, 0.0, gone=False), failed_supervisor(str(error))
         report = self.report
         failed = ended.stopped or ended.not_taken or ended.timed_out or ended.code or not ended.gone
         if failed or not (report and report["ok"]):

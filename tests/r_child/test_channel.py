@@ -24,11 +24,11 @@ FAILED = {
         "peak_kb": 10,
     }
 }
-DONE = {"report": {"ok": True, "rows": 3, "warnings": None, "notes": [], "peak_kb": 5}}
+DONE: dict[str, Any] = {"report": {"ok": True, "rows": 3, "warnings": None, "notes": [], "peak_kb": 5}}
 
 
 def _feed(data: bytes, pieces: int = 1 << 16) -> list[Message]:
-    read, found = Channel(), []
+    read, found = Channel(), list[Message]()
     for start in range(0, len(data), pieces):
         found += read.feed(data[start : start + pieces])
     read.close()

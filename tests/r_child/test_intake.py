@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ MOST = 1 << 20
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[tuple[Path, Path, Path]]:
+def place(tmp_path: Path) -> tuple[Path, Path, Path]:
     """R's folder, the folder that receives, and a secret beside them."""
     out, received, secret = tmp_path / "out", tmp_path / "received", tmp_path / "secret.txt"
     out.mkdir()
@@ -69,6 +69,10 @@ def _circle(path: Path, secret: Path) -> None:
     path.symlink_to(path.name)
 
 
+def _too_large(path: Path, secret: Path) -> None:
+    path.write_bytes(b"x" * (MOST + 1))
+
+
 HOSTILE: dict[str, tuple[Callable[[Path, Path], None], str]] = {
     "link to a file": (lambda path, secret: path.symlink_to(secret), "is a link, not a file"),
     "link to the process": (lambda path, secret: path.symlink_to("/proc/self/environ"), "is a link, not a file"),
@@ -82,7 +86,7 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], None], str]] = {
     "character device": (_device(0o020000), "is a device, not a file"),
     "block device": (_device(0o060000), "is a device, not a file"),
     "sparse": (_sparse, "is larger than 1 MB"),
-    "too large": (lambda path, secret: path.write_bytes(b"x" * (MOST + 1)) and None, "is larger than 1 MB"),
+    "too large": (_too_large, "is larger than 1 MB"),
     "another's": (_of_another, "belongs to another user"),
     "nothing": (lambda path, secret: None, "was not written"),
 }
