@@ -355,7 +355,7 @@ class _Run:
 _SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/timezone")
 _OF_R = (
     *("/opt/R", "/etc/R", "/etc/alternatives", "/etc/fonts", "/var/cache/fontconfig"),
-    *("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu"),
+    *("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu"),
 )
 
 

@@ -316,11 +316,20 @@ def test_no_file_grows_beyond_its_limit(attack: Attack) -> None:
 
 # --- What a script says -----------------------------------------------------------------------------------------
 
-TO_THE_CHANNEL = """
-  pipes <- list.files("/proc/self/fd", full.names = TRUE)
-  pipes <- pipes[grepl("^pipe:", Sys.readlink(pipes)) & as.integer(basename(pipes)) > 2]
-  say <- function(text, times = 1) for (pipe in pipes) {
-    to <- file(pipe, "wb"); for (i in seq_len(times)) writeBin(charToRaw(text), to); close(to) }
+# by compiled code: R itself finds no way to a pipe that is open already
+TO_THE_CHANNEL = r"""
+  writeLines("
+    #include <string.h>
+    #include <sys/stat.h>
+    #include <unistd.h>
+    void say(char **text, int *times) {
+      struct stat found;
+      for (int fd = 3; fd < 30; fd++) if (!fstat(fd, &found) && S_ISFIFO(found.st_mode))
+        for (int i = 0; i < *times; i++) if (write(fd, *text, strlen(*text)) < 0) return;
+    }", "say.c")
+  system2(file.path(R.home("bin"), "R"), c("CMD", "SHLIB", "say.c"), stdout = FALSE)
+  dyn.load("say.so")
+  say <- function(text, times = 1) .C("say", text, as.integer(times))
 """
 
 
@@ -365,6 +374,26 @@ def test_a_condition_of_the_scripts_own_is_a_failure_like_any_other(attack: Atta
     body = 'stop(structure(class = c("own", "error", "condition"), list(message = "no", call = NULL, line = "x", file = 1, kind = 2)))'
     card = attack(body).failure()
     assert (card.kind, card.message, card.line) == ("error", "no", 5)
+
+
+def test_r_itself_cannot_reach_what_the_kernel_tells_of_processes(attack: Attack) -> None:
+    places = [
+        "self/fd",
+        "self/net/tcp",
+        "self/environ",
+        "self/mountinfo",
+        f"{os.getpid()}/environ",
+        f"{os.getpid()}/mem",
+        "1/cmdline",
+    ]
+    listed = ", ".join(f'"/proc/{place}"' for place in places)
+    body = f"""
+      open <- function(path) length(list.files(path)) > 0 ||
+        !inherits(try(suppressWarnings(readBin(file(path, "rb"), raw(), 9)), silent = TRUE), "try-error")
+      what <- c({listed})
+      data.frame(what = what, done = vapply(what, open, NA))"""
+    assert [row["what"] for row in attack(body).rows() if row["done"]] == []
+    assert all(row["done"] for row in attack(body.replace(', "1/cmdline"', ""), OPEN).rows()[:4])
 
 
 # --- What the processes hold ------------------------------------------------------------------------------------
@@ -426,6 +455,33 @@ def _in_memory(pid: int, text: str) -> bool:
                     if wanted in memory.read(min(end - start, 1 << 28)):
                         return True
     return False
+
+
+def test_a_supervisor_that_dies_takes_r_with_it_and_the_card_says_so(attack: Attack, tmp_path: Path) -> None:
+    killed: list[int] = []
+
+    def kill() -> None:
+        while not list(tmp_path.glob("runs/*/r/ready")):
+            time.sleep(0.05)
+        for pid in _mentions("supervisor.py"):
+            if str(tmp_path).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+                if parent == os.getpid():
+                    killed.append(pid)
+                    os.kill(pid, 9)
+
+    killing = threading.Thread(target=kill)
+    killing.start()
+    card = attack('write.csv(visits, "ready"); Sys.sleep(60)').failure()
+    killing.join()
+    assert len(killed) == 1
+    assert (card.kind, card.line) == ("platform", None)
+    assert "the process around R failed" in card.message
+    deadline = time.monotonic() + 10
+    while _mentions(str(tmp_path / "runs")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _mentions(str(tmp_path / "runs"))
+    assert "Okonkwo" not in _everything_in(tmp_path / "runs")
 
 
 STARTS = """
