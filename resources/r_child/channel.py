@@ -15,7 +15,9 @@ MOST_BYTES = 32 << 20
 MOST_LINE = 4 << 20
 """50 warnings of 4,000 characters, each written as twelve bytes, are 2.4 MB."""
 MOST_EVENTS = 502
-MOST_TEXT = 20_000
+MOST_TEXT = 4_200
+"""The harness cuts what it says after 4,000 characters; a failure may name the columns of a wide table."""
+MOST_MESSAGE = 20_000
 
 # What a terminal or a page could take for more than text: control characters, separators of lines, marks of direction, half characters.
 _CONTROL = re.compile(
@@ -146,6 +148,11 @@ def _text(value: Any, most: int = MOST_TEXT) -> str:
     return plain(value)
 
 
+def _line(value: Any, most: int = MOST_TEXT) -> str:
+    """Text that stands in a line of others: names, versions, calls."""
+    return " ".join(_text(value, most).split())
+
+
 def _number(value: Any, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
         raise Misused("a number of the wrong form")
@@ -156,13 +163,13 @@ def _place(value: dict[str, Any]) -> Message:
     """File and line of the author's code; None where it is unknown."""
     file, line = value.get("file"), value.get("line")
     return {
-        "file": None if file is None else _text(file, 4096),
+        "file": None if file is None else _line(file),
         "line": None if line is None else _number(line, 10_000_000),
     }
 
 
 def _warnings(value: Any) -> list[Message]:
-    return [{"message": _text(_object(item).get("message")), **_place(item)} for item in _list(value, 200)]
+    return [{"message": _text(_object(item).get("message")), **_place(item)} for item in _list(value, 100)]
 
 
 def _session(session: dict[str, Any]) -> Message:
@@ -170,8 +177,8 @@ def _session(session: dict[str, Any]) -> Message:
     if len(_object(packages)) > 2000:
         raise Misused("a list of the wrong form")
     return {
-        **{name: _text(session.get(name), 200) for name in ("r", "platform", "locale", "timezone")},
-        "packages": {_text(name, 200): _text(version, 200) for name, version in packages.items()},
+        **{name: _line(session.get(name), 200) for name in ("r", "platform", "locale", "timezone")},
+        "packages": {_line(name, 200): _line(version, 200) for name, version in packages.items()},
     }
 
 
@@ -193,11 +200,12 @@ def _report(report: dict[str, Any]) -> Message:
     end_line = failure.get("end_line")
     checked["failure"] = {
         "kind": failure["kind"],
-        **{name: _text(failure.get(name)) for name in ("message", "call", "phase", "plot")},
+        "message": _text(failure.get("message"), MOST_MESSAGE),
+        **{name: _line(failure.get(name)) for name in ("call", "phase", "plot")},
         **_place(failure),
         "end_line": None if end_line is None else _number(end_line, 10_000_000),
         "stack": [
-            {"call": _text(_object(frame).get("call")), **_place(frame)} for frame in _list(failure.get("stack"), 100)
+            {"call": _line(_object(frame).get("call")), **_place(frame)} for frame in _list(failure.get("stack"), 100)
         ],
     }
     return checked

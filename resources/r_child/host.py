@@ -16,6 +16,7 @@ import signal
 import sys
 from typing import IO, Any
 
+from resources.r_child.channel import MOST_MESSAGE
 from resources.r_child.embedded import start_r
 
 MOST_EVENTS = 500
@@ -177,10 +178,10 @@ def _run(request: dict[str, Any], pipe: Pipe) -> dict[str, Any]:
         if _is_null(result):
             return outcome(_plain(session["failure"]))
     except ExchangeError as error:
-        return outcome({"kind": "input", "message": str(error), "phase": "exchange"})
+        return outcome({"kind": "input", "message": str(error)[:MOST_MESSAGE], "phase": "exchange"})
     except RRuntimeError:
         # Outside of the harness's handlers: no memory for an input, an exhausted C stack, an interrupt between calls.
-        message = str(_plain(ri.baseenv["geterrmessage"]())).strip()
+        message = str(_plain(ri.baseenv["geterrmessage"]())).strip()[:MOST_MESSAGE]
         kind = _plain(harness["kind_of_message"](message)) if message else "timeout"
         return outcome({"kind": kind, "message": message, "phase": _plain(session["phase"])})
 
@@ -188,7 +189,7 @@ def _run(request: dict[str, Any], pipe: Pipe) -> dict[str, Any]:
     try:
         table = exchange.frame_to_arrow(result[0], types)
     except ExchangeError as error:
-        return outcome({"kind": "wrong_output", "message": str(error), "phase": "exchange"})
+        return outcome({"kind": "wrong_output", "message": str(error)[:MOST_MESSAGE], "phase": "exchange"})
 
     import pyarrow.parquet as pq
 

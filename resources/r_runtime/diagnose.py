@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from platform_assets.indicators import Indicator
 
 MOST_CALL = 140
+_MOST_CALLS = 200  # of a traceback: each is looked for in the script
 _NO_MEMORY = re.compile(r"cannot allocate|bad_alloc|MemoryError|memory exhausted|out of memory", re.IGNORECASE)
 _R_TRACEBACK = re.compile(
     r"^Traceback:\n(?P<calls>(?: *\d+: .*\n(?:(?! *\d+: |An irrecoverable|Possible).*\n)*)+)", re.M
@@ -116,6 +117,8 @@ def _with_traceback(diagnosis: Diagnosis, stderr: str, indicator: Indicator) -> 
         calls.append(" ".join(match["call"].split()))
         if calls[-1].startswith(f"{indicator.name}("):
             break
+        if len(calls) == _MOST_CALLS:
+            return diagnosis
     else:
         return diagnosis
     frames: list[Frame] = []

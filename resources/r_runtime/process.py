@@ -50,7 +50,10 @@ class Exit:
     @property
     def signal_name(self) -> str | None:
         """`SIGSEGV`, `SIGKILL`, ...; None if it ended by itself."""
-        return signal.Signals(-self.code).name if self.code < 0 else None
+        if self.code >= 0:
+            return None
+        named = {number.value: number.name for number in signal.Signals}
+        return named.get(-self.code, f"signal {-self.code}")
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Exit:

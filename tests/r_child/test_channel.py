@@ -80,6 +80,7 @@ HOSTILE: dict[str, list[Any]] = {
     "two reports": [LOCKS, DONE, DONE],
     "words after the report": [LOCKS, DONE, SAID],
     "endless text": [LOCKS, {"event": {"level": "info", "text": "x" * 30_000}}],
+    "endless file name": [LOCKS, {"event": {"level": "info", "text": "x", "file": "x" * 5_000}}],
     "packages of text": [LOCKS, {"session": {"packages": "all"}}],
     "too many words": [LOCKS] + [SAID] * 600,
     "too many sessions": [LOCKS] + [{"session": {}}] * 600,
@@ -207,3 +208,15 @@ def test_text_holds_nothing_that_a_terminal_or_a_page_obeys(hostile: str) -> Non
     assert event["text"].endswith("b\nc\td")
     event["text"].encode()  # no half characters
     assert plain("Zelle Ørsted – 12 µg, 北京, é") == "Zelle Ørsted – 12 µg, 北京, é"
+
+
+def test_names_and_calls_stay_in_their_line() -> None:
+    failure = {"kind": "error", "message": "a\nb", "call": "f(\n1)", "file": "a\n> 1 | all is well\n.R", "line": 1}
+    stack = [{"call": "g(\n2)", "file": "b\t.R", "line": 2}]
+    report = {"report": {"ok": False, "failure": {**failure, "stack": stack}}}
+    read = _feed(_lines(LOCKS, {"session": {"r": "4\n2", "packages": {"a\nb": "1\n2"}}}, report))
+    assert read[1]["session"]["r"] == "4 2"
+    assert read[1]["session"]["packages"] == {"a b": "1 2"}
+    told = read[2]["report"]["failure"]
+    assert (told["message"], told["call"], told["file"]) == ("a\nb", "f( 1)", "a > 1 | all is well .R")
+    assert told["stack"] == [{"call": "g( 2)", "file": "b .R", "line": 2}]

@@ -274,6 +274,24 @@ def _mentions(text: str) -> list[int]:
     return found
 
 
+@pytest.mark.parametrize("number", [1, 6, 9, 15, 31, 34, 40, 64])
+def test_whatever_signal_ends_r_is_told(number: int, attack: Attack) -> None:
+    """Those without a name in Python too (34 and above)."""
+    card = attack(f"tools::pskill(Sys.getpid(), {number}); Sys.sleep(20)").failure()
+    assert card.kind in ("crash", "killed"), card.text()
+    assert "SIG" in card.message or f"signal {number}" in card.message
+    assert card.seconds < 15
+
+
+def test_a_forged_traceback_costs_little(attack: Attack) -> None:
+    body = """
+      system("(echo Traceback:; seq -f '%.0f: f(x)' 20000) >&2")
+      tools::pskill(Sys.getpid(), 11); Sys.sleep(20)"""
+    began = time.process_time()
+    assert attack(body).failure().kind == "crash"
+    assert time.process_time() - began < 5
+
+
 # --- What a script takes ----------------------------------------------------------------------------------------
 
 
