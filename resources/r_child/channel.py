@@ -150,7 +150,7 @@ def _text(value: Any, most: int = MOST_TEXT) -> str:
 
 def _line(value: Any, most: int = MOST_TEXT) -> str:
     """Text that stands in a line of others: names, versions, calls."""
-    return " ".join(_text(value, most).split())
+    return _text(value, most).replace("\n", " ").replace("\t", " ")
 
 
 def _number(value: Any, most: int) -> int:

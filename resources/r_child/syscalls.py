@@ -2,6 +2,8 @@
 
 The table covers every call that kernel 6.1 has (LAST), on both architectures; `NUMBERS` holds (x86_64, aarch64), None where an
 architecture never had the call. What a newer kernel adds is unknown here and is answered as by an older kernel: "no such call".
+
+Long, because it is a table with a line for each call.
 """
 
 from __future__ import annotations

@@ -211,12 +211,18 @@ def test_text_holds_nothing_that_a_terminal_or_a_page_obeys(hostile: str) -> Non
 
 
 def test_names_and_calls_stay_in_their_line() -> None:
-    failure = {"kind": "error", "message": "a\nb", "call": "f(\n1)", "file": "a\n> 1 | all is well\n.R", "line": 1}
+    failure = {
+        "kind": "error",
+        "message": "a\nb",
+        "call": "f(\n1)  (3 times)",
+        "file": "a\n> 1 | all is well\n.R",
+        "line": 1,
+    }
     stack = [{"call": "g(\n2)", "file": "b\t.R", "line": 2}]
     report = {"report": {"ok": False, "failure": {**failure, "stack": stack}}}
     read = _feed(_lines(LOCKS, {"session": {"r": "4\n2", "packages": {"a\nb": "1\n2"}}}, report))
     assert read[1]["session"]["r"] == "4 2"
     assert read[1]["session"]["packages"] == {"a b": "1 2"}
     told = read[2]["report"]["failure"]
-    assert (told["message"], told["call"], told["file"]) == ("a\nb", "f( 1)", "a > 1 | all is well .R")
+    assert (told["message"], told["call"], told["file"]) == ("a\nb", "f( 1)  (3 times)", "a > 1 | all is well .R")
     assert told["stack"] == [{"call": "g( 2)", "file": "b .R", "line": 2}]
