@@ -31,7 +31,7 @@ from platform_assets.ingest.deliveries import (
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.publish import Batch, publish
 from platform_assets.ingest.staging import Drift, stage
-from resources.identity import IdentityKeys, session_variables
+from resources.identity import IdentityKeys, bound
 from resources.object_store import ObjectStore, StoredObject
 from resources.warehouse import Warehouse
 
@@ -151,12 +151,11 @@ class Load:
             return
         purposes = set(self.contract.identifiers.values())
         keys = keys.for_files([d.origin_sha256 for d in deliveries])
-        for variable, value in session_variables(keys, purposes).items():
-            self.connection.execute(f"SET VARIABLE {variable} = $1", [value])
-        clock = time.monotonic()
-        batch, drift = stage(self.connection, self.contract, deliveries, self.folder, self._entry)
-        self.log(f"{name}: {sum(sum(s.rows.values()) for s in batch.staged):,} rows read, now judged")
-        entries = self.write(batch, deliveries, drift, keys, clock)
+        with bound(self.connection, keys, purposes):
+            clock = time.monotonic()
+            batch, drift = stage(self.connection, self.contract, deliveries, self.folder, self._entry)
+            self.log(f"{name}: {sum(sum(s.rows.values()) for s in batch.staged):,} rows read, now judged")
+            entries = self.write(batch, deliveries, drift, keys, clock)
         self._put_away(deliveries)
         self.report.entries = entries
         for entry in entries:
