@@ -19,6 +19,7 @@ from platform_assets.ingest import ledger, quality
 from platform_assets.ingest.deliveries import complete_files, landing_folder
 from platform_assets.ingest.load import LoadReport, describe, load_dataset, today, told
 from platform_assets.ingest.loaded import Loaded
+from platform_assets.ingest.readers.registry import format_named
 from platform_assets.ingest.tables import Tables
 from platform_assets.sources.collect import Collected, collect
 from resources.environment import Platform
@@ -58,7 +59,9 @@ class Dataset(dg.Component):
 
 
 def dataset_definitions(contract: Contract, domain: str) -> dg.Definitions:
-    """The Dagster definitions of `contract`, tagged with its `domain`."""
+    """The Dagster definitions of `contract`, tagged with its `domain`. Raises NoFormat for a kind of file that nobody reads."""
+    for fmt in contract.format:
+        format_named(fmt.kind)
     ingest = _ingest_asset(contract, domain)
     folder = landing_folder(contract.name)
     landing = dg.AssetSpec(

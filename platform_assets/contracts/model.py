@@ -19,15 +19,22 @@ from platform_assets.contracts.columns import (
 )
 from platform_assets.contracts.dates import DateFormatError, read_format
 from platform_assets.contracts.fingerprint import fingerprint
+from platform_assets.contracts.formats import KINDS
 from platform_assets.sources.kinds import kind_of, kinds
 from platform_assets.sources.landing import LandingSource
 from platform_assets.strict import Name, Strict, TextList
 
 
+def _known_kind(value: Any) -> Any:
+    if not isinstance(value, str) or value not in KINDS:
+        raise ValueError(f"there is no kind {value!r}; kinds are {', '.join(KINDS)}")
+    return value
+
+
 class FileFormat(Strict):
     """How files are written. Gzip and zip are seen by themselves, whatever the kind."""
 
-    kind: Literal["csv", "tsv", "json", "json5", "parquet", "xlsx"]
+    kind: Annotated[str, BeforeValidator(_known_kind), WithJsonSchema({"enum": list(KINDS)})]
     files: TextList = ()
     """File-name patterns of this format; default: by the kind's usual extension."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
@@ -40,14 +47,7 @@ class FileFormat(Strict):
 
     @model_validator(mode="after")
     def _options_fit_the_kind(self) -> FileFormat:
-        allowed = {
-            "csv": {"delimiter", "quote", "encoding", "header"},
-            "tsv": {"quote", "encoding", "header"},
-            "json": {"records"},
-            "json5": {"records", "encoding"},
-            "xlsx": {"sheet", "header"},
-            "parquet": set(),
-        }[self.kind]
+        allowed = KINDS[self.kind].options
         wrong = sorted(self.model_fields_set - allowed - {"kind", "files"})
         if wrong:
             raise ValueError(f"'{wrong[0]}' does not apply to {self.kind}")
@@ -56,14 +56,12 @@ class FileFormat(Strict):
     @property
     def separator(self) -> str:
         """The delimiter of a csv or tsv file."""
-        return "\t" if self.kind == "tsv" else self.delimiter or ","
+        return self.delimiter or KINDS[self.kind].delimiter
 
     @property
     def patterns(self) -> tuple[str, ...]:
         """File-name patterns, with those of compressed files."""
-        plain = self.files or {"csv": ("*.csv", "*.txt"), "json": ("*.json", "*.jsonl", "*.ndjson")}.get(
-            self.kind, (f"*.{self.kind}",)
-        )
+        plain = self.files or tuple(f"*.{ending}" for ending in KINDS[self.kind].endings)
         return tuple(p + suffix for p in plain for suffix in ("", ".gz", ".zip")) + (
             ("*.zip",) if not self.files else ()
         )

@@ -7,25 +7,25 @@ packed anew. A workbook is written anew as one sheet of texts, without what else
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import gzip
-import io
-import json
 import shutil
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.erasure import workbooks
+from platform_assets.contracts.model import Contract
 from platform_assets.erasure.targets import Tombstone
 from platform_assets.erasure.tombstones import Marks, read
-from platform_assets.ingest import csv_lines
 from platform_assets.ingest.deliveries import Delivery, open_delivery
 from platform_assets.ingest.judging import view_staged
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.scan import BOM, Scan
+from platform_assets.ingest.readers.process import Child
+from platform_assets.ingest.readers.reading import without_rows
+from platform_assets.ingest.readers.registry import format_named
+from platform_assets.ingest.readers.staged import FileRejected
 from resources.identity import IdentityKeys
 from resources.object_store import ObjectStore
 from resources.warehouse import Warehouse, literal
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 NOTE = ".redacted.txt"
 """Stands beside a file of which rows were erased, and says how many."""
 Lines = Callable[[Sequence[str]], list[bool]]
+
+
+class NotRedacted(OSError):
+    """A file cannot be written without some of its rows, within the limits of a reader. It stays as and where it is."""
 
 
 @dataclass(frozen=True)
@@ -74,25 +78,24 @@ class Redactor:
             return None
         import duckdb
 
-        with duckdb.connect() as connection:
+        with duckdb.connect() as connection, Child() as child:
             marks = Marks(self._warehouse, connection, self._contract, self._keys, self._stones)
-            delivery = open_delivery(self._store, self._contract, found, folder, dt.datetime.min)
+            delivery = open_delivery(self._store, self._contract, found, folder, dt.datetime.min, child)
             if delivery is None:
                 return None
-            rows = None if delivery.rejected else self._marked(connection, marks, delivery, folder)
+            rows = None if delivery.rejected else self._marked(connection, marks, delivery, folder, child)
             target = folder / "redacted"
             if rows is None:
                 return _without_lines(self._store.local_copy(name, folder), target, marks.in_lines)
             count = sum(map(len, rows.values()))
             if not count:
                 return None
-            packed = self._store.local_copy(name, folder)
-            kinds = {m.format.kind for n, m in enumerate(delivery.members) if n in rows}
-            lost = "; workbooks hold texts only now, one sheet each" if "xlsx" in kinds else ""
-            return Redacted(count, _rewritten(delivery, packed, rows, self._contract, target), lost)
+            _rewritten(child, delivery, rows, self._contract, folder, target)
+            lost = {format_named(m.format.kind).lost for n, m in enumerate(delivery.members) if n in rows} - {""}
+            return Redacted(count, target, "".join(f"; {what}" for what in sorted(lost)))
 
     def _marked(
-        self, connection: duckdb.DuckDBPyConnection, marks: Marks, delivery: Delivery, folder: Path
+        self, connection: duckdb.DuckDBPyConnection, marks: Marks, delivery: Delivery, folder: Path, child: Child
     ) -> dict[int, set[int]] | None:
         """Marked rows by number of the member; None where the file cannot be judged."""
         from platform_assets.ingest.staging import stage
@@ -100,7 +103,7 @@ class Redactor:
         def entry(d: Delivery) -> Entry:
             return Entry(self._contract.name, d.id, d.file, 0, d.sha256, dt.datetime.min, dt.datetime.min)
 
-        batch, _ = stage(connection, self._contract, [delivery], folder, entry)
+        batch, _ = stage(connection, self._contract, [delivery], folder, entry, child)
         if delivery.rejected:
             return None
         marked: dict[int, set[int]] = {}
@@ -151,94 +154,32 @@ def replace(store: ObjectStore, name: str, redacted: Redacted) -> None:
 
 
 def _rewritten(
-    delivery: Delivery, packed: Path, rows: dict[int, set[int]], contract: Contract, target: Path
-) -> Path | None:
-    """The delivery's file with `rows` (by member) left out."""
+    child: Child, delivery: Delivery, rows: dict[int, set[int]], contract: Contract, folder: Path, target: Path
+) -> None:
+    """Write to `target` the delivery's file with `rows` (by member) left out."""
+    left: list[Path] = []
+    for number, member in enumerate(delivery.members):
+        path = member.scan.path
+        if number in rows:
+            try:
+                path = without_rows(child, path, contract, member.format, rows[number], folder)
+            except FileRejected as error:
+                raise NotRedacted(errno.EFBIG, f"rows of erased people cannot be taken out of it: {error}") from None
+        left.append(path)
     file = delivery.file.lower()
     if file.endswith(".zip"):
-        with zipfile.ZipFile(packed) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
-            numbers = {m.label.removeprefix(f"{delivery.file}/"): n for n, m in enumerate(delivery.members)}
-            for info in old.infolist():
-                if info.is_dir():
-                    continue
-                number = numbers.get(info.filename)
-                if number is None or number not in rows:
-                    if number is not None:
-                        new.writestr(info.filename, old.read(info))
-                    continue
-                member = delivery.members[number]
-                content = _member(member.scan, member.format, contract, rows[number])
-                if content is not None:
-                    new.writestr(info.filename, content)
-        return target
-    member = delivery.members[0]
-    content = _member(member.scan, member.format, contract, rows.get(0, set()))
-    if content is None:
-        return None
-    target.write_bytes(gzip.compress(content, mtime=0) if file.endswith(".gz") else content)
-    return target
-
-
-def _member(scan: Scan, fmt: FileFormat, contract: Contract, rows: set[int]) -> bytes | None:
-    """One table-shaped file without `rows`; None for a format that cannot be written."""
-    if fmt.kind in ("csv", "tsv"):
-        return _delimited(scan, fmt, contract, rows)
-    if fmt.kind == "parquet":
-        return _parquet(scan.path, rows)
-    if fmt.kind in ("json", "json5"):
-        return _json(scan.path, fmt, rows)
-    if fmt.kind == "xlsx":
-        return workbooks.without_rows(scan.path, contract, fmt, rows)
-    return None
-
-
-def _delimited(scan: Scan, fmt: FileFormat, contract: Contract, rows: set[int]) -> bytes:
-    from platform_assets.ingest.header import header_names
-
-    head = csv_lines.rows_as_written(scan.path, fmt, 1)
-    width = len(header_names(next(head)[1], fmt)) if fmt.header else len(contract.file_columns)
-    with scan.path.open("rb") as file:
-        marked = file.read(3) == BOM
-    encoding = "utf-8-sig" if marked and fmt.encoding == "utf-8" else fmt.encoding
-    end = scan.line_end or ("\n" if scan.newlines else "\r")
-    buffer = io.BytesIO()
-    with io.TextIOWrapper(buffer, encoding=encoding, errors="surrogateescape", newline="") as out:
-        for row, text in csv_lines.rows_as_written(scan.path, fmt, width):
-            if row not in rows:
-                out.write(text + end)
-        out.flush()
-        return buffer.getvalue()
-
-
-def _parquet(path: Path, rows: set[int]) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        table = file.read()
-    keep = pa.array([n not in rows for n in range(1, table.num_rows + 1)], pa.bool_())
-    buffer = io.BytesIO()
-    pq.write_table(table.filter(keep), buffer, compression="zstd")
-    return buffer.getvalue()
-
-
-def _json(path: Path, fmt: FileFormat, rows: set[int]) -> bytes:
-    data = path.read_bytes()
-    text = data.decode("utf-8-sig", "surrogateescape")
-    if fmt.kind == "json" and not fmt.records and text.lstrip()[:1] == "{":
-        lines = data.split(b"\n")
-        return b"\n".join(line for n, line in enumerate(lines, start=1) if n not in rows)
-    if fmt.kind == "json":
-        document = json.loads(text)
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+            for member, path in zip(delivery.members, left, strict=True):
+                archive.write(path, member.label.removeprefix(f"{delivery.file}/"))
+    elif file.endswith(".gz"):
+        with (
+            target.open("wb") as out,
+            gzip.GzipFile("", "wb", fileobj=out, mtime=0) as packed,
+            left[0].open("rb") as whole,
+        ):
+            shutil.copyfileobj(whole, packed, 1 << 20)
     else:
-        import pyjson5
-
-        document = pyjson5.decode(data.decode(fmt.encoding).removeprefix("\ufeff"))
-    place: Any = document
-    for part in fmt.records.split(".") if fmt.records else []:
-        place = place[part]
-    place[:] = [record for n, record in enumerate(place, start=1) if n not in rows]
-    return json.dumps(document, ensure_ascii=False).encode("utf-8" if fmt.kind == "json" else fmt.encoding)
+        shutil.copyfile(left[0], target)
 
 
 def _without_lines(path: Path, target: Path, marked: Lines) -> Redacted | None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from platform_assets.ingest.readers.registry import all_formats
+
 if TYPE_CHECKING:
     import ahocorasick
 
@@ -143,7 +145,9 @@ def _unpacked(file: IO[bytes], automaton: Any, found: Found, name: str, depth: i
         if head[:2] == b"\x1f\x8b":
             with gzip.open(file) as unpacked:  # a binary stream like any other
                 yield from _in_stream(unpacked, automaton, found)
-        elif head == b"PK\x03\x04" and depth <= DEEPEST:
+        elif head == b"PK\x03\x04" and depth > DEEPEST:
+            found.unreadable.append(name)
+        elif head == b"PK\x03\x04":
             with zipfile.ZipFile(file) as archive:
                 for info in archive.infolist():
                     for _, word in automaton.iter(info.filename):
@@ -152,29 +156,12 @@ def _unpacked(file: IO[bytes], automaton: Any, found: Found, name: str, depth: i
                         yield from _in_stream(member, automaton, found)
                     with archive.open(info) as member:
                         yield from _unpacked(member, automaton, found, name, depth + 1)
-        elif head == b"PAR1":
-            yield from _in_parquet(file, automaton, found)
+        else:
+            for form in all_formats().values():
+                if form.magic and head.startswith(form.magic):
+                    for piece in form.unpacked(file):
+                        found.bytes += len(piece)
+                        for _, word in automaton.iter(piece.decode("latin-1")):
+                            yield word
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError):
         found.unreadable.append(name)
-
-
-def _in_parquet(file: IO[bytes], automaton: Any, found: Found) -> Iterator[str]:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(file) as table:
-        for batch in table.iter_batches(50_000):
-            for column in batch.columns:
-                values = (
-                    "\n".join(str(v) for v in column.unique().to_pylist())
-                    if _hashable(column)
-                    else str(column.to_pylist())
-                )
-                found.bytes += len(values)
-                for _, word in automaton.iter(values.encode().decode("latin-1")):
-                    yield word
-
-
-def _hashable(column: Any) -> bool:
-    import pyarrow as pa
-
-    return not pa.types.is_nested(column.type)

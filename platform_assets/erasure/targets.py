@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from platform_assets.contracts.columns import TEMPORAL
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest.judging import TextRow, expression_of, stage_rows
+from platform_assets.ingest.judging import expression_of, stage_rows
+from platform_assets.ingest.readers.interface import TextRow
 from resources.identity import IdentityKeys, pseudonym, session_variables
 from resources.warehouse import Warehouse, quoted
 

@@ -7,26 +7,22 @@ from __future__ import annotations
 
 import datetime as dt
 import fnmatch
-import gzip
 import os
 import re
-import shutil
 import time
-import zipfile
-import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from platform_assets.contracts.dates import read_format
 from platform_assets.contracts.model import Contract, FileFormat, Order
-from platform_assets.ingest.scan import Scan, scan
-from platform_assets.ingest.staged import FileRejected
+from platform_assets.ingest.readers.packing import is_packed, unpack
+from platform_assets.ingest.readers.process import Child
+from platform_assets.ingest.readers.scan import Scan, scan
+from platform_assets.ingest.readers.staged import FileRejected
 from resources.object_store import ObjectStore, StoredObject
 
 UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart", ".partial", "~")
-MAX_UNPACKED = 50 << 30
-MAX_RATIO = 1_000  # a well-compressed CSV shrinks 10 to 100 times; more is a zip bomb
 EPOCH = dt.datetime(1970, 1, 1)
 
 
@@ -134,9 +130,9 @@ def _readable_name(store: ObjectStore, found: StoredObject) -> StoredObject:
 
 
 def open_delivery(
-    store: ObjectStore, contract: Contract, found: StoredObject, folder: Path, loaded_at: dt.datetime
+    store: ObjectStore, contract: Contract, found: StoredObject, folder: Path, loaded_at: dt.datetime, child: Child
 ) -> Delivery | None:
-    """Read the bytes of `found` once and take it apart. None where it changed or went away meanwhile (its writer is not done).
+    """Read the bytes of `found` once and take it apart, in a process of `child`. None where it changed or went away meanwhile (its writer is not done).
 
     What is wrong with the whole file stands in `Delivery.rejected`.
     """
@@ -152,7 +148,7 @@ def open_delivery(
         delivery.as_of = place_in_time(contract, found.basename, loaded_at)
         if not any(fnmatch.fnmatch(found.basename, pattern) for pattern in contract.source.files):
             raise FileRejected(f"the file name matches none of {', '.join(contract.source.files)}")
-        delivery.members = list(_members(found.basename, whole, contract, folder / delivery.id))
+        delivery.members = list(_members(found.basename, whole, contract, folder / delivery.id, child))
     except FileRejected as error:
         delivery.rejected = str(error)
     return delivery
@@ -184,70 +180,17 @@ def format_of(file: str, formats: Iterable[FileFormat]) -> FileFormat:
     raise FileRejected(f"unknown format: the file name fits none of {', '.join(p for f in known for p in f.patterns)}")
 
 
-def _members(file: str, whole: Scan, contract: Contract, folder: Path) -> Iterable[Member]:
-    if file.lower().endswith(".gz"):
-        inner = file[:-3]
-        fmt = format_of(inner, contract.format)
-        path = _unpack(lambda target: _gunzip(whole, target), folder, "member-0")
-        yield Member(file, scan(path), fmt)
+def _members(file: str, whole: Scan, contract: Contract, folder: Path, child: Child) -> Iterable[Member]:
+    if not is_packed(file):
+        yield Member(file, whole, format_of(file, contract.format))
         return
-    if file.lower().endswith(".zip"):
-        yield from _zip_members(file, whole, contract, folder)
-        return
-    yield Member(file, whole, format_of(file, contract.format))
-
-
-def _zip_members(file: str, whole: Scan, contract: Contract, folder: Path) -> Iterable[Member]:
-    try:
-        archive = zipfile.ZipFile(whole.path)
-    except zipfile.BadZipFile:
-        raise FileRejected("the file is not a readable zip archive: was it cut off?") from None
-    with archive:
-        names = [n for n in archive.infolist() if not n.is_dir() and not _is_clutter(n.filename)]
-        if not names:
-            raise FileRejected("the archive is empty")
-        _check_size(sum(n.file_size for n in names), whole.size)
-        for number, info in enumerate(names):
-            try:
-                fmt = format_of(PurePosixPath(info.filename).name, contract.format)
-                path = _unpack(lambda target, info=info: _unzip(archive, info, target), folder, f"member-{number}")  # type: ignore[misc]
-            except FileRejected as error:
-                raise FileRejected(
-                    f"{info.filename}: {error} (all files of an archive are taken together, or none)"
-                ) from None
-            yield Member(f"{file}/{info.filename}", scan(path), fmt)
-
-
-def _is_clutter(name: str) -> bool:
-    return name.startswith("__MACOSX/") or PurePosixPath(name).name.startswith(".")
-
-
-def _unpack(write: Callable[[Path], None], folder: Path, name: str) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    target = folder / name
-    try:
-        write(target)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise FileRejected(
-            f"cannot be unpacked ({type(error).__name__}): was it cut off, or is it encrypted?"
-        ) from None
-    return target
-
-
-def _gunzip(whole: Scan, target: Path) -> None:
-    with gzip.open(whole.path) as source, target.open("wb") as out:
-        size = 0
-        while chunk := source.read(1 << 20):
-            size += len(chunk)
-            _check_size(size, whole.size)
-            out.write(chunk)
-
-
-def _unzip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> None:
-    with archive.open(info) as source, target.open("wb") as out:
-        shutil.copyfileobj(source, out, 1 << 20)
-
-
-def _check_size(unpacked: int, packed: int) -> None:
-    if unpacked > MAX_UNPACKED or unpacked > MAX_RATIO * max(packed, 10_000):
-        raise FileRejected(f"unpacks to more than {unpacked >> 20} MiB from {packed >> 10} KiB: refused as a zip bomb")
+    for name, path in unpack(child, file, whole.path, folder):
+        if file.lower().endswith(".gz"):
+            yield Member(file, scan(path), format_of(name, contract.format))
+            continue
+        try:
+            fmt = format_of(PurePosixPath(name).name, contract.format)
+        except FileRejected as error:
+            raise FileRejected(f"{name}: {error} (all files of an archive are taken together, or none)") from None
+        yield Member(f"{file}/{name}", scan(path), fmt)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.load import AMSTERDAM
+from platform_assets.ingest.readers.interface import TextRow
 from resources.warehouse import Warehouse, quoted
 
 if TYPE_CHECKING:
     import duckdb
 
     from platform_assets.contracts.expression import CompiledContract
-
-TextRow = Mapping[str, str | None]
 
 
 def expression_of(warehouse: Warehouse, contract: Contract) -> CompiledContract:

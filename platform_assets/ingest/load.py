@@ -29,7 +29,8 @@ from platform_assets.ingest.deliveries import (
     rejected_name,
 )
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.publish import Batch, publish
+from platform_assets.ingest.loading.publish import Batch, publish
+from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.staging import Drift, stage
 from resources.identity import IdentityKeys, bound
 from resources.object_store import ObjectStore, StoredObject
@@ -146,14 +147,19 @@ class Load:
         """Load the files of `waiting` (see `waiting_files`)."""
         name, self.keys = self.contract.name, keys
         self.log(f"{name}: {len(waiting)} file(s) waiting, {sum(o.size for o, _ in waiting) / 1e6:,.1f} MB")
-        deliveries = self._open(waiting)
+        with Child() as child:
+            self._load(waiting, keys, child)
+
+    def _load(self, waiting: list[tuple[StoredObject, str]], keys: IdentityKeys, child: Child) -> None:
+        name = self.contract.name
+        deliveries = self._open(waiting, child)
         if not deliveries:
             return
         purposes = set(self.contract.identifiers.values())
         keys = keys.for_files([d.origin_sha256 for d in deliveries])
         with bound(self.connection, keys, purposes):
             clock = time.monotonic()
-            batch, drift = stage(self.connection, self.contract, deliveries, self.folder, self._entry)
+            batch, drift = stage(self.connection, self.contract, deliveries, self.folder, self._entry, child)
             self.log(f"{name}: {sum(sum(s.rows.values()) for s in batch.staged):,} rows read, now judged")
             entries = self.write(batch, deliveries, drift, keys, clock)
         self._put_away(deliveries)
@@ -195,12 +201,12 @@ class Load:
                 )
         return entries
 
-    def _open(self, waiting: list[tuple[StoredObject, str]]) -> list[Delivery]:
+    def _open(self, waiting: list[tuple[StoredObject, str]], child: Child) -> list[Delivery]:
         """Deliveries in the order of loading: oldest first. Those loaded before are put away and left out."""
         opened: dict[str, Delivery] = {}
         fixes = self.books.mendings()
         for found, held in waiting:
-            delivery = open_delivery(self.store, self.contract, found, self.folder, self.loaded_at)
+            delivery = open_delivery(self.store, self.contract, found, self.folder, self.loaded_at, child)
             if delivery is None:
                 self.log(f"{self.contract.name}: {found.basename} is still being written, left for the next run")
                 continue

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest import csv_engine, csv_lines, documents
 from platform_assets.ingest.deliveries import Delivery, Member
-from platform_assets.ingest.header import decode_header, header_names, match_header, positional_header
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.publish import Batch
-from platform_assets.ingest.staged import FileRejected, Header, StagedFile
+from platform_assets.ingest.loading.publish import Batch
+from platform_assets.ingest.readers import reading
+from platform_assets.ingest.readers.delimited import engine
+from platform_assets.ingest.readers.header import decode_header, header_names, match_header, positional_header
+from platform_assets.ingest.readers.process import ODD, Child
+from platform_assets.ingest.readers.registry import format_named
+from platform_assets.ingest.readers.staged import FileRejected, Header, StagedFile
+from resources.warehouse import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,8 +31,9 @@ def stage(
     deliveries: Sequence[Delivery],
     folder: Path,
     entry: Callable[[Delivery], Entry],
+    child: Child,
 ) -> tuple[Batch, Drift]:
-    """Stage every member of `deliveries`; sets `rejected` on those of which nothing can be judged.
+    """Stage every member of `deliveries`, those that the engine cannot read in processes of `child`; sets `rejected` on those of which nothing can be judged.
 
     Returns the batch to publish and, per delivery, how its header differs from the contract.
     """
@@ -50,10 +55,10 @@ def stage(
             )
 
     by_line: list[int] = []
-    groups: dict[tuple[FileFormat, bytes, str | None], list[csv_engine.EngineFile]] = defaultdict(list)
+    groups: dict[tuple[FileFormat, bytes, str | None], list[engine.EngineFile]] = defaultdict(list)
     headers: dict[tuple[FileFormat, bytes], Header | FileRejected] = {}
     for number, (delivery, member) in members.items():
-        if member.format.kind not in ("csv", "tsv") or not csv_engine.suits_engine(member.scan, member.format):
+        if not format_named(member.format.kind).delimited or not engine.suits_engine(member.scan, member.format):
             by_line.append(number)
             continue
         head = member.scan.head if member.format.header else b""
@@ -64,16 +69,18 @@ def stage(
             reject(delivery, member, header)
             continue
         note(delivery, header)
-        groups[member.format, head, member.scan.line_end].append(csv_engine.EngineFile(number, member.scan, header))
+        groups[member.format, head, member.scan.line_end].append(engine.EngineFile(number, member.scan, header))
     for (fmt, _, _), files in groups.items():
-        part, doubtful = csv_engine.stage(connection, files, fmt, list(contract.file_columns), folder)
+        part, doubtful = engine.stage(connection, files, fmt, list(contract.file_columns), folder)
         staged += [part] if part else []
         by_line += doubtful
     for number in by_line:
         delivery, member = members[number]
-        reader = csv_lines if member.format.kind in ("csv", "tsv") else documents
+        if delivery.rejected:  # another file of its archive was refused already
+            continue
         try:
-            part, header = reader.stage(member.scan.path, number, contract, member.format, folder)
+            part, header = reading.stage(child, member.scan.path, number, contract, member.format, folder)
+            _check_handed_over(connection, part, list(contract.file_columns))
         except FileRejected as error:
             reject(delivery, member, error)
             continue
@@ -95,6 +102,25 @@ def _header(head: bytes, contract: Contract, member: Member) -> Header | FileRej
         return match_header(header_names(decode_header(head, member.format), member.format), contract, member.format)
     except FileRejected as error:
         return error
+
+
+def _check_handed_over(connection: duckdb.DuckDBPyConnection, part: StagedFile, columns: list[str]) -> None:
+    """Hold the files that a reader's process has written against what it says they are. Raises FileRejected."""
+    import duckdb
+
+    rows = [*((c, "VARCHAR") for c in columns), ("_file", "BIGINT"), ("_row", "BIGINT")]
+    lines = [("_file", "BIGINT"), ("_row", "BIGINT"), ("_text", "VARCHAR"), ("_reason", "VARCHAR")]
+    wanted = [(part.sql, rows, part.rows)]
+    if part.broken:
+        wanted.append((f"SELECT * FROM read_parquet({literal(str(part.broken))})", lines, part.broken_rows))
+    for sql, types, counts in wanted:
+        try:
+            found = [(name, kind) for name, kind, *_ in connection.execute(f"DESCRIBE {sql}").fetchall()]
+            counted = connection.execute(f"SELECT _file, count(*) FROM ({sql}) GROUP BY 1").fetchall()
+        except duckdb.Error:
+            raise FileRejected(ODD) from None
+        if found != types or dict(counted) != {number: count for number, count in counts.items() if count}:
+            raise FileRejected(ODD)
 
 
 def _only(part: StagedFile, kept: dict[int, tuple[str, str]]) -> StagedFile | None:

@@ -21,6 +21,7 @@ from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.books import Books, LakeBooks
 from platform_assets.ingest.judging import judge
+from platform_assets.ingest.readers.interface import first_row
 from platform_assets.ingest.tables import Tables
 from platform_assets.quarantine import fix_files, snapshot_fixes
 from platform_assets.quarantine import history as quarantine_history
@@ -392,7 +393,7 @@ class Desk:
         # not taken by ingest under this name; it gets its own once the transaction stands
         self.store.write(self._moves(connection).hidden(name, PREPARED), data)
         sent = hashlib.sha256(f"fix {self.contract.name} {name}".encode()).hexdigest()[:16]
-        first = 2 if fmt.kind in ("csv", "tsv") and fmt.header else 1
+        first = first_row(fmt)
         keys = [f.key for f in fixes]
         forget_staged(connection, self.contract.name, keys)
         act(connection, self.contract.name, self.user.name, keys, *action, (name, sent, first))

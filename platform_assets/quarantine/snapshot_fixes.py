@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest import snapshots
 from platform_assets.ingest.books import Books
+from platform_assets.ingest.loading import snapshots
 
 
 def refusal(books: Books, contract: Contract, delivery: str, released: bool) -> str:

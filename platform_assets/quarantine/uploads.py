@@ -10,20 +10,24 @@ import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.erasure import tombstones
 from platform_assets.erasure.targets import PURPOSE as ERASURE
-from platform_assets.ingest import derived, ledger, snapshots
+from platform_assets.ingest import ledger
 from platform_assets.ingest.deliveries import UNFINISHED, landing_folder, open_delivery
-from platform_assets.ingest.header import decode_header, header_names, match_header
 from platform_assets.ingest.judging import expression_of
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.publish import Batch, hold, register, repeated_key
-from platform_assets.ingest.scan import BOM
-from platform_assets.ingest.staged import FileRejected
+from platform_assets.ingest.loading import derived, snapshots
+from platform_assets.ingest.loading.publish import Batch, hold, register, repeated_key
+from platform_assets.ingest.readers.header import decode_header, header_names, match_header
+from platform_assets.ingest.readers.packing import is_packed
+from platform_assets.ingest.readers.process import Child
+from platform_assets.ingest.readers.registry import format_named
+from platform_assets.ingest.readers.scan import BOM
+from platform_assets.ingest.readers.staged import FileRejected
 from platform_assets.office import Office
 from platform_assets.quarantine import tables as quarantine_tables
 from platform_assets.quarantine.fix_moves import FixMoves
@@ -39,7 +43,6 @@ LIMIT = "PLATFORM_UPLOAD_LIMIT_MB"
 TOP = 20
 FITS = 0.5
 """Share of a dataset's columns that a file must have for the dataset to be suggested."""
-PACKED = (".gz", ".zip")
 
 
 class UploadRefused(ValueError):
@@ -113,7 +116,7 @@ def _has_name(fmt: FileFormat, name: str) -> bool:
 
 def _columns_found(contract: Contract, fmt: FileFormat, name: str, head: bytes) -> float:
     """Share of the contract's columns that the first line names; just enough where the first line cannot name any."""
-    if fmt.kind not in ("csv", "tsv") or not fmt.header or name.lower().endswith(PACKED):
+    if not format_named(fmt.kind).delimited or not fmt.header or is_packed(name):
         return FITS
     line = head.removeprefix(BOM).split(b"\n", 1)[0].rstrip(b"\r")
     try:
@@ -135,16 +138,20 @@ def check(office: Office, dataset: str, name: str, data: bytes, user: User) -> C
     try:
         store = LocalStore(folder / "store")
         found = store.write(f"{landing_folder(dataset)}/{name}", data)
-        with duckdb.connect() as connection:
+        config: dict[str, Any] = {
+            "memory_limit": office.warehouse.memory_limit,
+            "temp_directory": str(folder / "spill"),
+        }
+        with duckdb.connect(config=config) as connection, Child() as child:
             now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-            delivery = open_delivery(store, contract, found, folder, now)
+            delivery = open_delivery(store, contract, found, folder, now, child)
             if delivery is None or delivery.rejected:
                 return Check(rejected=delivery.rejected if delivery else "the file changed while it was read")
 
             def entry(d: object) -> Entry:
                 return Entry(dataset, delivery.id, name, 0, delivery.sha256, dt.datetime.min, dt.datetime.min)
 
-            batch, drift = stage(connection, contract, [delivery], folder, entry)
+            batch, drift = stage(connection, contract, [delivery], folder, entry, child)
             if delivery.rejected:
                 return Check(rejected=delivery.rejected)
             result = Check(drift=drift.get(delivery.id, {}))

@@ -21,12 +21,12 @@ import pytest
 from platform_assets.contracts.compiled import compiled
 from platform_assets.erasure import certificate
 from platform_assets.erasure.eraser import STEPS, ErasureIncomplete
-from platform_assets.erasure.workbooks import written
 from platform_assets.ingest import ledger, quality
 from platform_assets.quarantine.desk import Fix
 from platform_assets.quarantine.tables import RowKey
 from tests.erasure.erasing import approved, erase, eraser, places_of, record, subject
 from tests.places import SECOND, Place, lab_contract
+from tests.workbooks import workbook
 
 HEADER = "sample_id,patient_id,lab,test_date,result,viral_load"
 
@@ -141,9 +141,9 @@ def test_archived_files_of_every_kind_keep_their_other_rows(tmp_path: Path, kind
         pq.write_table(pa.Table.from_pylist(records), buffer)
     elif kind == "xlsx.zip":
         with zipfile.ZipFile(buffer, "w") as archive:
-            archive.writestr("inside.xlsx", written("Results", [HEADER.split(","), *rows]))
+            archive.writestr("inside.xlsx", workbook("Results", [HEADER.split(","), *rows]))
     contents: dict[str, bytes] = {
-        "xlsx": written("Results", [HEADER.split(","), *rows]),
+        "xlsx": workbook("Results", [HEADER.split(","), *rows]),
         "xlsx.zip": buffer.getvalue(),
         "csv.gz": gzip.compress(text.encode()),
         "zip": buffer.getvalue(),

@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from platform_assets.contracts.model import FileFormat
-from platform_assets.ingest import csv_engine, csv_lines
-from platform_assets.ingest.scan import scan
+from platform_assets.ingest.readers.delimited import engine, lines
+from platform_assets.ingest.readers.scan import scan
+from platform_assets.ingest.readers.staged import ROWS, RowWriter
 from tests.conftest import Bench, lab_contract
 
 Make = Callable[..., Bench]
@@ -118,18 +119,20 @@ def test_both_readers_read_what_was_written(tmp_path: Path, rows: list[tuple[str
     path.write_bytes(out.getvalue().encode())
     contract = lab_contract()
     with duckdb.connect() as connection:
-        part, header = csv_lines.stage(path, 0, contract, CSV, folder)
+        writer = RowWriter(folder, 0, list(contract.file_columns))
+        header = lines.stage(path, contract, CSV, writer)
+        writer.close()
         names = ", ".join(f"coalesce({c}, '')" for c in contract.columns)
-        by_line = connection.execute(f"SELECT {names} FROM ({part.sql}) ORDER BY _row").fetchall()
+        by_line = connection.execute(f"SELECT {names} FROM read_parquet('{folder / ROWS}') ORDER BY _row").fetchall()
         assert by_line == rows
-        assert not part.broken
+        assert not writer.broken
         found = scan(path)
-        if csv_engine.suits_engine(found, CSV):
-            files = [csv_engine.EngineFile(0, found, header)]
-            engine, doubtful = csv_engine.stage(connection, files, CSV, list(contract.columns), folder)
-            assert bool(engine) != bool(doubtful)
-            if engine:
-                assert connection.execute(f"SELECT {names} FROM ({engine.sql}) ORDER BY _row").fetchall() == rows
+        if engine.suits_engine(found, CSV):
+            files = [engine.EngineFile(0, found, header)]
+            part, doubtful = engine.stage(connection, files, CSV, list(contract.columns), folder)
+            assert bool(part) != bool(doubtful)
+            if part:
+                assert connection.execute(f"SELECT {names} FROM ({part.sql}) ORDER BY _row").fetchall() == rows
 
 
 messy = st.one_of(

@@ -298,12 +298,15 @@ def test_the_fix_file_keeps_what_the_contract_reads_from_its_name(tmp_path: Path
         {"kind": "csv", "delimiter": ";", "encoding": "latin-1"},
         {"kind": "tsv"},
         {"kind": "json"},
+        {"kind": "json", "records": "data.items"},
         {"kind": "json5"},
         {"kind": "parquet"},
+        {"kind": "xlsx"},
+        {"kind": "xlsx", "header": False, "sheet": "Fixes"},
     ],
-    ids=lambda f: f["kind"],
+    ids=lambda f: "-".join(map(str, f.values())),
 )
-def test_fixes_go_in_every_format_that_the_contract_takes(tmp_path: Path, fmt: dict[str, str]) -> None:
+def test_fixes_go_in_every_format_that_the_contract_takes(tmp_path: Path, fmt: dict[str, object]) -> None:
     place = Place(tmp_path, lab_contract(format=[fmt, {"kind": "csv", "files": ["*.original"]}]))
     place.deliver("week1.original", WORD)
     place.desk().stage([fix_of(place, "A-2", result="POS", lab="Zürich")])

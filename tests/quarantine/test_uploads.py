@@ -12,6 +12,7 @@ from platform_assets.office import Office
 from platform_assets.quarantine import uploads
 from platform_assets.quarantine.uploads import UploadRefused, safe_name
 from resources.identity import EnvironmentKeys
+from tests.ingest.readers import files
 from tests.places import ANALYST, STEWARD, Place, lab_contract
 
 HEADER = "sample_id,patient_id,lab,test_date,result,viral_load"
@@ -152,3 +153,22 @@ def test_an_analyst_neither_checks_nor_sends_nor_takes_back(office: Office) -> N
     ):
         with pytest.raises(AccessDenied):
             act()
+
+
+def test_a_file_that_would_take_the_console_down_is_told_before_it_is_sent(tmp_path: Path) -> None:
+    """It is read in a process of its own: that one dies, and the next upload is judged as ever."""
+    place = Place(tmp_path, lab_contract(format=[{"kind": k} for k in ("csv", "xlsx", "json5", "parquet")]))
+    office = Office({"lab_results": place.contract}, place.warehouse, place.store, place.keys, place.home)
+    hostile = {
+        "far.xlsx": files.far_cells()["single quotes"],
+        "far.zip": files.zipped({"far.xlsx": files.far_cells()["another folder"]}),
+        "number.json5": files.long_numbers()["decimal"],
+        "value.parquet": files.parquet(20_000, sample_id="A" * 1_000_000),
+        "bomb.csv.gz": files.bombs(64)["bomb.csv.gz"],
+    }
+    for name, data in hostile.items():
+        found = uploads.check(office, "lab_results", name, data, STEWARD)
+        assert len(found.rejected) > 40, name
+    right = uploads.check(office, "lab_results", "week.csv", f"{HEADER}\n{GOOD}\n".encode(), STEWARD)
+    assert (right.rows, right.wrong, right.rejected) == (1, 0, "")
+    assert not list(office.store.walk("landing"))

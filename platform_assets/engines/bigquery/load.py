@@ -24,9 +24,9 @@ from platform_assets.erasure import tombstones
 from platform_assets.ingest.deliveries import Delivery
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.load import Load, LoadFailed, LoadReport, Log, today, waiting_files
-from platform_assets.ingest.merge import count_decided, count_valid
-from platform_assets.ingest.publish import Batch, count, hold, register
-from platform_assets.ingest.snapshots import choose, present
+from platform_assets.ingest.loading.merge import count_decided, count_valid
+from platform_assets.ingest.loading.publish import Batch, count, hold, register
+from platform_assets.ingest.loading.snapshots import choose, present
 from platform_assets.ingest.staging import Drift
 from resources.bigquery import BigQuery, Done
 from resources.identity import IdentityKeys

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery.books import BigBooks
 from platform_assets.engines.bigquery.tables import StagingTables
-from platform_assets.ingest.publish import Batch, mark, quarantined
+from platform_assets.ingest.loading.publish import Batch, mark, quarantined
 from platform_assets.ingest.tables import Tables
 from resources.bigquery import BigQuery
 from resources.object_store import ObjectStore

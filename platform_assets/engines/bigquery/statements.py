@@ -1,6 +1,6 @@
 """All SQL of a load in BigQuery's words, in the order in which it runs: judge, adopt, decide, count, write.
 
-The decisions are those of `platform_assets.ingest.publish`, `merge` and `derived`, which say them for DuckDB. What differs: a key is
+The decisions are those of `platform_assets.ingest.loading.publish`, `merge` and `derived`, which say them for DuckDB. What differs: a key is
 compared as JSON text (`_k`), since NULLs and all types must be equal or not in one word; a row is known by file, delivery and row
 number; every step fills a table of `StagingTables`. Values never stand in the text: they come in tables.
 """
@@ -14,8 +14,8 @@ from platform_assets.contracts.model import Contract, Order
 from platform_assets.engines.bigquery.tables import FENCE, BigTables, StagingTables
 from platform_assets.erasure import accounts
 from platform_assets.ingest import ledger
-from platform_assets.ingest.derived import HEX_DIGITS
-from platform_assets.ingest.publish import TOP_REASONS, repeated_key
+from platform_assets.ingest.loading.derived import HEX_DIGITS
+from platform_assets.ingest.loading.publish import TOP_REASONS, repeated_key
 from resources.bigquery import BigQuery
 
 CHANGED = "the ledger has changed since the rows were judged"

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.header import header_names, match_header, positional_header
-from platform_assets.ingest.staged import BATCH, FileRejected, Header, RowWriter, StagedFile
+from platform_assets.ingest.readers.header import header_names, match_header, positional_header
+from platform_assets.ingest.readers.staged import BATCH, FileRejected, Header, RowWriter
 
 MAX_RECORD_LINES = 200
 MAX_RECORD_TEXT = 1 << 20
@@ -25,8 +25,8 @@ CHUNK = 1 << 20
 _UNDECODABLE = re.compile("[\udc80-\udcff]")  # what errors="surrogateescape" makes of bytes that are no text (PEP 383)
 
 
-def stage(path: Path, number: int, contract: Contract, fmt: FileFormat, folder: Path) -> tuple[StagedFile, Header]:
-    """Stage the file at `path`. Raises FileRejected where nothing in it can be judged."""
+def stage(path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter) -> Header:
+    """Write the rows of the file at `path`. Raises FileRejected where nothing in it can be judged."""
     csv.field_size_limit(1 << 30)
     lines = _Lines(path, fmt.encoding)
     if fmt.header:
@@ -38,7 +38,6 @@ def stage(path: Path, number: int, contract: Contract, fmt: FileFormat, folder: 
     else:
         header, row = positional_header(contract), 0
     columns = list(contract.file_columns)
-    writer = RowWriter(folder, number, columns)
     places = [header.positions.get(c) for c in columns]
     numbers: list[int] = []
     records: list[list[str]] = []
@@ -61,7 +60,7 @@ def stage(path: Path, number: int, contract: Contract, fmt: FileFormat, folder: 
             if len(records) >= BATCH:
                 flush()
     flush()
-    return writer.close(), header
+    return header
 
 
 def rows_as_written(path: Path, fmt: FileFormat, width: int) -> Iterator[tuple[int, str]]:

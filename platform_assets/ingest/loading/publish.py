@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from platform_assets.contracts.compiled import CompiledContract
 from platform_assets.contracts.model import Contract, Order
-from platform_assets.ingest import derived, merge, snapshots
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.deliveries import Delivery
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.staged import StagedFile
+from platform_assets.ingest.loading import derived, merge, snapshots
+from platform_assets.ingest.readers.staged import StagedFile
 from platform_assets.ingest.tables import Tables
 from resources.identity import pseudonym_sql
 from resources.warehouse import Warehouse, literal, quoted, scalar

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.staged import FileRejected, Header
+from platform_assets.ingest.readers.staged import FileRejected, Header
 
 _LONG_NUMBER = re.compile(r"\d{5,}")
 """May be a patient's number, where a table was turned on its side; a year or a week is shorter."""

@@ -47,17 +47,33 @@ class StagedFile:
     broken_rows: dict[int, int] = field(default_factory=dict)
 
 
-class RowWriter:
-    """Writes text rows and broken lines of one file to Parquet, in batches: memory stays bounded."""
+ROWS, BROKEN = "rows.parquet", "broken.parquet"
+"""Names of what a RowWriter writes."""
 
-    def __init__(self, folder: Path, number: int, columns: Sequence[str]) -> None:
+
+class RowWriter:
+    """Writes text rows and broken lines of one file to Parquet, in batches: memory stays bounded.
+
+    Raises FileRejected as soon as there are more than `max_rows`, or more than `max_bytes` of text.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        number: int,
+        columns: Sequence[str],
+        *,
+        max_rows: int | None = None,
+        max_bytes: int = 1 << 62,
+    ) -> None:
         self.number = number
         self.columns = list(columns)
         self.rows = 0
         self.broken = 0
-        self._folder = folder
-        self._path = folder / f"rows-{number}.parquet"
-        self._broken_path = folder / f"broken-{number}.parquet"
+        self._bytes = 0
+        self._max_rows, self._max_bytes = max_rows, max_bytes
+        self._path = folder / ROWS
+        self._broken_path = folder / BROKEN
         self._writers: dict[Path, Any] = {}
         self._broken_batch: list[tuple[int, str, str]] = []
 
@@ -71,6 +87,7 @@ class RowWriter:
         table = pa.table(arrays, names=[*self.columns, "_file", "_row"])
         self.rows += table.num_rows
         self._write(self._path, table)
+        self._check()
 
     def write_broken(self, row: int, text: str, reason: str) -> None:
         """Add a line that is no row, with the reason."""
@@ -81,11 +98,12 @@ class RowWriter:
             reason += f" (only the first {MAX_BROKEN_TEXT} characters are kept here; the archived file has all)"
         self._broken_batch.append((row, text, reason))
         self.broken += 1
+        self._check()
         if len(self._broken_batch) >= BATCH or len(text) > 10_000:
             self._flush_broken()
 
-    def close(self) -> StagedFile:
-        """Finish the files."""
+    def close(self) -> None:
+        """Finish the files: rows always, broken lines where there are any."""
         import pyarrow as pa
 
         self._flush_broken()
@@ -94,12 +112,12 @@ class RowWriter:
             self._write(self._path, empty.empty_table())
         for writer in self._writers.values():
             writer.close()
-        return StagedFile(
-            sql=f"SELECT * FROM read_parquet('{self._path}')",
-            rows={self.number: self.rows},
-            broken=self._broken_path if self.broken else None,
-            broken_rows={self.number: self.broken} if self.broken else {},
-        )
+
+    def _check(self) -> None:
+        if self._max_rows is not None and self.rows + self.broken > self._max_rows:
+            raise FileRejected(f"it has more than {self._max_rows:,} rows: deliver it in parts")
+        if self._bytes > self._max_bytes:
+            raise FileRejected(f"its rows are more than {self._max_bytes >> 20:,} MB of text: deliver it in parts")
 
     def _flush_broken(self) -> None:
         import pyarrow as pa
@@ -120,4 +138,5 @@ class RowWriter:
 
         if path not in self._writers:
             self._writers[path] = pq.ParquetWriter(path, table.schema, compression="zstd")
+        self._bytes += table.nbytes
         self._writers[path].write_table(table)

@@ -1,7 +1,7 @@
 """Clean delimited files, read by the engine: many files in one call, columns as text.
 
 Only what can be proved complete is taken from here: a file whose every line became one row, none refused. All others
-(quoted line breaks, ragged lines, stray quotes, bad bytes ...) go line by line through `csv_lines`, which accounts for each.
+(quoted line breaks, ragged lines, stray quotes, bad bytes ...) go line by line through `lines`, which accounts for each.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import FileFormat
-from platform_assets.ingest.scan import Scan
-from platform_assets.ingest.staged import Header, StagedFile
+from platform_assets.ingest.readers.scan import Scan
+from platform_assets.ingest.readers.staged import Header, StagedFile
 from resources.warehouse import literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
 
-MAX_LINE = 2_000_000  # DuckDB's own limit for one line; longer ones are a case for `csv_lines`
+MAX_LINE = 2_000_000  # DuckDB's own limit for one line; longer ones are a case for `lines`
 
 
 @dataclass(frozen=True)

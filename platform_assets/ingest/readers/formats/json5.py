@@ -1,0 +1,68 @@
+"""json5: JSON as people write it by hand, with comments and trailing commas. Read as a whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.ingest.readers.interface import Format
+from platform_assets.ingest.readers.limits import Limits
+from platform_assets.ingest.readers.records import Record, nested, stage_records, without
+from platform_assets.ingest.readers.staged import FileRejected, Header, RowWriter
+
+
+class Json5(Format):
+    """A json5 document with a list of records."""
+
+    kind = "json5"
+    words = "json5: JSON with comments and trailing commas, one document with a list of records"
+    example = "[{sample_id: 'A-1', result: 'POS'},]"
+    ending = "json5"
+
+    def stage(self, path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter, limits: Limits) -> Header:
+        """See `Format`."""
+        return stage_records(_records(_document(path, fmt, limits), fmt), contract, fmt, writer, limits)
+
+    def written(self, fmt: FileFormat, headers: Sequence[str], rows: Sequence[Sequence[str | None]]) -> bytes:
+        """See `Format`."""
+        document = nested([dict(zip(headers, row, strict=True)) for row in rows], fmt.records)
+        return json.dumps(document).encode(fmt.encoding)
+
+    def without_rows(
+        self, path: Path, contract: Contract, fmt: FileFormat, rows: set[int], target: Path, limits: Limits
+    ) -> None:
+        """See `Format`. Written anew, without comments."""
+        everything = fmt.encoding.startswith("utf")  # other encodings lack characters, which are written as escapes
+        text = without(_document(path, fmt, limits), fmt.records, rows, ascii_only=not everything)
+        target.write_bytes(text.encode(fmt.encoding))
+
+
+def _document(path: Path, fmt: FileFormat, limits: Limits) -> Any:
+    if path.stat().st_size > limits.whole_mb << 20:
+        raise FileRejected(f"a json5 file may be {limits.whole_mb} MB at most, as it is read whole: deliver JSON lines")
+    import pyjson5
+
+    try:
+        return pyjson5.decode(path.read_bytes().decode(fmt.encoding).removeprefix("\ufeff"), maxdepth=limits.depth)
+    except pyjson5.Json5NestingTooDeep:
+        raise FileRejected(
+            f"the document is nested more than {limits.depth} deep: this is no list of records"
+        ) from None
+    except (UnicodeDecodeError, pyjson5.Json5Exception, ValueError) as error:
+        place = getattr(error, "start", None)
+        raise FileRejected(
+            f"the file is not valid json5, or a number in it has more than {limits.digits:,} digits "
+            f"({type(error).__name__}{f' at byte {place}' if place else ''}): nothing of it was taken"
+        ) from None
+
+
+def _records(document: Any, fmt: FileFormat) -> Iterator[Record]:
+    for part in fmt.records.split(".") if fmt.records else []:
+        document = document.get(part) if isinstance(document, Mapping) else None
+    if not isinstance(document, list):
+        raise FileRejected("there is no list of records" + (f" at {fmt.records!r}" if fmt.records else " in the file"))
+    for number, record in enumerate(document, start=1):
+        yield number, record, ""

@@ -1,0 +1,116 @@
+"""Archives taken apart: gzip and zip, in a process of their own. What is in them is taken, what is packed in that again is not."""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from platform_assets.ingest.readers.limits import Limits, setting
+from platform_assets.ingest.readers.process import ODD, Child
+from platform_assets.ingest.readers.staged import FileRejected
+
+CHUNK = 1 << 20
+LONGEST_NAME = 1_000
+ENDINGS = (".gz", ".zip")
+"""Of files that are archives, whatever is in them."""
+
+
+def is_packed(file: str) -> bool:
+    """Whether a file of this name is an archive."""
+    return file.lower().endswith(ENDINGS)
+
+
+def unpack(child: Child, file: str, path: Path, folder: Path) -> list[tuple[str, Path]]:
+    """(name, file) of everything that the archive `file`, which lies at `path`, holds. Raises FileRejected."""
+    work = _gunzip if file.lower().endswith(".gz") else _unzip
+    names, target = child.run(work, files=[path], folder=folder, path=path.resolve())
+    if not isinstance(names, list) or not all(isinstance(n, str) and len(n) <= LONGEST_NAME for n in names):
+        raise FileRejected(ODD)
+    found = [target / _member(number) for number in range(len(names))]
+    if not all(part.exists() for part in found):
+        raise FileRejected(ODD)
+    inner = [file[:-3]] if work is _gunzip else ["".join(c if c.isprintable() else "_" for c in n) for n in names]
+    return list(zip(inner, found, strict=True))
+
+
+def _member(number: int) -> str:
+    return f"member-{number}"
+
+
+# ------------------------------------------------------------------ in the process
+
+
+def _gunzip(*, path: Path, target: Path, limits: Limits) -> list[str]:
+    try:
+        with gzip.open(path) as source:
+            _write(_pieces(source), target / _member(0), path, limits, 0)
+    except _UNREADABLE as error:
+        raise _cannot_be_unpacked(error) from None
+    return [""]
+
+
+def _unzip(*, path: Path, target: Path, limits: Limits) -> list[str]:
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, ValueError):
+        raise FileRejected("the file is not a readable zip archive: was it cut off?") from None
+    with archive:
+        names = [n for n in archive.infolist() if not n.is_dir() and not _is_clutter(n.filename)]
+        if not names:
+            raise FileRejected("the archive is empty")
+        if len(names) > limits.members:
+            raise FileRejected(
+                f"the archive holds {len(names):,} files, more than {limits.members:,}: send it in parts, or raise {setting('members')}"
+            )
+        size = sum(n.file_size for n in names)
+        if size > limits.unpacked_from(path.stat().st_size):
+            raise FileRejected(_bomb(size, path))
+        written = 0
+        for number, info in enumerate(names):
+            try:
+                with archive.open(info) as source:
+                    written = _write(_pieces(source), target / _member(number), path, limits, written)
+            except _UNREADABLE as error:
+                raise FileRejected(
+                    f"{info.filename[:LONGEST_NAME]}: {_cannot_be_unpacked(error)} (all files of an archive are taken together, or none)"
+                ) from None
+        return [info.filename[:LONGEST_NAME] for info in names]
+
+
+_UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+
+
+def _cannot_be_unpacked(error: BaseException) -> FileRejected:
+    return FileRejected(f"cannot be unpacked ({type(error).__name__}): was it cut off, or is it encrypted?")
+
+
+def _is_clutter(name: str) -> bool:
+    return name.startswith("__MACOSX/") or PurePosixPath(name).name.startswith(".")
+
+
+def _pieces(source: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
+    while chunk := source.read(CHUNK):
+        yield chunk
+
+
+def _write(pieces: Iterable[bytes], target: Path, packed: Path, limits: Limits, before: int) -> int:
+    """Write `pieces`; the bytes written so far. What a file says about its size is not believed."""
+    most = limits.unpacked_from(packed.stat().st_size)
+    with target.open("wb") as out:
+        for piece in pieces:
+            before += len(piece)
+            if before > most:
+                raise FileRejected(_bomb(before, packed))
+            out.write(piece)
+    return before
+
+
+def _bomb(unpacked: int, packed: Path) -> str:
+    return (
+        f"unpacks to more than {unpacked >> 20:,} MB from {packed.stat().st_size >> 10:,} KB, which is refused as a zip bomb: send it "
+        f"less tightly packed, or in parts (or raise {setting('unpacked_mb')}, {setting('ratio')})"
+    )

@@ -1,0 +1,98 @@
+"""Files that are not read by the engine: their rows as text, and files without some of their rows. Each file in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.ingest.readers.limits import Limits
+from platform_assets.ingest.readers.process import ODD, Child
+from platform_assets.ingest.readers.registry import format_named, modules
+from platform_assets.ingest.readers.staged import BROKEN, ROWS, FileRejected, Header, RowWriter, StagedFile
+
+WARM = ("pyarrow.parquet", "pyarrow.compute", "ijson.backends.python", *modules())
+"""What takes longest to import: before the first file, not for each."""
+LEFT = "left"
+"""What is left of a file of which rows were taken out."""
+
+
+class _Told(BaseModel):
+    """What the process says about the file: held against this, as a file may have taken it over."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    rows: int = Field(ge=0)
+    broken: int = Field(ge=0)
+    positions: dict[str, int]
+    width: int = Field(ge=0)
+    drift: dict[str, list[str]]
+
+
+def stage(
+    child: Child, path: Path, number: int, contract: Contract, fmt: FileFormat, folder: Path
+) -> tuple[StagedFile, Header]:
+    """Stage the file at `path` as number `number` of its batch. Raises FileRejected where nothing in it can be judged."""
+    answer, target = child.run(
+        _stage, files=[path], folder=folder, warm=WARM, path=path.resolve(), number=number, contract=contract, fmt=fmt
+    )
+    try:
+        told = _Told.model_validate(answer)
+    except ValidationError:
+        raise FileRejected(ODD) from None
+    if not set(told.positions) <= set(contract.file_columns) or not (target / ROWS).exists():
+        raise FileRejected(ODD)
+    part = StagedFile(
+        sql=f"SELECT * FROM read_parquet('{target / ROWS}')",
+        rows={number: told.rows},
+        broken=target / BROKEN if told.broken else None,
+        broken_rows={number: told.broken} if told.broken else {},
+    )
+    return part, Header(told.positions, told.width, told.drift)
+
+
+def without_rows(child: Child, path: Path, contract: Contract, fmt: FileFormat, rows: set[int], folder: Path) -> Path:
+    """A file of what is left of the one at `path` without `rows`. Raises FileRejected where that cannot be made."""
+    _, target = child.run(
+        _without_rows,
+        files=[path],
+        folder=folder,
+        warm=WARM,
+        path=path.resolve(),
+        contract=contract,
+        fmt=fmt,
+        rows=rows,
+    )
+    if not (target / LEFT).exists():
+        raise FileRejected(ODD)
+    return target / LEFT
+
+
+# ------------------------------------------------------------------ in the process
+
+
+def _stage(
+    *, path: Path, number: int, contract: Contract, fmt: FileFormat, target: Path, limits: Limits
+) -> dict[str, object]:
+    sys.set_int_max_str_digits(max(limits.digits, sys.int_info.str_digits_check_threshold))
+    form = format_named(fmt.kind)
+    # a line of text cannot be smaller than its bytes; rows of other kinds can be had for nothing
+    most = None if form.delimited else limits.rows
+    columns = list(contract.file_columns)
+    writer = RowWriter(target, number, columns, max_rows=most, max_bytes=limits.unpacked_mb << 20)
+    header = form.stage(path, contract, fmt, writer, limits)
+    writer.close()
+    return {
+        "rows": writer.rows,
+        "broken": writer.broken,
+        "positions": header.positions,
+        "width": header.width,
+        "drift": header.drift,
+    }
+
+
+def _without_rows(
+    *, path: Path, contract: Contract, fmt: FileFormat, rows: set[int], target: Path, limits: Limits
+) -> None:
+    format_named(fmt.kind).without_rows(path, contract, fmt, rows, target / LEFT, limits)
