@@ -20,6 +20,7 @@ from platform_assets.ingest.deliveries import complete_files, landing_folder
 from platform_assets.ingest.load import LoadReport, describe, load_dataset, today, told
 from platform_assets.ingest.loaded import Loaded
 from platform_assets.ingest.tables import Tables
+from platform_assets.office import NEIGHBOURS
 from resources.environment import Platform
 from resources.http_source import fetch
 from resources.warehouse import TableState
@@ -133,7 +134,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
         else:
             from platform_assets.engines.bigquery import dataset as big_dataset
 
-            loaded = big_dataset.load(contract, platform, context.run.run_id, context.log.info)
+            loaded = big_dataset.load(contract, platform, context.run.run_id, context.log.info, NEIGHBOURS)
         report, outcomes, held = loaded.report, loaded.outcomes, loaded.held
         broken = [
             o.check for o in outcomes if not o.passed and o.check in ("row_conservation", "unique_key") and o.blocking
@@ -166,6 +167,7 @@ def _into_lake(contract: Contract, platform: Platform, run_id: str, log: Callabl
         platform.warehouse,
         platform.store,
         platform.keys,
+        neighbours=NEIGHBOURS,
         run_id=run_id,
         log=log,
         settle_seconds=platform.settings.settle_seconds,

@@ -21,7 +21,7 @@ from platform_assets.engines.bigquery.books import BigBooks
 from platform_assets.engines.bigquery.load import WRITING
 from platform_assets.engines.bigquery.sending import folder_of
 from platform_assets.engines.bigquery.tables import DATASETS, LINEAGE, BigTables
-from platform_assets.erasure import accounts
+from platform_assets.ingest import accounts
 from platform_assets.erasure.holders.tables import COMPUTED, LAYERS, without
 from platform_assets.erasure.requests import RequestError
 from platform_assets.erasure.targets import Tombstone

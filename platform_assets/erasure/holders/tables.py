@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract
-from platform_assets.erasure import accounts
+from platform_assets.ingest import accounts
 from platform_assets.erasure.targets import Tombstone
 from platform_assets.erasure.tombstones import Marks
 from platform_assets.ingest import ledger
