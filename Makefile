@@ -19,11 +19,12 @@ run: setup sample ## Set up, load the sample data, run the weekly job, say what 
 
 .PHONY: ui
 ui: setup ## The Dagster UI on http://127.0.0.1:3000, with sensors and the weekly schedule running
-	@scripts/ui.sh
+	@# the workspace file names the module: both at once would be two code locations
+	@mkdir -p "$(DAGSTER_STORAGE)"; exec env -u DAGSTER_MODULE_NAME $(PYTHON) -m door
 
 .PHONY: console
 console: setup ## The stewards' console on http://127.0.0.1:8501 (start make ui beside it)
-	$(PYTHON) -m console
+	@exec $(PYTHON) -m console
 
 .PHONY: setup
 setup: ## Install what is missing: Debian packages (R), .venv from the hashed lock file

@@ -15,6 +15,7 @@ BENCHMARKS = {
     "ingest": "Landing to raw, validated and quarantine",
     "r_startup": "Starting an indicator",
     "r_exchange": "Tables to R and back",
+    "r_statistics": "Statistics of a million patients",
     "mentions": "Drug names in titles",
 }
 RESULTS = Path(__file__).parent / "results.md"

@@ -51,12 +51,12 @@ def _measure() -> dict[str, float]:
     from resources.r_runtime.runtime import HARNESS
 
     os.environ["R_HOME"] = RRuntime().environment(Path("/tmp"))["R_HOME"]
-    from resources.r_runtime.embedded import start_r
+    from resources.r_child.embedded import start_r
 
     harness = start_r(str(file) for file in sorted(HARNESS.glob("*.R")))
     import rpy2.rinterface as ri
 
-    from resources.r_runtime.exchange import Exchange
+    from resources.r_child.exchange import Exchange
 
     table, types = _table()
     exchange = Exchange(harness)
@@ -88,7 +88,7 @@ def _measure() -> dict[str, float]:
 def _table() -> tuple[Any, dict[str, str]]:
     import pyarrow as pa
 
-    from resources.r_runtime.types import arrow_schema
+    from resources.r_child.types import arrow_schema
 
     pick = random.Random(1)
     types = {

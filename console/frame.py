@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 
 from console.dagster_client import Client, DagsterError
+from console.login import LOGIN
 from platform_assets.access.audit.log import AuditError
 from platform_assets.access.roles import AccessDenied, Permission, User, laptop_user, user_from_claims
 from platform_assets.erasure.requests import RequestError
@@ -24,8 +25,6 @@ from platform_assets.quarantine.uploads import UploadRefused
 from resources.identity import MissingIdentityKey
 from resources.markdown import plain
 
-LOGIN = "PLATFORM_LOGIN"
-"""off (default): a laptop, one user, bound to 127.0.0.1. oidc: log in; see docs/stewardship.md."""
 SETTLE_SECONDS = 60
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 KNOWN = (

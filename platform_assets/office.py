@@ -13,8 +13,12 @@ from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.audit.tape import StoreTape
 from platform_assets.access.roles import User
 from platform_assets.contracts.model import Contract
+from platform_assets.erasure import tombstones
 from platform_assets.erasure.eraser import Eraser
+from platform_assets.erasure.redaction import put_away_without_erased
+from platform_assets.ingest.neighbours import Neighbours
 from platform_assets.quarantine.desk import Desk
+from platform_assets.quarantine.tables import BOOKKEEPERS
 from resources.identity import IdentityKeys
 from resources.object_store import LocalStore, ObjectStore
 from resources.warehouse import Warehouse
@@ -22,6 +26,16 @@ from resources.warehouse import Warehouse
 if TYPE_CHECKING:
     from resources.bigquery import BigQuery
     from resources.environment import Platform
+
+
+NEIGHBOURS = Neighbours(
+    leave_out=tombstones.leave_out,
+    leave_out_of=tombstones.leave_out_of,
+    put_away=put_away_without_erased,
+    mendings=BOOKKEEPERS.mendings,
+    sent_on=BOOKKEEPERS.sent_on,
+)
+"""What a load asks of others: who was erased stays out, and what stewards have mended is known as such."""
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
 from resources.identity import EnvironmentKeys, IdentityKeys, LaptopKeys
 from resources.object_store import LocalStore, ObjectStore
-from resources.r_runtime import RRuntime
+from resources.r_runtime import RRuntime, SandboxMode
 from resources.r_runtime.slots import Slots
 from resources.warehouse import Warehouse
 
@@ -46,6 +46,9 @@ class Settings:
     """PLATFORM_R_TIMEOUT_SECONDS: after this an R script is interrupted."""
     r_memory_mb: int = 4096
     """PLATFORM_R_MEMORY_MB: address space of an R script's process."""
+    r_sandbox: SandboxMode | None = None
+    """PLATFORM_R_SANDBOX: ``best`` locks R in as well as the kernel can, ``required`` runs no R where files and network cannot both be
+    closed, ``off`` locks nothing. Left out: ``best`` on a laptop, ``required`` in the cloud, where nothing else is accepted."""
 
     engine: str = "duckdb"
     """PLATFORM_ENGINE: what loads datasets, ``duckdb`` (into the lake) or, in the cloud, ``bigquery``."""
@@ -63,6 +66,7 @@ class Settings:
             products_url=os.environ.get("PLATFORM_PRODUCTS_URL", SERVED_BY_UI if laptop else "").rstrip("/"),
             r_timeout_seconds=float(os.environ.get("PLATFORM_R_TIMEOUT_SECONDS", "600")),
             r_memory_mb=int(os.environ.get("PLATFORM_R_MEMORY_MB", "4096")),
+            r_sandbox=_sandbox_mode(os.environ.get("PLATFORM_R_SANDBOX", "")),
             settle_seconds=float(os.environ.get("PLATFORM_SETTLE_SECONDS", "2")),
             engine=os.environ.get("PLATFORM_ENGINE", "duckdb").lower(),
             copied_rows=int(os.environ.get("PLATFORM_BIGQUERY_COPY_ROWS", "5000000")),
@@ -101,6 +105,11 @@ def resources_for(environment: str, settings: Settings | None = None) -> Platfor
         raise ValueError(f"PLATFORM_ENGINE={settings.engine!r} is not known; use {' or '.join(ENGINES)}")
     if settings.engine == "bigquery" and environment != "cloud":
         raise ValueError("PLATFORM_ENGINE=bigquery needs PLATFORM_ENV=cloud (see docs/cloud.md)")
+    if environment == "cloud" and settings.r_sandbox not in (None, "required"):
+        raise ValueError(
+            f"PLATFORM_R_SANDBOX={settings.r_sandbox} is for a laptop only: in the cloud R runs locked in, or not at all. "
+            "Leave the variable out, or set it to required (see docs/cloud.md)"
+        )
     bigquery, copies, bucket = None, None, ""
     if environment == "laptop":
         store: ObjectStore = LocalStore(settings.home)
@@ -133,9 +142,19 @@ def resources_for(environment: str, settings: Settings | None = None) -> Platfor
     runtime = RRuntime(
         timeout_seconds=settings.r_timeout_seconds,
         memory_limit_mb=settings.r_memory_mb,
+        sandbox=settings.r_sandbox or ("required" if environment == "cloud" else "best"),
         slots=Slots.one_per_core(settings.home / "lake" / "locks" / "r"),
     )
     return Platform(settings, warehouse, store, keys, runtime, bigquery, bucket, copies)
+
+
+def _sandbox_mode(value: str) -> SandboxMode | None:
+    if not value:
+        return None
+    for mode in get_args(SandboxMode):
+        if value.lower() == mode:
+            return cast(SandboxMode, mode)
+    raise ValueError(f"PLATFORM_R_SANDBOX={value!r} is not known; use {', '.join(get_args(SandboxMode))}")
 
 
 def _required(name: str) -> str:

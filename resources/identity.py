@@ -1,4 +1,7 @@
-"""Keys that pseudonymise identifiers, one per purpose, from the environment. Without its key a run fails closed.
+"""Keys that pseudonymise identifiers, one per purpose, from files or the environment. Without its key a run fails closed.
+
+A key is read where it is needed and dropped afterwards (`bound`); no object of ours keeps one. Files (PLATFORM_IDENTITY_KEYS_DIR) are
+better than variables: a variable stays in the memory of a process, and of what it starts, for as long as they live.
 
 A pseudonym is the first 32 hex digits (128 bits) of HMAC-SHA256(key, text), RFC 2104: the same id and key give the same
 pseudonym, and without the key nobody can tell or test who it is. Computed in Python for single values and in the engine
@@ -12,11 +15,17 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import duckdb
 
 PREFIX = "PLATFORM_IDENTITY_KEY_"
+FOLDER = "PLATFORM_IDENTITY_KEYS_DIR"
+"""Names the folder of key files; each is called as the variable that it stands for."""
 DIGITS = 32
 SAMPLE_KEYS = "identity_keys.json"
 SAMPLE_MANIFEST = "manifest.json"
@@ -31,7 +40,8 @@ class MissingIdentityKey(RuntimeError):
         name = PREFIX + purpose.upper()
         super().__init__(
             f"no key to pseudonymise identifiers of purpose '{purpose}': nothing was loaded, the files stay in landing. "
-            f"Set the environment variable {name} to 64 hex digits (make one: python -m resources.identity). "
+            f"Set the environment variable {name} to 64 hex digits (make one: python -m resources.identity), or put them into a "
+            f"file of that name in the folder that {FOLDER} names. "
             "Keep it: with another key the same person gets another pseudonym."
         )
 
@@ -49,18 +59,25 @@ class IdentityKeys(Protocol):
 
 
 class EnvironmentKeys:
-    """Keys in environment variables ``PLATFORM_IDENTITY_KEY_<PURPOSE>``, as hex."""
+    """Keys as hex: files ``PLATFORM_IDENTITY_KEY_<PURPOSE>`` in the folder PLATFORM_IDENTITY_KEYS_DIR, or variables of these names."""
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = os.environ if environment is None else environment
 
     def key(self, purpose: str) -> bytes:
-        """The key of `purpose`. Raises MissingIdentityKey, or ValueError where the variable holds no proper key."""
+        """The key of `purpose`. Raises MissingIdentityKey, or ValueError where file or variable holds no proper key.
+
+        Where both are there they must agree: two keys for one purpose would give one person two pseudonyms.
+        """
         name = PREFIX + purpose.upper()
-        text = self._environment.get(name, "")
-        if not text:
+        folder = self._environment.get(FOLDER, "")
+        kept = _in_file(Path(folder) / name) if folder else ""
+        told = self._environment.get(name, "").strip()
+        if kept and told and kept.lower() != told.lower():
+            raise ValueError(f"the file {name} in {FOLDER} and the variable {name} hold different keys: take one away")
+        if not (kept or told):
             raise MissingIdentityKey(purpose)
-        return _from_hex(text, name)
+        return _from_hex(kept or told, name)
 
     def for_files(self, hashes: Collection[str]) -> IdentityKeys:
         """The same keys for every file."""
@@ -137,12 +154,42 @@ def pseudonym_sql(text: str, purpose: str) -> str:
     return f"left(sha256({outer} || unhex(sha256({inner} || encode({text})))), {DIGITS})"
 
 
+@contextmanager
+def bound(connection: duckdb.DuckDBPyConnection, keys: IdentityKeys, purposes: set[str]) -> Iterator[None]:
+    """The keys of `purposes` as variables of the connection, for as long as the block; see `pseudonym_sql`.
+
+    At its end the connection has no key of any purpose, whoever set it meanwhile.
+    """
+    import duckdb
+
+    try:
+        for name, value in session_variables(keys, purposes).items():
+            connection.execute(f"SET VARIABLE {name} = $1", [value])
+        yield
+    finally:
+        # a connection that can do nothing more is closed by whoever opened it, and its variables with it
+        with suppress(duckdb.Error):
+            held = connection.execute("SELECT name FROM duckdb_variables() WHERE name ~ '(inner|outer)_.*'").fetchall()
+            for (name,) in held:
+                connection.execute(f"RESET VARIABLE {name}")
+
+
 def session_variables(keys: IdentityKeys, purposes: set[str]) -> dict[str, bytes]:
     """Session variables that `pseudonym_sql` reads. They are bound as parameters, so no key stands in any SQL text."""
     variables: dict[str, bytes] = {}
     for purpose in sorted(purposes):
         variables[f"inner_{purpose}"], variables[f"outer_{purpose}"] = pads(keys.key(purpose))
     return variables
+
+
+def _in_file(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no text"
+        raise ValueError(f"the key file {path} cannot be read ({reason}): it must hold 64 hex digits") from None
 
 
 def _from_hex(text: str, name: str) -> bytes:

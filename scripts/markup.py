@@ -116,6 +116,8 @@ def _in_console(node: ast.AST, names: dict[str, str]) -> Iterator[str]:
         yield f"{node.lineno}: {name} shows HTML: only a constant of the module may be given to it"
     if name not in WIDGETS or (name == "title" and not node.args):
         return
+    if ast.unparse(node.func.value) in ("sys.stdout", "sys.stderr"):  # a terminal, no page
+        return
     shown = [node.args[1]] if name == "progress" and len(node.args) > 1 else [] if name == "progress" else node.args[:1]
     shown += [k.value for k in node.keywords if k.arg in NAMED]
     for value in shown:

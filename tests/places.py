@@ -13,6 +13,7 @@ from platform_assets.contracts.compiled import compiled
 from platform_assets.ingest import quality
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.load import LoadReport, load_dataset
+from platform_assets.office import NEIGHBOURS
 from platform_assets.quarantine.desk import Desk
 from resources.identity import EnvironmentKeys, IdentityKeys, pseudonym
 from resources.object_store import LocalStore, ObjectStore
@@ -65,7 +66,9 @@ class Place:
 
     def load(self) -> LoadReport:
         """What the sensor's run would do."""
-        return load_dataset(self.contract, self.warehouse, self.store, self.keys, settle_seconds=0)
+        return load_dataset(
+            self.contract, self.warehouse, self.store, self.keys, neighbours=NEIGHBOURS, settle_seconds=0
+        )
 
     def deliver(
         self, name: str, *rows: str, header: str = "sample_id,patient_id,lab,test_date,result,viral_load"

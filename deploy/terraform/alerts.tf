@@ -1,4 +1,4 @@
-# The platform writes one JSON line per alert (resources/notifier.py); these policies see the lines where mail and webhooks fail,
+# The platform writes one JSON line per alert (resources/notifier/); these policies see the lines where mail and webhooks fail,
 # and notice when nothing is written at all.
 resource "google_monitoring_notification_channel" "email" {
   display_name = "Platform"

@@ -21,6 +21,7 @@ from platform_assets.ingest.load import LoadReport, describe, load_dataset, toda
 from platform_assets.ingest.loaded import Loaded
 from platform_assets.ingest.readers.registry import format_named
 from platform_assets.ingest.tables import Tables
+from platform_assets.office import NEIGHBOURS
 from platform_assets.sources.collect import Collected, collect
 from resources.environment import Platform
 from resources.markdown import plain
@@ -140,7 +141,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
         else:
             from platform_assets.engines.bigquery import dataset as big_dataset
 
-            loaded = big_dataset.load(contract, platform, context.run.run_id, context.log.info)
+            loaded = big_dataset.load(contract, platform, context.run.run_id, context.log.info, NEIGHBOURS)
         report, outcomes, held = loaded.report, loaded.outcomes, loaded.held
         broken = [
             o.check for o in outcomes if not o.passed and o.check in ("row_conservation", "unique_key") and o.blocking
@@ -181,6 +182,7 @@ def _into_lake(contract: Contract, platform: Platform, run_id: str, log: Callabl
         platform.warehouse,
         platform.store,
         platform.keys,
+        neighbours=NEIGHBOURS,
         run_id=run_id,
         log=log,
         settle_seconds=platform.settings.settle_seconds,

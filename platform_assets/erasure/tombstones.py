@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract
-from platform_assets.erasure import accounts
 from platform_assets.erasure.targets import PURPOSE, Match, Tombstone, set_keys, token_rows, tokens
 from platform_assets.ingest.judging import expression_of, stage_rows
 from resources.identity import IdentityKeys, pseudonym_sql
@@ -161,21 +160,6 @@ class Marks:
         return [r[0] for r in found]
 
 
-def hide_erased(
-    warehouse: Warehouse,
-    connection: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    keys: IdentityKeys,
-    store: ObjectStore,
-) -> dict[int, tuple[int, int]]:
-    """For ingest, inside its transaction: `leave_out`, and an account of it in the lake."""
-    gone = leave_out(warehouse, connection, contract, keys, store)
-    if gone is None:
-        return {}
-    _account(warehouse, connection, contract)
-    return gone
-
-
 def leave_out(
     warehouse: Warehouse,
     connection: duckdb.DuckDBPyConnection,
@@ -218,15 +202,16 @@ def leave_out(
     return gone
 
 
-def _account(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    """What the deliveries at hand brought of erased rows, in place of what was said of them before."""
-    accounts.ensure(warehouse, connection)
-    connection.execute(
-        f"DELETE FROM {accounts.TABLE} WHERE dataset = ? AND delivery IN (SELECT _delivery FROM files)", [contract.name]
-    )
-    connection.execute(
-        f"INSERT INTO {accounts.TABLE} BY NAME SELECT ? AS dataset, _delivery AS delivery, '' AS request, count(*) AS raw, "
-        "0 AS quarantine, 0 AS validated FROM (FROM erased_staged UNION ALL FROM erased_broken) JOIN files USING (_file) "
-        "GROUP BY _delivery",
-        [contract.name],
-    )
+def leave_out_of(
+    warehouse: Warehouse,
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    keys: IdentityKeys,
+    store: ObjectStore,
+    table: str,
+) -> None:
+    """Take erased rows out of a temporary table of typed rows with pseudonyms."""
+    marks = Marks(warehouse, connection, contract, keys, read(store))
+    if marks:
+        erased = marks.in_table(table, contract.file_columns)
+        connection.execute(f"DELETE FROM {table} WHERE rowid IN ({erased})")

@@ -6,7 +6,7 @@ import pandas as pd
 import pandera.pandas as pandera
 
 from platform_assets.indicators.model import Column, Indicator
-from resources.r_runtime.types import arrow_types
+from resources.r_child.types import arrow_types
 
 
 def output_schema(indicator: Indicator) -> pandera.DataFrameSchema:

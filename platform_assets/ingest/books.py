@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from platform_assets.ingest import ledger
 from platform_assets.ingest.deliveries import Mending
 from platform_assets.ingest.ledger import Entry
+from platform_assets.ingest.neighbours import ALONE, Neighbours
 from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class LakeBooks:
     warehouse: Warehouse
     connection: duckdb.DuckDBPyConnection
     dataset: str
+    neighbours: Neighbours = ALONE
 
     def entries(self, *, deliveries: Iterable[str] | None = None, status: str | None = None) -> list[Entry]:
         """As `Books.entries`."""
@@ -53,15 +55,11 @@ class LakeBooks:
 
     def mendings(self) -> Mapping[str, Mending]:
         """As `Books.mendings`."""
-        from platform_assets.quarantine import tables as quarantine_tables
-
-        return quarantine_tables.mendings(self.warehouse, self.connection, self.dataset, self.entries)
+        return self.neighbours.mendings(self.warehouse, self.connection, self.dataset, self.entries)
 
     def sent_on(self) -> set[str]:
         """As `Books.sent_on`."""
-        from platform_assets.quarantine import tables as quarantine_tables
-
-        return quarantine_tables.sent_on(self.warehouse, self.connection, self.dataset)
+        return self.neighbours.sent_on(self.warehouse, self.connection, self.dataset)
 
 
 def origins(books: Books) -> list[str]:

@@ -10,7 +10,7 @@ import datetime as dt
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from platform_assets.contracts.compiled import compiled
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest import ledger
+from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.books import Books, LakeBooks
 from platform_assets.ingest.deliveries import (
     Delivery,
@@ -30,9 +30,10 @@ from platform_assets.ingest.deliveries import (
 )
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading.publish import Batch, publish
+from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.staging import Drift, stage
-from resources.identity import IdentityKeys, session_variables
+from resources.identity import IdentityKeys, bound
 from resources.object_store import ObjectStore, StoredObject
 from resources.warehouse import Warehouse
 
@@ -84,11 +85,14 @@ def load_dataset(
     store: ObjectStore,
     keys: IdentityKeys,
     *,
+    neighbours: Neighbours = ALONE,
     run_id: str = "",
     log: Log = lambda _: None,
     settle_seconds: float = 2.0,
 ) -> LoadReport:
     """Load all that waits for `contract`. One at a time per dataset; other datasets and readers go on.
+
+    `neighbours` answer for who was erased and what was mended (`office.NEIGHBOURS` on a platform where stewards work).
 
     Raises MissingIdentityKey before anything is read where the contract has identifiers and their key is not set.
     """
@@ -97,14 +101,16 @@ def load_dataset(
     with warehouse.lock(f"load-{contract.name}"), warehouse.connect() as connection:
         with warehouse.write(connection):
             ledger.ensure(warehouse, connection)
-        books = LakeBooks(warehouse, connection, contract.name)
+        books = LakeBooks(warehouse, connection, contract.name, neighbours)
         waiting = waiting_files(books, store, contract, settle_seconds)
         if waiting:
             import duckdb
 
             folder = warehouse.wait_for_scratch()
             try:
-                Load(contract, warehouse, store, connection, books, folder, run_id, log, report).run(waiting, keys)
+                Load(contract, warehouse, store, connection, books, folder, run_id, log, report, neighbours).run(
+                    waiting, keys
+                )
             except duckdb.Error as error:
                 raise LoadFailed(contract.name, error) from None
             finally:
@@ -140,6 +146,7 @@ class Load:
     run_id: str
     log: Log
     report: LoadReport
+    neighbours: Neighbours
     loaded_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC).replace(tzinfo=None))
     keys: IdentityKeys = field(init=False)
 
@@ -157,12 +164,11 @@ class Load:
             return
         purposes = set(self.contract.identifiers.values())
         keys = keys.for_files([d.origin_sha256 for d in deliveries])
-        for variable, value in session_variables(keys, purposes).items():
-            self.connection.execute(f"SET VARIABLE {variable} = $1", [value])
-        clock = time.monotonic()
-        batch, drift = stage(self.connection, self.contract, deliveries, self.folder, self._entry, child)
-        self.log(f"{name}: {sum(sum(s.rows.values()) for s in batch.staged):,} rows read, now judged")
-        entries = self.write(batch, deliveries, drift, keys, clock)
+        with bound(self.connection, keys, purposes):
+            clock = time.monotonic()
+            batch, drift = stage(self.connection, self.contract, deliveries, self.folder, self._entry, child)
+            self.log(f"{name}: {sum(sum(s.rows.values()) for s in batch.staged):,} rows read, now judged")
+            entries = self.write(batch, deliveries, drift, keys, clock)
         self._put_away(deliveries)
         self.report.entries = entries
         for entry in entries:
@@ -172,8 +178,6 @@ class Load:
         self, batch: Batch, deliveries: list[Delivery], drift: Drift, keys: IdentityKeys, clock: float
     ) -> list[Entry]:
         """Rows and ledger in one transaction; the entries as they were written. `clock` is when the work began."""
-        from platform_assets.erasure.tombstones import hide_erased
-
         expression = compiled(self.contract, today(), self.warehouse.home / "expressions")
         with self.warehouse.write(self.connection):
             publish(
@@ -183,11 +187,19 @@ class Load:
                 expression,
                 batch,
                 self.books,
-                lambda: hide_erased(self.warehouse, self.connection, self.contract, keys, self.store),
+                lambda: self._leave_out(batch, keys),
             )
             entries = self.complete(batch, deliveries, drift, clock)
             ledger.write(self.connection, entries)
         return entries
+
+    def _leave_out(self, batch: Batch, keys: IdentityKeys) -> Mapping[int, tuple[int, int]]:
+        """Take out of what is staged who may not come in, and account for it in the lake."""
+        gone = self.neighbours.leave_out(self.warehouse, self.connection, self.contract, keys, self.store)
+        if gone is None:
+            return {}
+        accounts.replace(self.warehouse, self.connection, self.contract.name, batch.members, gone)
+        return gone
 
     def complete(self, batch: Batch, deliveries: list[Delivery], drift: Drift, clock: float) -> list[Entry]:
         """The batch's entries and those of rejected files, ready for the ledger. Raises AssertionError where rows are missing."""
@@ -289,12 +301,10 @@ class Load:
                 )
 
     def _move(self, delivery: Delivery, target: str) -> None:
-        from platform_assets.erasure.redaction import put_away_without_erased
-
         source = delivery.object.name
         if source != target:
             keys = self.keys.for_files([delivery.origin_sha256])
-            if not put_away_without_erased(self.warehouse, self.store, self.contract, keys, source, target):
+            if not self.neighbours.put_away(self.warehouse, self.store, self.contract, keys, source, target):
                 self.store.move(source, target)
             self._clear_marker(delivery)
 

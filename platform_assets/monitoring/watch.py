@@ -23,13 +23,11 @@ from platform_assets.monitoring.starts import daemon_finding, start_findings
 from resources.notifier import (
     Alert,
     Channel,
-    Email,
     JsonLog,
     NotDelivered,
     Notifier,
     State,
     StoreState,
-    Webhook,
     channels_from,
 )
 
@@ -191,6 +189,7 @@ class _OnceDown:
 
     channel: Channel
     name: str
+    timeout: float
     down: bool = False
 
     def send(self, alert: Alert, state: str) -> None:
@@ -206,6 +205,5 @@ class _OnceDown:
 
 def _bounded(channels: Sequence[Channel]) -> list[Channel]:
     for channel in channels:
-        if isinstance(channel, Email | Webhook):
-            channel.timeout = min(channel.timeout, CHANNEL_TIMEOUT)
-    return [_OnceDown(channel, channel.name) for channel in channels]
+        channel.timeout = min(channel.timeout, CHANNEL_TIMEOUT)
+    return [_OnceDown(channel, channel.name, channel.timeout) for channel in channels]

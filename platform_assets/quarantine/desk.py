@@ -27,6 +27,7 @@ from platform_assets.quarantine import fix_files, snapshot_fixes
 from platform_assets.quarantine import history as quarantine_history
 from platform_assets.quarantine.fix_moves import PREPARED, FixMoves
 from platform_assets.quarantine.tables import (
+    BOOKKEEPERS,
     DISMISSED,
     RELEASED,
     RESUBMITTED,
@@ -328,10 +329,10 @@ class Desk:
     def books(self, connection: duckdb.DuckDBPyConnection) -> Books:
         """What is known of the dataset's deliveries, by whichever engine loads them."""
         if self.bigquery is None:
-            return LakeBooks(self.warehouse, connection, self.contract.name)
+            return LakeBooks(self.warehouse, connection, self.contract.name, BOOKKEEPERS)
         from platform_assets.engines.bigquery.books import BigBooks
 
-        return BigBooks(self.bigquery, self.contract.name, self.warehouse)
+        return BigBooks(self.bigquery, self.contract.name, self.warehouse, BOOKKEEPERS)
 
     def open_sql(self) -> str:
         """Open rows, with the staged text where there is a fix."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from platform_assets.ingest import ledger
 from platform_assets.ingest.deliveries import Mending
 from platform_assets.ingest.ledger import Entry
+from platform_assets.ingest.neighbours import Neighbours
 from platform_assets.ingest.tables import Tables
 from resources.warehouse import Warehouse, literal, quoted
 
@@ -129,6 +130,9 @@ def sent_on(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, dataset
     ).fetchall()
     return {r[0] for r in found}
 
+
+BOOKKEEPERS = Neighbours(mendings=mendings, sent_on=sent_on)
+"""What stewards' books answer of what was mended; of who was erased they know nothing."""
 
 _SENT = f"fix_file NOT IN (SELECT fix_file FROM {ACTIONS} WHERE dataset = ? AND action = '{TAKEN_BACK}')"
 

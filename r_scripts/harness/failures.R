@@ -68,8 +68,10 @@ describe <- function(session, condition) {
     phase = session$phase, plot = if (session$phase == "plots") session$plot, stack = author_stack(session, calls),
     package = if (inherits(condition, "packageNotFoundError")) condition$package
   )
-  if (!is.null(condition$file)) failure$file <- condition$file
-  if (!is.null(condition$line)) failure$line <- failure$end_line <- condition$line
+  if (inherits(condition, "indicator_failure")) { # other conditions may hold anything under these names
+    if (!is.null(condition$file)) failure$file <- condition$file
+    if (!is.null(condition$line)) failure$line <- failure$end_line <- condition$line
+  }
   session$warnings <- Filter(function(w) !identical(w$message, failure$message), session$warnings)
   session$failure <- failure
   NULL

@@ -31,7 +31,9 @@ minimum_admissions <- 10
 
 admissions_by_province <- function(municipal_admissions, population, params = list()) {
   last_day <- last_report_day(municipal_admissions, params$until)
-  people <- data.frame(code = standard_code(population$municipality_code), inhabitants = population$inhabitants)
+  last_day$hospital_admissions <- without_negative(last_day$hospital_admissions, "reports give admissions")
+  people <- data.frame(code = standard_code(population$municipality_code),
+                       inhabitants = without_negative(population$inhabitants, "municipalities have inhabitants"))
   reports <- data.frame(
     code = standard_code(last_day$municipality_code), province = last_day$province,
     admissions = last_day$hospital_admissions, report_date = last_day$report_date
@@ -93,6 +95,14 @@ province_row <- function(reports) {
     report_date = reports$report_date[1],
     municipalities_without_inhabitants = sum(!reports$in_rate)
   )
+}
+
+#' Numbers below zero are made unknown, and told.
+without_negative <- function(numbers, what) {
+  negative <- which(numbers < 0)
+  if (length(negative)) warning(length(negative), " ", what, " below zero; taken as unknown", call. = FALSE)
+  numbers[negative] <- NA
+  numbers
 }
 
 #' Municipality codes in one spelling: CBS writes 3 where RIVM writes GM0003. An empty code is NA.

@@ -23,11 +23,12 @@
 #' @plot latest Organisations whose latest month is a concern, against their own usual variation
 #' @unit proportion of attendances (0 to 1)
 #' @direction higher is better
-#' @version 1.1
+#' @version 1.2
 #' @owner team:quality
 #' @minimum_n 100
 source("../lib/proportions.R")
 source("../lib/control_charts.R")
+source("../lib/periods.R")
 source("../lib/plots.R")
 
 minimum_attendances <- 100
@@ -38,10 +39,11 @@ ae_four_hour <- function(ae_attendances, params = list()) {
   type <- given(params$department_type, "all")
   rows <- ae_attendances
   if (type != "all") rows <- rows[rows$department_type %in% type, ]
-  usable <- !is.na(rows$organisation) & !is.na(rows$period) & (rows$breaches <= rows$attendances) %in% TRUE
+  usable <- !is.na(rows$organisation) & !is.na(rows$period) & (rows$breaches >= 0) %in% TRUE &
+    (rows$breaches <= rows$attendances) %in% TRUE
   if (!all(usable)) {
-    warning(sum(!usable), " rows lack organisation, month or a count, or have more breaches than attendances; left out",
-            call. = FALSE)
+    warning(sum(!usable), " rows lack organisation, month or a count, or have a count below zero or more breaches than ",
+            "attendances; left out", call. = FALSE)
   }
   rows <- rows[usable, ]
 
@@ -60,32 +62,21 @@ ae_four_hour <- function(ae_attendances, params = list()) {
 
 #' Attendances and those within four hours, one row per organisation and month, gaps included.
 monthly_totals <- function(rows) {
-  if (!nrow(rows)) {
-    return(data.frame(organisation = character(), period = as.Date(character()), attendances = integer(),
-                      within_four_hours = integer()))
-  }
-  sums <- stats::aggregate(rows[c("attendances", "breaches")], rows[c("organisation", "period")], sum)
-  organisations <- sort(unique(sums$organisation), method = "radix")
-  span <- lapply(organisations, function(organisation) {
-    of <- sums[sums$organisation == organisation, ]
-    period <- seq(min(of$period), max(of$period), by = "month")
-    of <- of[match(period, of$period), ]
-    data.frame(organisation = organisation, period = period, attendances = as.integer(of$attendances),
-               within_four_hours = as.integer(of$attendances - of$breaches))
-  })
-  do.call(rbind, span)
+  months <- period_totals(rows, "period", c("attendances", "breaches"), by = "month", group = "organisation")
+  data.frame(organisation = months$organisation, period = months$period, attendances = as.integer(months$attendances),
+             within_four_hours = as.integer(months$attendances - months$breaches))
 }
 
 #' XmR chart of one organisation's months.
 chart_organisation <- function(months) {
-  chart <- xmr(months$value, "higher is better")
+  chart <- xmr(months$value, "higher is better", period = months$period, minimum = minimum_months)
   months$centre <- chart$centre
   months$lower_limit <- pmax(chart$lower, 0)
   months$upper_limit <- pmin(chart$upper, 1)
   months$special_cause <- chart$special_cause
   months$label <- chart$judgement
   if (sum(!is.na(months$value)) < minimum_months) {
-    months$centre <- months$lower_limit <- months$upper_limit <- rep(NA_real_, nrow(months))
+    months$centre <- rep(NA_real_, nrow(months))
     months$special_cause <- months$label <- rep("too few months to judge", nrow(months))
   }
   few <- !is.na(months$attendances) & months$attendances < minimum_attendances
@@ -105,7 +96,7 @@ four_hour_charts <- function(result, type) {
     data.frame(unit = factor(shown$organisation, busiest), period = shown$period, value = shown$value,
                centre = shown$centre, lower = shown$lower_limit, upper = shown$upper_limit,
                highlight = highlight_of(shown$label, better = "improvement", worse = "concern")),
-    title = title, value_label = "Within four hours", labels = scales::label_percent(accuracy = 1),
+    title = title, value_label = "Within four hours", labels = scales::label_percent(),
     subtitle = paste0("The ", length(busiest), " busiest organisations, ", kind_of_department(type), ", per month"),
     meanings = c(worse = "concern", better = "improvement", ordinary = "usual variation"), target = standard,
     caption = paste("Band: usual variation, from how much one month differs from the next (XmR), around the mean.",
@@ -124,7 +115,7 @@ four_hour_concerns <- function(result, type) {
   ranking_plot(
     data.frame(unit = last$organisation, value = last$value, lower = last$lower_limit, upper = last$upper_limit,
                highlight = "worse"),
-    title = title, value_label = "Within four hours", labels = scales::label_percent(accuracy = 1), from_zero = FALSE,
+    title = title, value_label = "Within four hours", labels = scales::label_percent(), from_zero = FALSE,
     subtitle = paste0(nrow(last), " with the largest fall below their own mean, ", kind_of_department(type)),
     reference = standard, reference_label = "standard 95 %",
     caption = paste("Point: the latest month. Line: the organisation's own usual variation, from how much one month",

@@ -25,7 +25,7 @@
 #' @plot ranking Laboratories in order of positivity, with 95 % limits
 #' @unit proportion of valid tests (0 to 1)
 #' @direction neutral
-#' @version 1.0
+#' @version 1.1
 #' @owner team:surveillance
 #' @minimum_n 30
 source("../lib/proportions.R")
@@ -57,7 +57,7 @@ positivity_by_laboratory <- function(lab_results, params = list()) {
   laboratories[paste0("funnel_", c("lower_95", "upper_95", "lower_998", "upper_998"))] <-
     funnel[c("lower_95", "upper_95", "lower_998", "upper_998")]
   laboratories$z <- funnel$z
-  levels <- alert_alarm(funnel$z, "neutral")
+  levels <- alert_alarm(funnel$z, "neutral") # beyond the limits of 95 and 99.8 %, the ones that are drawn
   laboratories$label <- trimws(paste(levels$level, levels$side))
   laboratories$label[laboratories$tested < minimum_tests] <- "too few to judge"
   laboratories$first_test <- rep(if (nrow(tests)) min(tests$test_date) else as.Date(NA), nrow(laboratories))
@@ -80,7 +80,7 @@ count_results <- function(tests) {
 positivity_highlight <- function(laboratories) {
   highlight_of(laboratories$label, worse = c("alarm high", "alarm low"), different = c("alert high", "alert low"))
 }
-positivity_meanings <- c(worse = "alarm (3 SD)", different = "alert (2 SD)", ordinary = "ordinary")
+positivity_meanings <- c(worse = "alarm (outside 99.8 %)", different = "alert (outside 95 %)", ordinary = "ordinary")
 
 positivity_funnel <- function(laboratories, funnel) {
   title <- "Positive tests by laboratory"
@@ -88,15 +88,13 @@ positivity_funnel <- function(laboratories, funnel) {
   if (!any(judged)) return(empty_plot(title, "No laboratory has enough valid tests."))
   data <- data.frame(unit = laboratories$laboratory, size = laboratories$tested, value = laboratories$positivity,
                      highlight = positivity_highlight(laboratories))[judged, ]
-  percent <- scales::label_percent(accuracy = 1)
   funnel_plot(
-    data, funnel_curve(funnel[judged, ], "proportion"), target = funnel$target[1], title = title,
+    data, funnel_curve(funnel[judged, ]), target = funnel$target[1], title = title,
     subtitle = paste0("Tests of ", period_text(c(laboratories$first_test, laboratories$last_test)),
                       ", laboratories with ", minimum_tests, " or more valid results"),
-    size_label = "Valid tests", value_label = "Positive (% of valid tests)", labels = percent,
+    size_label = "Valid tests", value_label = "Positive (% of valid tests)", labels = scales::label_percent(),
     target_label = paste("all laboratories", scales::percent(funnel$target[1], 0.1)), meanings = positivity_meanings,
-    caption = paste("SD: standard deviations from all laboratories together.",
-                    overdispersion_caption(funnel$phi, funnel$tau2))
+    caption = overdispersion_caption(funnel$phi, funnel$tau2, funnel$phi_chance)
   )
 }
 
@@ -107,9 +105,10 @@ positivity_ranking <- function(laboratories) {
     data.frame(unit = judged$laboratory, value = judged$positivity, lower = judged$lower_95, upper = judged$upper_95,
                highlight = positivity_highlight(judged)),
     title = title, subtitle = paste("Laboratories with", minimum_tests, "or more valid results"),
-    value_label = "Positive (% of valid tests)", labels = scales::label_percent(accuracy = 1),
+    value_label = "Positive (% of valid tests)", labels = scales::label_percent(),
     reference = laboratories$target[1],
     reference_label = paste("all", scales::percent(laboratories$target[1], 0.1)), meanings = positivity_meanings,
-    caption = "Lines: 95 % confidence limits (Wilson)."
+    caption = paste("Lines: 95 % confidence limits (Wilson), of chance alone; colours as in the funnel, which also holds",
+                    "what laboratories differ in beyond chance.")
   )
 }

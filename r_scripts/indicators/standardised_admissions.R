@@ -22,13 +22,13 @@
 #'         funnel_lower_95 <number> alert limit below, funnel_upper_95 <number> alert limit above,
 #'         funnel_lower_998 <number> alarm limit below, funnel_upper_998 <number> alarm limit above,
 #'         z <number> distance from 1 in standard deviations,
-#'         phi <number> variation between organisations as a multiple of that of chance (overdispersion),
+#'         phi <number> variation between organisations, times that of chance alone (overdispersion),
 #'         label <text> the organisation in words, crude_mortality <number> deaths per stay
 #' @plot funnel Observed over expected deaths by organisation, funnel plot
 #' @plot ranking Organisations in order of O/E, with 95 % limits
 #' @unit ratio of observed to expected deaths (1 is as expected)
 #' @direction higher is worse
-#' @version 1.0
+#' @version 1.1
 #' @owner team:quality
 #' @minimum_n 20
 source("../lib/casemix.R")
@@ -46,7 +46,7 @@ standardised_admissions <- function(hospital_stays, params = list()) {
   stays$died <- as.logical(stays$died)
   stays <- expected_deaths(stays)
 
-  units <- observed_expected(stays$organisation, stays$died, stays$expected)
+  units <- observed_expected(stays$organisation, stays$died, stays$expected, family = "poisson")
   units <- units[order(units$group, method = "radix"), ]
   judged <- units$patients >= minimum_stays & units$expected >= 1
   funnel <- funnel_overdispersed(units$observed, ifelse(judged, units$expected, NA), "ratio_sqrt")
@@ -54,7 +54,7 @@ standardised_admissions <- function(hospital_stays, params = list()) {
     organisation = as.character(units$group), stays = as.integer(units$patients), left_out = as.integer(units$left_out),
     observed = as.integer(units$observed), expected = units$expected, ratio = units$value, lower_95 = units$lower,
     upper_95 = units$upper, funnel_lower_95 = funnel$lower_95, funnel_upper_95 = funnel$upper_95,
-    funnel_lower_998 = funnel$lower_998, funnel_upper_998 = funnel$upper_998, z = funnel$z, phi = funnel$phi,
+    funnel_lower_998 = funnel$lower_998, funnel_upper_998 = funnel$upper_998, z = funnel$z, phi = funnel$phi / funnel$phi_chance,
     label = funnel$significance, crude_mortality = units$observed / units$patients
   )
   result$crude_mortality[result$stays == 0] <- NA
@@ -97,11 +97,11 @@ mortality_funnel <- function(result, funnel) {
   data <- data.frame(unit = result$organisation, size = result$expected, value = result$ratio,
                      highlight = mortality_highlight(result$label))[judged, ]
   funnel_plot(
-    data, funnel_curve(funnel[judged, ], "ratio_sqrt"), target = 1, title = title,
+    data, funnel_curve(funnel[judged, ]), target = 1, title = title,
     subtitle = "Expected from the patients' ages, by organisation",
-    size_label = "Expected deaths", value_label = "Observed / expected", labels = scales::label_number(accuracy = 0.1),
+    size_label = "Expected deaths", value_label = "Observed / expected", labels = scales::label_number(),
     target_label = "1.0: as many as expected", meanings = mortality_meanings,
-    caption = overdispersion_caption(funnel$phi, funnel$tau2)
+    caption = overdispersion_caption(funnel$phi, funnel$tau2, funnel$phi_chance)
   )
 }
 
@@ -111,8 +111,9 @@ mortality_ranking <- function(result) {
     data.frame(unit = judged$organisation, value = judged$ratio, lower = judged$lower_95, upper = judged$upper_95,
                highlight = mortality_highlight(judged$label)),
     title = "Deaths in hospital: organisations in order", value_label = "Observed / expected deaths",
-    labels = scales::label_number(accuracy = 0.1), reference = 1, reference_label = "1.0: as many as expected",
+    labels = scales::label_number(), reference = 1, reference_label = "1.0: as many as expected",
     meanings = mortality_meanings,
-    caption = "Lines: 95 % confidence limits of each ratio (exact below 10 deaths, else Byar)."
+    caption = paste("Lines: exact 95 % confidence limits of each ratio, of chance alone; colours as in the funnel, which",
+                    "also holds what organisations differ in beyond age and chance.")
   )
 }

@@ -3,6 +3,7 @@
 #' Hours from sample to result, per ISO week (Monday to Sunday, year of the week's Thursday): the median, because a few
 #' lost samples pull the mean away, and beside it the mean with its limits. A control chart tells a change of the
 #' process from its usual variation; its limits come from how much one week differs from the next (an XmR chart).
+#' Fewer than 12 charted weeks are shown and not judged.
 #' A week that is not over on the last test day is shown and not judged: its slow results have yet to come. A week with
 #' fewer than 10 results is not charted. Weeks without any result keep their place in the series.
 #'
@@ -21,7 +22,7 @@
 #' @plot chart Turnaround by week, control chart (XmR)
 #' @unit hours
 #' @direction higher is worse
-#' @version 1.1
+#' @version 1.2
 #' @owner team:surveillance
 #' @minimum_n 10
 source("../lib/means.R")
@@ -43,7 +44,7 @@ turnaround <- function(lab_results, params = list()) {
   charted <- if (measure == "median") weeks$median_hours else weeks$mean_hours
   charted[weeks$tests < minimum_results] <- NA
   unfinished <- rep(nrow(tests) > 0, nrow(weeks)) & weeks$week_start + 6 > max(tests$test_date, as.Date(-Inf))
-  chart <- xmr(ifelse(unfinished, NA, charted), "higher is worse")
+  chart <- xmr(ifelse(unfinished, NA, charted), "higher is worse", period = weeks$week_start)
 
   weeks$value <- charted
   weeks$centre <- chart$centre
@@ -51,6 +52,8 @@ turnaround <- function(lab_results, params = list()) {
   weeks$upper_limit <- chart$upper
   weeks$special_cause <- chart$special_cause
   weeks$label <- chart$judgement
+  few <- chart$judgement == "too few points to judge"
+  weeks$special_cause[few] <- weeks$label[few] <- "too few weeks to judge"
   weeks$label[weeks$tests < minimum_results] <- "too few to judge"
   weeks$special_cause[unfinished] <- weeks$label[unfinished] <- "week not over"
   list(data = weeks, chart = turnaround_chart(weeks, measure))
@@ -59,12 +62,12 @@ turnaround <- function(lab_results, params = list()) {
 #' One row per ISO week from the first to the last, weeks without tests included.
 weekly_turnaround <- function(tests) {
   start <- iso_week(tests$test_date)$week_start
-  starts <- if (length(start)) seq(min(start), max(start), by = "week") else as.Date(character())
+  starts <- all_periods(start, "week")
   known <- !is.na(tests$turnaround_hours)
   place <- match(start, starts)
   hours <- split(tests$turnaround_hours[known], factor(place[known], levels = seq_along(starts)))
-  means <- do.call(rbind, lapply(hours, mean_student))
-  if (is.null(means)) means <- mean_student(numeric())[0, ]
+  means <- mean_student(tests$turnaround_hours[known], place[known])
+  means <- means[match(seq_along(starts), means$group), ]
   data.frame(
     week = iso_week(starts)$week, week_start = starts, tests = tabulate(place[known], length(starts)),
     without_turnaround = tabulate(place[!known], length(starts)),

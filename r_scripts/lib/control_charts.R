@@ -1,6 +1,8 @@
 # Control charts: has a process changed, or is this the variation it always has?
 # Values in time order in, one row per point out. A missing value stays missing and interrupts every run.
-source("../lib/checks.R")
+# Order, gaps and duplicates: give `period`, and it is checked that there are none; see periods.R for adding up days into
+# periods and for putting in periods that nothing was reported for.
+source("../lib/limits.R")
 
 directions <- c("higher is better", "higher is worse", "neutral")
 
@@ -9,7 +11,7 @@ directions <- c("higher is better", "higher is worse", "neutral")
 #' Centre: mean of the points. Limits: mean -/+ 2.66 x mean moving range. Screening: moving ranges of 3.267 times
 #' their mean or more are left out of that mean, so that one outlier cannot hide itself by widening the limits.
 #' Source: Wheeler DJ (1993) Understanding Variation; Provost LP, Murray SK (2011) The Health Care Data Guide;
-#' rules as NHS England's "Making data count".
+#' rules as NHS England's "Making data count". 2.66 is theirs; Montgomery and others take 3 / 1.128 = 2.6596.
 #' Rules, the first that holds is told: beyond a limit; seven points rising or falling; two of three consecutive
 #' points on one side beyond two thirds of the way to the limit; seven or more points on one side of the mean.
 #'
@@ -17,46 +19,83 @@ directions <- c("higher is better", "higher is worse", "neutral")
 #' @param direction  "higher is better", "higher is worse" or "neutral"
 #' @param screen     leave the largest moving ranges out of the limits?
 #' @param fix_after  compute mean and limits from the first so many points of a phase only; NULL: from all
-#' @param phase      a label per point, where the process was knowingly changed: limits start afresh; NULL: one phase
-#' @return data frame: value, phase, centre, lower, upper, moving_range, outside, near, side (1 above the centre,
-#'   -1 below, 0 on it), special_cause, judgement. All equal: limits equal to the mean, nothing special. One point:
-#'   no limits. judgement: "improvement", "concern", "usual variation" or, if neutral, "high" and "low".
-xmr <- function(value, direction = "neutral", screen = TRUE, fix_after = NULL, phase = NULL) {
+#' @param phase      a label per point, where the process was knowingly changed: limits start afresh; NULL: one phase.
+#'                   Points of a phase are neighbours
+#' @param period     date or number of each point, to be checked for order, duplicates and gaps; NULL: not checked
+#' @param minimum    with fewer known points in the series nothing is judged ("Making data count" asks for 12)
+#' @param minimum_phase  nor in a phase (or a `fix_after`) with fewer points than this
+#' @return data frame: period (if given), value, phase, centre, lower, upper, moving_range, outside, near, side (1 above
+#'   the centre, -1 below, 0 on it), special_cause, judgement. judgement: "improvement", "concern", "usual variation"
+#'   or, if neutral, "high" and "low"; without limits the reason: "too few points to judge", or "too little variation
+#'   to judge" where nearly all points are equal, so that limits would have no width and each other point would be
+#'   outside them (rare events: count the time between them instead). All equal: limits equal to the mean, nothing special.
+xmr <- function(value, direction = "neutral", screen = TRUE, fix_after = NULL, phase = NULL, period = NULL,
+                minimum = 12, minimum_phase = 10) {
   direction <- match.arg(direction, directions)
-  if (!is.numeric(value) && !all(is.na(value))) stop("value must be numbers", call. = FALSE)
-  value <- as.double(value)
-  if (is.null(phase)) phase <- rep(1L, length(value))
+  value <- check_numbers(value, "value")
+  check_flag(screen, "screen")
+  if (!is.null(fix_after)) fix_after <- check_number(fix_after, "fix_after", 1, whole = TRUE)
+  if (!is.null(period)) check_periods(period, length(value))
+  minimum <- check_number(minimum, "minimum", 2)
+  needed <- min(minimum, check_number(minimum_phase, "minimum_phase", 2))
+  if (sum(!is.na(value)) < minimum) needed <- Inf
+  phases <- check_phase(phase, value)
+  blank <- data.frame(centre = NA_real_, lower = NA_real_, upper = NA_real_, moving_range = NA_real_, outside = NA,
+                      near = NA, side = NA_integer_, special_cause = NA_character_, judgement = NA_character_)
+  result <- cbind(data.frame(value = value, phase = if (is.null(phase)) rep(1L, length(value)) else phase),
+                  blank[rep(1, length(value)), ], row.names = NULL)
+  for (rows in split(seq_along(value), phases)) {
+    result[rows, -(1:2)] <- xmr_phase(value[rows], direction, screen, fix_after, needed)
+  }
+  if (is.null(period)) result else cbind(period = period, result)
+}
+
+#' The number of each point's phase; the points of a phase are neighbours.
+check_phase <- function(phase, value) {
+  if (is.null(phase)) return(rep(1L, length(value)))
   if (length(phase) != length(value) || anyNA(phase)) {
     stop("phase must have a label for every value", call. = FALSE)
   }
-  blank <- data.frame(centre = NA_real_, lower = NA_real_, upper = NA_real_, moving_range = NA_real_, outside = NA,
-                      near = NA, side = NA_integer_, special_cause = NA_character_, judgement = NA_character_)
-  result <- cbind(data.frame(value = value, phase = phase), blank[rep(1, length(value)), ], row.names = NULL)
-  for (rows in split(seq_along(value), factor(phase, levels = unique(phase)))) {
-    result[rows, -(1:2)] <- xmr_phase(value[rows], direction, screen, fix_after)
-  }
-  result
+  index <- check_groups(phase, length(value), "phase")$index
+  stop_at(c(FALSE, diff(index) < 0), "phase goes back to an earlier phase: the points of a phase must be neighbours")
+  index
 }
 
-#' One phase of an XmR chart.
-xmr_phase <- function(value, direction, screen, fix_after) {
+#' One phase of an XmR chart; fewer known points in its basis than `needed`: no limits, nothing judged.
+xmr_phase <- function(value, direction, screen, fix_after, needed) {
   basis <- value
   if (!is.null(fix_after)) basis[seq_along(basis) > fix_after] <- NA
+  known <- !is.na(value)
   centre <- if (all(is.na(basis))) NA_real_ else mean(basis, na.rm = TRUE)
-  moving_range <- c(NA, abs(diff(basis)))
-  average <- mean(moving_range, na.rm = TRUE)
-  if (screen) average <- mean(moving_range[moving_range < 3.267 * average | average %in% 0], na.rm = TRUE)
-  if (is.nan(average)) average <- NA_real_
+  average <- mean_moving_range(basis, screen)
+  enough <- sum(!is.na(basis)) >= needed && !is.na(average)
+  tiny <- 1e-12 * max(0, abs(value[known])) # rounding, not variation
+  flat <- enough && average <= tiny && any(abs(value[known] - centre) > tiny)
+  if (!enough || flat) average <- NA_real_
   lower <- centre - 2.66 * average
   upper <- centre + 2.66 * average
   near <- 2 / 3 * 2.66 * average
-  outside <- (value > upper | value < lower) %in% TRUE
+  outside <- beyond(value, rep_len(lower, length(value)), rep_len(upper, length(value))) %in% c(-1, 1) &
+    abs(value - centre) > tiny
   close <- !outside & (abs(value - centre) > near) %in% TRUE
   side <- as.integer(sign(value - centre))
   side[is.na(side)] <- 0L
-  cause <- special_causes(value, side, outside, close)
-  data.frame(centre = centre, lower = lower, upper = upper, moving_range = c(NA, abs(diff(value))), outside = outside,
-             near = close, side = side, special_cause = cause, judgement = judge(cause, direction))
+  cause <- if (is.na(average)) rep("usual variation", length(value)) else special_causes(value, side, outside, close)
+  reason <- if (flat) "too little variation to judge" else "too few points to judge"
+  if (is.na(average)) cause[known] <- reason
+  cause[!known] <- "no data"
+  data.frame(centre = centre, lower = lower, upper = upper, moving_range = c(NA, abs(diff(value)))[seq_along(value)],
+             outside = outside, near = close, side = side, special_cause = cause, judgement = judge(cause, direction))
+}
+
+#' The mean moving range of a series, without those of 3.267 times it and more if `screen`; NA where there is none.
+mean_moving_range <- function(value, screen) {
+  ranges <- abs(diff(value))
+  ranges <- ranges[!is.na(ranges)]
+  if (!length(ranges)) return(NA_real_)
+  average <- mean(ranges)
+  if (screen && average > 0) average <- mean(ranges[ranges < 3.267 * average])
+  average
 }
 
 #' The first special-cause rule that holds at each point, or "usual variation" (in the books: common cause).
@@ -125,11 +164,12 @@ judge <- function(special_cause, direction) {
 #' Source: Shewhart WA (1931); Montgomery DC, Introduction to Statistical Quality Control, ch 7.
 #' With thousands of cases per period the limits become unrealistically narrow: use [laney_p] or [xmr].
 #'
-#' @param numerator,denominator  per period
-#' @return data frame: numerator, denominator, value, centre, lower, upper, outside. An empty period: value and limits
-#'   NA, not outside; it has no part in the centre.
-p_chart <- function(numerator, denominator) {
-  shewhart(numerator, denominator, function(centre, n) sqrt(centre * (1 - centre) / n), 1)
+#' @param numerator,denominator  per period; a single denominator is that of every period
+#' @param period  as in [xmr]
+#' @return data frame: period (if given), numerator, denominator, value, centre, lower, upper, outside. An empty period:
+#'   value and limits NA, not outside; it has no part in the centre.
+p_chart <- function(numerator, denominator, period = NULL) {
+  shewhart(numerator, denominator, period, function(centre, n) sqrt(centre * (1 - centre) / n), 1)
 }
 
 #' u chart: a rate of events per period, limits by the exposure of each period
@@ -139,8 +179,9 @@ p_chart <- function(numerator, denominator) {
 #' @inheritParams p_chart
 #' @param multiplier  value, centre and limits are per this many
 #' @return as [p_chart]
-u_chart <- function(numerator, denominator, multiplier = 1) {
-  chart <- shewhart(numerator, denominator, function(centre, n) sqrt(centre / n), Inf)
+u_chart <- function(numerator, denominator, multiplier = 1, period = NULL) {
+  check_multiplier(multiplier)
+  chart <- shewhart(numerator, denominator, period, function(centre, n) sqrt(centre / n), Inf)
   scaled <- c("value", "centre", "lower", "upper")
   chart[scaled] <- chart[scaled] * multiplier
   chart
@@ -149,36 +190,42 @@ u_chart <- function(numerator, denominator, multiplier = 1) {
 #' Laney's p' chart: a p chart whose limits also hold the variation between periods
 #'
 #' z = (p - centre) / sqrt(centre (1 - centre) / n); sigma_z = mean moving range of z / 1.128;
-#' limits centre -/+ 3 sigma_z sqrt(centre (1 - centre) / n), cut at 0 and 1.
-#' Source: Laney DB (2002) Improved control charts for attributes, Quality Engineering 14:531-537.
+#' limits centre -/+ 3 sigma_z sqrt(centre (1 - centre) / n), cut at 0 and 1. Moving ranges are screened as in [xmr].
+#' Source: Laney DB (2002) Improved control charts for attributes, Quality Engineering 14:531-537 (who does not screen).
 #'
 #' @inheritParams p_chart
-#' @return as [p_chart], with z and sigma_z. Fewer than two periods: sigma_z and limits NA.
-laney_p <- function(numerator, denominator) {
-  chart <- p_chart(numerator, denominator)
+#' @param screen  leave moving ranges of z of 3.267 times their mean and more out of sigma_z?
+#' @return as [p_chart], with z and sigma_z. Fewer than two neighbouring periods, or nearly all z equal so that the limits
+#'   would have no width: sigma_z and limits NA, nothing outside.
+laney_p <- function(numerator, denominator, period = NULL, screen = TRUE) {
+  chart <- p_chart(numerator, denominator, period)
   sigma <- sqrt(chart$centre * (1 - chart$centre) / chart$denominator)
   chart$z <- ifelse(is.na(chart$value), NA_real_, ifelse(sigma == 0, 0, (chart$value - chart$centre) / sigma))
-  chart$sigma_z <- rep_len(mean(abs(diff(chart$z)), na.rm = TRUE) / 1.128, nrow(chart))
-  chart$sigma_z[is.nan(chart$sigma_z)] <- NA
+  sigma_z <- mean_moving_range(chart$z, check_flag(screen, "screen")) / 1.128
+  if (!is.na(sigma_z) && sigma_z <= 1e-12 && any(abs(chart$z) > 1e-9, na.rm = TRUE)) sigma_z <- NA_real_
+  chart$sigma_z <- rep_len(sigma_z, nrow(chart))
   known <- !is.na(chart$value)
   chart$lower <- ifelse(known, pmax(chart$centre - 3 * chart$sigma_z * sigma, 0), NA_real_)
   chart$upper <- ifelse(known, pmin(chart$centre + 3 * chart$sigma_z * sigma, 1), NA_real_)
-  chart$outside <- (chart$value > chart$upper | chart$value < chart$lower) %in% TRUE
+  chart$outside <- beyond(chart$value, chart$lower, chart$upper) %in% c(-1, 1)
   chart
 }
 
 #' Three-sigma chart of counts over sizes.
-shewhart <- function(numerator, denominator, sigma, ceiling) {
-  x <- check_not_negative(numerator, "numerator")
-  n <- check_not_negative(denominator, "denominator")
-  check_same_length(numerator = x, denominator = n)
+shewhart <- function(numerator, denominator, period, sigma, ceiling) {
+  rows <- check_rows(numerator = check_not_negative(numerator, "numerator"),
+                     denominator = check_not_negative(denominator, "denominator"), one = "denominator")
+  x <- rows$numerator
+  n <- rows$denominator
   if (ceiling == 1) check_part_of(x, n)
+  if (!is.null(period)) check_periods(period, nrow(rows))
   known <- !is.na(x) & !is.na(n) & n > 0
   centre <- overall_share(x[known], n[known])
   half <- ifelse(known, 3 * sigma(centre, n), NA_real_)
   value <- ifelse(known, x / n, NA_real_)
   lower <- pmax(centre - half, 0)
   upper <- pmin(centre + half, ceiling)
-  data.frame(numerator = x, denominator = n, value = value, centre = rep_len(centre, length(x)), lower = lower,
-             upper = upper, outside = (value > upper | value < lower) %in% TRUE)
+  chart <- data.frame(numerator = x, denominator = n, value = value, centre = rep_len(centre, nrow(rows)),
+                      lower = lower, upper = upper, outside = beyond(value, lower, upper) %in% c(-1, 1))
+  if (is.null(period)) chart else cbind(period = period, chart)
 }

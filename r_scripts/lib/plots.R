@@ -34,7 +34,10 @@ theme_platform <- function(base_size = 13) {
 wrap_text <- function(text, width = 95) if (is.null(text)) NULL else paste(strwrap(text, width), collapse = "\n")
 
 #' A plot that says why there is nothing to show.
+#' @return ggplot
 empty_plot <- function(title, reason = "No data to show yet.") {
+  check_text(title, "title")
+  check_text(reason, "reason")
   ggplot2::ggplot() +
     ggplot2::annotate("text", x = 0, y = 0, label = reason, size = 5, colour = plot_colours[["ordinary"]]) +
     ggplot2::labs(title = title) + ggplot2::theme_void(base_size = 13) +
@@ -55,7 +58,8 @@ highlight_scales <- function(meanings = NULL, size = 2.8) {
   )
 }
 
-#' The highlight of labels: better, worse, different, too_few or ordinary.
+#' The highlight of labels.
+#' @return text: better, worse, different, too_few or ordinary
 highlight_of <- function(label, better = character(), worse = character(), different = character(),
                          too_few = "too few to judge") {
   highlight <- rep("ordinary", length(label))
@@ -64,6 +68,12 @@ highlight_of <- function(label, better = character(), worse = character(), diffe
   highlight[label %in% different] <- "different"
   highlight[label %in% too_few] <- "too_few"
   highlight
+}
+
+#' Stop unless every highlight is one that has a colour.
+check_highlight <- function(highlight) {
+  stop_at(!as.character(highlight) %in% names(plot_sizes), "column highlight must be one of ",
+          paste(names(plot_sizes), collapse = ", "))
 }
 
 #' Units in order of their value, with confidence limits (a caterpillar plot)
@@ -81,9 +91,14 @@ highlight_of <- function(label, better = character(), worse = character(), diffe
 ranking_plot <- function(data, title, value_label, reference = NULL, reference_label = "average", subtitle = NULL,
                          caption = NULL, labels = scales::label_comma(), meanings = NULL, most = 24, from_zero = TRUE) {
   check_columns(data, c("unit", "value", "lower", "upper"))
+  check_text(title, "title")
+  check_text(value_label, "value_label")
+  for (name in c("value", "lower", "upper")) data[[name]] <- check_numbers(data[[name]], paste("column", name))
+  if (!is.null(reference)) reference <- check_numbers(reference, "reference")
   data <- data[!is.na(data$value), ]
   if (!nrow(data)) return(empty_plot(title))
   if (is.null(data$highlight)) data$highlight <- rep("ordinary", nrow(data))
+  check_highlight(data$highlight)
   place <- rank(data$value, ties.method = "first")
   hidden <- place > most %/% 2 & place <= nrow(data) - most %/% 2
   if (any(hidden)) {
@@ -128,6 +143,18 @@ ranking_plot <- function(data, title, value_label, reference = NULL, reference_l
 funnel_plot <- function(data, curve, target, title, size_label, value_label, target_label, subtitle = NULL,
                         caption = NULL, labels = scales::label_comma(), meanings = NULL, labelled = NULL) {
   check_columns(data, c("unit", "size", "value", "highlight"))
+  check_columns(curve, c("size", "lower_95", "upper_95", "lower_998", "upper_998"), "curve")
+  check_text(title, "title")
+  check_text(size_label, "size_label")
+  check_text(value_label, "value_label")
+  check_text(target_label, "target_label")
+  check_highlight(data$highlight)
+  curve[] <- Map(check_not_negative, curve, paste("column", names(curve), "of curve"))
+  if (nrow(curve)) stop_at(!stats::complete.cases(curve), "curve has a limit that is missing")
+  if (nrow(data)) target <- check_number(target, "target", 0)
+  data$value <- check_numbers(data$value, "column value")
+  data$size <- check_not_negative(data$size, "column size")
+  stop_at(!is.na(data$value) & data$size %in% c(0, NA), "column size must be above 0 for a unit that has a value")
   data <- data[!is.na(data$value), ]
   if (!nrow(data)) return(empty_plot(title))
   lines <- c("lower_95", "upper_95", "lower_998", "upper_998")
@@ -164,7 +191,7 @@ funnel_plot <- function(data, curve, target, title, size_label, value_label, tar
 }
 
 #' Names of units and of the target with their places in a funnel, on the scales of its axes.
-#' @return data frame: text, x, y (its middle), far (a line leads from edge_x, edge_y to the point at to_x, to_y)
+#' A data frame: text, x, y (its middle), far (a line leads from edge_x, edge_y to the point at to_x, to_y)
 funnel_names <- function(data, limits, target, target_label, labelled, wide) {
   panel <- c(6.3, 2.7) # inches between the limits' ends, in a plot of 8 by 5 with legend and caption
   scale <- if (wide) log10 else identity
@@ -191,19 +218,23 @@ funnel_names <- function(data, limits, target, target_label, labelled, wide) {
 }
 
 #' What a funnel's limits hold, for its caption: the variation beyond chance, or chance alone.
-#' @param phi,tau2  as [overdispersion] gives them
-overdispersion_caption <- function(phi, tau2) {
-  phi <- phi[!is.na(phi)][1]
-  if (is.na(phi)) return(NULL)
-  if (tau2[1] > 0) {
-    if (phi < 1.05) {
-      return(sprintf(paste("Units vary hardly more than chance alone would make them (overdispersion phi %.1f):",
-                           "the limits are nearly those of chance."), phi))
-    }
-    return(sprintf(paste("Units vary %.1f times as much as chance alone would make them (overdispersion phi):",
-                         "the limits are widened to hold that."), phi))
+#' @param phi,tau2,phi_chance  as [overdispersion] gives them; units vary phi / phi_chance times as much as chance
+#' @return one sentence; NULL where there are no units
+overdispersion_caption <- function(phi, tau2, phi_chance) {
+  check_lengths(phi = phi, tau2 = tau2, phi_chance = phi_chance)
+  phi <- check_not_negative(phi, "phi")
+  tau2 <- check_not_negative(tau2, "tau2")
+  phi_chance <- check_not_negative(phi_chance, "phi_chance")
+  known <- which(!is.na(phi) & !is.na(tau2) & phi_chance > 0)
+  if (!length(known)) return(NULL)
+  times <- phi[known[1]] / phi_chance[known[1]]
+  widened <- tau2[known[1]] > 0
+  if (times >= 1.05) {
+    return(sprintf(paste("Units vary %.1f times as much as chance alone would make them (overdispersion):", if (widened)
+      "the limits are widened to hold that." else "too little to widen the limits, which are those of chance."), times))
   }
-  sprintf("Units vary no more than chance alone would make them (overdispersion phi %.1f): limits are those of chance.", phi)
+  paste("Units vary", if (widened) "hardly" else "no", "more than chance alone would make them:",
+        if (widened) "the limits are nearly those of chance." else "limits are those of chance.")
 }
 
 #' Control chart: a value over time with its centre and limits, one panel per unit
@@ -213,10 +244,16 @@ overdispersion_caption <- function(phi, tau2) {
 #' @param target  a number drawn as a dotted line (a national standard; say so in the caption), or NULL
 #' @param meanings  named text, what each highlight means, for the legend
 #' @param include   numbers that the value axis must reach, for example 0, so that small changes do not look large
-#' @return ggplot; a period without a value leaves a gap
+#' @return ggplot; a period without a value, or without a row, leaves a gap. A period that a unit has twice is an error
 control_chart_plot <- function(data, title, value_label, subtitle = NULL, caption = NULL, target = NULL,
                                labels = scales::label_comma(), meanings = NULL, include = NULL) {
   check_columns(data, c("period", "value", "centre", "lower", "upper", "highlight"))
+  for (name in c("value", "centre", "lower", "upper")) data[[name]] <- check_numbers(data[[name]], paste("column", name))
+  check_text(title, "title")
+  check_text(value_label, "value_label")
+  data$period <- check_days(data$period, "column period")
+  check_highlight(data$highlight)
+  data <- with_gaps(data)
   if (!any(!is.na(data$value))) return(empty_plot(title))
   band <- data[!is.na(data$lower) & !is.na(data$upper), ]
   plot <- ggplot2::ggplot(data, ggplot2::aes(.data$period, .data$value))
@@ -245,4 +282,24 @@ control_chart_plot <- function(data, title, value_label, subtitle = NULL, captio
                      panel.spacing = ggplot2::unit(14, "pt"))
   }
   plot
+}
+
+#' The rows of a control chart in order of time, with a row without a value wherever a unit leaves out a period, so that
+#' the line is broken there.
+with_gaps <- function(data) {
+  unit <- if (is.null(data$unit)) rep("", nrow(data)) else data$unit
+  parts <- split(seq_len(nrow(data)), check_groups(unit, nrow(data), "unit")$index)
+  rows <- lapply(parts, function(rows) {
+    rows <- rows[order(data$period[rows])]
+    part <- data[rows, , drop = FALSE]
+    check_periods(part$period, name = "period of a unit", gaps = TRUE)
+    step <- diff(period_places(part$period))
+    after <- if (length(step)) which(step > 1.5 * stats::median(step)) else integer()
+    if (!length(after)) return(part)
+    empty <- part[after, , drop = FALSE]
+    empty$period <- empty$period + (part$period[after + 1] - empty$period) / 2
+    empty[c("value", "lower", "upper")] <- NA_real_
+    rbind(part, empty)[order(c(seq_along(rows), after + 0.5)), , drop = FALSE]
+  })
+  if (length(rows)) do.call(rbind, unname(rows)) else data
 }

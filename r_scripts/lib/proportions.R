@@ -9,12 +9,12 @@ source("../lib/checks.R")
 #' The interval to use by default: right on average also for few events, and never outside 0 to 1.
 #'
 #' @param numerator    how many have the property
-#' @param denominator  how many were looked at
+#' @param denominator  how many were looked at; of the two, a single number stands for every row
 #' @param confidence   two-sided confidence, 0.95 or 0.998
 #' @param multiplier   1 gives proportions, 100 percentages
 #' @return data frame: numerator, denominator, value, lower, upper, confidence, method.
 #'   None of them: lower is exactly 0; all of them: upper is exactly 1 (times the multiplier).
-#'   A denominator of 0, or NA: value and limits NA. A numerator above its denominator is an error.
+#'   None looked at (0 of 0), or NA: value and limits NA. A numerator above its denominator is an error.
 wilson <- function(numerator, denominator, confidence = 0.95, multiplier = 1) {
   counts <- proportion_counts(numerator, denominator)
   x <- counts$x
@@ -40,25 +40,24 @@ clopper_pearson <- function(numerator, denominator, confidence = 0.95, multiplie
   n <- counts$n
   tail <- (1 - check_confidence(confidence)) / 2
   lower <- stats::qbeta(tail, x, n - x + 1)
-  upper <- stats::qbeta(1 - tail, x + 1, n - x)
+  upper <- stats::qbeta(tail, x + 1, n - x, lower.tail = FALSE)
   proportion_frame(x, n, lower, upper, confidence, multiplier, "Clopper-Pearson")
 }
 
-#' Checked counts of equal length.
+#' Checked counts, a row each; one number stands for every row.
 proportion_counts <- function(numerator, denominator) {
-  x <- check_not_negative(numerator, "numerator")
-  n <- check_not_negative(denominator, "denominator")
-  length <- check_same_length(numerator = x, denominator = n)
-  x <- rep_len(x, length)
-  n <- rep_len(n, length)
-  check_part_of(x, n)
-  n[is.na(x)] <- NA
-  x[is.na(n)] <- NA
-  list(x = x, n = n)
+  counts <- check_rows(numerator = check_not_negative(numerator, "numerator"),
+                       denominator = check_not_negative(denominator, "denominator"),
+                       one = c("numerator", "denominator"))
+  check_part_of(counts$numerator, counts$denominator)
+  unknown <- is.na(counts$numerator) | is.na(counts$denominator)
+  counts[unknown, ] <- NA
+  list(x = counts$numerator, n = counts$denominator)
 }
 
 #' Limits with their exact ends, as a data frame.
 proportion_frame <- function(x, n, lower, upper, confidence, multiplier, method) {
+  check_multiplier(multiplier, length(x))
   lower[which(x == 0)] <- 0
   upper[which(x == n)] <- 1
   empty <- which(n == 0)

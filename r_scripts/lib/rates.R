@@ -8,7 +8,8 @@ source("../lib/checks.R")
 #' Source: Garwood F (1936) Fiducial limits for the Poisson distribution, Biometrika 28:437-442.
 #'
 #' @param numerator    events counted
-#' @param denominator  what they were counted in (person-years, bed days, inhabitants); 1 gives limits of the count
+#' @param denominator  what they were counted in (person-years, bed days, inhabitants); 1 gives limits of the count.
+#'   Of the two, a single number stands for every row
 #' @param confidence   two-sided confidence, 0.95 or 0.998
 #' @param multiplier   the rate is per this many, for example 100000
 #' @return data frame: numerator, denominator, value, lower, upper, confidence, method.
@@ -16,7 +17,7 @@ source("../lib/checks.R")
 poisson_exact <- function(numerator, denominator = 1, confidence = 0.95, multiplier = 1) {
   x <- check_not_negative(numerator, "numerator")
   tail <- (1 - check_confidence(confidence)) / 2
-  rate_frame(x, denominator, stats::qchisq(tail, 2 * x) / 2, stats::qchisq(1 - tail, 2 * x + 2) / 2,
+  rate_frame(x, denominator, stats::qchisq(tail, 2 * x) / 2, stats::qchisq(tail, 2 * x + 2, lower.tail = FALSE) / 2,
              confidence, multiplier, "Exact")
 }
 
@@ -38,16 +39,20 @@ byar <- function(numerator, denominator = 1, confidence = 0.95, multiplier = 1) 
 #' A rate and its limits: exact below 10 events, Byar from 10 on
 #'
 #' Source: the rule of Public Health England's technical guide "Confidence intervals" (2018), as in phe_rate() of
-#' PHEindicatormethods.
+#' PHEindicatormethods. Exact limits throughout are those that never contradict a funnel (funnel_ratio, funnel_rate):
+#' next to Byar's, one unit in some 3,000 is outside the funnel while its interval just holds the target, or the reverse.
 #'
 #' @inheritParams poisson_exact
+#' @param limits  "byar from 10" or "exact"
 #' @return as [poisson_exact]; `method` says which formula gave the row's limits
-rate <- function(numerator, denominator, confidence = 0.95, multiplier = 100000) {
-  approximate <- byar(numerator, denominator, confidence, multiplier)
+rate <- function(numerator, denominator, confidence = 0.95, multiplier = 100000,
+                 limits = c("byar from 10", "exact")) {
   exact <- poisson_exact(numerator, denominator, confidence, multiplier)
-  few <- !is.na(exact$numerator) & exact$numerator < 10
-  approximate[few, ] <- exact[few, ]
-  approximate
+  if (match.arg(limits) == "exact") return(exact)
+  many <- which(exact$numerator >= 10 | is.na(exact$numerator))
+  exact[many, ] <- byar(exact$numerator[many], exact$denominator[many], confidence,
+                          if (length(multiplier) > 1) multiplier[many] else multiplier)
+  exact
 }
 
 #' Byar's limits of the counts `x` themselves (no denominator).
@@ -60,13 +65,14 @@ byar_count <- function(x, confidence) {
   list(lower = lower, upper = up * (1 - 1 / (9 * up) + z / (3 * sqrt(up)))^3)
 }
 
-#' Limits of counts divided by their denominators, as a data frame.
+#' Limits of counts divided by their denominators, as a data frame; one number stands for every row.
 rate_frame <- function(x, denominator, lower, upper, confidence, multiplier, method) {
-  d <- check_not_negative(denominator, "denominator")
-  n <- check_same_length(numerator = x, denominator = d)
-  per <- multiplier / rep_len(d, n)
-  per[which(rep_len(d, n) == 0)] <- NA
-  data.frame(numerator = rep_len(x, n), denominator = rep_len(d, n), value = rep_len(x, n) * per,
-             lower = rep_len(lower, n) * per, upper = rep_len(upper, n) * per,
-             confidence = rep_len(confidence, n), method = rep_len(method, n))
+  rows <- check_rows(numerator = x, denominator = check_not_negative(denominator, "denominator"),
+                     one = c("numerator", "denominator"))
+  n <- nrow(rows)
+  multiplier <- check_multiplier(multiplier, n)
+  per <- ifelse(rows$denominator == 0, NA_real_, multiplier / rows$denominator)
+  data.frame(numerator = rows$numerator, denominator = rows$denominator, value = rows$numerator * per,
+             lower = rep_len(lower, n) * per, upper = rep_len(upper, n) * per, confidence = rep_len(confidence, n),
+             method = rep_len(method, n))
 }

@@ -10,10 +10,10 @@ source("../lib/checks.R")
 #' @param useful  number of points not on the median
 #' @return data frame: useful, longest_run_max, crossings_min. Fewer than 10 points can say nothing: NA.
 run_chart_limits <- function(useful) {
-  n <- check_not_negative(useful, "useful")
+  n <- check_numbers(useful, "useful", 0, whole = TRUE)
   enough <- !is.na(n) & n >= 10
   n[!enough] <- NA
-  data.frame(useful = useful, longest_run_max = as.integer(round(log2(n) + 3)),
+  data.frame(useful = check_numbers(useful, "useful"), longest_run_max = as.integer(round(log2(n) + 3)),
              crossings_min = as.integer(stats::qbinom(0.05, n - 1, 0.5)))
 }
 
@@ -24,13 +24,14 @@ run_chart_limits <- function(useful) {
 #'
 #' @param value   one number per period, in time order; NA are skipped
 #' @param median  the line; by default the median of the values
-#' @return data frame, a row per point: value, median, side (1, -1, 0 on it), then the same in every row: useful,
+#' @param period  date or number of each point, to be checked for order, duplicates and gaps; NULL: not checked
+#' @return data frame, a row per point: period (if given), value, median, side (1, -1, 0 on it), then the same in every row: useful,
 #'   longest_run, longest_run_max, crossings, crossings_min, signal ("shift", "few crossings", "both", "none",
 #'   or "too few points" below 10). All values equal: none is useful, "too few points".
-run_chart <- function(value, median = NULL) {
-  if (!is.numeric(value) && !all(is.na(value))) stop("value must be numbers", call. = FALSE)
-  value <- as.double(value)
-  if (is.null(median)) median <- stats::median(value, na.rm = TRUE)
+run_chart <- function(value, median = NULL, period = NULL) {
+  value <- check_numbers(value, "value")
+  if (!is.null(period)) check_periods(period, length(value))
+  median <- if (is.null(median)) stats::median(value, na.rm = TRUE) else check_number(median, "median")
   side <- as.integer(sign(value - median))
   useful <- side[!is.na(side) & side != 0]
   runs <- rle(useful)
@@ -42,8 +43,9 @@ run_chart <- function(value, median = NULL) {
   signal <- if (is.na(shift)) "too few points" else if (shift && sticky) "both" else if (shift) "shift" else
     if (sticky) "few crossings" else "none"
   points <- length(value)
-  data.frame(value = value, median = rep_len(median, points), side = side, useful = rep_len(length(useful), points),
+  chart <- data.frame(value = value, median = rep_len(median, points), side = side, useful = rep_len(length(useful), points),
              longest_run = rep_len(longest, points), longest_run_max = rep_len(limits$longest_run_max, points),
              crossings = rep_len(crossings, points), crossings_min = rep_len(limits$crossings_min, points),
              signal = rep_len(signal, points))
+  if (is.null(period)) chart else cbind(period = period, chart)
 }

@@ -16,29 +16,34 @@ source("../lib/rates.R")
 #' @param minimum_events       below this total the rate is not given: Dobson's method needs 10
 #' @param missing              what a missing number means: "unknown" or "none" (zero, where a table leaves zeros out)
 #' @return data frame: group (only if given), total_count, total_population, value, lower, upper, confidence, method.
-#'   Total below minimum_events: value and limits NA. A stratum with a weight but no population, or with a missing
-#'   number, makes its area NA: its rate is unknown, which is not the same as zero.
+#'   Fewer events than minimum_events in the strata that have a weight, or no weight at all: value and limits NA. A
+#'   stratum with a weight but no population, or with a missing number, makes its area NA: its rate is unknown, which is
+#'   not the same as zero. A warning tells of areas whose weights add up to another total than those of the first (a
+#'   stratum was left out: their rate is that of another standard population).
 directly_standardised_rate <- function(count, population, standard_population, group = NULL, confidence = 0.95,
                                        multiplier = 100000, minimum_events = 10, missing = c("unknown", "none")) {
-  strata <- fill_missing(match.arg(missing), count = check_not_negative(count, "count"),
-                         population = check_not_negative(population, "population"),
-                         weight = check_not_negative(standard_population, "standard_population"))
-  by_area(strata, group, function(area) {
-    used <- area[is.na(area$weight) | area$weight > 0, ]
-    total <- sum(area$count)
-    usable <- !is.na(total) && total >= minimum_events && !anyNA(used) && all(used$population > 0)
-    value <- lower <- upper <- NA_real_
-    if (usable) {
-      weight <- used$weight / sum(used$weight)
-      value <- sum(weight * used$count / used$population)
-      scale <- sqrt(sum(weight^2 * used$count / used$population^2) / sum(used$count))
-      limits <- byar_count(sum(used$count), confidence)
-      lower <- value + scale * (limits$lower - sum(used$count))
-      upper <- value + scale * (limits$upper - sum(used$count))
-    }
-    data.frame(total_count = total, total_population = sum(area$population), value = value * multiplier,
-               lower = lower * multiplier, upper = upper * multiplier, confidence = confidence, method = "Dobson-Byar")
-  })
+  strata <- check_strata(match.arg(missing), count = count, population = population,
+                         standard_population = standard_population)
+  check_multiplier(multiplier)
+  minimum_events <- check_number(minimum_events, "minimum_events", 0)
+  areas <- strata_groups(group, nrow(strata))
+  weight <- strata$standard_population
+  used <- is.na(weight) | weight > 0
+  unknown <- used & (is.na(weight) | is.na(strata$count) | strata$population %in% c(0, NA))
+  share <- ifelse(used & !unknown, weight / strata$population, 0)
+  count <- ifelse(used & !unknown, strata$count, 0)
+  sums <- area_sums(list(total = strata$count, population = strata$population, unknown = as.double(unknown),
+                         weight = ifelse(used & !unknown, weight, 0), events = count, rate = share * count,
+                         variance = share^2 * count), areas)
+  tell_other_standards(weight, areas)
+  usable <- (sums$unknown == 0 & !is.na(sums$total) & sums$weight > 0 & sums$events >= minimum_events) %in% TRUE
+  value <- ifelse(usable, sums$rate / sums$weight, NA_real_)
+  scale <- ifelse(usable & sums$events > 0, sqrt(sums$variance / sums$events) / sums$weight, NA_real_)
+  limits <- byar_count(sums$events, confidence)
+  named(areas, data.frame(total_count = sums$total, total_population = sums$population, value = value * multiplier,
+                          lower = (value + scale * (limits$lower - sums$events)) * multiplier,
+                          upper = (value + scale * (limits$upper - sums$events)) * multiplier,
+                          confidence = rep_len(confidence, nrow(sums)), method = rep_len("Dobson-Byar", nrow(sums))))
 }
 
 #' Standardised ratio: observed over expected
@@ -49,11 +54,14 @@ directly_standardised_rate <- function(count, population, standard_population, g
 #' @param observed    events that happened
 #' @param expected    events expected from age, case mix or a reference population
 #' @param multiplier  1 for a ratio, 100 for the usual "SMR of 104"
+#' @param limits      as in [rate]: "exact" never contradicts funnel_ratio()
 #' @return data frame: observed, expected, value, lower, upper, confidence, method. Nothing expected: NA.
-standardised_ratio <- function(observed, expected, confidence = 0.95, multiplier = 1) {
-  limits <- rate(observed, expected, confidence = confidence, multiplier = multiplier)
-  names(limits)[1:2] <- c("observed", "expected")
-  limits
+standardised_ratio <- function(observed, expected, confidence = 0.95, multiplier = 1,
+                               limits = c("byar from 10", "exact")) {
+  result <- rate(check_not_negative(observed, "observed"), check_not_negative(expected, "expected"), confidence,
+                 multiplier, match.arg(limits))
+  names(result)[1:2] <- c("observed", "expected")
+  result
 }
 
 #' Events expected if the area had the reference's rates, stratum by stratum
@@ -66,16 +74,15 @@ standardised_ratio <- function(observed, expected, confidence = 0.95, multiplier
 #'   reference's strata). A missing number, or an empty reference stratum where the area has people, gives NA.
 expected_events <- function(count, population, reference_count, reference_population, group = NULL,
                             missing = c("unknown", "none")) {
-  strata <- fill_missing(match.arg(missing), count = check_not_negative(count, "count"),
-                         population = check_not_negative(population, "population"),
-                         reference = check_not_negative(reference_count, "reference_count"),
-                         people = check_not_negative(reference_population, "reference_population"))
-  by_area(strata, group, function(area) {
-    expected <- ifelse(!is.na(area$population) & area$population == 0, 0,
-                       ifelse(area$people == 0, NA_real_, area$population * area$reference / area$people))
-    data.frame(observed = sum(area$count), expected = sum(expected),
-               reference_rate = overall_share(area$reference, area$people))
-  })
+  strata <- check_strata(match.arg(missing), count = count, population = population, reference_count = reference_count,
+                         reference_population = reference_population)
+  areas <- strata_groups(group, nrow(strata))
+  rate <- ifelse(strata$reference_population == 0, NA_real_, strata$reference_count / strata$reference_population)
+  sums <- area_sums(list(observed = strata$count,
+                         expected = ifelse(strata$population %in% 0, 0, strata$population * rate),
+                         reference = strata$reference_count, people = strata$reference_population), areas)
+  named(areas, data.frame(observed = sums$observed, expected = sums$expected,
+                          reference_rate = ifelse(sums$people == 0, NA_real_, sums$reference / sums$people)))
 }
 
 #' Indirectly standardised rate: the standardised ratio times the reference's crude rate
@@ -89,7 +96,7 @@ indirectly_standardised_rate <- function(count, population, reference_count, ref
                                          confidence = 0.95, multiplier = 100000,
                                          missing = c("unknown", "none")) {
   areas <- expected_events(count, population, reference_count, reference_population, group, match.arg(missing))
-  areas$reference_rate <- areas$reference_rate * multiplier
+  areas$reference_rate <- areas$reference_rate * check_multiplier(multiplier)
   ratio <- standardised_ratio(areas$observed, areas$expected, confidence)
   areas$value <- ratio$value * areas$reference_rate
   areas$lower <- ratio$lower * areas$reference_rate
@@ -99,20 +106,38 @@ indirectly_standardised_rate <- function(count, population, reference_count, ref
   areas
 }
 
-#' Strata as a data frame, missing numbers kept or made zero.
-fill_missing <- function(missing, ...) {
-  strata <- data.frame(...)
+#' Strata as a data frame of equally long columns, missing numbers kept or made zero.
+check_strata <- function(missing, ...) {
+  columns <- list(...)
+  columns <- Map(check_not_negative, columns, names(columns))
+  strata <- do.call(check_rows, columns)
   if (missing == "none") strata[is.na(strata)] <- 0
   strata
 }
 
-#' One row per area, areas in the order in which they first appear.
-by_area <- function(strata, group, row) {
-  if (is.null(group)) return(row(strata))
-  group <- as.character(group)
-  if (anyNA(group)) stop("group must name an area in every row: see row ", which(is.na(group))[1], call. = FALSE)
-  areas <- unique(group)
-  rows <- lapply(areas, function(area) row(strata[group == area, , drop = FALSE]))
-  if (!length(rows)) return(cbind(group = character(), row(strata)[0, ]))
-  cbind(group = areas, do.call(rbind, rows))
+#' The areas of strata as check_groups() gives them; without `group` one area without a name, also of no strata.
+strata_groups <- function(group, rows) {
+  if (is.null(group)) return(list(names = NULL, index = rep(1L, rows)))
+  check_groups(group, rows)
+}
+
+#' Sums per area; no strata of an area without a name sum to 0.
+area_sums <- function(columns, areas) {
+  if (is.null(areas$names) && !length(areas$index)) return(as.data.frame(lapply(columns, sum)))
+  group_sums(columns, areas)
+}
+
+#' `rows` with the areas' names before them, if they have names.
+named <- function(areas, rows) if (is.null(areas$names)) rows else cbind(group = areas$names, rows)
+
+#' Warn of areas whose weights add up to another standard population than the first area's.
+tell_other_standards <- function(weight, areas) {
+  if (length(areas$names) < 2 || anyNA(weight)) return(invisible())
+  total <- group_sums(list(weight = weight), areas)$weight
+  other <- which(abs(total - total[1]) > 1e-9 * total[1])
+  if (length(other)) {
+    warning(length(other), " of ", length(total), " areas have another sum of standard_population than the first (see row ",
+            match(other[1], areas$index), "): a stratum is missing or double, and their rates are not comparable",
+            call. = FALSE)
+  }
 }

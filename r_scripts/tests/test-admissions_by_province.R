@@ -97,3 +97,12 @@ test_that("the published RIVM file gives the published totals", {
   expect_equal(sum(result$data$inhabitants), sum(cbs[[3]]))
   expect_keeps_contract("admissions_by_province", result)
 })
+
+test_that("numbers below zero are unknown, and told", {
+  day <- reports("2020-04-01", c("GM0001", "GM0002"), "Zeeland", c(10L, -30L))
+  warnings <- capture_warnings(result <- quietly(day, inhabitants(c("GM0001", "GM0002"), c(1000L, -5L)))$data)
+  expect_match(warnings, "1 reports give admissions below zero", all = FALSE)
+  expect_match(warnings, "1 municipalities have inhabitants below zero", all = FALSE)
+  expect_equal(result$total_admissions, 10L)
+  expect_equal(result$inhabitants, 1000L)
+})

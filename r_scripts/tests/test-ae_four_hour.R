@@ -84,3 +84,24 @@ test_that("the published NHS figures add up, and RF4's March 2017 is that comput
   expect_equal(one$value, 1 - (2879 + 22 + 6) / (21289 + 813 + 2850))
   expect_keeps_contract("ae_four_hour", result)
 })
+
+test_that("months may be dated by any of their days: nothing is lost and a month's rows are added up", {
+  days <- list(end = as.Date(c("2023-01-31", "2023-02-28", "2023-03-31", "2023-04-30", "2023-05-31", "2023-06-30")),
+               first_and_middle = as.Date(c("2023-01-01", "2023-01-15", "2023-02-01", "2023-02-15", "2023-03-01", "2023-03-15")))
+  for (name in names(days)) {
+    rows <- data.frame(period = days[[name]], organisation = "A", department_type = "1", attendances = 1001:1006,
+                       breaches = 1:6, admissions = 0L)
+    months <- ae_four_hour(rows)$data
+    expect_equal(sum(months$attendances), sum(1001:1006))
+    expect_equal(months$period, as.Date(sprintf("2023-%02d-01", if (name == "end") 1:6 else 1:3)))
+    expect_equal(sum(months$attendances - months$within_four_hours), sum(1:6))
+  }
+})
+
+test_that("a count below zero is left out as other impossible rows are, and told", {
+  rows <- months_of("A", steady)
+  rows$breaches[3] <- -5L
+  rows$attendances[4] <- -5L
+  expect_warning(result <- ae_four_hour(rows)$data, "2 rows .* count below zero")
+  expect_equal(sum(!is.na(result$value)), 14)
+})

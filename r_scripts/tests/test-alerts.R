@@ -1,7 +1,9 @@
 alerts <- load_library("alerts")
 
-test_that("beyond 2 SD is an alert, beyond 3 an alarm, and exactly on it is not yet", {
-  levels <- alerts$alert_alarm(c(0, 2, 2.01, -3, -3.01, NA))
+test_that("beyond the 95 % limit is an alert, beyond the 99.8 % limit an alarm, and exactly on it is not yet", {
+  alert <- qnorm(0.975)
+  alarm <- qnorm(0.999)
+  levels <- alerts$alert_alarm(c(0, alert, alert + 1e-9, -alarm, -alarm - 1e-9, NA))
   expect_equal(levels$level, c("ordinary", "ordinary", "alert", "alert", "alarm", "no data"))
   expect_equal(levels$side, c("", "", "high", "low", "low", ""))
 })

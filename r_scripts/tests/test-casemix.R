@@ -69,3 +69,44 @@ test_that("a patient without an outcome counts in neither, and an organisation o
   expect_equal(units$observed, c(1, 0))
   expect_equal(units$value, c(2, NA))
 })
+
+test_that("coefficients, standard errors and expected values are those of R's glm", {
+  set.seed(2)
+  data <- data.frame(died = runif(3000) < 0.3, days = rpois(3000, 2), age = runif(3000, 18, 99), sex = sample(c("m", "f"), 3000, TRUE),
+                     ward = factor(sample(letters[1:4], 3000, TRUE)), urgent = runif(3000) < 0.5, years = rexp(3000) + 0.1)
+  data$same_ward <- data$ward
+  cases <- list(list(died ~ age + sex + urgent, "logistic"), list(died ~ sex * urgent + ward, "logistic"),
+                list(died ~ age + I(age^2) + ward, "logistic"), list(died ~ poly(age, 3) * urgent, "logistic"),
+                list(died ~ ward + same_ward + sex, "logistic"), list(died ~ 1, "logistic"),
+                list(days ~ sex * urgent + offset(log(years)), "poisson"), list(days ~ age + ward, "poisson"))
+  for (case in cases) {
+    ours <- case_mix$case_mix_model(data, case[[1]], case[[2]])
+    theirs <- glm(case[[1]], if (case[[2]] == "logistic") binomial() else poisson(), data)
+    expect_equal(ours$coefficients, coef(theirs), tolerance = 1e-9)
+    expect_equal(case_mix$case_mix_coefficients(ours)$standard_error, unname(summary(theirs)$coefficients[, 2]), tolerance = 1e-9)
+    expect_equal(case_mix$expected_per_patient(data, ours)$expected, unname(fitted(theirs)), tolerance = 1e-9)
+  }
+})
+
+test_that("a model holds no patients, however many there were", {
+  data <- patients(20000)
+  expect_lt(length(serialize(case_mix$case_mix_model(data, died ~ age), NULL)), 50000)
+})
+
+test_that("a new patient's characteristics are of the model's kind, and too large an expectation is an error", {
+  data <- patients()
+  model <- case_mix$case_mix_model(data, days ~ age, "poisson")
+  expect_error(case_mix$expected_per_patient(data.frame(age = "80"), model), "column age must be a number, not character")
+  expect_error(case_mix$expected_per_patient(data.frame(age = c(80, 1e6)), model), "more than can be computed with: see row 2")
+})
+
+test_that("groups of a hundred thousand patients are added up at once: the sums are those of a loop", {
+  set.seed(3)
+  group <- sample(sprintf("H%03d", 1:300), 1e5, TRUE)
+  chance <- runif(1e5)
+  outcome <- runif(1e5) < chance
+  units <- case_mix$observed_expected(group, outcome, chance)
+  expect_equal(units$group, unique(group))
+  expect_equal(units$expected, unname(c(tapply(chance, group, sum)[units$group])))
+  expect_equal(units$observed, unname(c(tapply(outcome, group, sum)[units$group])))
+})

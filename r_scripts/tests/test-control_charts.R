@@ -2,7 +2,7 @@ control <- load_library("control_charts")
 xmr <- control$xmr
 
 test_that("centre and limits are the mean and 2.66 mean moving ranges", {
-  chart <- xmr(c(10, 12, 9, 11))
+  chart <- xmr(c(10, 12, 9, 11), minimum = 4)
   expect_equal(chart$centre[1], 10.5)
   expect_equal(chart$upper[1], 10.5 + 2.66 * mean(c(2, 3, 2)))
   expect_equal(chart$lower[1], 10.5 - 2.66 * mean(c(2, 3, 2)))
@@ -14,11 +14,16 @@ test_that("all equal values are usual variation with limits equal to the mean", 
   expect_equal(unique(chart$special_cause), "usual variation")
 })
 
-test_that("one point has a centre, no limits and nothing special; no points give no rows", {
-  chart <- xmr(7)
-  expect_equal(chart$centre, 7)
-  expect_true(is.na(chart$upper))
-  expect_equal(chart$special_cause, "usual variation")
+test_that("too few points have a centre, no limits, and are not judged; no points give no rows", {
+  for (chart in list(xmr(7), xmr(1:3), xmr(1:11), xmr(c(1:11, NA, NA)))) {
+    expect_equal(chart$centre[1], mean(chart$value, na.rm = TRUE))
+    expect_true(all(is.na(chart[c("lower", "upper")])))
+    expect_equal(unique(chart$judgement[!is.na(chart$value)]), "too few points to judge")
+    expect_false(any(chart$outside))
+  }
+  expect_false(anyNA(xmr(1:12)$upper))
+  expect_equal(unique(xmr(1:20, fix_after = 3)$judgement), "too few points to judge")
+  expect_error(xmr(1:20, fix_after = 0), "fix_after must be one whole number of at least 1")
   expect_equal(nrow(xmr(numeric())), 0)
   expect_equal(xmr(c(NA_real_, NA_real_))$special_cause, rep("no data", 2))
 })
@@ -63,13 +68,13 @@ test_that("two of three near a limit count only on the same side", {
 
 test_that("fixed limits stay what they were when later points differ", {
   first <- c(10, 12, 11, 9, 10, 12)
-  fixed <- xmr(c(first, 30, 31, 32), fix_after = 6)
-  expect_equal(fixed$upper[9], xmr(first)$upper[1])
+  fixed <- xmr(c(first, 30, 31, 32), fix_after = 6, minimum = 6)
+  expect_equal(fixed$upper[9], xmr(first, minimum = 6)$upper[1])
   expect_equal(fixed$special_cause[7:9], rep("above the upper limit", 3))
 })
 
 test_that("a new phase has limits of its own, and every point needs a phase", {
-  chart <- xmr(c(1, 2, 1, 2, 11, 12, 11, 12), phase = rep(c("old ward", "new ward"), each = 4))
+  chart <- xmr(c(1, 2, 1, 2, 11, 12, 11, 12), phase = rep(c("old ward", "new ward"), each = 4), minimum = 4)
   expect_equal(chart$centre, rep(c(1.5, 11.5), each = 4))
   expect_error(xmr(1:3, phase = c("a", NA, "a")), "phase must have a label for every value")
 })

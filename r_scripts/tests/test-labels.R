@@ -71,10 +71,13 @@ test_that("a plot with nothing to show is a sentence on an empty page", {
   for (part in c("panel.grid.major", "axis.text.x")) expect_s3_class(ggplot2::calc_element(part, plot$theme), "element_blank")
 })
 
-test_that("a caption says in plain words what overdispersion is", {
-  expect_match(plots$overdispersion_caption(c(NA, 2.96), c(0.1, 0.1)), "vary 3.0 times as much as chance alone", fixed = TRUE)
-  expect_match(plots$overdispersion_caption(0.95, 0.001), "vary hardly more than chance alone", fixed = TRUE)
-  expect_match(plots$overdispersion_caption(0.6, 0), "vary no more than chance alone", fixed = TRUE)
+test_that("a caption says in plain words how many times as much as chance units vary, trimming allowed for", {
+  caption <- plots$overdispersion_caption
+  expect_match(caption(c(NA, 2.96), c(0.1, 0.1), c(0.7, 0.7)), "vary 4.2 times as much as chance alone", fixed = TRUE)
+  expect_match(caption(0.97, 0, 0.69), "vary 1.4 times as much .* too little to widen the limits")
+  expect_match(caption(0.7, 0.001, 0.69), "vary hardly more than chance alone", fixed = TRUE)
+  expect_match(caption(0.6, 0, 0.69), "vary no more than chance alone", fixed = TRUE)
+  expect_null(caption(NA_real_, 0, NA_real_))
 })
 
 test_that("legends say what the tables say", {
@@ -85,5 +88,5 @@ test_that("legends say what the tables say", {
     expect_true(all(sub("^.*\"(.*)\"", "\\1", shown) %in% words), label = name)
   }
   expect_true(all(load_library("funnel")$funnel_significance(1, 0, 2, 0, 2) %in% words))
-  expect_true(all(load_library("control_charts")$xmr(c(1, 2, 1, 2))$judgement %in% words))
+  expect_true(all(load_library("control_charts")$xmr(rep(1:2, 6))$judgement %in% words))
 })

@@ -55,6 +55,13 @@ test_that("tests without a time are counted apart, times below zero are told and
   expect_equal(c(weeks$tests, weeks$without_turnaround), c(12L, 2L))
 })
 
+test_that("fewer than twelve weeks are shown and not judged", {
+  weeks <- turnaround(weekly(c(8, 9, 80)))$data
+  expect_equal(weeks$label, rep("too few weeks to judge", 3))
+  expect_equal(weeks$value, c(8, 9, 80))
+  expect_true(all(is.na(weeks$upper_limit)))
+})
+
 test_that("one week, equal weeks and no rows all give a table and a plot", {
   for (rows in list(weekly(8), weekly(rep(8, 14)), weekly(8)[0, ], tests_on("2024-11-24", NA_real_))) {
     result <- turnaround(rows)

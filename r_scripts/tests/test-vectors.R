@@ -207,6 +207,18 @@ test_that("case-mix expected values agree with base R's Poisson regression on th
   expect_relative(case_mix$expected_per_patient(patients, model)$expected, patients$pred, 1e-6)
 })
 
+test_that("limits that are never narrower than chance leave one hospital of the medpar data fewer outside", {
+  patients <- vector_file("medpar_input_with_expected.csv")
+  observed <- c(tapply(patients$los, patients$provnum, sum))
+  expected <- c(tapply(patients$pred, patients$provnum, sum))
+  units <- funnel$funnel_overdispersed(observed, expected, "ratio_log", trim_method = "truncate")
+  s <- funnel$standard_scores(observed, expected, "ratio_log")$s
+  published <- funnel$overdispersed_limits(1, s, units$tau2, "log", 0.998)
+  expect_equal(nrow(units), 54)
+  expect_equal(sum(units$value < published$lower | units$value > published$upper), 9)
+  expect_equal(sum(grepl("99.8", units$significance)), 8)
+})
+
 test_that("XmR limits and special causes agree with NHSRplotthedots", {
   all_cases <- vector_file("plotthedots_xmr_expected.csv")
   words <- c("Common Cause" = "usual variation", "Above UCL" = "above the upper limit",

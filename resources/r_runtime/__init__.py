@@ -4,7 +4,7 @@ Here: running one script. Not here: what an indicator declares (platform_assets.
 """
 
 from resources.r_runtime.card import FailureCard, Frame, IndicatorFailed
-from resources.r_runtime.model import Event, InputTable, PlotFile, RunResult, Session, Warned
+from resources.r_runtime.model import Event, InputTable, Limits, PlotFile, RunResult, SandboxMode, Session, Warned
 from resources.r_runtime.runtime import RRuntime, RUnavailable
 
 __all__ = [
@@ -13,10 +13,12 @@ __all__ = [
     "Frame",
     "IndicatorFailed",
     "InputTable",
+    "Limits",
     "PlotFile",
     "RRuntime",
     "RUnavailable",
     "RunResult",
+    "SandboxMode",
     "Session",
     "Warned",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Literal
 
 from resources import markdown
 from resources.markdown import Markdown
+from resources.r_child.channel import plain
 from resources.r_runtime.model import InputTable, Session, Warned
 
 FailureKind = Literal[
@@ -26,46 +29,28 @@ FailureKind = Literal[
     "quit",
     "crash",
     "killed",
+    "channel",
+    "too_much",
+    "unsafe_output",
     "platform",
 ]
 
-TITLES: dict[FailureKind, str] = {
-    "error": "R error",
-    "syntax": "syntax error",
-    "arguments": "arguments do not match",
-    "no_output": "no output",
-    "wrong_output": "output does not match its declaration",
-    "input": "input does not match its declaration",
-    "missing_package": "package not installed",
-    "missing_file": "file not found",
-    "memory": "out of memory",
-    "recursion": "endless recursion",
-    "timeout": "time limit",
-    "quit": "quit() was called",
-    "crash": "R crashed",
-    "killed": "R was killed",
-    "platform": "the platform failed",
-}
+KINDS = Path(__file__).resolve().parents[2] / "r_scripts" / "harness" / "failure_kinds.csv"
 
-ADVICE: dict[FailureKind, str] = {
-    "error": "",
-    "syntax": "R could not read the file: look at the marked line and the one above it for a missing bracket, "
-    "comma or quote.",
-    "arguments": "",
-    "no_output": "The last value of the function is what is published.",
-    "wrong_output": "Change the function, or the @output and @plot lines of its header.",
-    "input": "Change the @input line of the header, or the table.",
-    "missing_package": "Check how the name is written. If it is right, ask an engineer to add the package to the platform.",
-    "missing_file": "An indicator sees its @input tables and nothing else: declare the data as an @input, and "
-    "source() helpers from r_scripts/lib.",
-    "memory": "Drop columns and rows early, aggregate before joining, remove large objects with rm().",
-    "recursion": "A function calls itself without end: check the condition that should stop it.",
-    "timeout": "The script ran until its time limit; the stack shows where it was.",
-    "quit": "End the function with its result instead of quit() or q().",
-    "crash": "Compiled code of a package broke R itself. The line is where R was when it happened.",
-    "killed": "The operating system ended R, most often for lack of memory on the machine.",
-    "platform": "This is not the script's fault: give this card to an engineer.",
-}
+
+@dataclass(frozen=True)
+class KindInWords:
+    """A kind of failure as people read it: what happened, and what to do next (empty where the message says it)."""
+
+    title: str
+    advice: str
+
+
+@functools.lru_cache(maxsize=1)
+def kinds() -> Mapping[str, KindInWords]:
+    """All kinds, from the table that R authors' own card is made of as well."""
+    with KINDS.open(encoding="utf-8", newline="") as file:
+        return {row["kind"]: KindInWords(row["title"], row["advice"]) for row in csv.DictReader(file) if row["title"]}
 
 
 @dataclass(frozen=True)
@@ -114,7 +99,7 @@ class FailureCard:
     def headline(self) -> str:
         """One line for an alert: indicator, kind, place."""
         place = f" in {self.file} line {self.line}" if self.file and self.line else ""
-        return f"{self.indicator}: {TITLES[self.kind]}{place}"
+        return f"{self.indicator}: {kinds()[self.kind].title}{place}"
 
     @property
     def summary(self) -> str:
@@ -175,7 +160,7 @@ class FailureCard:
     @property
     def advice(self) -> str:
         """What to do next, in words for the author."""
-        return ADVICE[self.kind]
+        return kinds()[self.kind].advice
 
     @property
     def ran_with(self) -> str:
@@ -198,7 +183,7 @@ def code_around(path: Path, line: int | None, end_line: int | None = None, aroun
     """The lines of the script around a statement; at most a dozen of the statement itself."""
     if line is None or not path.is_file():
         return ()
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    lines = [plain(line) for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
     last = min(max(end_line or line, line), line + 11)
     first_shown, last_shown = max(1, line - around), min(len(lines), last + around)
     return tuple(

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.r_runtime.card import CodeLine, FailureKind, Frame, code_around
+from resources.r_runtime.model import Limits
 from resources.r_runtime.process import Exit
 from resources.r_runtime.scrub import Scrubber
 
 if TYPE_CHECKING:
     from platform_assets.indicators import Indicator
-    from resources.r_runtime.runtime import RRuntime
 
 MOST_CALL = 140
+_MOST_CALLS = 200  # of a traceback: each is looked for in the script
 _NO_MEMORY = re.compile(r"cannot allocate|bad_alloc|MemoryError|memory exhausted|out of memory", re.IGNORECASE)
 _R_TRACEBACK = re.compile(
     r"^Traceback:\n(?P<calls>(?: *\d+: .*\n(?:(?! *\d+: |An irrecoverable|Possible).*\n)*)+)", re.M
@@ -50,18 +51,24 @@ class Diagnosis:
         return code_around(path, self.line, self.end_line) if path else ()
 
 
-def diagnose(ended: Exit, report: Mapping[str, Any] | None, indicator: Indicator, runtime: RRuntime) -> Diagnosis:
+def diagnose(ended: Exit, report: Mapping[str, Any] | None, indicator: Indicator, limits: Limits) -> Diagnosis:
     """The most telling account of a failed run."""
     reported = _reported(report)
+    if ended.stopped:
+        return Diagnosis(ended.stopped.kind, ended.stopped.message)
+    if not ended.gone:
+        return Diagnosis("platform", "processes of the run could not be ended")
+    if ended.not_taken:
+        return Diagnosis("unsafe_output", ended.not_taken)
     if ended.timed_out:
-        message = f"stopped after {runtime.timeout_seconds:g} seconds"
+        message = f"stopped after {limits.timeout_seconds:g} seconds"
         if reported and reported.stack:
             return replace(reported, kind="timeout", message=message)
         return _with_traceback(Diagnosis("timeout", message), ended.stderr, indicator)
     if reported:
         return reported
     if _NO_MEMORY.search(ended.stderr):
-        limit = f" ({runtime.memory_limit_mb} MB)" if runtime.memory_limit_mb else ""
+        limit = f" ({limits.memory_limit_mb} MB)" if limits.memory_limit_mb else ""
         return Diagnosis("memory", f"the memory limit{limit} was reached")
     if ended.code > 0 and "Traceback (most recent call last)" in ended.stderr:
         return Diagnosis("platform", f"the process that hosts R failed: {_python_error(ended.stderr)}")
@@ -72,6 +79,11 @@ def diagnose(ended: Exit, report: Mapping[str, Any] | None, indicator: Indicator
     cause = re.search(r"\*\*\* caught \w+ \*\*\*\naddress [^,]*, cause '([^']*)'", ended.stderr)
     detail = f"{ended.signal_name}: {cause[1]}" if cause else ended.signal_name
     return _with_traceback(Diagnosis("crash", f"R crashed ({detail})"), ended.stderr, indicator)
+
+
+def failed_supervisor(printed: str) -> Diagnosis:
+    """For a run of which nobody can say how it ended."""
+    return Diagnosis("platform", f"the process around R failed: {_python_error(printed)}")
 
 
 def _reported(report: Mapping[str, Any] | None) -> Diagnosis | None:
@@ -105,6 +117,8 @@ def _with_traceback(diagnosis: Diagnosis, stderr: str, indicator: Indicator) -> 
         calls.append(" ".join(match["call"].split()))
         if calls[-1].startswith(f"{indicator.name}("):
             break
+        if len(calls) == _MOST_CALLS:
+            return diagnosis
     else:
         return diagnosis
     frames: list[Frame] = []

@@ -8,6 +8,28 @@ from pathlib import Path
 from typing import Any, Literal
 
 EventLevel = Literal["sandbox", "info", "warning", "note"]
+SandboxMode = Literal["best", "required", "off"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one run may take.
+
+    timeout_seconds    after this the script is interrupted, `grace_seconds` later killed
+    memory_limit_mb    address space of each process of the run (RLIMIT_AS); None: no limit. R itself and its libraries take about
+                       600 MB of it
+    processes          processes at once, R among them
+    file_mb, folder_mb one file, and all files of the run together
+    sandbox            "best": what the kernel offers; "required": fail where files and network cannot both be closed; "off"
+    """
+
+    timeout_seconds: float = 600.0
+    grace_seconds: float = 5.0
+    memory_limit_mb: int | None = 4096
+    processes: int = 64
+    file_mb: int = 2048
+    folder_mb: int = 4096
+    sandbox: SandboxMode = "best"
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,39 @@
-"""Starts the child of one run, listens to it, stops it in time, and leaves no process of it behind."""
+"""The platform's side of the processes of one run: starts them, hears what they say, and sees them gone.
+
+Neither gets anything of the platform's environment. What they are: resources.r_child.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import selectors
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
-RUN_MARK = "INDICATOR_RUN"
-"""Environment variable that marks the child and everything it starts."""
+CHILD = Path(__file__).resolve().parents[1] / "r_child"
+_BARE = [sys.executable, "-I", "-S", "-B"]  # no environment, no site, no bytecode: what they import is handed to them
+_LATE = 60.0  # seconds after which a supervisor that should have ended R is ended itself
 
-_INTERRUPT_EVERY = 0.5  # seconds; R code may be holding interrupts back for a moment
-_LAST_WORDS = 2.0  # seconds for R to print its traceback
-_KEEP_STDERR = 64 * 1024
+
+@dataclass(frozen=True)
+class Stopped:
+    """Why the supervisor ended a run before its time."""
+
+    kind: Literal["channel", "too_much"]
+    message: str
 
 
 @dataclass(frozen=True)
 class Exit:
-    """How the child ended. `code` is negative for a signal, as in subprocess."""
+    """How the process that hosted R ended. `code` is negative for a signal, as in subprocess."""
 
     code: int
     timed_out: bool
@@ -30,176 +41,137 @@ class Exit:
     printed_lines: int
     seconds: float
     peak_mb: float
+    stopped: Stopped | None = None
+    not_taken: str | None = None
+    """Why an output of a successful run was left where it was."""
+    gone: bool = True
+    """Whether every process of the run has ended."""
 
     @property
     def signal_name(self) -> str | None:
         """`SIGSEGV`, `SIGKILL`, ...; None if it ended by itself."""
-        return signal.Signals(-self.code).name if self.code < 0 else None
+        if self.code >= 0:
+            return None
+        named = {number.value: number.name for number in signal.Signals}
+        return named.get(-self.code, f"signal {-self.code}")
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Exit:
+        """From the supervisor's last line."""
+        stopped = told["stopped"]
+        return cls(**{**told, "stopped": Stopped(**stopped) if stopped else None})
 
 
-def run_child(
-    command: Sequence[str],
-    *,
-    environment: Mapping[str, str],
-    folder: Path,
-    pipe: tuple[int, int],
-    on_line: Callable[[bytes], None],
-    timeout: float,
-    grace: float,
-    mark: str,
+class SupervisorFailed(RuntimeError):
+    """The process around R ended without telling how the run went. `str()` holds what it printed."""
+
+
+def run_supervised(
+    request: Path, environment: Mapping[str, str], on_message: Callable[[dict[str, Any]], None], seconds: float
 ) -> Exit:
-    """Run `command` in its own session and process group and hand each line of the pipe to `on_line`.
+    """Run the request (a file) and hand each checked message of R to `on_message`. Raises SupervisorFailed.
 
-    After `timeout` seconds the child is interrupted (SIGINT), so that R can say where it was. `grace` seconds
-    later the child gets SIGSEGV: R answers that with a traceback even from C code that cannot be interrupted.
-    Then it is killed. On every way out of this function, exceptions included, the whole group is killed.
+    `seconds` is when R is to be ended at the latest. On every way out of this function, exceptions included, the run is over.
     """
-    reader, writer = pipe
-    started = time.monotonic()
+    supervisor = subprocess.Popen(
+        [*_BARE, str(CHILD / "supervisor.py"), str(request)],
+        stdin=subprocess.PIPE,  # held open: when this process dies, the supervisor sees its end
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        env=dict(environment),
+        start_new_session=True,
+        umask=0o077,
+    )
+    ended: Exit | None = None
     try:
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
+        for line in _lines(supervisor, time.monotonic() + seconds + _LATE):
+            message = json.loads(line)
+            if "ended" in message:
+                ended = Exit.of(message["ended"])
+            else:
+                on_message(message)
+    finally:
+        printed = _end(supervisor)
+    if ended is None:
+        raise SupervisorFailed(printed)
+    return ended
+
+
+def _lines(supervisor: subprocess.Popen[bytes], deadline: float) -> Iterator[bytes]:
+    """Lines as they come. Ends with the pipe, or at the deadline."""
+    assert supervisor.stdout is not None
+    rest: list[bytes] = []
+    with selectors.DefaultSelector() as selector:
+        selector.register(supervisor.stdout, selectors.EVENT_READ)
+        while time.monotonic() < deadline:
+            if not selector.select(1.0):
+                continue
+            data = os.read(supervisor.stdout.fileno(), 1 << 16)
+            if not data:
+                return
+            first, *others = data.split(b"\n")
+            for piece in others:
+                yield b"".join([*rest, first])
+                rest, first = [], piece
+            rest.append(first)
+
+
+def _end(supervisor: subprocess.Popen[bytes]) -> str:
+    """Let go of the supervisor, which then ends the run, and wait for it; what it printed."""
+    assert supervisor.stdin is not None
+    assert supervisor.stdout is not None
+    assert supervisor.stderr is not None
+    supervisor.stdout.close()  # so that it does not wait for a reader
+    with contextlib.suppress(BrokenPipeError):
+        supervisor.stdin.close()
+    try:
+        supervisor.wait(_LATE)
+    except subprocess.TimeoutExpired:
+        supervisor.kill()
+        supervisor.wait()
+    with supervisor.stderr:
+        return supervisor.stderr.read().decode(errors="replace")[-4000:]
+
+
+class Reader:
+    """The process that opens R's files, and writes them anew. It starts beside R and waits.
+
+    work    see `resources.r_child.reader`
+    """
+
+    def __init__(self, work: Mapping[str, Any]) -> None:
+        self._process = subprocess.Popen(
+            [*_BARE, str(CHILD / "reader.py")],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=folder,
-            env={**environment, RUN_MARK: mark},
-            pass_fds=(writer,),
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env={"LANG": "C.UTF-8", "TZ": "UTC", "ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1"},
             start_new_session=True,
             umask=0o077,
         )
-    except BaseException:
-        os.close(reader)
-        raise
-    finally:
-        os.close(writer)
-    with contextlib.ExitStack() as cleanup:
-        cleanup.callback(os.close, reader)
-        cleanup.callback(_end, child, mark)
-        listener = cleanup.enter_context(contextlib.closing(_Listener(child, reader, on_line)))
-        schedule = _stops(started + timeout, grace)
-        when, stop = next(schedule)
-        timed_out = False
-        while not listener.exited:
-            now = time.monotonic()
-            if now >= when:
-                timed_out = True
-                stop(child)
-                when, stop = next(schedule)
-            listener.listen(min(0.2, max(0.01, when - now)))
-        # What the script left running goes first: it could hold the pipes open.
-        _signal_group(child, signal.SIGKILL)
-        listener.drain()
-        return Exit(
-            code=child.wait(),
-            timed_out=timed_out,
-            stderr=listener.stderr.decode(errors="replace"),
-            printed_lines=listener.printed_lines,
-            seconds=time.monotonic() - started,
-            peak_mb=listener.peak_kb / 1024,
-        )
+        self._write(work)
 
-
-def _stops(deadline: float, grace: float) -> Iterator[tuple[float, Callable[[subprocess.Popen[bytes]], None]]]:
-    """When to stop the child, and how, each attempt harder than the one before."""
-    when = deadline
-    while when < deadline + grace:
-        yield when, lambda child: child.send_signal(signal.SIGINT)
-        when += _INTERRUPT_EVERY
-    yield deadline + grace, lambda child: child.send_signal(signal.SIGSEGV)
-    while True:
-        yield deadline + grace + _LAST_WORDS, lambda child: _signal_group(child, signal.SIGKILL)
-
-
-class _Listener:
-    """Reads the event pipe, counts what is printed, keeps the end of stderr, samples the child's memory."""
-
-    def __init__(self, child: subprocess.Popen[bytes], reader: int, on_line: Callable[[bytes], None]) -> None:
-        assert child.stdout is not None
-        assert child.stderr is not None
-        self._child, self._on_line = child, on_line
-        self._reader, self._out, self._err = reader, child.stdout.fileno(), child.stderr.fileno()
-        self._exit = os.pidfd_open(child.pid)
-        self._selector = selectors.DefaultSelector()
-        for descriptor in (self._reader, self._out, self._err, self._exit):
-            self._selector.register(descriptor, selectors.EVENT_READ)
-            if descriptor != self._exit:
-                os.set_blocking(descriptor, False)
-        self._rest = b""
-        self.exited = False
-        self.stderr = b""
-        self.printed_lines = 0
-        self.peak_kb = 0
-
-    def listen(self, seconds: float) -> None:
-        """Handle what arrives within `seconds`."""
-        for key, _ in self._selector.select(seconds):
-            if key.fd == self._exit:
-                self.exited = True
-            else:
-                self._read(key.fd)
-        self._sample_memory()
-
-    def drain(self) -> None:
-        """Read what the pipes still hold; does not wait for a stray process that keeps one open."""
-        for descriptor in (self._out, self._err, self._reader):
-            while self._read(descriptor):
-                pass
+    def read(self, rows: int, seconds: float) -> str | None:
+        """Rewrite the received files, of which the table should have `rows` rows; why not, where it cannot be done."""
+        self._write({"rows": rows})
+        try:
+            told, _ = self._process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return f"its files could not be read in {seconds:g} seconds"
+        if self._process.returncode or not told:
+            return "the process that reads its files did not survive them"
+        problem = json.loads(told)["problem"]
+        return None if problem is None else str(problem)
 
     def close(self) -> None:
-        self._selector.close()
-        os.close(self._exit)
-        for stream in (self._child.stdout, self._child.stderr):
-            if stream is not None:
-                stream.close()
+        """End it, whatever it does."""
+        self._process.kill()
+        self._process.communicate()
 
-    def _read(self, descriptor: int) -> bool:
-        try:
-            data = os.read(descriptor, 65536)
-        except BlockingIOError:
-            return False
-        if not data:
-            with contextlib.suppress(KeyError):
-                self._selector.unregister(descriptor)
-            return False
-        if descriptor == self._out:
-            self.printed_lines += data.count(b"\n")
-        elif descriptor == self._err:
-            self.stderr = (self.stderr + data)[-_KEEP_STDERR:]
-        else:
-            *lines, self._rest = (self._rest + data).split(b"\n")
-            for line in lines:
-                self._on_line(line)
-        return True
-
-    def _sample_memory(self) -> None:
-        with contextlib.suppress(OSError, StopIteration, ValueError):
-            status = Path(f"/proc/{self._child.pid}/status").read_text(encoding="ascii", errors="replace")
-            peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-            self.peak_kb = max(self.peak_kb, int(peak.split()[1]))
-
-
-def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signal the child's process group. The child is not reaped yet, so its number cannot belong to another."""
-    if child.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, number)
-
-
-def _end(child: subprocess.Popen[bytes], mark: str) -> None:
-    _signal_group(child, signal.SIGKILL)
-    child.wait()
-    for pid in _marked(mark):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def _marked(mark: str) -> list[int]:
-    """Processes that left the group (setsid, daemons) but still carry the run's mark in their environment."""
-    wanted, found = f"{RUN_MARK}={mark}".encode(), []
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                if wanted in Path(entry.path, "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
-    return found
+    def _write(self, message: Mapping[str, Any]) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()

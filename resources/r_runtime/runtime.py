@@ -1,4 +1,12 @@
-"""Runs one R indicator in a fresh, locked-in child process: tables in, a checked table and plots out."""
+"""Runs one R indicator in a fresh, locked-in process: tables in, a checked table and plots out.
+
+A run has a folder of its own, in which the script's files are kept apart from ours:
+
+    request.json, card.txt   ours; R can neither see nor reach what lies beside `r`
+    r/                       R's: its home, `tmp` and `out`. Nothing of ours is written there once R has begun
+    received/                what the supervisor took out of `r/out` when every process of the run was dead
+    output/                  what the reader made of that, and what the platform uses
+"""
 
 from __future__ import annotations
 
@@ -7,23 +15,23 @@ import functools
 import json
 import os
 import resource
-import secrets
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from resources.r_child import intake
+from resources.r_child.types import TABLE
 from resources.r_runtime.card import FailureCard, IndicatorFailed
-from resources.r_runtime.diagnose import Diagnosis, diagnose
-from resources.r_runtime.model import Event, InputTable, PlotFile, RunResult, Session, Warned
-from resources.r_runtime.output import OUTPUT, problem_with_output
-from resources.r_runtime.process import Exit, run_child
+from resources.r_runtime.diagnose import Diagnosis, diagnose, failed_supervisor
+from resources.r_runtime.model import Event, InputTable, Limits, PlotFile, RunResult, Session, Warned
+from resources.r_runtime.process import CHILD, Exit, Reader, SupervisorFailed, run_supervised
 from resources.r_runtime.scrub import Scrubber
 from resources.r_runtime.slots import Slots
 
@@ -39,25 +47,21 @@ class RUnavailable(RuntimeError):
 
 
 @dataclass(frozen=True)
-class RRuntime:
-    """How indicators are run.
+class RRuntime(Limits):
+    """How indicators are run: within which limits (see `Limits`), and
 
-    timeout_seconds    after this the script is interrupted, `grace_seconds` later killed
-    memory_limit_mb    address space of the child (RLIMIT_AS); None: no limit. R itself and its libraries take
-                       about 600 MB of it
-    sandbox            "best": what the kernel offers; "required": fail where files and network cannot both be
-                       closed; "off"
     library            folders of R packages beside the system's
     slots              places shared with other processes; a run waits for one (None: no waiting)
     """
 
-    timeout_seconds: float = 600.0
-    memory_limit_mb: int | None = 4096
-    grace_seconds: float = 5.0
-    sandbox: Literal["best", "required", "off"] = "best"
     library: tuple[Path, ...] = ()
     slots: Slots | None = None
     harness: Path = HARNESS
+
+    @property
+    def limits(self) -> Limits:
+        """The limits alone."""
+        return Limits(**{limit.name: getattr(self, limit.name) for limit in fields(Limits)})
 
     def run(
         self,
@@ -88,7 +92,7 @@ class RRuntime:
             return _Run(self, indicator, chosen, params or {}, run_dir).execute(on_event, reproduce)
 
     def environment(self, folder: Path) -> dict[str, str]:
-        """The whole environment of the child: nothing of the platform's own is handed on."""
+        """The whole environment of the processes of a run, whose folder is `folder`: nothing of the platform's own is handed on."""
         program = shutil.which("R")
         if program is None:
             raise RUnavailable("R is not installed: run `make setup`, or install r-base-core")
@@ -109,8 +113,6 @@ class RRuntime:
             "OPENBLAS_NUM_THREADS": "1",
             "R_DATATABLE_NUM_THREADS": "1",
             "ARROW_DEFAULT_MEMORY_POOL": "system",
-            "PYTHONPATH": str(PROJECT),
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
 
 
@@ -138,9 +140,9 @@ class _Run:
         self.given = {name: text_of(value) for name, value in params.items()}
         run_dir.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix=f"{indicator.name}-", dir=run_dir)).resolve()
-        for part in ("tmp", "out"):
-            (self.folder / part).mkdir(mode=0o700)
-        self.output = self.folder / "out" / OUTPUT
+        self.r, self.received, self.output = (self.folder / part for part in ("r", "received", "output"))
+        for part in (self.r, self.r / "tmp", self.r / "out", self.received, self.output):
+            part.mkdir(mode=0o700)
         self.report: dict[str, Any] | None = None
         self.session = Session()
         self.last_place: str | None = None
@@ -162,37 +164,82 @@ class _Run:
         return defaults | self.given
 
     def execute(self, on_event: Callable[[Event], None], reproduce: str | None) -> RunResult:
-        reader, writer = os.pipe()
         request = self.folder / "request.json"
-        request.write_text(json.dumps(self._request(writer), indent=1), encoding="utf-8")
-        ended = run_child(
-            [sys.executable, "-s", "-P", "-m", "resources.r_runtime.host", str(request)],
-            environment=self.runtime.environment(self.folder),
-            folder=self.folder,
-            pipe=(reader, writer),
-            on_line=lambda line: self._receive(line, on_event),
-            timeout=self.runtime.timeout_seconds,
-            grace=self.runtime.grace_seconds,
-            mark=secrets.token_hex(16),
-        )
+        request.write_text(json.dumps(self._request(), indent=1), encoding="utf-8")
+        reader = Reader(self._work())
+        try:
+            ended, diagnosis = self._run(request, reader, on_event)
+        except BaseException:
+            for part in (self.r, self.received, self.output):
+                intake.clear(str(part))
+            raise
+        finally:
+            reader.close()
         if ended.printed_lines:
             lines = "1 printed line is" if ended.printed_lines == 1 else f"{ended.printed_lines} printed lines are"
             on_event(Event("info", f"{lines} not shown; use message() for progress"))
-        report = self.report
-        if report and report["ok"] and ended.code == 0 and not ended.timed_out:
-            problem = problem_with_output(self.folder / "out", self.indicator, report["rows"])
-            if problem is None:
-                return self._result(report, ended)
-            diagnosis = Diagnosis("platform", problem)
-        else:
-            diagnosis = diagnose(ended, report, self.indicator, self.runtime)
+        for part in (self.r, self.received):
+            intake.clear(str(part))
+        if diagnosis is None:
+            return self._result(ended)
+        intake.clear(str(self.output))
         card = self._card(diagnosis, ended, reproduce)
-        for part in ("tmp", "out"):  # what the script left there may hold patients' data
-            shutil.rmtree(self.folder / part, ignore_errors=True)
-        (self.folder / "card.txt").write_text(card.text(), encoding="utf-8")
+        # as a new file: with the sandbox off a script can put something in this place
+        with open(self.folder / "card.txt", "x", encoding="utf-8", opener=_only_for_owner) as file:
+            file.write(card.text())
         raise IndicatorFailed(card)
 
-    def _request(self, pipe: int) -> dict[str, Any]:
+    def _run(self, request: Path, reader: Reader, on_event: Callable[[Event], None]) -> tuple[Exit, Diagnosis | None]:
+        """How R ended, and what is wrong; nothing: `output` holds the table and the plots."""
+        limits = self.runtime.limits
+        try:
+            ended = run_supervised(
+                request,
+                self.runtime.environment(self.r),
+                lambda message: self._receive(message, on_event),
+                limits.timeout_seconds + limits.grace_seconds,
+            )
+        except SupervisorFailed as error:
+            return Exit(0, False, str(error), 0, 0.0, 0.0, gone=False), failed_supervisor(str(error))
+        report = self.report
+        failed = ended.stopped or ended.not_taken or ended.timed_out or ended.code or not ended.gone
+        if failed or not (report and report["ok"]):
+            return ended, diagnose(ended, report, self.indicator, limits)
+        problem = reader.read(report["rows"], max(60.0, limits.timeout_seconds)) or self._problem_with_output()
+        return ended, Diagnosis("unsafe_output", problem) if problem else None
+
+    def _problem_with_output(self) -> str | None:
+        """The reader has opened what a script made: neither is it taken at its word."""
+        try:
+            folder = intake.open_folder(str(self.output))
+        except OSError:
+            return "the folder of its results is not ours any more"
+        try:
+            for name in self._outputs():
+                os.close(intake.open_file(folder, name, self.runtime.file_mb << 20))
+        except intake.NotTaken as reason:
+            return str(reason)
+        finally:
+            os.close(folder)
+        return None
+
+    def _outputs(self) -> list[str]:
+        return [TABLE, *(f"{plot}.{suffix}" for plot in self.indicator.plots for suffix in ("svg", "png"))]
+
+    def _work(self) -> dict[str, Any]:
+        """What the reader is asked."""
+        return {
+            "path": _python_path(),
+            "readable": _python_folders(),
+            "received": str(self.received),
+            "output": str(self.output),
+            "columns": {column.name: column.type for column in self.indicator.outputs.values()},
+            "plots": list(self.indicator.plots),
+            "memory_limit_mb": self.runtime.memory_limit_mb,
+            "sandbox": self.runtime.sandbox,
+        }
+
+    def _request(self) -> dict[str, Any]:
         indicator = self.indicator
         harness = [str(file) for file in sorted(self.runtime.harness.glob("*.R"))]
         files = [str(file) for file in indicator.files]
@@ -201,12 +248,13 @@ class _Run:
             for name, table in self.inputs.items()
         }
         return {
-            "pipe": pipe,
-            "parent": os.getpid(),
-            "folder": str(self.folder),
-            "output": str(self.output),
+            "path": _python_path(),
+            "folder": str(self.r),
+            "output": str(self.r / "out" / TABLE),
+            "received": str(self.received),
+            "outputs": self._outputs(),
             "harness": harness,
-            "readable": [*_SYSTEM, sys.prefix, sys.base_prefix, str(PROJECT / "resources"), *harness, *files]
+            "readable": [*_python_folders(), *_OF_R, *harness, *files]
             + [table["path"] for table in tables.values()]
             + [str(folder) for folder in self.runtime.library],
             "spec": {
@@ -224,16 +272,10 @@ class _Run:
             "inputs": tables,
             "params": {name: {"type": p.type, "default": p.default} for name, p in indicator.params.items()},
             "given": self.given,
-            "limits": {
-                "timeout_seconds": self.runtime.timeout_seconds,
-                "memory_limit_mb": self.runtime.memory_limit_mb,
-                "grace_seconds": self.runtime.grace_seconds,
-                "sandbox": self.runtime.sandbox,
-            },
+            "limits": asdict(self.runtime.limits),
         }
 
-    def _receive(self, line: bytes, on_event: Callable[[Event], None]) -> None:
-        message = json.loads(line)
+    def _receive(self, message: Mapping[str, Any], on_event: Callable[[Event], None]) -> None:
         if "report" in message:
             self.report = message["report"]
             return
@@ -250,11 +292,11 @@ class _Run:
             self.last_place = f"{said.file} line {said.line}"
         on_event(said)
 
-    def _result(self, report: Mapping[str, Any], ended: Exit) -> RunResult:
-        out = self.folder / "out"
-        shutil.rmtree(self.folder / "tmp", ignore_errors=True)
+    def _result(self, ended: Exit) -> RunResult:
+        report, out = self.report, self.output
+        assert report is not None
         return RunResult(
-            output=self.output,
+            output=out / TABLE,
             rows=report["rows"],
             plots={
                 name: PlotFile(name, plot.title, out / f"{name}.svg", out / f"{name}.png")
@@ -310,11 +352,20 @@ class _Run:
         )
 
 
-_SYSTEM = (
-    *("/usr", "/lib", "/lib64", "/bin", "/opt/R", "/etc/R", "/etc/ld.so.cache", "/etc/alternatives"),
-    *("/etc/localtime", "/etc/timezone", "/etc/fonts", "/var/cache/fontconfig"),
-    *("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu"),
+_SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/timezone")
+_OF_R = (
+    *("/opt/R", "/etc/R", "/etc/alternatives", "/etc/fonts", "/var/cache/fontconfig"),
+    *("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu"),
 )
+
+
+def _python_path() -> list[str]:
+    """Where the processes of a run find Python's packages; they look nowhere else."""
+    return [path for path in sys.path if path and Path(path).is_absolute()]
+
+
+def _python_folders() -> list[str]:
+    return [*_SYSTEM, sys.prefix, sys.base_prefix, str(CHILD)]
 
 
 def text_of(value: object) -> str:
@@ -328,6 +379,10 @@ def text_of(value: object) -> str:
     if isinstance(value, date):
         return value.isoformat()
     return str(value)
+
+
+def _only_for_owner(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _repeat_command(folder: Path) -> str:

@@ -147,7 +147,10 @@ def test_a_run_becomes_a_restricted_job_and_each_step_of_a_wide_run_its_own(setu
     assert template["metadata"]["labels"]["app.kubernetes.io/component"] == "run"  # what the network policies look for
     assert {"configMapRef": {"name": "platform"}} in container["envFrom"]
     assert {"secretRef": {"name": "platform-lake"}} in container["envFrom"]
-    assert {"secretRef": {"name": "platform-identities"}} in container["envFrom"]
+    assert "platform-identities" not in str(container["envFrom"])
+    (keys,) = [v for v in pod["volumes"] if v.get("secret", {}).get("secretName") == "platform-identities"]
+    (mount,) = [m for m in container["volumeMounts"] if m["name"] == keys["name"]]
+    assert (keys["secret"]["defaultMode"], mount["readOnly"]) == (0o440, True)
     secrets = [e["valueFrom"]["secretKeyRef"] for e in container["env"] if "valueFrom" in e]
     assert secrets == [{"name": "dagster-postgres", "key": "postgresql-password"}]
     assert container["resources"]["limits"]["memory"] == "4Gi"

@@ -59,7 +59,7 @@ def test_only_those_that_start_runs_hold_a_token(overlay: str) -> None:
 def test_no_secret_stands_in_the_manifests(overlay: str) -> None:
     assert not of_kind(overlay, "Secret")
     text = yaml.safe_dump([r for r in rendered(overlay) if r["kind"] == "ConfigMap"])
-    assert not re.search(r"(?i)(password|secret|token|hmac)\w*[=:]\s*['\"]?[A-Za-z0-9/+]{8,}", text)
+    assert not re.search(r"(?i)(password|secret(?!Name: platform-)|token|hmac)\w*[=:]\s*['\"]?[A-Za-z0-9/+]{8,}", text)
     for pod in pods(overlay).values():
         for container in pod["spec"]["containers"]:
             literal = {e["name"] for e in container.get("env", []) if "value" in e}
@@ -87,7 +87,8 @@ def test_what_pods_refer_to_is_there(overlay: str) -> None:
     config = launcher["run_launcher"]["config"]
     assert config["service_account_name"] in of_kind(overlay, "ServiceAccount")
     assert {config["instance_config_map"], *config["env_config_maps"]} <= maps
-    assert {config["postgres_password_secret"], *config["env_secrets"]} <= secrets
+    mounted = {v["secret"]["secretName"] for v in config["volumes"] if "secret" in v}
+    assert {config["postgres_password_secret"], *config["env_secrets"], *mounted} <= secrets
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -140,7 +141,34 @@ def test_keys_that_pseudonymise_are_held_by_runs_and_stewards_only(overlay: str)
     (keys,) = [name for name, secret in external.items() if "identity-key" in yaml.safe_dump(secret)]
     holders = {name for name, pod in pods(overlay).items() if keys in yaml.safe_dump(pod)}
     assert holders == {"console"}
-    assert keys in launcher(overlay)["config"]["env_secrets"]
+    (folder,) = [
+        m["data"]["PLATFORM_IDENTITY_KEYS_DIR"] for n, m in of_kind(overlay, "ConfigMap").items() if n == "platform"
+    ]
+    # as files: a variable would be in the environment of every process that the pod starts
+    assert keys not in launcher(overlay)["config"]["env_secrets"]
+    (container,) = pods(overlay)["console"]["spec"]["containers"]
+    assert keys not in yaml.safe_dump(container.get("envFrom"))
+    run = launcher(overlay)["config"]
+    for volumes, mounts in (
+        (run["volumes"], run["volume_mounts"]),
+        (pods(overlay)["console"]["spec"]["volumes"], container["volumeMounts"]),
+    ):
+        (volume,) = [v for v in volumes if v.get("secret", {}).get("secretName") == keys]
+        assert volume["secret"]["defaultMode"] == 0o440
+        assert {"name": volume["name"], "mountPath": folder, "readOnly": True} in mounts
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_in_the_cluster_r_runs_locked_in_or_not_at_all(overlay: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in of_kind(overlay, "ConfigMap")["platform"]["data"].items():
+        monkeypatch.setenv(name, value)
+    assert resources_for("cloud", Settings.from_environment()).r.sandbox == "required"
+    monkeypatch.delenv("PLATFORM_R_SANDBOX")
+    assert resources_for("cloud", Settings.from_environment()).r.sandbox == "required"
+    for weaker in ("best", "off"):
+        monkeypatch.setenv("PLATFORM_R_SANDBOX", weaker)
+        with pytest.raises(ValueError, match="in the cloud R runs locked in, or not at all"):
+            resources_for("cloud", Settings.from_environment())
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -194,16 +222,17 @@ def test_only_engineers_open_the_host_where_things_can_be_changed(overlay: str) 
     maps = of_kind(overlay, "ConfigMap").values()
     (login,) = [m["data"] for m in maps if "issuer" in m["data"]]
     (site,) = [m["data"]["site.conf"] for m in maps if "site.conf" in m["data"]]
-    groups = dict(re.findall(r"set \$dagster (\w+);\n  set \$login_groups (\S+);", site))
+    groups = dict(re.findall(r"set \$service (\w+);\n  set \$own_origin \S+;\n  set \$login_groups (\S+);", site))
     assert groups == {
         "dagster_engineers": login["engineers"],
         "dagster_viewers": f"{login['viewers']},{login['engineers']}",
+        "stewards_console": login["console"],
     }
     assert login["viewers"] != login["engineers"]
     containers = {c["name"]: c for c in pods(overlay)["proxy"]["spec"]["containers"]}
     named = {e["name"]: e["valueFrom"]["configMapKeyRef"]["key"] for e in containers["login"]["env"]}
     allowed = re.findall(r"--allowed-group=\$\((\w+)\)", " ".join(containers["login"]["args"]))
-    assert {named[name] for name in allowed} == {"viewers", "engineers"}
+    assert {named[name] for name in allowed} == {"viewers", "engineers", "console"}
     # oauth2-proxy is asked whether it works, by way of a port that the kubelet reaches
     ports = {p["containerPort"] for p in containers["nginx"]["ports"]}
     for probe in ("readinessProbe", "livenessProbe"):

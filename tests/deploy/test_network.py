@@ -88,4 +88,34 @@ def test_webservers_are_reached_through_the_proxy_and_the_console_only(overlay: 
         assert sources == [["proxy", "console"]]
     (ingress,) = of_kind(overlay, "Ingress").values()
     backends = {r["http"]["paths"][0]["backend"]["service"]["name"] for r in ingress["spec"]["rules"]}
-    assert backends == {"proxy", "console"}
+    assert backends == {"proxy"}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_console_is_reached_through_the_proxy_only(overlay: str) -> None:
+    """It keeps something for everybody who asks; the kubelet, which asks for its health, is no matter of policies."""
+    for policy in of_kind(overlay, "NetworkPolicy").values():
+        if selects(policy["spec"]["podSelector"], {"app.kubernetes.io/component": "console"}):
+            for rule in policy["spec"].get("ingress") or []:
+                assert rule["from"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/component": "proxy"}}}]
+                assert rule["ports"] == [{"protocol": "TCP", "port": 8501}]
+    assert {name for name, _ in ways_out(overlay, component="proxy")} == {
+        "names",
+        "to-webservers",
+        "to-console",
+        "way-out",
+    }
+    service = of_kind(overlay, "Service")["console"]
+    assert "annotations" not in service["metadata"]  # no load balancer of its own
+    from_outside = of_kind(overlay, "NetworkPolicy")["from-load-balancer"]["spec"]
+    assert from_outside["podSelector"] == {"matchLabels": {"app.kubernetes.io/component": "proxy"}}
+    # each host of the entry leads to the server of nginx that knows itself by that name
+    site = of_kind(overlay, "ConfigMap")[next(n for n in of_kind(overlay, "ConfigMap") if n.startswith("nginx-site"))][
+        "data"
+    ]["site.conf"]
+    ports = {p["name"]: p["port"] for p in of_kind(overlay, "Service")["proxy"]["spec"]["ports"]}
+    (ingress,) = of_kind(overlay, "Ingress").values()
+    for rule in ingress["spec"]["rules"]:
+        backend = rule["http"]["paths"][0]["backend"]["service"]
+        block = next(b for b in site.split("server {") if f"listen {ports[backend['port']['name']]};" in b)
+        assert f"set $own_origin https://{rule['host']};" in block

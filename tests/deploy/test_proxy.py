@@ -5,27 +5,26 @@ from __future__ import annotations
 import base64
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from starlette.types import Receive, Scope, Send
 
+from tests.door.servers import NGINX, Proxy, Wire, free_port, nginx, serving
 from tests.programs import needed
 
-NGINX = Path(__file__).resolve().parents[2] / "deploy" / "nginx"
-SITE = NGINX.parent / "kustomize" / "overlays" / "production" / "site.conf"
+NAVIGATES = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 QUERY = {"query": "{ version }"}
 RELOAD = 'mutation { reloadRepositoryLocation(repositoryLocationName: "proxy_test.py") { __typename } }'
 DEFINITIONS = """
@@ -36,21 +35,6 @@ def admissions() -> None: ...
 
 defs = dg.Definitions(assets=[admissions], jobs=[dg.define_asset_job("weekly", "*")])
 """
-
-
-@dataclass(frozen=True)
-class Door:
-    """The proxy's addresses: `engineers` leads to the read-write webserver, `viewers` to the read-only one, `health` to none."""
-
-    engineers: str
-    viewers: str
-    health: str
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @contextmanager
@@ -70,7 +54,7 @@ def started(command: list[str], ready: str, **options: object) -> Iterator[subpr
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)  # what is being answered is answered to its end
 
 
 @pytest.fixture(scope="module")
@@ -96,49 +80,18 @@ def webservers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, 
 
 
 @contextmanager
-def door(webservers: tuple[int, int], login: str, oauth2_proxy: int = 4180) -> Iterator[Door]:
-    """nginx with the files of deploy/nginx and production's site.conf; only the place of things is the test's."""
-    program = needed("nginx", "nginx-light", "/usr/sbin")
-    home = Path(tempfile.mkdtemp(prefix="nginx-"))
-    home.chmod(0o755)  # nginx's workers are nobody
-    for name in ("nginx.conf", "dagster.conf"):
-        text = (NGINX / name).read_text(encoding="utf-8")
-        (home / name).write_text(
-            text.replace("/tmp/nginx", f"{home}/nginx").replace("/dev/stdout", f"{home}/access.log")
-        )
-    (home / "login.conf").write_text(login.replace("127.0.0.1:4180", f"127.0.0.1:{oauth2_proxy}"))
+def door(webservers: tuple[int, int], login: str, oauth2_proxy: int = 4180, console: int = 9) -> Iterator[Proxy]:
+    """nginx before both webservers (and a console); a person `engineer` may log in with a password."""
     hashed = subprocess.run(
         ["openssl", "passwd", "-apr1", "correct horse"], check=True, capture_output=True, text=True
     ).stdout.strip()
-    (home / "users").write_text(f"engineer:{hashed}\n")
-    ports = free_port(), free_port(), free_port()
-    site = SITE.read_text(encoding="utf-8")
-    places = {
-        "server webserver:3000;": f"server 127.0.0.1:{webservers[0]};",
-        "server webserver-readonly:3000;": f"server 127.0.0.1:{webservers[1]};",
-        "https://dagster.health.example.org": f"http://127.0.0.1:{ports[0]}",
-        "https://dagster-view.health.example.org": f"http://127.0.0.1:{ports[1]}",
-        "127.0.0.1:4180": f"127.0.0.1:{oauth2_proxy}",
-        **{
-            f"listen {there};": f"listen 127.0.0.1:{port};"
-            for there, port in zip((8080, 8081, 8089), ports, strict=True)
-        },
-    }
-    for there, here in places.items():
-        assert there in site
-        site = site.replace(there, here)
-    (home / "site.conf").write_text(site)
-    addresses = [f"http://127.0.0.1:{port}" for port in ports]
-    command = [program, "-c", str(home / "nginx.conf"), "-g", "daemon off;"]
-    try:
-        with started(command, addresses[0]):
-            yield Door(*addresses)
-    finally:
-        shutil.rmtree(home)
+    services = {"webserver:3000": webservers[0], "webserver-readonly:3000": webservers[1], "console:8501": console}
+    with nginx(login, services, oauth2_proxy, f"engineer:{hashed}\n") as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
-def basic(webservers: tuple[int, int]) -> Iterator[Door]:
+def basic(webservers: tuple[int, int]) -> Iterator[Proxy]:
     with door(webservers, (NGINX / "login-basic.conf").read_text(encoding="utf-8")) as opened:
         yield opened
 
@@ -176,7 +129,7 @@ def test_dagsters_own_webserver_executes_a_mutation_that_comes_by_get(webservers
     assert answer.json()["data"]["reloadRepositoryLocation"]["__typename"] == "WorkspaceLocationEntry"
 
 
-def test_without_login_nothing_is_to_be_had(basic: Door) -> None:
+def test_without_login_nothing_is_to_be_had(basic: Proxy) -> None:
     for address in (basic.engineers, basic.viewers):
         assert requests.get(address, timeout=20).status_code == 401
         assert requests.get(f"{address}/server_info", timeout=20).status_code == 401
@@ -185,50 +138,39 @@ def test_without_login_nothing_is_to_be_had(basic: Door) -> None:
         assert upgrade(address, address, login="engineer:wrong") == 401
 
 
-def test_a_query_by_post_is_answered(basic: Door, engineer: requests.Session) -> None:
+def test_a_query_by_post_is_answered(basic: Proxy, engineer: requests.Session) -> None:
     answer = engineer.post(f"{basic.engineers}/graphql", json=QUERY, timeout=20)
     assert answer.json()["data"]["version"]
     assert answer.headers["X-Frame-Options"] == "DENY"
 
 
-@pytest.mark.parametrize("path", ["/graphql", "/%67raphql", "//graphql", "/./graphql"])
-def test_a_mutation_by_get_is_refused_however_it_is_written(basic: Door, engineer: requests.Session, path: str) -> None:
-    host, port = basic.engineers.removeprefix("http://").split(":")
-    login = base64.b64encode(b"engineer:correct horse").decode()
-    # by hand: clients tidy the path up before they send it
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
-        request = f"GET {path}?query=mutation HTTP/1.1\r\nHost: {host}\r\nAuthorization: Basic {login}\r\nConnection: close\r\n\r\n"
-        connection.sendall(request.encode())
-        assert connection.recv(100).split()[1] == b"405"
-
-
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD"])
-def test_only_post_reaches_graphql(basic: Door, engineer: requests.Session, method: str) -> None:
+def test_only_post_reaches_graphql(basic: Proxy, engineer: requests.Session, method: str) -> None:
     answer = engineer.request(method, f"{basic.engineers}/graphql", params={"query": RELOAD}, timeout=20)
-    assert answer.status_code == 405
+    assert answer.status_code == 404
 
 
-def test_the_rest_can_only_be_read(basic: Door, engineer: requests.Session) -> None:
+def test_the_rest_can_only_be_read(basic: Proxy, engineer: requests.Session) -> None:
     assert engineer.get(f"{basic.engineers}/server_info", timeout=20).status_code == 200
     answer = engineer.post(f"{basic.engineers}/report_asset_materialization/admissions", json={}, timeout=20)
-    assert answer.status_code == 405
+    assert answer.status_code == 404
 
 
 @pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", "http://127.0.0.1", "http://127.0.0.1:1.evil"])
-def test_a_page_of_another_origin_reaches_nothing(basic: Door, engineer: requests.Session, origin: str) -> None:
-    for path in ("/graphql", "/"):
-        answer = engineer.post(f"{basic.engineers}{path}", json=QUERY, headers={"Origin": origin}, timeout=20)
-        assert answer.status_code == 403
+def test_a_page_of_another_origin_reaches_nothing(basic: Proxy, engineer: requests.Session, origin: str) -> None:
+    answer = engineer.post(f"{basic.engineers}/graphql", json=QUERY, headers={"Origin": origin}, timeout=20)
+    assert answer.status_code == 403
+    assert engineer.get(basic.engineers, headers={"Origin": origin}, timeout=20).status_code == 403
     assert upgrade(basic.engineers, origin) == 403
 
 
-def test_our_own_page_may_use_post_and_websocket(basic: Door, engineer: requests.Session) -> None:
+def test_our_own_page_may_use_post_and_websocket(basic: Proxy, engineer: requests.Session) -> None:
     headers = {"Origin": basic.engineers}
     assert engineer.post(f"{basic.engineers}/graphql", json=QUERY, headers=headers, timeout=20).status_code == 200
     assert upgrade(basic.engineers, basic.engineers) == 101
 
 
-def test_a_viewer_sees_and_changes_nothing(basic: Door, engineer: requests.Session) -> None:
+def test_a_viewer_sees_and_changes_nothing(basic: Proxy, engineer: requests.Session) -> None:
     seen = engineer.post(f"{basic.viewers}/graphql", json={"query": "{ assetNodes { id } }"}, timeout=60).json()
     assert len(seen["data"]["assetNodes"]) == 1
     refused = engineer.post(f"{basic.viewers}/graphql", json={"query": RELOAD}, timeout=60).json()
@@ -238,7 +180,7 @@ def test_a_viewer_sees_and_changes_nothing(basic: Door, engineer: requests.Sessi
 
 
 @pytest.mark.slow
-def test_the_ui_works_in_a_browser(basic: Door) -> None:
+def test_the_ui_works_in_a_browser(basic: Proxy) -> None:
     from playwright.sync_api import sync_playwright
 
     chromium = needed("chromium", "chromium")
@@ -297,9 +239,7 @@ def test_with_oidc_people_are_sent_to_log_in_and_each_group_opens_its_own_host(
     login = (NGINX / "login-oidc.conf").read_text(encoding="utf-8")
     with door(webservers, login, oauth2_proxy.server_address[1]) as oidc:
         graphql = f"{oidc.engineers}/graphql"
-        page = requests.get(
-            f"{oidc.engineers}/runs", headers={"Sec-Fetch-Mode": "navigate"}, allow_redirects=False, timeout=20
-        )
+        page = requests.get(f"{oidc.engineers}/runs", headers=NAVIGATES, allow_redirects=False, timeout=20)
         assert (page.status_code, page.headers["Location"]) == (302, f"{oidc.engineers}/oauth2/start?rd=/runs")
         assert requests.post(graphql, json=QUERY, timeout=20).status_code == 401
         assert requests.post(graphql, json=QUERY, cookies={"session": "bad"}, timeout=20).status_code == 401
@@ -307,11 +247,11 @@ def test_with_oidc_people_are_sent_to_log_in_and_each_group_opens_its_own_host(
         assert requests.post(graphql, json=QUERY, cookies=engineer, timeout=20).json()["data"]["version"]
         foreign = {"Origin": "https://elsewhere.example"}
         assert requests.post(graphql, json=QUERY, cookies=engineer, headers=foreign, timeout=20).status_code == 403
-        assert requests.get(graphql, params={"query": RELOAD}, cookies=engineer, timeout=20).status_code == 405
+        assert requests.get(graphql, params={"query": RELOAD}, cookies=engineer, timeout=20).status_code == 404
         # who may look does not get to where things can be changed, whatever is asked for
         for query in ("", "?allowed_groups=platform-viewers"):
             refused = requests.post(f"{graphql}{query}", json=QUERY, cookies=viewer, timeout=20)
-            assert refused.status_code == 403
+            assert refused.status_code == (404 if query else 403)
             assert requests.get(f"{oidc.engineers}/runs{query}", cookies=viewer, timeout=20).status_code == 403
         for known in (viewer, engineer):
             assert requests.post(f"{oidc.viewers}/graphql", json=QUERY, cookies=known, timeout=20).status_code == 200
@@ -319,3 +259,128 @@ def test_with_oidc_people_are_sent_to_log_in_and_each_group_opens_its_own_host(
         assert requests.get(f"{oidc.health}/healthz", timeout=20).text == "ok\n"
         assert requests.get(f"{oidc.health}/login", timeout=20).status_code == 200
         assert requests.get(f"{oidc.health}/runs", cookies=engineer, timeout=20).status_code == 404
+
+
+class Console:
+    """In the place of the console: notes what reaches it, and how much of an upload has."""
+
+    def __init__(self) -> None:
+        self.reached: list[tuple[str, str]] = []
+        self.cookies: list[str] = []
+        self.received = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.reached.append((scope.get("method", "WEBSOCKET"), scope["path"]))
+        self.cookies.append(dict(scope["headers"]).get(b"cookie", b"").decode())
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close"})
+            return
+        while scope["method"] == "PUT" and (message := await receive())["type"] == "http.request":
+            self.received += len(message["body"])
+            if not message.get("more_body"):
+                break
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"access-control-allow-origin", b"*")]})
+        await send({"type": "http.response.body", "body": b"console"})
+
+
+CONSOLE_USES = [
+    ("GET", "/"), ("GET", "/quarantine"), ("GET", "/_stcore/health"), ("GET", "/_stcore/host-config"), ("GET", "/static/js/index.abc.js"),
+    ("GET", f"/media/{'a' * 64}.csv"), ("GET", "/oauth2callback?code=x&state=y"), ("GET", "/auth/login?provider=x"), ("GET", "/auth/logout"),
+    ("DELETE", f"/_stcore/upload_file/{uuid.UUID(int=1)}/{uuid.UUID(int=2)}"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def stewards(oauth2_proxy: ThreadingHTTPServer) -> Iterator[tuple[str, Console]]:
+    """The console's host at nginx with the login by OIDC, and what stands behind."""
+    console, port = Console(), free_port()
+    login = (NGINX / "login-oidc.conf").read_text(encoding="utf-8")
+    with serving(console, port=port), nginx(login, {"console:8501": port}, oauth2_proxy.server_address[1]) as proxy:
+        yield proxy.stewards, console
+
+
+def test_who_is_not_logged_in_at_the_proxy_reaches_nothing_of_the_console(stewards: tuple[str, Console]) -> None:
+    address, console = stewards
+    wire = Wire(int(address.rpartition(":")[2]))
+    upload = f"/_stcore/upload_file/{uuid.UUID(int=1)}/{uuid.UUID(int=2)}"
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    for session, expected in ((None, 401), ("bad", 401), ("platform-viewers", 403), ("platform-engineers", 403)):
+        cookies = {"session": session} if session else {}
+        for method, path in CONSOLE_USES:
+            asked = requests.request(method, f"{address}{path}", cookies=cookies, allow_redirects=False, timeout=20)
+            assert asked.status_code == expected, path
+        put = requests.put(f"{address}{upload}", data=b"x" * 1000, headers=form, cookies=cookies, timeout=20)
+        assert put.status_code == expected
+        cookie = {"Cookie": f"session={session}"} if session else {}
+        assert wire.upgrade(b"/_stcore/stream", Origin=address, **cookie) == expected
+    assert console.reached == []
+    page = requests.get(f"{address}/upload", headers=NAVIGATES, allow_redirects=False, timeout=20)
+    assert (page.status_code, page.headers["Location"]) == (302, f"{address}/oauth2/start?rd=/upload")
+
+
+def test_stewards_reach_what_the_console_needs_and_no_more_of_it(stewards: tuple[str, Console]) -> None:
+    address, console = stewards
+    wire = Wire(int(address.rpartition(":")[2]))
+    cookies = {"session": "platform-console"}
+    for method, path in CONSOLE_USES:
+        asked = requests.request(method, f"{address}{path}", cookies=cookies, timeout=20)
+        assert asked.status_code == 200, path
+        assert "Access-Control-Allow-Origin" not in asked.headers
+        assert asked.headers["X-Frame-Options"] == "DENY"
+    assert len(console.reached) == len(CONSOLE_USES)
+    known = {"Cookie": "session=platform-console"}
+    assert wire.upgrade(b"/_stcore/stream", Origin=address, **known) == 101
+    assert wire.upgrade(b"/_stcore/stream", Origin="https://evil.example", **known) == 403
+    assert wire.upgrade(b"/_stcore/stream", **known) == 403
+    reached = len(console.reached)
+    for path in (
+        "/_stcore/metrics",
+        "/_stcore/agent/mcp",
+        "/component/x/y.js",
+        "/app/static/x",
+        "/graphql/x",
+        "/_stcore/metrics%0a",
+    ):
+        for method in ("GET", "POST", "OPTIONS"):
+            assert wire.send(method, path.encode(), **known) == 404
+    assert len(console.reached) == reached
+
+
+def test_the_cookie_of_the_login_before_the_console_is_not_passed_on(stewards: tuple[str, Console]) -> None:
+    address, console = stewards
+    sent = "_streamlit_user=a; session=platform-console; _oauth2_proxy_0=secret; _streamlit_xsrf=b; _oauth2_proxy_1=secret; _oauth2_proxy=secret"
+    for order in (
+        sent,
+        "; ".join(reversed(sent.split("; "))),
+        sent + "; _oauth2_proxy_2=secret; _oauth2_proxy_csrf=secret",
+    ):
+        assert requests.get(address, headers={"Cookie": order}, timeout=20).status_code == 200
+        assert "secret" not in console.cookies[-1]
+    assert requests.get(address, headers={"Cookie": sent}, timeout=20).status_code == 200
+    assert {"_streamlit_user=a", "_streamlit_xsrf=b"} <= set(console.cookies[-1].replace(" ", "").split(";"))
+
+
+def test_an_upload_is_passed_on_as_it_comes(stewards: tuple[str, Console]) -> None:
+    address, console = stewards
+    size, first = 100 * 1024 * 1024, 2 * 1024 * 1024
+    host, port = address.removeprefix("http://").split(":")
+    head = (
+        f"PUT /_stcore/upload_file/{uuid.UUID(int=1)}/{uuid.UUID(int=2)} HTTP/1.1\r\nHost: {host}:{port}\r\nOrigin: {address}\r\n"
+        f"Cookie: session=platform-console\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: {size}\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(head.encode() + b"x" * first)
+        deadline = time.monotonic() + 20
+        while console.received < first // 2:
+            assert time.monotonic() < deadline, "nothing arrives before all was sent"
+            time.sleep(0.05)
+        for _ in range(size // first - 1):
+            connection.sendall(b"x" * first)
+        assert connection.recv(100).split()[1] == b"200"
+    assert console.received == size
+    too_large = head.replace(str(size), str(300 * 1024 * 1024)).encode()
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(too_large)
+        assert connection.recv(100).split()[1] == b"413"

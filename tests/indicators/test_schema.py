@@ -11,7 +11,7 @@ import pytest
 
 from platform_assets.indicators import read_indicator
 from platform_assets.indicators.schema import output_schema
-from resources.r_runtime.types import arrow_schema
+from resources.r_child.types import arrow_schema
 
 SCRIPT = """#' Shares
 #' @input a x <text>

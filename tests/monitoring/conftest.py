@@ -12,7 +12,7 @@ import pytest
 
 from platform_assets.monitoring.watch import Seen, Watched, look
 from resources.environment import Platform
-from resources.notifier import Channel, Email, JsonLog, Webhook, slack_form
+from resources.notifier.channels import Channel, Email, JsonLog, Slack
 from tests.receivers import Hook, MailServer, mail_server, webhook
 
 UI = "https://dagster.example.org"
@@ -33,7 +33,7 @@ class Watch:
         return [
             JsonLog(),
             Email("127.0.0.1", self.mail.port, "platform@example.org", ["on-call@example.org"], tls=False),
-            Webhook("slack", self.hook.url, slack_form),
+            Slack(self.hook.url),
         ]
 
     def look(self, now: dt.datetime | None = None, *, outside: bool = False) -> Seen:
@@ -67,6 +67,6 @@ class Watch:
 
 @pytest.fixture
 def watch(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
-    monkeypatch.setattr("resources.notifier.PAUSE", 0.001)
+    monkeypatch.setattr("resources.notifier.channels.channel.PAUSE", 0.001)
     with mail_server() as mail, webhook() as hook, dg.DagsterInstance.ephemeral() as instance:
         yield Watch(platform, instance, mail, hook)

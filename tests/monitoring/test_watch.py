@@ -237,7 +237,7 @@ def test_a_computed_asset_that_was_never_made_is_told(watch: Watch) -> None:
 def test_the_sensor_runs_by_default_and_watches_the_whole_platform(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resources.notifier.PAUSE", 0.001)
+    monkeypatch.setattr("resources.notifier.channels.channel.PAUSE", 0.001)
     definitions = build_definitions({"platform": platform})
     sensor = definitions.resolve_sensor_def("alerts")
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING

@@ -10,6 +10,7 @@ import pytest
 from platform_assets.contracts.files import read_contracts
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.load import load_dataset
+from platform_assets.office import NEIGHBOURS
 from platform_assets.quarantine.__main__ import main
 from resources.environment import Platform, Settings, resources_for
 
@@ -30,7 +31,9 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Platform:
 
 def load(platform: Platform) -> list[Entry]:
     contract = read_contracts()["lab_results"]
-    return load_dataset(contract, platform.warehouse, platform.store, platform.keys, settle_seconds=0).entries
+    return load_dataset(
+        contract, platform.warehouse, platform.store, platform.keys, neighbours=NEIGHBOURS, settle_seconds=0
+    ).entries
 
 
 def exported(file: Path) -> list[dict[str, str]]:

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from resources.r_child.types import arrow_schema
 from resources.r_runtime import RRuntime
 from resources.r_runtime.runtime import HARNESS
-from resources.r_runtime.types import arrow_schema
 
 TYPES = {
     "text": "text",
@@ -66,13 +66,13 @@ class R:
 @pytest.fixture(scope="module")
 def r() -> R:
     os.environ["R_HOME"] = RRuntime().environment(Path("/tmp"))["R_HOME"]
-    from resources.r_runtime.embedded import start_r
+    from resources.r_child.embedded import start_r
 
     harness = start_r(str(file) for file in sorted(HARNESS.glob("*.R")))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # Ctrl-C still ends pytest
     import rpy2.rinterface as ri
 
-    from resources.r_runtime.exchange import Exchange
+    from resources.r_child.exchange import Exchange
 
     return R(Exchange(harness), ri.evalr)
 
@@ -199,7 +199,7 @@ def test_whole_numbers_stay_integers_up_to_two_to_the_31(r: R) -> None:
 
 
 def test_whole_numbers_beyond_two_to_the_53_are_refused_not_rounded(r: R) -> None:
-    from resources.r_runtime.exchange import ExchangeError
+    from resources.r_child.exchange import ExchangeError
 
     assert r.see(pa.array([2**53]), "integer", 'sprintf("%.0f", x)') == [str(2**53)]
     for beyond in (2**53 + 1, -(2**53) - 1):
@@ -233,7 +233,7 @@ def test_times_keep_their_microseconds(r: R) -> None:
 
 
 def test_times_finer_or_farther_than_r_can_hold_are_refused(r: R) -> None:
-    from resources.r_runtime.exchange import ExchangeError
+    from resources.r_child.exchange import ExchangeError
 
     with pytest.raises(ExchangeError, match=r'column "x" .* is not exact as <time>'):
         r.see(pa.array([1], pa.timestamp("ns")), "time", "x")
@@ -277,7 +277,7 @@ def test_a_dictionary_arrives_as_plain_text(r: R) -> None:
 
 
 def test_decimals_become_numbers_when_no_digit_is_lost(r: R) -> None:
-    from resources.r_runtime.exchange import ExchangeError
+    from resources.r_child.exchange import ExchangeError
 
     assert r.see(pa.array([Decimal("12.345"), None]), "number", "x") == ["12.345", None]
     assert r.see(pa.array([Decimal("12345678901234567890.5")]), "text", "x") == ["12345678901234567890.5"]
@@ -298,7 +298,7 @@ def test_decimals_become_numbers_when_no_digit_is_lost(r: R) -> None:
     ],
 )
 def test_another_type_than_declared_is_named(column: pa.Array, kind: str, message: str, r: R) -> None:
-    from resources.r_runtime.exchange import ExchangeError
+    from resources.r_child.exchange import ExchangeError
 
     with pytest.raises(ExchangeError) as refused:
         r.see(column, kind, "x")
@@ -307,7 +307,7 @@ def test_another_type_than_declared_is_named(column: pa.Array, kind: str, messag
 
 
 def test_a_nul_character_is_refused(r: R) -> None:
-    from resources.r_runtime.exchange import ExchangeError
+    from resources.r_child.exchange import ExchangeError
 
     with pytest.raises(ExchangeError, match="holds a NUL character"):
         r.see(pa.array([f"a\0{n}" for n in range(5)]), "text", "x")
@@ -327,7 +327,7 @@ def test_a_column_in_several_chunks_or_a_slice_arrives_whole(r: R, tmp_path: Pat
 
 
 def test_a_missing_column_is_named_with_those_there_are(r: R, tmp_path: Path) -> None:
-    from resources.r_runtime.exchange import ExchangeError
+    from resources.r_child.exchange import ExchangeError
 
     pq.write_table(pa.table({"n": [1], "province": ["x"]}), tmp_path / "t.parquet")
 

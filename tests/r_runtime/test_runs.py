@@ -16,10 +16,10 @@ import pytest
 
 from platform_assets.indicators import read_indicator
 from platform_assets.indicators.schema import output_schema
+from resources.r_child.reader import rewrite
+from resources.r_child.types import arrow_schema
 from resources.r_runtime import Event, IndicatorFailed, InputTable, RRuntime
-from resources.r_runtime.output import problem_with_output
 from resources.r_runtime.runtime import HARNESS
-from resources.r_runtime.types import arrow_schema
 from tests.r_runtime.conftest import SCRIPTS, VISITS, RunScript
 
 
@@ -217,23 +217,26 @@ def test_what_the_harness_let_through_the_exchange_still_refuses(visits: InputTa
     assert failed.value.card.message == 'column "score" left R as double, which is not <text>'
 
 
-def test_the_parent_checks_the_files_itself(run: RunScript, tmp_path: Path) -> None:
+def test_the_reader_checks_the_files_itself(run: RunScript, tmp_path: Path) -> None:
     result = run("draws").result
     assert result is not None
-    indicator, out = read_indicator(SCRIPTS / "draws.R"), result.output.parent
+    received = result.output.parent
+    columns = {c.name: c.type for c in read_indicator(SCRIPTS / "draws.R").outputs.values()}
 
-    assert problem_with_output(out, indicator, 1) is None
-    assert problem_with_output(out, indicator, 2) == (
-        "the output file does not have the number of rows that the child reported"
-    )
-    (out / "lines.svg").unlink()
-    assert problem_with_output(out, indicator, 1) == "the plot lines was not written"
+    def problem(rows: int = 1) -> str | None:
+        output = tmp_path / "again"
+        shutil.rmtree(output, ignore_errors=True)
+        output.mkdir()
+        return rewrite(received, output, columns, list(result.plots), rows)
+
+    assert problem() is None
+    assert problem(2) == "the output file does not have the number of rows that the child reported"
+    (received / "lines.svg").write_text("<svg/>")
+    assert problem() == "the plot lines.svg holds an element <svg>, which a plot must not"
     pq.write_table(pa.table({"n": ["1"]}), result.output)
-    assert problem_with_output(out, indicator, 1) == "the output file does not have the declared columns and types"
+    assert problem() == "the output file does not have the declared columns and types"
     result.output.write_bytes(b"PAR1")
-    assert problem_with_output(out, indicator, 1) == "the output file is not readable Parquet"
-    result.output.unlink()
-    assert problem_with_output(out, indicator, 1) == "the child said that it was done but left no output file"
+    assert problem() == "the output file is not readable Parquet"
 
 
 def test_programs_that_a_script_leaves_running_are_ended(run: RunScript) -> None:

@@ -18,19 +18,15 @@ from aiosmtpd.controller import Controller
 
 from resources.notifier import (
     Alert,
-    Channel,
-    Email,
-    JsonLog,
     NotDelivered,
     Notifier,
     StoreState,
-    Webhook,
+    channels,
     channels_from,
     missed_run,
     never_started,
-    slack_form,
-    teams_form,
 )
+from resources.notifier.channels import KINDS, Channel, Email, JsonLog, Slack, Teams
 from resources.object_store import LocalStore
 from resources.warehouse import Warehouse
 from tests.receivers import Hook, MailServer, mail_server, webhook
@@ -59,7 +55,7 @@ def hook() -> Iterator[Hook]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("resources.notifier.PAUSE", 0.001)
+    monkeypatch.setattr("resources.notifier.channels.channel.PAUSE", 0.001)
 
 
 @dataclass
@@ -124,8 +120,8 @@ def test_starttls_is_used_and_a_certificate_that_nobody_signed_is_refused(
 
 
 def test_slack_and_teams_get_their_own_form(hook: Hook) -> None:
-    Webhook("slack", hook.url, slack_form).send(ALERT, "open")
-    Webhook("teams", hook.url, teams_form).send(ALERT, "open")
+    Slack(hook.url).send(ALERT, "open")
+    Teams(hook.url).send(ALERT, "open")
     slack, teams = hook.bodies
     assert slack["blocks"][0]["text"]["text"] == "[ERROR] weekly failed: admissions_by_province"
     assert "1,204 rows &lt;admissions&gt;" in slack["blocks"][1]["text"]["text"]
@@ -145,7 +141,7 @@ def test_the_log_has_one_line_of_json_that_cloud_logging_reads(caplog: pytest.Lo
 
 
 def test_one_incident_is_told_once_however_often_it_is_seen(tmp_path: Path, mail: MailServer, hook: Hook) -> None:
-    channels = email(mail), Webhook("slack", hook.url, slack_form)
+    channels = email(mail), Slack(hook.url)
     assert notifier(tmp_path, *channels).report(ALERT) == ["email", "slack"]
     for _ in range(3):  # each from a fresh process, as a sensor's ticks may be
         assert notifier(tmp_path, *channels).report(ALERT) == []
@@ -177,7 +173,7 @@ def test_a_channel_that_is_down_gets_it_later_and_the_others_not_again(
     tmp_path: Path, mail: MailServer, hook: Hook, caplog: pytest.LogCaptureFixture
 ) -> None:
     hook.answers = [503] * 3
-    reporter = notifier(tmp_path, email(mail), Webhook("slack", hook.url, slack_form))
+    reporter = notifier(tmp_path, email(mail), Slack(hook.url))
     assert reporter.report(ALERT) == ["email"]
     assert reporter.retry() == ["slack"]
     assert reporter.retry() == []
@@ -187,20 +183,91 @@ def test_a_channel_that_is_down_gets_it_later_and_the_others_not_again(
     assert "secret" not in caplog.text
 
 
+def told(server: MailServer) -> list[str]:
+    """How each message so far begins: ERROR, STILL, RESOLVED."""
+    return [str(message["Subject"]).partition("]")[0].removeprefix("[") for message in server.messages]
+
+
+def test_a_channel_that_stays_down_does_not_stop_the_daily_repeat_of_others(
+    tmp_path: Path, mail: MailServer, hook: Hook
+) -> None:
+    clock = Clock()
+    hook.answers = [503] * 1000
+    alerts = notifier(tmp_path, email(mail), Slack(hook.url), clock=clock)
+    for _ in range(4 * 24):  # seen every hour for four days
+        alerts.report(ALERT)
+        alerts.retry()
+        clock.now += dt.timedelta(hours=1)
+    assert told(mail) == ["ERROR", "STILL", "STILL", "STILL"]
+    # who never heard that it began hears that first, and only that
+    hook.answers = []
+    before = len(hook.bodies)
+    alerts.retry()
+    assert [b["text"].partition("]")[0] for b in hook.bodies[before:]] == ["[ERROR"]
+    alerts.resolve(ALERT.kind, ALERT.subject)
+    assert told(mail)[-1] == "RESOLVED"
+    assert hook.bodies[-1]["text"].startswith("[RESOLVED]")
+
+
+def test_a_channel_that_was_removed_with_an_alert_waiting_holds_up_nothing(
+    tmp_path: Path, mail: MailServer, hook: Hook
+) -> None:
+    clock = Clock()
+    hook.answers = [503] * 1000
+    notifier(tmp_path, email(mail), Slack(hook.url), clock=clock).report(ALERT)
+    without = notifier(tmp_path, email(mail), clock=clock)
+    for _ in range(3):
+        clock.now += dt.timedelta(days=1)
+        without.report(ALERT)
+    without.resolve(ALERT.kind, ALERT.subject)
+    assert told(mail) == ["ERROR", "STILL", "STILL", "STILL", "RESOLVED"]
+    clock.now += dt.timedelta(days=31)
+    without.retry()
+    assert json.loads((tmp_path / "state" / "alerts.json").read_text()) == {}
+
+
+def test_a_channel_that_fails_its_repeat_still_hears_the_end(tmp_path: Path, mail: MailServer, hook: Hook) -> None:
+    clock = Clock()
+    alerts = notifier(tmp_path, email(mail), Slack(hook.url), clock=clock)
+    alerts.report(ALERT)
+    clock.now += dt.timedelta(days=1)
+    hook.answers = [503] * 1000
+    alerts.report(ALERT)
+    hook.answers = []
+    alerts.resolve(ALERT.kind, ALERT.subject)
+    assert told(mail) == ["ERROR", "STILL", "RESOLVED"]
+    assert hook.bodies[-1]["text"].startswith("[RESOLVED]")
+
+
+def test_incidents_that_were_open_before_channels_were_noted_go_on(tmp_path: Path, mail: MailServer) -> None:
+    clock = Clock()
+    alerts = notifier(tmp_path, email(mail), clock=clock)
+    alerts.report(ALERT)
+    file = tmp_path / "state" / "alerts.json"
+    known = json.loads(file.read_text())
+    for entry in known.values():
+        del entry["heard"]
+    file.write_text(json.dumps(known))
+    clock.now += dt.timedelta(days=1)
+    alerts.report(ALERT)
+    alerts.resolve(ALERT.kind, ALERT.subject)
+    assert told(mail) == ["ERROR", "STILL", "RESOLVED"]
+
+
 def test_passing_faults_are_tried_again_at_once(mail: MailServer, hook: Hook) -> None:
     mail.say_no = 2
     email(mail).send(ALERT, "open")
     hook.answers = [429, 500]
-    Webhook("slack", hook.url, slack_form).send(ALERT, "open")
+    Slack(hook.url).send(ALERT, "open")
     assert (len(mail.messages), len(hook.bodies)) == (1, 1)
 
 
 def test_what_cannot_get_better_is_not_tried_again_and_quotes_no_secret(mail: MailServer, hook: Hook) -> None:
     hook.answers = [404, 200]
     with pytest.raises(NotDelivered, match="slack: not delivered after 1 tries \\(status 404\\)") as caught:
-        Webhook("slack", hook.url, slack_form).send(ALERT, "open")
+        Slack(hook.url).send(ALERT, "open")
     assert hook.answers == [200]
-    assert "secret" not in f"{caught.value!r} {Webhook('slack', hook.url, slack_form)!r}"
+    assert "secret" not in f"{caught.value!r} {Slack(hook.url)!r}"
     wrong = email(mail, user="platform", password="wrong-pass")
     with pytest.raises(NotDelivered, match="SMTPAuthenticationError") as caught:
         wrong.send(ALERT, "open")
@@ -244,6 +311,30 @@ def test_the_environment_names_the_channels() -> None:
     assert (log.name, slack.name, teams.name) == ("log", "slack", "teams")
     with pytest.raises(ValueError, match="PLATFORM_ALERT_SMTP_TO"):
         channels_from({"PLATFORM_ALERT_SMTP": "mail.example.org"})
+
+
+def test_every_channel_is_registered_set_by_documented_names_and_has_its_secret_kept() -> None:
+    """A new channel is a file, its name in KINDS, a row in the docs, and a secret in Terraform: what is missing is named here."""
+    folder = Path(channels.__file__).parent
+    files = {f.stem for f in folder.glob("*.py")} - {"__init__", "channel", "webhook"}
+    assert {kind.__module__.rpartition(".")[2] for kind in KINDS} == files
+    assert len({kind.name for kind in KINDS}) == len(KINDS)
+    repository = folder.parents[2]
+    operate = (repository / "docs" / "operate.md").read_text(encoding="utf-8")
+    terraform = (repository / "deploy" / "terraform" / "secrets.tf").read_text(encoding="utf-8")
+    for kind in KINDS:
+        for name in kind.settings:
+            # the docs shorten what shares a beginning: PLATFORM_ALERT_SMTP, _SMTP_FROM
+            assert f"`PLATFORM_ALERT_{name}`" in operate or f"`_{name}`" in operate, name
+        assert set(kind.secrets) <= set(kind.settings)
+        for name in kind.secrets:
+            assert f'"platform-alert-{name.lower().replace("_", "-")}"' in terraform, name
+            assert "secret" not in repr(kind.configured(EVERYTHING | {name: "secret"})), kind.name
+
+
+EVERYTHING = {
+    "SMTP": "mail.example.org", "SMTP_FROM": "a@example.org", "SMTP_TO": "b@example.org", "SLACK_WEBHOOK": "https://x", "TEAMS_WEBHOOK": "https://x",
+}  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------- the weekly run that never started

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from platform_assets.erasure import accounts
-from platform_assets.erasure.accounts import Erased
-from platform_assets.ingest import ledger
+from platform_assets.ingest import accounts, ledger
+from platform_assets.ingest.accounts import Erased
 from platform_assets.ingest.deliveries import Mending
 from platform_assets.ingest.ledger import Entry
-from platform_assets.quarantine import tables as quarantine_tables
+from platform_assets.ingest.neighbours import ALONE, Neighbours
 from resources.bigquery import BigQuery
 from resources.warehouse import Warehouse
 
@@ -28,6 +27,7 @@ class BigBooks:
     dataset: str
     warehouse: Warehouse
     """The lake, where stewards work."""
+    neighbours: Neighbours = ALONE
 
     def entries(self, *, deliveries: Iterable[str] | None = None, status: str | None = None) -> list[Entry]:
         """Entries of the ledger, oldest first; only `deliveries` or those of one `status` where given."""
@@ -55,12 +55,12 @@ class BigBooks:
     def mendings(self) -> dict[str, Mending]:
         """As `Books.mendings`."""
         with self.warehouse.connect() as connection:
-            return quarantine_tables.mendings(self.warehouse, connection, self.dataset, self.entries)
+            return self.neighbours.mendings(self.warehouse, connection, self.dataset, self.entries)
 
     def sent_on(self) -> set[str]:
         """As `Books.sent_on`."""
         with self.warehouse.connect() as connection:
-            return quarantine_tables.sent_on(self.warehouse, connection, self.dataset)
+            return self.neighbours.sent_on(self.warehouse, connection, self.dataset)
 
     def seen(self) -> dict[str, Any]:
         """The state of the ledger, by which a load notices that another was quicker."""

@@ -12,6 +12,7 @@ from platform_assets.engines.bigquery.lending import lend
 from platform_assets.engines.bigquery.load import load_dataset
 from platform_assets.engines.bigquery.tables import BigTables
 from platform_assets.ingest.loaded import Loaded
+from platform_assets.ingest.neighbours import Neighbours
 from resources.bigquery import BigQuery
 from resources.environment import Platform
 from resources.warehouse import TableState
@@ -19,7 +20,9 @@ from resources.warehouse import TableState
 SHOWN_PARTITIONS = 12
 
 
-def load(contract: Contract, platform: Platform, run_id: str, log: Callable[[str], None]) -> Loaded:
+def load(
+    contract: Contract, platform: Platform, run_id: str, log: Callable[[str], None], neighbours: Neighbours
+) -> Loaded:
     """Load what waits, and judge the tables. Raises what `load_dataset` raises."""
     engine = platform.bigquery
     assert engine is not None
@@ -30,6 +33,7 @@ def load(contract: Contract, platform: Platform, run_id: str, log: Callable[[str
         platform.store,
         platform.keys,
         bucket=platform.bucket,
+        neighbours=neighbours,
         run_id=run_id,
         log=log,
         settle_seconds=platform.settings.settle_seconds,
@@ -40,7 +44,8 @@ def load(contract: Contract, platform: Platform, run_id: str, log: Callable[[str
     now = dt.datetime.now(dt.UTC)
     outcomes = list(quality.evaluate(engine, contract, platform.warehouse, now))
     most = platform.settings.copied_rows
-    log(f"{contract.name}: {lend(contract, engine, platform.warehouse, platform.store, platform.keys, most=most)}")
+    parts = (contract, engine, platform.warehouse, platform.store, platform.keys)
+    log(f"{contract.name}: {lend(*parts, most=most, neighbours=neighbours)}")
     return Loaded(
         report,
         outcomes,

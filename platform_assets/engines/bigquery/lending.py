@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery.books import BigBooks
 from platform_assets.engines.bigquery.tables import BigTables
-from platform_assets.erasure import tombstones
-from platform_assets.erasure.tombstones import Marks
 from platform_assets.ingest import ledger
 from platform_assets.ingest.books import origins
 from platform_assets.ingest.ledger import Entry
+from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.tables import Tables
 from resources.bigquery import BigQuery
 from resources.identity import IdentityKeys
@@ -36,15 +35,22 @@ LENT_COLUMNS = {"name": "VARCHAR", "version": "VARCHAR", "rows": "BIGINT", "lent
 
 
 def lend(
-    contract: Contract, engine: BigQuery, warehouse: Warehouse, store: ObjectStore, keys: IdentityKeys, *, most: int
+    contract: Contract,
+    engine: BigQuery,
+    warehouse: Warehouse,
+    store: ObjectStore,
+    keys: IdentityKeys,
+    *,
+    most: int,
+    neighbours: Neighbours = ALONE,
 ) -> str:
     """Copy the dataset's ledger, and its validated table where that has at most `most` rows, to the lake, in one commit.
 
     Returns what was done, for people. Nothing is copied where the lake has this state already, or knows deliveries that BigQuery does
-    not: it was the engine before, and its table would be lost. Rows of people who were erased are left out, should BigQuery still
-    have them.
+    not: it was the engine before, and its table would be lost. Rows that may not be kept (`neighbours`) are left out, should BigQuery
+    still have them.
     """
-    books, lake = BigBooks(engine, contract.name, warehouse), Tables(contract)
+    books, lake = BigBooks(engine, contract.name, warehouse, neighbours), Tables(contract)
     with warehouse.lock(f"lend-{contract.name}"), warehouse.connect() as connection:
         with warehouse.write(connection):
             ledger.ensure(warehouse, connection)
@@ -65,10 +71,7 @@ def lend(
             return _stays(rows)
         with _copied(engine, warehouse, BigTables(contract).validated) as path:
             connection.execute(f"CREATE OR REPLACE TEMP TABLE lent AS FROM read_parquet({literal(str(path))})")
-            marks = Marks(warehouse, connection, contract, keys.for_files(origins(books)), tombstones.read(store))
-            if marks:
-                erased = marks.in_table("lent", contract.file_columns)
-                connection.execute(f"DELETE FROM lent WHERE rowid IN ({erased})")
+            neighbours.leave_out_of(warehouse, connection, contract, keys.for_files(origins(books)), store, "lent")
             copied = scalar(connection, "SELECT count(*) FROM lent")
             listed = ", ".join(
                 f"CAST({quoted('_period' if c == '_partition' else c)} AS {kind}) AS {quoted(c)}"

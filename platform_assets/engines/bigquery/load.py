@@ -20,13 +20,14 @@ from platform_assets.engines.bigquery import judging, mending, sending
 from platform_assets.engines.bigquery.books import BigBooks, as_row
 from platform_assets.engines.bigquery.statements import CHANGED, Statements
 from platform_assets.engines.bigquery.tables import BigTables, StagingTables
-from platform_assets.erasure import tombstones
+from platform_assets.ingest import accounts
 from platform_assets.ingest.deliveries import Delivery
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.load import Load, LoadFailed, LoadReport, Log, today, waiting_files
 from platform_assets.ingest.loading.merge import count_decided, count_valid
 from platform_assets.ingest.loading.publish import Batch, count, hold, register
 from platform_assets.ingest.loading.snapshots import choose, present
+from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.staging import Drift
 from resources.bigquery import BigQuery, Done
 from resources.identity import IdentityKeys
@@ -55,13 +56,14 @@ def load_dataset(
     keys: IdentityKeys,
     *,
     bucket: str = "",
+    neighbours: Neighbours = ALONE,
     run_id: str = "",
     log: Log = lambda _: None,
     settle_seconds: float = 2.0,
 ) -> BigLoadReport:
     """Load all that waits for `contract`. One at a time per dataset. `warehouse` lends locks and scratch, and gets the rejected rows.
 
-    `bucket` is that of `store`: rows go through it; without one they are uploaded. Raises MissingIdentityKey, BigQueryError,
+    `bucket` is that of `store`: rows go through it; without one they are uploaded. `neighbours` as for the lake. Raises MissingIdentityKey, BigQueryError,
     BigLoadFailed, LoadFailed.
     """
     import duckdb
@@ -74,14 +76,14 @@ def load_dataset(
         sending.Road(engine, store, bucket).clear(contract)
         BigTables(contract).ensure(engine)
         mending.settle(contract, engine, warehouse, store)
-        books = BigBooks(engine, contract.name, warehouse)
+        books = BigBooks(engine, contract.name, warehouse, neighbours)
         waiting = waiting_files(books, store, contract, settle_seconds)
         if waiting:
             folder = warehouse.wait_for_scratch()
             config: dict[str, Any] = {"memory_limit": warehouse.memory_limit, "temp_directory": str(folder / "spill")}
             try:
                 with duckdb.connect(config=config) as connection:
-                    parts = (contract, warehouse, store, connection, books, folder, run_id, log, report)
+                    parts = (contract, warehouse, store, connection, books, folder, run_id, log, report, neighbours)
                     BigLoad(*parts, engine=engine, bucket=bucket).run(waiting, keys)
             except duckdb.Error as error:
                 raise LoadFailed(contract.name, error) from None
@@ -153,7 +155,7 @@ class BigLoad(Load):
         """Rows and broken lines, what the ledger was, and which file belongs to which delivery."""
         connection, contract = self.connection, self.contract
         register(connection, batch, list(contract.file_columns))
-        self.hidden = tombstones.leave_out(self.warehouse, connection, contract, keys, self.store) or {}
+        self.hidden = self.neighbours.leave_out(self.warehouse, connection, contract, keys, self.store) or {}
         folder = self.warehouse.home / "expressions"
         identifiers = judging.for_identifiers(contract, today(), folder) if contract.identifiers else None
         rows, broken = sending.write_rows(connection, contract, identifiers, self.folder)
@@ -163,11 +165,8 @@ class BigLoad(Load):
         assert isinstance(self.books, BigBooks)
         self._table(staging, "seen", [self.books.seen()])
         self._table(staging, "files", [{"_file": n, "_delivery": d} for n, (d, _) in batch.members.items()])
-        gone: dict[str, int] = {}
-        for number, (hidden_rows, hidden_lines) in self.hidden.items():
-            delivery = batch.members[number][0]
-            gone[delivery] = gone.get(delivery, 0) + hidden_rows + hidden_lines
-        self._table(staging, "erased", [_account(contract.name, d, n) for d, n in gone.items()])
+        gone = accounts.brought(batch.members, self.hidden)
+        self._table(staging, "erased", [accounts.account(d, contract.name, n) for d, n in gone.items()])
         for table in staging.columns.keys() - {"rows", "broken", "seen", "files", "erased", "members", "entries"}:
             self.engine.create_staging(staging[table], staging.columns[table])
 
@@ -239,9 +238,3 @@ def _members(batch: Batch, at: dt.datetime, base: str | None) -> list[Mapping[st
             }
         )
     return rows
-
-
-def _account(dataset: str, delivery: str, rows: int) -> dict[str, Any]:
-    return {
-        "dataset": dataset, "delivery": delivery, "request": "", "raw": rows, "quarantine": 0, "validated": 0,
-    }  # fmt: skip

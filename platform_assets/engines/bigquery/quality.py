@@ -11,7 +11,7 @@ from platform_assets.engines.bigquery import judging
 from platform_assets.engines.bigquery.books import BigBooks
 from platform_assets.engines.bigquery.statements import json_of, q
 from platform_assets.engines.bigquery.tables import BigTables
-from platform_assets.erasure.accounts import Erased
+from platform_assets.ingest.accounts import Erased
 from platform_assets.ingest.load import today
 from platform_assets.ingest.quality import Outcome, cumulative_columns, falls_sql, outcomes
 from resources.bigquery import BigQuery

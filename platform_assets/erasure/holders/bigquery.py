@@ -21,12 +21,11 @@ from platform_assets.engines.bigquery.books import BigBooks
 from platform_assets.engines.bigquery.load import WRITING
 from platform_assets.engines.bigquery.sending import folder_of
 from platform_assets.engines.bigquery.tables import DATASETS, LINEAGE, BigTables
-from platform_assets.erasure import accounts
 from platform_assets.erasure.holders.tables import COMPUTED, LAYERS, without
 from platform_assets.erasure.requests import RequestError
 from platform_assets.erasure.targets import Tombstone
 from platform_assets.erasure.tombstones import Marks
-from platform_assets.ingest import ledger
+from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.books import origins
 from platform_assets.ingest.judging import view_staged
 from resources.bigquery import DEFAULT_TIME_TRAVEL_HOURS, STAGING, BigQuery

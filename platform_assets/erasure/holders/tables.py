@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract
-from platform_assets.erasure import accounts
 from platform_assets.erasure.targets import Tombstone
 from platform_assets.erasure.tombstones import Marks
-from platform_assets.ingest import ledger
+from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.books import LakeBooks, origins
 from platform_assets.ingest.judging import view_staged
 from platform_assets.ingest.tables import Tables

@@ -12,6 +12,7 @@ from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery.load import BigLoadReport, load_dataset
 from platform_assets.ingest.load import LoadReport
 from platform_assets.ingest.tables import Tables
+from platform_assets.office import NEIGHBOURS
 from resources.bigquery import BigQuery
 from resources.environment import Platform
 from resources.identity import IdentityKeys
@@ -53,7 +54,14 @@ class BigBench:
 
     def load(self) -> BigLoadReport:
         return load_dataset(
-            self.contract, self.engine, self.warehouse, self.store, self.keys, bucket=self.bucket, settle_seconds=0
+            self.contract,
+            self.engine,
+            self.warehouse,
+            self.store,
+            self.keys,
+            bucket=self.bucket,
+            neighbours=NEIGHBOURS,
+            settle_seconds=0,
         )
 
     def send(self, name: str, data: bytes | str) -> BigLoadReport:

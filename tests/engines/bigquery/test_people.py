@@ -18,6 +18,7 @@ from platform_assets.erasure import tombstones
 from platform_assets.erasure.holders.bigquery import erase_rows
 from platform_assets.erasure.targets import Target, Tombstone, resolve
 from platform_assets.ingest.load import LoadReport
+from platform_assets.office import NEIGHBOURS
 from resources.bigquery import BigQuery
 from resources.identity import EnvironmentKeys, pseudonym
 from resources.object_store import LocalStore
@@ -165,7 +166,15 @@ def test_the_lake_is_not_lent_who_was_erased_there(people: BigBench) -> None:
     people.send("1.csv", HEAD + "A,2024-01-01,POS,1,P-77\nB,2024-01-01,POS,1,P-78\n")
     tombstones.add(people.store, [subject(people, "P-77")])
     assert (
-        lend(people.contract, people.engine, people.warehouse, people.store, people.keys, most=1000)
+        lend(
+            people.contract,
+            people.engine,
+            people.warehouse,
+            people.store,
+            people.keys,
+            most=1000,
+            neighbours=NEIGHBOURS,
+        )
         == "1 rows copied to the lake"
     )
     with people.warehouse.connect(read_only=True) as connection:

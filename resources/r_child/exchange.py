@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 import rpy2.rinterface as ri
 from rpy2.rinterface_lib import openrlib
 
-from resources.r_runtime.types import arrow_schema, arrow_types
+from resources.r_child.types import arrow_schema, arrow_types
 
 _TYPES = arrow_types()
 

@@ -1,11 +1,12 @@
-"""The child process of one run: locks itself in, starts R, runs the script, writes the table.
+"""The process that runs R, forked by `supervisor`: locks itself in, starts R, runs the script, writes the table.
 
-`python -m resources.r_runtime.host REQUEST` - started by RRuntime, never by hand. It tells its parent what happens
-by JSON lines on one inherited pipe: `{"event": ...}` while it runs and one `{"report": ...}` at the end.
+It tells the supervisor what happens by JSON lines on a pipe: `{"event": ...}` while it runs and one `{"report": ...}` at the end.
+The script can write to that pipe as well: `channel` reads it as hostile.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import json
@@ -15,7 +16,8 @@ import signal
 import sys
 from typing import IO, Any
 
-from resources.r_runtime.embedded import start_r
+from resources.r_child.channel import MOST_MESSAGE
+from resources.r_child.embedded import start_r
 
 MOST_EVENTS = 500
 _PR_SET_PDEATHSIG = 1
@@ -57,12 +59,13 @@ class Pipe:
             data = data[os.write(self._descriptor, data) :]
 
 
-def main(request_path: str) -> None:
-    """Run the request and leave without R's or Python's own farewell, which a script could have tampered with."""
-    with open(request_path, encoding="utf-8") as file:
-        request = json.load(file)
-    pipe = Pipe(request["pipe"])
-    _limit(request)
+def main(request: dict[str, Any], events: int) -> None:
+    """Run the request and leave without R's or Python's own farewell, which a script could have tampered with.
+
+    `events` is the pipe to the supervisor.
+    """
+    pipe = Pipe(events)
+    _limit(request["supervisor"], request["limits"])
     try:
         _status()
         _enter_sandbox(request, pipe)
@@ -75,13 +78,37 @@ def main(request_path: str) -> None:
     os._exit(0)
 
 
-def _limit(request: dict[str, Any]) -> None:
+def _limit(supervisor: int, limits: dict[str, Any]) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != request["parent"]:
+    if os.getppid() != supervisor:
         os._exit(1)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if request["limits"]["memory_limit_mb"]:
-        resource.setrlimit(resource.RLIMIT_AS, (request["limits"]["memory_limit_mb"] << 20,) * 2)
+    most = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_FSIZE: limits["file_mb"] << 20,
+        resource.RLIMIT_NOFILE: _MOST_OPEN,
+        # the kernel counts all processes of this user, and does not count for root: the supervisor counts those of the run
+        resource.RLIMIT_NPROC: _processes_of_user() + limits["processes"],
+    }
+    if limits["memory_limit_mb"]:
+        most[resource.RLIMIT_AS] = limits["memory_limit_mb"] << 20
+    for kind, value in most.items():
+        _, hard = resource.getrlimit(kind)
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (value, value))
+
+
+_MOST_OPEN = 1024
+
+
+def _processes_of_user() -> int:
+    """Threads count as processes here."""
+    count, user = 0, os.geteuid()
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if entry.stat().st_uid == user:
+                    count += len(os.listdir(f"{entry.path}/task"))
+    return count
 
 
 class NoSandbox(RuntimeError):
@@ -89,7 +116,7 @@ class NoSandbox(RuntimeError):
 
 
 def _enter_sandbox(request: dict[str, Any], pipe: Pipe) -> None:
-    from resources.r_runtime import sandbox
+    from resources.r_child import sandbox
 
     mode = request["limits"]["sandbox"]
     if mode == "off":
@@ -110,7 +137,7 @@ def _run(request: dict[str, Any], pipe: Pipe) -> dict[str, Any]:
     import rpy2.rinterface as ri
     from rpy2.rinterface_lib.embedded import RRuntimeError
 
-    from resources.r_runtime.exchange import Exchange, ExchangeError
+    from resources.r_child.exchange import Exchange, ExchangeError
 
     def event(level: Any, text: Any, file: Any, line: Any) -> Any:
         pipe.event(_scalar(level), _scalar(text), _scalar(file), _scalar(line))
@@ -151,10 +178,10 @@ def _run(request: dict[str, Any], pipe: Pipe) -> dict[str, Any]:
         if _is_null(result):
             return outcome(_plain(session["failure"]))
     except ExchangeError as error:
-        return outcome({"kind": "input", "message": str(error), "phase": "exchange"})
+        return outcome({"kind": "input", "message": str(error)[:MOST_MESSAGE], "phase": "exchange"})
     except RRuntimeError:
         # Outside of the harness's handlers: no memory for an input, an exhausted C stack, an interrupt between calls.
-        message = str(_plain(ri.baseenv["geterrmessage"]())).strip()
+        message = str(_plain(ri.baseenv["geterrmessage"]())).strip()[:MOST_MESSAGE]
         kind = _plain(harness["kind_of_message"](message)) if message else "timeout"
         return outcome({"kind": kind, "message": message, "phase": _plain(session["phase"])})
 
@@ -162,7 +189,7 @@ def _run(request: dict[str, Any], pipe: Pipe) -> dict[str, Any]:
     try:
         table = exchange.frame_to_arrow(result[0], types)
     except ExchangeError as error:
-        return outcome({"kind": "wrong_output", "message": str(error), "phase": "exchange"})
+        return outcome({"kind": "wrong_output", "message": str(error)[:MOST_MESSAGE], "phase": "exchange"})
 
     import pyarrow.parquet as pq
 
@@ -178,7 +205,7 @@ def _run(request: dict[str, Any], pipe: Pipe) -> dict[str, Any]:
 
 
 def _read(exchange: Any, name: str, table: dict[str, Any]) -> Any:
-    from resources.r_runtime.exchange import ExchangeError
+    from resources.r_child.exchange import ExchangeError
 
     try:
         return exchange.read_parquet(table["path"], table["columns"])
@@ -237,7 +264,3 @@ def _to_r(value: Any) -> Any:
         return ri.StrSexpVector(value)
     kind = {bool: ri.BoolSexpVector, int: ri.IntSexpVector, float: ri.FloatSexpVector, str: ri.StrSexpVector}
     return kind[type(value)]([value])
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+TABLE = "data.parquet"
+"""Name of the table among a run's outputs; plots are `<plot>.svg` and `<plot>.png` beside it."""
+
 
 def arrow_types() -> dict[str, Any]:
     """Declared type -> Arrow type. time is UTC in microseconds, integer has 64 bits."""

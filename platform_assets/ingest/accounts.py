@@ -6,6 +6,7 @@ brings them again) are `superseded` in the ledger, and counted here as well beca
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,3 +54,37 @@ def counts(connection: duckdb.DuckDBPyConnection, dataset: str) -> dict[str, Era
         [dataset],
     ).fetchall()
     return {delivery: Erased(*rest) for delivery, *rest in found}
+
+
+def brought(members: Mapping[int, tuple[str, str]], left_out: Mapping[int, tuple[int, int]]) -> dict[str, int]:
+    """Delivery -> rows and broken lines that were left out at the door. `left_out` is by number of the member."""
+    found: dict[str, int] = {}
+    for number, (rows, broken) in left_out.items():
+        delivery = members[number][0]
+        found[delivery] = found.get(delivery, 0) + rows + broken
+    return found
+
+
+def account(delivery: str, dataset: str, rows: int) -> dict[str, object]:
+    """What a delivery brought of people who were erased before: they never reached any table. A row of TABLE."""
+    zero = dict.fromkeys(("quarantine", "validated"), 0)
+    return {"dataset": dataset, "delivery": delivery, "request": "", "raw": rows, **zero}
+
+
+def replace(
+    warehouse: Warehouse,
+    connection: duckdb.DuckDBPyConnection,
+    dataset: str,
+    members: Mapping[int, tuple[str, str]],
+    left_out: Mapping[int, tuple[int, int]],
+) -> None:
+    """Account for what the deliveries of `members` brought of people who were erased, in place of what was said of them before."""
+    ensure(warehouse, connection)
+    connection.execute(
+        f"DELETE FROM {TABLE} WHERE dataset = ? AND delivery IN (SELECT unnest(?::VARCHAR[]))",
+        [dataset, sorted({delivery for delivery, _ in members.values()})],
+    )
+    for delivery, rows in brought(members, left_out).items():
+        row = account(delivery, dataset, rows)
+        marks = ", ".join("?" * len(row))
+        connection.execute(f"INSERT INTO {TABLE} ({', '.join(row)}) VALUES ({marks})", list(row.values()))

@@ -1,0 +1,53 @@
+"""What people are told, and its words."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+MAX_TEXT = 8_000
+
+
+class NotDelivered(RuntimeError):
+    """A channel did not take an alert. The message names no address, password or webhook."""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """What is wrong, for a person: `kind` and `subject` make the incident, e.g. ("run_failure", "weekly")."""
+
+    kind: str
+    """run_failure, check_failure, stale_asset, slow_run, never_started, erasure ..."""
+    subject: str
+    """What it is about: a job, an asset, a dataset."""
+    title: str
+    text: str = ""
+    """The failure card or the counts; plain text, no values of patients."""
+    link: str = ""
+    """Where to look: the run's or the asset's page."""
+    severity: str = "error"
+    """error or warning."""
+
+    def __post_init__(self) -> None:
+        if "\n" in self.title or len(self.title) > 200:
+            raise ValueError("an alert's title is one line of at most 200 characters; the rest belongs in text")
+        if len(self.text) > MAX_TEXT:
+            object.__setattr__(self, "text", self.text[:MAX_TEXT] + "\n... (cut; the rest is on the run's page)")
+
+    @property
+    def incident(self) -> str:
+        """The key by which alerts are told apart: 16 hex digits."""
+        return hashlib.sha256(f"{self.kind}\0{self.subject}".encode()).hexdigest()[:16]
+
+
+def headline(alert: Alert, state: str) -> str:
+    """The alert in one line."""
+    words = {"open": alert.severity.upper(), "repeated": "STILL", "closed": "RESOLVED"}
+    return f"[{words[state]}] {alert.title}"
+
+
+def body(alert: Alert, state: str) -> str:
+    """The alert as plain text."""
+    if state == "closed":
+        return f"{alert.title}: this is over.\n\n{alert.link}\n"
+    return "\n\n".join(part for part in (alert.title, alert.text, alert.link) if part) + "\n"
