@@ -175,6 +175,8 @@ def _refuse_unless_done(ended: dict[str, Any], job: child.Job, limits: Limits) -
             f"reading it took longer than {job.seconds} seconds: it is much larger inside than it looks, or made to be slow. "
             f"Deliver it in parts or as CSV; for a file that needs so long raise {setting('seconds')}"
         )
+    if ended["code"] == child.NOT_LOCKED_IN:
+        raise ReaderBroken("a process that reads files cannot be locked in on this machine: no file was looked at")
     if ended["code"]:
         how = signal.Signals(-ended["code"]).name if ended["code"] < 0 else f"code {ended['code']}"
         raise _Died(_too_much(limits, f"its reader died ({how})"))
