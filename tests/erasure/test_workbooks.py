@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from platform_assets.erasure import redaction
 from platform_assets.ingest.readers.formats.xlsx import Xlsx, open_sheet
 from platform_assets.ingest.readers.limits import Limits
+from platform_assets.ingest.readers.staged import FileRejected
 from tests.erasure.erasing import erase, places_of, subject
 from tests.places import Place, lab_contract
 from tests.workbooks import workbook
@@ -88,6 +90,29 @@ def test_an_archived_and_a_waiting_workbook_lose_the_erased_rows_and_keep_the_ot
     columns = len(HEADER)
     assert [r[:columns] for r in again.query("SELECT * FROM validated.lab_results")] == [r[:columns] for r in before]
     assert place.load().entries[0].valid == 1
+
+
+def test_a_file_that_cannot_be_written_without_the_erased_rows_stays_in_landing_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reader died, say. It is neither archived with the person in it, nor deleted; the next run makes it good."""
+
+    def dies(*_: object) -> Path:
+        raise FileRejected("its reader died (SIGABRT)")
+
+    place = Place(tmp_path, CONTRACT)
+    place.drop("week1.xlsx", as_excel_saves_it())
+    place.load()
+    erase(place, subject("PATIENT-77"))
+    place.drop("week2.xlsx", as_excel_saves_it() + b"\0")
+    with monkeypatch.context() as broken:
+        broken.setattr(redaction, "without_rows", dies)
+        assert [e.status for e in place.load().entries] == ["published"]
+    waiting = [o.basename for o in place.store.walk("landing")]
+    assert waiting == ["week2.xlsx"]
+    place.load()
+    assert not list(place.store.walk("landing"))
+    assert places_of(place.home, ["PATIENT-77"]) == {}
 
 
 @settings(deadline=None)
