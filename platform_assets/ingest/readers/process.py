@@ -179,7 +179,7 @@ def _refuse_unless_done(ended: dict[str, Any], job: child.Job, limits: Limits) -
         raise ReaderBroken("a process that reads files cannot be locked in on this machine: no file was looked at")
     if ended["code"]:
         how = signal.Signals(-ended["code"]).name if ended["code"] < 0 else f"code {ended['code']}"
-        raise _Died(_too_much(limits, f"its reader died ({how})"))
+        raise _Died(_too_much(limits, f"its reader died: {how}"))
 
 
 def too_large(limits: Limits) -> str:
@@ -192,7 +192,7 @@ def too_large(limits: Limits) -> str:
 
 def _too_much(limits: Limits, what: str) -> str:
     return (
-        f"{what}: it is damaged, or needs more than {limits.memory_mb:,} MB of memory to be read, much more than its size tells. "
+        f"it is damaged, or needs more than {limits.memory_mb:,} MB of memory to be read, much more than its size tells ({what}). "
         "Open it, keep nothing but the table (in a sheet: delete the empty rows and columns around it, Ctrl+End shows the last "
         f"cell) and save it anew, deliver it in parts, or as CSV. For a file that needs so much raise {setting('memory_mb')}"
     )
@@ -223,8 +223,8 @@ def _result(target: Path, limits: Limits) -> Any:
             return result
         case {"refused": str(reason)}:
             raise FileRejected(reason[:MAX_SENTENCE])
-        case {"failed": "MemoryError" | "ArrowMemoryError" as kind}:
-            raise FileRejected(_too_much(limits, f"there was not enough memory for it ({kind})"))
+        case {"failed": "MemoryError" | "ArrowMemoryError"}:
+            raise FileRejected(_too_much(limits, "there was not enough memory for it"))
         case {"failed": "too large"}:
             raise FileRejected(too_large(limits))
         case {"failed": str(kind)}:

@@ -63,7 +63,7 @@ def test_it_reaches_its_own_folder_and_nothing_else(
 
 @pytest.mark.parametrize("how", [signal.SIGABRT, signal.SIGSEGV, signal.SIGKILL, signal.SIGBUS, signal.SIGTERM])
 def test_however_it_dies_the_file_is_refused_and_the_next_one_is_read(child: Child, tmp_path: Path, how: int) -> None:
-    with pytest.raises(FileRejected, match=rf"its reader died \({signal.Signals(how).name}\).*as CSV"):
+    with pytest.raises(FileRejected, match=rf"\(its reader died: {signal.Signals(how).name}\).*as CSV"):
         child.run(jobs.die, files=[], folder=tmp_path, how=how)
     assert not list(tmp_path.iterdir())
     assert child.run(jobs.nothing, files=[], folder=tmp_path)[0] == "fine"
