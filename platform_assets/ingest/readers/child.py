@@ -27,8 +27,11 @@ from pathlib import Path
 from typing import Any
 
 from platform_assets.ingest.readers.staged import FileRejected
+from resources.r_child.sandbox import enter
 
 ANSWER = "answer.json"
+NOT_LOCKED_IN = 97
+"""Exit code of a process that could not be limited and locked in: it has not looked at its file."""
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _libc = ctypes.CDLL(None)
 
@@ -143,12 +146,12 @@ class _NoPandas(MetaPathFinder):
 
 def _work(job: Job) -> None:
     """Do the job and end this process. The answer stands in the job's folder."""
-    code = 1
+    code = NOT_LOCKED_IN
     try:
         parent = os.getppid()
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
-            os._exit(1)
+            os._exit(code)
         # what a library says when it dies may quote a value
         nowhere = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
@@ -156,6 +159,7 @@ def _work(job: Job) -> None:
         os.closerange(3, 1 << 16)
         _limit(job)
         _lock_in(job)
+        code = 1
         Path(job.folder, ANSWER).write_text(json.dumps(_answer(job)), encoding="ascii")
         code = 0
     finally:
@@ -191,8 +195,6 @@ def _limit(job: Job) -> None:
 
 
 def _lock_in(job: Job) -> None:
-    from resources.r_runtime.sandbox import enter
-
     code = Path(__file__).resolve().parents[3]
     libraries = ["/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/null", "/dev/urandom", "/proc/self"]
     ours = [sys.prefix, sys.base_prefix, str(code / "platform_assets"), str(code / "resources")]

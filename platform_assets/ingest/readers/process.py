@@ -37,6 +37,10 @@ class ReaderBroken(RuntimeError):
     """The reader's process cannot be started: something is wrong with the installation, not with a file."""
 
 
+class _Died(FileRejected):
+    """The process of a file was killed, or killed itself."""
+
+
 class Child:
     """Runs functions in processes of their own. As a context manager: on leaving it no process is left.
 
@@ -78,11 +82,14 @@ class Child:
         """`function(target=..., limits=..., **arguments)`, in a process that can read `files` alone and write into `target` alone.
 
         Returns its result and that folder, which is made in `folder` and holds nothing but regular files, all of this user, none
-        of them linked. `warm` is what it imports, done once for all files. Raises FileRejected where the function does, and where its process dies or goes beyond a limit.
+        of them linked. `warm` is what it imports, done once for all files. Raises FileRejected where the function does, and where
+        its process dies or goes beyond a limit; nothing is left in `folder` then.
         """
-        size = sum(file.stat().st_size for file in files)
-        limits = self.limits.within(shutil.disk_usage(folder).free)
-        for attempt in range(1, ATTEMPTS + 1):
+        seconds = self.limits.seconds_for(sum(file.stat().st_size for file in files))
+        attempt = 0
+        while True:
+            attempt += 1
+            limits = self.limits.within(shutil.disk_usage(folder).free)
             self._folders += 1
             target = folder / f"read-{os.getpid()}-{id(self)}-{self._folders}"
             target.mkdir(mode=0o700)
@@ -92,25 +99,22 @@ class Child:
                 readable=tuple(str(file.resolve()) for file in files),
                 folder=str(target),
                 memory=limits.memory_mb << 20,
-                seconds=limits.seconds_for(size),
-                wall_seconds=3 * limits.seconds_for(size),
+                seconds=seconds,
+                wall_seconds=3 * seconds,
                 file_bytes=limits.unpacked_mb << 20,
             )
-            with _AT_A_TIME:
-                ended = self._do(job)
-            if ended["late"] or ended["code"] in (0, -signal.SIGXCPU):
-                break
-            if attempt < ATTEMPTS:
+            try:
+                with _AT_A_TIME:
+                    ended = self._do(job)
+                _refuse_unless_done(ended, job, limits)
+                return _result(target, limits), target
+            except _Died:
                 shutil.rmtree(target, ignore_errors=True)
-        if ended["late"] or ended["code"] == -signal.SIGXCPU:
-            raise FileRejected(
-                f"reading it took longer than {job.seconds} seconds: it is much larger inside than it looks, or made to be "
-                f"slow. Deliver it in parts or as CSV; for a file that needs so long raise {setting('seconds')}"
-            )
-        if ended["code"]:
-            how = signal.Signals(-ended["code"]).name if ended["code"] < 0 else f"code {ended['code']}"
-            raise FileRejected(_too_much(limits, f"its reader died ({how})"))
-        return _result(target, limits), target
+                if attempt == ATTEMPTS:
+                    raise
+            except BaseException:
+                shutil.rmtree(target, ignore_errors=True)
+                raise
 
     def _do(self, job: child.Job) -> dict[str, Any]:
         """How the process ended: its code (that of a killed one, where the first generation went with it), and whether late."""
@@ -163,6 +167,19 @@ _ENVIRONMENT = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # a process with threads should not fork
     "MALLOC_ARENA_MAX": "1",
 }
+
+
+def _refuse_unless_done(ended: dict[str, Any], job: child.Job, limits: Limits) -> None:
+    if ended["late"] or ended["code"] == -signal.SIGXCPU:
+        raise FileRejected(
+            f"reading it took longer than {job.seconds} seconds: it is much larger inside than it looks, or made to be slow. "
+            f"Deliver it in parts or as CSV; for a file that needs so long raise {setting('seconds')}"
+        )
+    if ended["code"] == child.NOT_LOCKED_IN:
+        raise ReaderBroken("a process that reads files cannot be locked in on this machine: no file was looked at")
+    if ended["code"]:
+        how = signal.Signals(-ended["code"]).name if ended["code"] < 0 else f"code {ended['code']}"
+        raise _Died(_too_much(limits, f"its reader died ({how})"))
 
 
 def too_large(limits: Limits) -> str:

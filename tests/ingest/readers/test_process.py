@@ -65,6 +65,7 @@ def test_it_reaches_its_own_folder_and_nothing_else(
 def test_however_it_dies_the_file_is_refused_and_the_next_one_is_read(child: Child, tmp_path: Path, how: int) -> None:
     with pytest.raises(FileRejected, match=rf"its reader died \({signal.Signals(how).name}\).*as CSV"):
         child.run(jobs.die, files=[], folder=tmp_path, how=how)
+    assert not list(tmp_path.iterdir())
     assert child.run(jobs.nothing, files=[], folder=tmp_path)[0] == "fine"
 
 
@@ -81,6 +82,7 @@ def test_however_it_dies_the_file_is_refused_and_the_next_one_is_read(child: Chi
 def test_a_limit_ends_it_with_a_sentence(child: Child, tmp_path: Path, job: Callable[..., object], said: str) -> None:
     with pytest.raises(FileRejected, match=said):
         child.run(job, files=[], folder=tmp_path)
+    assert not list(tmp_path.iterdir())
     assert child.run(jobs.nothing, files=[], folder=tmp_path)[0] == "fine"
 
 
