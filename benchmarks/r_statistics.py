@@ -6,6 +6,7 @@ The floors are what R itself takes (glm) and the loop over hospitals that the by
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -28,6 +29,11 @@ def main() -> str:
         step, elapsed, processor, megabytes = line.split("\t")
         seconds = [f"{value} s" if value else "" for value in (elapsed, processor)]
         lines.append(f"| {step} | {seconds[0]} | {seconds[1]} | {megabytes} MB |")
+    busy = os.getloadavg()[1]
+    lines += [
+        "",
+        f"Load average of the machine meanwhile: {busy:.0f}; where it is above the number of cores, elapsed waits.",
+    ]
     table = "\n".join(lines)
     print(table)
     return table

@@ -108,7 +108,7 @@ positivity_ranking <- function(laboratories) {
     value_label = "Positive (% of valid tests)", labels = scales::label_percent(),
     reference = laboratories$target[1],
     reference_label = paste("all", scales::percent(laboratories$target[1], 0.1)), meanings = positivity_meanings,
-    caption = paste("Lines: 95 % confidence limits (Wilson), of chance alone; colours as in the funnel, which also holds",
-                    "what laboratories differ in beyond chance.")
+    caption = paste("Lines: 95 % confidence limits (Wilson), of chance alone; colours as in the funnel, which also",
+                    "holds what laboratories differ in beyond chance.")
   )
 }

@@ -77,8 +77,9 @@ expected_deaths <- function(stays) {
   odds <- case_mix_coefficients(model)
   stays <- expected_per_patient(stays, model)
   stays$expected[!known] <- NA
-  message(sprintf("Case mix: %d stays, odds of death x %.2f per ten years of age, c-statistic %.2f", sum(known),
-                  odds$ratio[odds$term == "age"]^10, c_statistic(stays$died, stays$expected)))
+  message(sprintf(paste("Case mix: %d stays. Ten years older: odds of death x %.2f. Of two patients of whom one died,",
+                        "age points to that one in %.0f %% of pairs (c-statistic; 50 %% is a coin)."), sum(known),
+                  odds$ratio[odds$term == "age"]^10, 100 * c_statistic(stays$died, stays$expected)))
   if (any(!known)) message(sum(!known), " stays without age or outcome are left out of observed and expected.")
   stays
 }
@@ -113,7 +114,7 @@ mortality_ranking <- function(result) {
     title = "Deaths in hospital: organisations in order", value_label = "Observed / expected deaths",
     labels = scales::label_number(), reference = 1, reference_label = "1.0: as many as expected",
     meanings = mortality_meanings,
-    caption = paste("Lines: exact 95 % confidence limits of each ratio, of chance alone; colours as in the funnel, which",
-                    "also holds what organisations differ in beyond age and chance.")
+    caption = paste("Lines: exact 95 % confidence limits of each ratio, of chance alone; colours as in the funnel,",
+                    "which also holds what organisations differ in beyond age and chance.")
   )
 }

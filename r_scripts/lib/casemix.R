@@ -15,7 +15,8 @@ source("../lib/regression.R")
 #' @param family   "logistic" or "poisson"
 #' @return the model, a list: coefficients, covariance, terms, family, patients, converged and more (see
 #'   [fit_regression]), equal to R's glm(); it holds no patients. Rows with a missing characteristic or outcome are not
-#'   used in the fit. A warning names characteristics of which some group has no events, or only events (quasi-separation).
+#'   used in the fit. A warning names characteristics of which some group has no events, or only events
+#'   (quasi-separation).
 case_mix_model <- function(data, formula, family = c("logistic", "poisson")) {
   family <- match.arg(family)
   if (!inherits(formula, "formula") || length(formula) != 3) {
@@ -30,9 +31,9 @@ case_mix_model <- function(data, formula, family = c("logistic", "poisson")) {
   if (!all(complete)) data <- data[complete, , drop = FALSE]
   model <- fit_regression(formula, data, family)
   if (length(model$wide)) {
-    warning("the data do not determine the effect of ", paste(model$wide, collapse = ", "), ": one of its groups has no ",
-            "events, or only events. Take groups together, or leave it out; expected values are of no use for that group",
-            call. = FALSE)
+    warning("the data do not determine the effect of ", paste(model$wide, collapse = ", "), ": one of its groups has ",
+            "no events, or only events. Take groups together, or leave it out; expected values are of no use for that ",
+            "group", call. = FALSE)
   }
   model
 }
@@ -59,7 +60,9 @@ expected_per_patient <- function(data, model) {
   }
   known <- if (length(characteristics)) stats::complete.cases(data[characteristics]) else rep(TRUE, nrow(data))
   rows <- which(known)
-  eta <- tryCatch(linear_predictor(model, as.data.frame(data)[rows, characteristics, drop = FALSE]),
+  complete <- as.data.frame(data)[characteristics]
+  if (!all(known)) complete <- complete[rows, , drop = FALSE]
+  eta <- tryCatch(linear_predictor(model, complete),
                   unseen_level = function(e) {
                     stop("characteristic ", e$column, " has a value that the model has not seen: see row ", rows[e$row],
                          call. = FALSE)

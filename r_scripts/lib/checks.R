@@ -71,7 +71,7 @@ check_days <- function(x, name) {
     zone <- attr(as.POSIXlt(x), "tzone")[1]
     x <- as.Date(as.POSIXct(x), tz = zone)
   } else if (is.character(x)) {
-    day <- as.Date(x, format = "%Y-%m-%d")
+    day <- as.Date(ifelse(grepl("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", x), x, NA), format = "%Y-%m-%d")
     stop_at(is.na(day) & !is.na(x), name, " must be written as year-month-day, such as 2024-05-31")
     x <- day
   } else if (is.logical(x) && all(is.na(x))) {

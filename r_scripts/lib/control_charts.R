@@ -1,7 +1,7 @@
 # Control charts: has a process changed, or is this the variation it always has?
 # Values in time order in, one row per point out. A missing value stays missing and interrupts every run.
-# Order, gaps and duplicates: give `period`, and it is checked that there are none; see periods.R for adding up days into
-# periods and for putting in periods that nothing was reported for.
+# Order, gaps and duplicates: give `period`, and it is checked that there are none; see periods.R for adding up days
+# into periods and for putting in periods that nothing was reported for.
 source("../lib/limits.R")
 
 directions <- c("higher is better", "higher is worse", "neutral")
@@ -28,7 +28,8 @@ directions <- c("higher is better", "higher is worse", "neutral")
 #'   the centre, -1 below, 0 on it), special_cause, judgement. judgement: "improvement", "concern", "usual variation"
 #'   or, if neutral, "high" and "low"; without limits the reason: "too few points to judge", or "too little variation
 #'   to judge" where nearly all points are equal, so that limits would have no width and each other point would be
-#'   outside them (rare events: count the time between them instead). All equal: limits equal to the mean, nothing special.
+#'   outside them (rare events: count the time between them instead). All equal: limits equal to the mean, nothing
+#'   special.
 xmr <- function(value, direction = "neutral", screen = TRUE, fix_after = NULL, phase = NULL, period = NULL,
                 minimum = 12, minimum_phase = 10) {
   direction <- match.arg(direction, directions)
@@ -195,8 +196,8 @@ u_chart <- function(numerator, denominator, multiplier = 1, period = NULL) {
 #'
 #' @inheritParams p_chart
 #' @param screen  leave moving ranges of z of 3.267 times their mean and more out of sigma_z?
-#' @return as [p_chart], with z and sigma_z. Fewer than two neighbouring periods, or nearly all z equal so that the limits
-#'   would have no width: sigma_z and limits NA, nothing outside.
+#' @return as [p_chart], with z and sigma_z. Fewer than two neighbouring periods, or nearly all z equal so that the
+#'   limits would have no width: sigma_z and limits NA, nothing outside.
 laney_p <- function(numerator, denominator, period = NULL, screen = TRUE) {
   chart <- p_chart(numerator, denominator, period)
   sigma <- sqrt(chart$centre * (1 - chart$centre) / chart$denominator)

@@ -58,7 +58,8 @@ funnel_rate <- function(numerator, denominator, target = NULL, multiplier = 1000
 #' Scores as in [standard_scores], phi and tau2 as in [overdispersion], limits as in [overdispersed_limits], but never
 #' narrower than those of chance alone: for few events the transformed scales promise more than they can keep (0 deaths
 #' where 1 was expected would be "significantly low"). In the medpar data (54 hospitals, SHMI method) 8 are
-#' outside the 99.8 % limits where the published ones leave 9. On the logarithmic scale no events count as half an event, for the limits as for the score.
+#' outside the 99.8 % limits where the published ones leave 9. On the logarithmic scale no events count as half an
+#' event, for the limits as for the score.
 #'
 #' @param kind  "proportion" (arcsine), "ratio_log", "ratio_sqrt" (both with a target of 1) or "rate" (square root)
 #' @param trim,trim_method  see [overdispersion]

@@ -31,7 +31,8 @@ label_places <- function(x, y, text, lines, width, height, taken = NULL, letter 
     free[free] <- !way_is_taken(x[i], y[i], edge_x[free], edge_y[free], names)
     if (!any(free)) next
     best <- which(free)[order(tries$distance[free] + touches(box[free, ], lines))[1]]
-    places[i, ] <- list(x[i] + tries$x[best], y[i] + tries$y[best], tries$distance[best] > 0, edge_x[best], edge_y[best])
+    places[i, ] <- list(x[i] + tries$x[best], y[i] + tries$y[best], tries$distance[best] > 0, edge_x[best],
+                        edge_y[best])
     taken <- rbind(taken, box[best, ])
     names <- rbind(names, box[best, ])
   }

@@ -123,8 +123,10 @@ outcome_by_kind <- function(y, kind, offset, family) {
   weight <- slope^2 / link$variance(start)
   sums <- rowsum(cbind(1, y, weight, weight * (eta - offset[kind] + (y - start) / slope)), kind)
   mean <- sums[, 2] / sums[, 1]
-  structure(data.frame(offset = offset, count = sums[, 1], mean = mean, weight = sums[, 3], working = sums[, 4] / sums[, 3]),
-            deviance_within = sum(link$dev.resids(y, mean[kind], 1)), deviance_start = sum(link$dev.resids(y, start, 1)))
+  structure(
+    data.frame(offset = offset, count = sums[, 1], mean = mean, weight = sums[, 3], working = sums[, 4] / sums[, 3]),
+    deviance_within = sum(link$dev.resids(y, mean[kind], 1)), deviance_start = sum(link$dev.resids(y, start, 1))
+  )
 }
 
 #' Row numbers in blocks of 20,000, which fit in a processor's cache.

@@ -25,9 +25,9 @@ run_chart_limits <- function(useful) {
 #' @param value   one number per period, in time order; NA are skipped
 #' @param median  the line; by default the median of the values
 #' @param period  date or number of each point, to be checked for order, duplicates and gaps; NULL: not checked
-#' @return data frame, a row per point: period (if given), value, median, side (1, -1, 0 on it), then the same in every row: useful,
-#'   longest_run, longest_run_max, crossings, crossings_min, signal ("shift", "few crossings", "both", "none",
-#'   or "too few points" below 10). All values equal: none is useful, "too few points".
+#' @return data frame, a row per point: period (if given), value, median, side (1, -1, 0 on it), then the same in every
+#'   row: useful, longest_run, longest_run_max, crossings, crossings_min, signal ("shift", "few crossings", "both",
+#'   "none", or "too few points" below 10). All values equal: none is useful, "too few points".
 run_chart <- function(value, median = NULL, period = NULL) {
   value <- check_numbers(value, "value")
   if (!is.null(period)) check_periods(period, length(value))
@@ -43,9 +43,11 @@ run_chart <- function(value, median = NULL, period = NULL) {
   signal <- if (is.na(shift)) "too few points" else if (shift && sticky) "both" else if (shift) "shift" else
     if (sticky) "few crossings" else "none"
   points <- length(value)
-  chart <- data.frame(value = value, median = rep_len(median, points), side = side, useful = rep_len(length(useful), points),
-             longest_run = rep_len(longest, points), longest_run_max = rep_len(limits$longest_run_max, points),
-             crossings = rep_len(crossings, points), crossings_min = rep_len(limits$crossings_min, points),
-             signal = rep_len(signal, points))
+  chart <- data.frame(
+    value = value, median = rep_len(median, points), side = side, useful = rep_len(length(useful), points),
+    longest_run = rep_len(longest, points), longest_run_max = rep_len(limits$longest_run_max, points),
+    crossings = rep_len(crossings, points), crossings_min = rep_len(limits$crossings_min, points),
+    signal = rep_len(signal, points)
+  )
   if (is.null(period)) chart else cbind(period = period, chart)
 }

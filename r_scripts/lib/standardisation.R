@@ -136,8 +136,8 @@ tell_other_standards <- function(weight, areas) {
   total <- group_sums(list(weight = weight), areas)$weight
   other <- which(abs(total - total[1]) > 1e-9 * total[1])
   if (length(other)) {
-    warning(length(other), " of ", length(total), " areas have another sum of standard_population than the first (see row ",
-            match(other[1], areas$index), "): a stratum is missing or double, and their rates are not comparable",
+    warning(length(other), " of ", length(total), " areas have another sum of standard_population than the first (see ",
+            "row ", match(other[1], areas$index), "): a stratum is missing or double, and their rates are not comparable",
             call. = FALSE)
   }
 }
