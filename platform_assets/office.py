@@ -13,6 +13,7 @@ from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.audit.tape import StoreTape
 from platform_assets.access.roles import User
 from platform_assets.contracts.model import Contract
+from platform_assets.engines import Engine, engine_of
 from platform_assets.erasure.eraser import Eraser
 from platform_assets.quarantine.desk import Desk
 from resources.identity import IdentityKeys
@@ -33,9 +34,10 @@ class Office:
     store: ObjectStore
     keys: IdentityKeys
     home: Path
+    engine: Engine
+    """What loads datasets. What stewards mend is in the lake, whichever it is."""
     bigquery: BigQuery | None = None
-    """Where it is the engine of loads: it holds the datasets. What stewards mend is in the lake all the same."""
-
+    """Where it is that engine: an erasure reaches the datasets that it holds."""
     copies: BigQuery | None = None
     """Where DuckDB is the engine and BigQuery has copies of indicators and products: an erasure reaches these."""
 
@@ -50,6 +52,7 @@ class Office:
             platform.store,
             platform.keys,
             platform.settings.home,
+            engine_of(platform),
             platform.bigquery,
             platform.copies,
         )
@@ -70,7 +73,7 @@ class Office:
 
     def desk(self, dataset: str, user: User) -> Desk:
         """The quarantine of `dataset`, as `user` works on it."""
-        return Desk(self.contracts[dataset], self.warehouse, self.store, self.audit, user, self.bigquery)
+        return Desk(self.contracts[dataset], self.warehouse, self.store, self.audit, user, self.engine)
 
     def eraser(
         self,

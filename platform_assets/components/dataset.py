@@ -3,29 +3,25 @@
 `landing/<name>` is where files are dropped; `raw`, `validated` and `quarantine` are made by one step, in one transaction.
 """
 
-import datetime as dt
 import hashlib
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 from pydantic import BaseModel
 
 from platform_assets.components.describe import contract_in_words, text_schema, validated_schema
-from platform_assets.contracts.compiled import compiled
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest import ledger, quality
+from platform_assets.engines import engine_of
+from platform_assets.engines.results import Loaded
+from platform_assets.ingest import quality
 from platform_assets.ingest.deliveries import complete_files, landing_folder
-from platform_assets.ingest.load import LoadReport, describe, load_dataset, today, told
-from platform_assets.ingest.loaded import Loaded
+from platform_assets.ingest.load import LoadReport, describe, told
 from platform_assets.ingest.tables import Tables
 from resources.environment import Platform
 from resources.http_source import fetch
 from resources.warehouse import TableState
-
-if TYPE_CHECKING:
-    import duckdb
 
 SENSOR_INTERVAL_SECONDS = 30
 RETRY_SECONDS = 900
@@ -128,12 +124,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
         platform: Platform = context.resources.platform
         if contract.source.kind == "http":
             fetch(contract, platform, context.log.info)
-        if platform.bigquery is None:
-            loaded = _into_lake(contract, platform, context.run.run_id, context.log.info)
-        else:
-            from platform_assets.engines.bigquery import dataset as big_dataset
-
-            loaded = big_dataset.load(contract, platform, context.run.run_id, context.log.info)
+        loaded = engine_of(platform).load(contract, run_id=context.run.run_id, log=context.log.info)
         report, outcomes, held = loaded.report, loaded.outcomes, loaded.held
         broken = [
             o.check for o in outcomes if not o.passed and o.check in ("row_conservation", "unique_key") and o.blocking
@@ -157,32 +148,6 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
                 yield _check_result(validated, outcome)
 
     return ingest
-
-
-def _into_lake(contract: Contract, platform: Platform, run_id: str, log: Callable[[str], None]) -> Loaded:
-    """Load into the lake, and judge its tables."""
-    report = load_dataset(
-        contract,
-        platform.warehouse,
-        platform.store,
-        platform.keys,
-        run_id=run_id,
-        log=log,
-        settle_seconds=platform.settings.settle_seconds,
-    )
-    expression = compiled(contract, today(), platform.warehouse.home / "expressions")
-    tables, states = Tables(contract), {}
-    with platform.warehouse.connect() as connection:
-        with platform.warehouse.write(connection):
-            tables.ensure(platform.warehouse, connection)
-        outcomes = list(quality.evaluate(connection, contract, expression, dt.datetime.now(dt.UTC)))
-        for layer, table in (("raw", tables.raw), ("validated", tables.validated), ("quarantine", tables.quarantine)):
-            state = platform.warehouse.state(connection, table)
-            assert state is not None
-            states[layer] = state
-        partitions = _last_partitions(connection, contract, tables)
-        held = ledger.read(connection, contract.name, status="held")
-    return Loaded(report, outcomes, states, partitions, held)
 
 
 def _materialized(key: dg.AssetKey, state: TableState, metadata: dict[str, dg.MetadataValue]) -> dg.MaterializeResult:
@@ -223,16 +188,6 @@ def _deliveries(report: LoadReport) -> dict[str, dg.MetadataValue]:
     if report.redelivered:
         metadata["delivered before"] = dg.MetadataValue.text(", ".join(report.redelivered[:MAX_SHOWN]))
     return metadata
-
-
-def _last_partitions(
-    connection: "duckdb.DuckDBPyConnection", contract: Contract, tables: Tables
-) -> list[tuple[str, int]]:
-    if not contract.partition:
-        return []
-    return connection.execute(
-        f"SELECT _partition, count(*) FROM {tables.validated} GROUP BY 1 ORDER BY 1 DESC LIMIT 12"
-    ).fetchall()
 
 
 def _partitions(contract: Contract, loaded: Loaded) -> dict[str, dg.MetadataValue]:

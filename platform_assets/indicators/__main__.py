@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from platform_assets.engines import engine_of
 from platform_assets.indicators.compute import InputMissing, rederive
 from platform_assets.indicators.derived_tables import TableMissing, remake_table
 from platform_assets.indicators.header import list_indicators, read_indicator
@@ -56,7 +57,8 @@ def main(arguments: list[str]) -> int:
 
 def _remove(name: str, present: Mapping[str, Path | None]) -> int:
     try:
-        removed = remove(name, resources_for(os.environ.get("PLATFORM_ENV", "laptop")), present)
+        platform = resources_for(os.environ.get("PLATFORM_ENV", "laptop"))
+        removed = remove(name, platform, engine_of(platform), present)
     except NotRemoved as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest.books import Books, LakeBooks
+from platform_assets.ingest.books import Books
 from platform_assets.ingest.judging import judge
 from platform_assets.ingest.tables import Tables
 from platform_assets.quarantine import fix_files, snapshot_fixes
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-    from resources.bigquery import BigQuery
+    from platform_assets.engines import Engine
 
 HELD = "delivery: held"
 
@@ -88,15 +88,15 @@ class Desk:
         store: ObjectStore,
         audit: AuditLog,
         user: User,
-        bigquery: BigQuery | None = None,
+        engine: Engine,
     ) -> None:
         self.contract = contract
         self.warehouse = warehouse
         self.store = store
         self.audit = audit
         self.user = user
-        self.bigquery = bigquery
-        """Where it is the engine of loads: it knows what became of deliveries. Rows to be mended are in the lake all the same."""
+        self.engine = engine
+        """Knows what became of deliveries. Rows to be mended are in the lake, whichever it is."""
         self.texts = list(contract.file_columns)
         self.table = Tables(contract).quarantine
 
@@ -325,12 +325,8 @@ class Desk:
         return connected(self.warehouse, Tables(self.contract))
 
     def books(self, connection: duckdb.DuckDBPyConnection) -> Books:
-        """What is known of the dataset's deliveries, by whichever engine loads them."""
-        if self.bigquery is None:
-            return LakeBooks(self.warehouse, connection, self.contract.name)
-        from platform_assets.engines.bigquery.books import BigBooks
-
-        return BigBooks(self.bigquery, self.contract.name, self.warehouse)
+        """What is known of the dataset's deliveries."""
+        return self.engine.books(self.contract, connection)
 
     def open_sql(self) -> str:
         """Open rows, with the staged text where there is a fix."""

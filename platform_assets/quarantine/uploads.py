@@ -16,7 +16,7 @@ from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.erasure import tombstones
 from platform_assets.erasure.targets import PURPOSE as ERASURE
-from platform_assets.ingest import derived, ledger, snapshots
+from platform_assets.ingest import derived, snapshots
 from platform_assets.ingest.deliveries import UNFINISHED, landing_folder, open_delivery
 from platform_assets.ingest.header import decode_header, header_names, match_header
 from platform_assets.ingest.judging import expression_of
@@ -190,10 +190,7 @@ def _foresee(
     entry = batch.entries[delivery.id]
     entry.rows_in, entry.quarantined, entry.as_of = result.rows, result.wrong, delivery.as_of
     with office.warehouse.connect() as lake:
-        known = (
-            office.bigquery.columns(ledger.TABLE) if office.bigquery else office.warehouse.columns(lake, ledger.TABLE)
-        )
-        books = office.desk(contract.name, user).books(lake)
+        known, books = office.engine.has_books(lake), office.engine.books(contract, lake)
         earlier = next(iter(books.entries(deliveries=[delivery.id])), None) if known else None
         if earlier and earlier.status in ("published", "superseded", "held"):
             what = "it will be judged again" if earlier.status == "held" else "nothing will change"
