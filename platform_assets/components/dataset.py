@@ -17,7 +17,7 @@ from platform_assets.engines import engine_of
 from platform_assets.engines.results import Loaded
 from platform_assets.ingest import quality
 from platform_assets.ingest.deliveries import complete_files, landing_folder
-from platform_assets.ingest.load import LoadReport, describe, told
+from platform_assets.ingest.load import LoadReport, describe, reasons_in_words
 from platform_assets.ingest.tables import Tables
 from resources.environment import Platform
 from resources.http_source import fetch
@@ -174,7 +174,7 @@ def _deliveries(report: LoadReport) -> dict[str, dg.MetadataValue]:
                 "unchanged": e.unchanged,
                 "quarantined": e.quarantined,
                 "superseded": e.superseded,
-                "why": e.reason or "; ".join(told(e)[:2]),
+                "why": e.reason or "; ".join(reasons_in_words(e)[:2]),
             }
         )
         for e in report.entries[:MAX_SHOWN]
@@ -233,12 +233,12 @@ def _landing_sensor(contract: Contract, ingest: dg.AssetsDefinition) -> dg.Senso
         if not waiting:
             return dg.SkipReason(f"nothing waits in {folder}/")
         # names and versions, not times of ticks: a file that was copied with an old date is still new here
-        print_ = hashlib.sha256("\n".join(f"{o.name} {o.version}" for o in waiting).encode()).hexdigest()[:16]
-        if context.cursor != print_:
-            context.update_cursor(print_)
+        fingerprint = hashlib.sha256("\n".join(f"{o.name} {o.version}" for o in waiting).encode()).hexdigest()[:16]
+        if context.cursor != fingerprint:
+            context.update_cursor(fingerprint)
             return dg.SkipReason(f"{len(waiting)} file(s) in {folder}/, taken once they have stopped changing")
         # files that a run has left lying (no key, a full disk) are tried again, but not at every look
-        tried = context.instance.get_run_records(dg.RunsFilter(tags={BATCH_TAG: print_}))
+        tried = context.instance.get_run_records(dg.RunsFilter(tags={BATCH_TAG: fingerprint}))
         if any(not r.dagster_run.is_finished for r in tried):
             return dg.SkipReason(f"{len(waiting)} file(s) in {folder}/, a run is taking them")
         last = max((r.end_time or 0.0 for r in tried), default=0.0)
@@ -246,8 +246,8 @@ def _landing_sensor(contract: Contract, ingest: dg.AssetsDefinition) -> dg.Senso
             return dg.SkipReason(
                 f"{len(waiting)} file(s) were left by a failed run; tried again after {RETRY_SECONDS // 60} minutes"
             )
-        key = f"{contract.name}-{print_}-{len(tried)}"
-        tags = {"platform/files": str(len(waiting)), BATCH_TAG: print_}
-        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, tags=tags)], cursor=print_)
+        key = f"{contract.name}-{fingerprint}-{len(tried)}"
+        tags = {"platform/files": str(len(waiting)), BATCH_TAG: fingerprint}
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, tags=tags)], cursor=fingerprint)
 
     return landing

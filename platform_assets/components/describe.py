@@ -47,17 +47,12 @@ def text_schema(columns: dict[str, str]) -> dg.TableSchema:
 def contract_in_words(contract: Contract) -> str:
     """The contract as markdown for people."""
     key = ", ".join(contract.load.key)
-    modes = {
-        "upsert": f"A row replaces an earlier row of the same {key}; an older one never replaces a newer one.",
-        "append": "Every row is added.",
-        "snapshot": "The newest delivery is the table; an older one never replaces it.",
-    }
     quality = contract.quality
     formats = " or ".join(f.kind for f in contract.format)
     lines = [
         contract.description,
         "",
-        f"**Deliveries**: {formats}, dropped in `landing/{contract.name}/`. {modes[contract.load.mode]}",
+        f"**Deliveries**: {formats}, dropped in `landing/{contract.name}/`. {contract.load.changes.in_words(key)}",
         f"**Limits**: a delivery with more than {quality.max_quarantined:.1%} wrong rows, or fewer than "
         f"{quality.min_rows} rows, is held: nothing of it is published.",
         "",

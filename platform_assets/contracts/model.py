@@ -23,6 +23,7 @@ from platform_assets.contracts.columns import (
     regular_expression,
 )
 from platform_assets.contracts.dates import DateFormatError, read_format
+from platform_assets.contracts.modes import MODES, Mode
 
 
 class FileFormat(Strict):
@@ -93,26 +94,33 @@ class Order(Strict):
 
 
 class Load(Strict):
-    """How a delivery changes the table.
+    """How a delivery changes the table: the load modes are in `contracts.modes`."""
 
-    upsert: rows replace rows of the same key, newer over older. append: every row is added.
-    snapshot: the newest delivery is the table; an older one never replaces it.
-    """
-
-    mode: Literal["upsert", "append", "snapshot"]
+    mode: Annotated[str, WithJsonSchema({"enum": sorted(MODES)})]
     key: TextList = ()
     order_by: Literal["delivered"] | Order = "delivered"
     duplicates: Literal["last_wins", "quarantine"] = "last_wins"
 
     @model_validator(mode="after")
     def _key_fits_the_mode(self) -> Load:
-        if self.mode == "upsert" and not self.key:
-            raise ValueError("upsert needs a key: the columns by which a row replaces an earlier one")
-        if self.mode == "append" and (self.key or "order_by" in self.model_fields_set):
-            raise ValueError("append keeps every row: 'key' and 'order_by' would be ignored; use upsert, or drop them")
+        refusal = self.changes.refusal(self.key, ordered="order_by" in self.model_fields_set)
+        if refusal:
+            raise ValueError(refusal)
         if self.duplicates == "quarantine" and not self.key:
             raise ValueError("'duplicates' needs a key")
         return self
+
+    @field_validator("mode")
+    @classmethod
+    def _known_mode(cls, value: str) -> str:
+        if value not in MODES:
+            raise ValueError(f"{value!r} is no load mode: say {', '.join(sorted(MODES))}")
+        return value
+
+    @property
+    def changes(self) -> Mode:
+        """What the load mode means."""
+        return MODES[self.mode]
 
 
 class Source(Strict):

@@ -49,7 +49,7 @@ class MadeBySql:
     published: Mapping[str, str] = field(default_factory=dict)
     """Place -> what was published there, for people."""
     cost: Mapping[str, int] = field(default_factory=dict)
-    """As `Loaded.cost`."""
+    """What the engine counts of its work, by a name for people."""
 
 
 class MadeTable(NamedTuple):

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract
+from platform_assets.ingest.batch import present
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.judging import judge
 from platform_assets.ingest.tables import Tables
-from platform_assets.quarantine import fix_files, snapshot_fixes
+from platform_assets.quarantine import fix_files
 from platform_assets.quarantine import history as quarantine_history
 from platform_assets.quarantine.fix_moves import PREPARED, FixMoves
 from platform_assets.quarantine.tables import (
@@ -333,12 +334,18 @@ class Desk:
         return open_rows(self.contract.name, self.table, self.texts)
 
     def _too_late(self, connection: duckdb.DuckDBPyConnection, deliveries: set[str], action: str) -> dict[str, str]:
-        """Deliveries of a snapshot whose rows cannot be mended (any more), and why."""
-        if self.contract.load.mode != "snapshot":
+        """Deliveries whose rows cannot be mended (any more), and why."""
+        mode = self.contract.load.changes
+        if not mode.whole:
             return {}
-        released = action == RELEASED
         books = self.books(connection)
-        found = {d: snapshot_fixes.refusal(books, self.contract, d, released) for d in deliveries}
+        now, found = present(books), {}
+        origins = {m.delivery: m.origin for m in books.mendings().values()}
+        for delivery in deliveries:
+            origin = origins.get(delivery, delivery)
+            entry = next(iter(books.entries(deliveries=[origin])), None)
+            why = mode.too_late(origin, entry, now, released=action == RELEASED)
+            found[delivery] = f"{self.contract.name} {why}" if why else ""
         return {delivery: why for delivery, why in sorted(found.items()) if why}
 
     def _sharing(self, connection: duckdb.DuckDBPyConnection, column: str, old: str | None) -> list[tuple[Any, ...]]:

@@ -10,8 +10,9 @@ import datetime as dt
 from pathlib import Path
 
 from platform_assets.contracts.columns import Column, ColumnType
-from platform_assets.contracts.compiled import CompiledContract, compiled
+from platform_assets.contracts.compiled import compiled
 from platform_assets.contracts.model import Contract
+from platform_assets.contracts.queries import CompiledContract
 from resources.bigquery_types import BigQueryError
 
 

@@ -18,9 +18,10 @@ from platform_assets.indicators import receipts
 from platform_assets.indicators.sqlrun import run_sql
 from platform_assets.ingest import ledger, quality
 from platform_assets.ingest.books import Books, LakeBooks
-from platform_assets.ingest.load import load_dataset, today
+from platform_assets.ingest.load import load_dataset
 from platform_assets.ingest.quality import Outcome
 from platform_assets.ingest.tables import Tables
+from resources.clock import today
 from resources.identity import IdentityKeys
 from resources.object_store import ObjectStore
 from resources.warehouse import TableState, Warehouse
