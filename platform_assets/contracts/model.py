@@ -23,7 +23,8 @@ from platform_assets.contracts.columns import (
     regular_expression,
 )
 from platform_assets.contracts.dates import DateFormatError, read_format
-from platform_assets.contracts.modes import MODES, Mode
+from platform_assets.contracts.mode import Mode
+from platform_assets.contracts.modes import MODES
 
 
 class FileFormat(Strict):

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from platform_assets.contracts.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import ledger
-from platform_assets.ingest.batch import Batch
 from platform_assets.ingest.books import Books, LakeBooks
 from platform_assets.ingest.deliveries import (
     Delivery,
@@ -29,7 +28,8 @@ from platform_assets.ingest.deliveries import (
     rejected_name,
 )
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.publish import publish
+from platform_assets.ingest.loading.batch import Batch
+from platform_assets.ingest.loading.publish import publish
 from platform_assets.ingest.staging import Drift, stage
 from resources.clock import today
 from resources.identity import IdentityKeys, session_variables

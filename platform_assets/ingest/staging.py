@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest import csv_engine, csv_lines, documents
-from platform_assets.ingest.batch import Batch
 from platform_assets.ingest.deliveries import Delivery, Member
 from platform_assets.ingest.header import decode_header, header_names, match_header, positional_header
 from platform_assets.ingest.ledger import Entry
+from platform_assets.ingest.loading.batch import Batch
 from platform_assets.ingest.staged import FileRejected, Header, StagedFile
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest.batch import present
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.judging import judge
+from platform_assets.ingest.loading.batch import present
 from platform_assets.ingest.tables import Tables
 from platform_assets.quarantine import fix_files
 from platform_assets.quarantine import history as quarantine_history

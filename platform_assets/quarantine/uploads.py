@@ -16,13 +16,13 @@ from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.erasure import tombstones
 from platform_assets.erasure.targets import PURPOSE as ERASURE
-from platform_assets.ingest.batch import Batch, choose, hold
 from platform_assets.ingest.deliveries import UNFINISHED, landing_folder, open_delivery
 from platform_assets.ingest.header import decode_header, header_names, match_header
 from platform_assets.ingest.judging import expression_of
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.publish import judge, newest_rows, register, wrong_rows
-from platform_assets.ingest.rules import Rules
+from platform_assets.ingest.loading.batch import Batch, choose, hold
+from platform_assets.ingest.loading.publish import judge, newest_rows, register, wrong_rows
+from platform_assets.ingest.loading.rules import Rules
 from platform_assets.ingest.scan import BOM
 from platform_assets.ingest.staged import FileRejected
 from platform_assets.office import Office

@@ -12,8 +12,9 @@ import sqlglot
 from pydantic import ValidationError
 
 from platform_assets.contracts import modes
+from platform_assets.contracts.mode import Mode, Present
 from platform_assets.contracts.model import Contract, Load
-from platform_assets.contracts.modes import MODES, Mode, Present
+from platform_assets.contracts.modes import MODES
 from platform_assets.ingest.deliveries import Delivery, Mending
 from platform_assets.ingest.ledger import Entry
 from resources.object_store import StoredObject

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from typing_extensions import override
 
-from platform_assets.contracts.modes import Account, Candidate, Mode, Present
+from platform_assets.contracts.mode import Account, Candidate, Mode, Present
 
 
 class Snapshot(Mode):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from platform_assets.contracts.modes import NEWER, Mode
+from platform_assets.contracts.mode import NEWER, Mode
 
 
 class Upsert(Mode):

@@ -21,11 +21,11 @@ from platform_assets.engines.bigquery.books import BigBooks, as_row
 from platform_assets.engines.bigquery.statements import CHANGED, Statements
 from platform_assets.engines.bigquery.tables import BigTables, StagingTables
 from platform_assets.erasure import tombstones
-from platform_assets.ingest.batch import Batch, choose, count, count_decided, count_valid, hold
 from platform_assets.ingest.deliveries import Delivery
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.load import Load, LoadFailed, LoadReport, Log, waiting_files
-from platform_assets.ingest.publish import register
+from platform_assets.ingest.loading.batch import Batch, choose, count, count_decided, count_valid, hold
+from platform_assets.ingest.loading.publish import register
 from platform_assets.ingest.staging import Drift
 from resources.bigquery import BigQuery, Done
 from resources.clock import today

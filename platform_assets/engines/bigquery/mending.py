@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery.books import BigBooks
 from platform_assets.engines.bigquery.tables import StagingTables
-from platform_assets.ingest.batch import Batch
-from platform_assets.ingest.publish import mark
-from platform_assets.ingest.rules import Rules
+from platform_assets.ingest.loading.batch import Batch
+from platform_assets.ingest.loading.publish import mark
+from platform_assets.ingest.loading.rules import Rules
 from platform_assets.ingest.tables import Tables
 from resources.bigquery import BigQuery
 from resources.object_store import ObjectStore

@@ -1,4 +1,4 @@
-"""The rules of loading in BigQuery's words: those of `ingest.rules`, turned by sqlglot, and the few that it cannot turn.
+"""The rules of loading in BigQuery's words: those of `ingest.loading.rules`, turned by sqlglot, and the few that it cannot turn.
 
 BigQuery's own words, and why: a key and a row's content are compared as JSON text, since there is no hash over values of all types, NULL
 must equal NULL, and rows cannot be grouped by a FLOAT64; SHA256 gives bytes; a decimal is not written with all digits of its scale.
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from typing_extensions import override
 
-from platform_assets.ingest.rules import HEX_DIGITS, Rules
+from platform_assets.ingest.loading.rules import HEX_DIGITS, Rules
 from resources.warehouse import literal
 
 OWN = "own_words"

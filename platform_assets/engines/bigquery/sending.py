@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from platform_assets.contracts.model import Contract
 from platform_assets.contracts.queries import CompiledContract
 from platform_assets.engines.bigquery.tables import StagingTables
-from platform_assets.ingest.publish import pseudonymised
-from platform_assets.ingest.relations import Relations
+from platform_assets.ingest.loading.publish import pseudonymised
+from platform_assets.ingest.loading.relations import Relations
 from resources.bigquery import BigQuery, BigQueryError
 from resources.object_store import ObjectStore
 from resources.warehouse import literal, quoted

@@ -1,6 +1,6 @@
 """All SQL of a load, in the order in which it runs: judge, adopt, decide, count, write.
 
-What is decided is said in `ingest.rules`; here stands how BigQuery gets there. It differs from the lake in three things. Every step fills
+What is decided is said in `ingest.loading.rules`; here stands how BigQuery gets there. It differs from the lake in three things. Every step fills
 a table of `StagingTables`, as there are no views of a connection. Everything is counted before anything is written, since all that a load
 changes is one transaction, which is sent as one. A row of a table is known by its key, or by file, delivery and row number: there is no
 row id. Values never stand in the text: they come in tables.

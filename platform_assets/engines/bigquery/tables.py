@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from platform_assets.contracts.model import Contract
 from platform_assets.erasure import accounts
 from platform_assets.ingest import ledger
-from platform_assets.ingest.relations import Relations
+from platform_assets.ingest.loading.relations import Relations
 from platform_assets.ingest.tables import Tables, duckdb_type
 from resources.bigquery import STAGING, BigQuery
 

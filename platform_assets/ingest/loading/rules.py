@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from platform_assets.contracts.model import Contract, Order
-from platform_assets.ingest.relations import Relations
+from platform_assets.ingest.loading.relations import Relations
 from platform_assets.ingest.tables import Tables
 from resources.warehouse import literal, quoted
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from platform_assets.ingest.batch import count_decided, count_valid
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.rules import Rules
+from platform_assets.ingest.loading.batch import count_decided, count_valid
+from platform_assets.ingest.loading.rules import Rules
 from resources.warehouse import quoted, scalar
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from platform_assets.contracts.mode import Present
 from platform_assets.contracts.model import Contract
-from platform_assets.contracts.modes import Present
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.deliveries import Delivery
 from platform_assets.ingest.ledger import Entry

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract
 from platform_assets.contracts.queries import CompiledContract
-from platform_assets.ingest import merge
-from platform_assets.ingest.batch import Batch, choose, count, hold
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.relations import Relations
-from platform_assets.ingest.rules import Rules
+from platform_assets.ingest.loading import merge
+from platform_assets.ingest.loading.batch import Batch, choose, count, hold
+from platform_assets.ingest.loading.relations import Relations
+from platform_assets.ingest.loading.rules import Rules
 from resources.identity import pseudonym_sql
 from resources.warehouse import Warehouse, literal, quoted, scalar
 
