@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from platform_assets.contracts.model import Contract
-from platform_assets.engines.bigquery import judging, mending, sending
+from platform_assets.engines.bigquery import mending, rules, sending
 from platform_assets.engines.bigquery.books import BigBooks, as_row
 from platform_assets.engines.bigquery.statements import CHANGED, Statements
 from platform_assets.engines.bigquery.tables import BigTables, StagingTables
@@ -126,7 +126,7 @@ class BigLoad(Load):
         staging = StagingTables(self.contract, uuid.uuid4().hex[:12])
         road = sending.Road(self.engine, self.store, self.bucket)
         folder = self.warehouse.home / "expressions"
-        self.sql = Statements(self.engine, self.contract, staging, judging.for_bigquery(self.contract, today(), folder))
+        self.sql = Statements(self.engine, self.contract, staging, rules.for_bigquery(self.contract, today(), folder))
         try:
             self._send(batch, staging, road, keys)
             if batch.entries:
@@ -155,7 +155,7 @@ class BigLoad(Load):
         register(connection, batch, self.sql.rules)
         self.hidden = tombstones.leave_out(self.warehouse, connection, contract, keys, self.store) or {}
         folder = self.warehouse.home / "expressions"
-        identifiers = judging.for_identifiers(contract, today(), folder) if contract.identifiers else None
+        identifiers = rules.for_identifiers(contract, today(), folder) if contract.identifiers else None
         rows, broken = sending.write_rows(connection, contract, identifiers, names, self.folder)
         for table, files in ((names.staged, rows), (names.broken, broken)):
             number = int(scalar(connection, f"SELECT count(*) FROM {table}"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from platform_assets.contracts.model import Contract
-from platform_assets.engines.bigquery import judging
+from platform_assets.engines.bigquery import rules
 from platform_assets.engines.bigquery.books import BigBooks
 from platform_assets.engines.bigquery.rules import json_of, q
 from platform_assets.engines.bigquery.tables import BigTables
@@ -70,6 +70,6 @@ class BigFacts(Facts):
 
     @override
     def broken_rules(self) -> dict[str, int]:
-        warned = judging.for_bigquery(self.contract, today(), self.warehouse.home / "expressions").warned
+        warned = rules.for_bigquery(self.contract, today(), self.warehouse.home / "expressions").warned
         found = self.engine.query(f"WITH typed AS (SELECT * FROM {self._validated}) SELECT * FROM ({warned})")[0]
         return {name: int(count or 0) for name, count in found.items()}

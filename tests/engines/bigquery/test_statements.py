@@ -12,7 +12,7 @@ from sqlglot.errors import UnsupportedError
 
 from platform_assets.contracts.files import read_contracts
 from platform_assets.contracts.model import Contract
-from platform_assets.engines.bigquery import judging
+from platform_assets.engines.bigquery import rules
 from platform_assets.engines.bigquery.rules import own, say
 from platform_assets.engines.bigquery.statements import Statements
 from platform_assets.engines.bigquery.tables import FENCE, FENCE_COLUMNS, BigTables, StagingTables
@@ -35,7 +35,7 @@ ENGINE = BigQuery("project", "europe-west4")
 
 def statements(contract: Contract, expressions: Path) -> Statements:
     staging = StagingTables(contract, "load")
-    return Statements(ENGINE, contract, staging, judging.for_bigquery(contract, TODAY, expressions))
+    return Statements(ENGINE, contract, staging, rules.for_bigquery(contract, TODAY, expressions))
 
 
 def all_of(sql: Statements) -> dict[str, str]:
@@ -130,4 +130,4 @@ def test_a_rule_that_would_judge_pseudonyms_is_refused(expressions: Path) -> Non
     rule = {"name": "year", "check": "tests.engines.bigquery.rules:starts_with_year", "severity": "error"}
     contract = Contract.model_validate({**LAB, "columns": columns, "rules": [rule]})
     with pytest.raises(BigQueryError, match="the rule year reads patient_id, an identifier"):
-        judging.for_bigquery(contract, TODAY, expressions)
+        rules.for_bigquery(contract, TODAY, expressions)
