@@ -14,6 +14,7 @@ from platform_assets.contracts.files import read_contracts
 from platform_assets.indicators.header import list_indicators
 from platform_assets.monitoring.sensor import alerts_sensor
 from platform_assets.wide import wide_jobs
+from resources.clock import zone
 from resources.environment import INDICATORS, resources_for
 
 WEEKLY = "0 6 * * 1"
@@ -42,9 +43,9 @@ def build_definitions(
         name="weekly_schedule",
         job=_scheduled(jobs_here),
         cron_schedule=WEEKLY,
-        execution_timezone="Europe/Amsterdam",
+        execution_timezone=zone().key,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Mondays at 06:00 in Amsterdam.",
+        description=f"Mondays at 06:00 ({zone().key}).",
     )
     recompute = dg.AutomationConditionSensorDefinition(
         "recompute",

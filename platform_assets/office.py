@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from platform_assets import engines
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.audit.tape import StoreTape
 from platform_assets.access.roles import User
 from platform_assets.contracts.model import Contract
+from platform_assets.engines import Engine
 from platform_assets.erasure import tombstones
 from platform_assets.erasure.eraser import Eraser
 from platform_assets.erasure.redaction import put_away_without_erased
@@ -38,6 +40,11 @@ NEIGHBOURS = Neighbours(
 """What a load asks of others: who was erased stays out, and what stewards have mended is known as such."""
 
 
+def engine_of(platform: Platform) -> Engine:
+    """The engine of `platform`, whose loads know who was erased and what stewards have mended."""
+    return engines.engine_of(platform, NEIGHBOURS)
+
+
 @dataclass(frozen=True)
 class Office:
     """Everything that stewards' work needs. It acts for a user only through `desk` and `eraser`, which check what the user may."""
@@ -47,9 +54,10 @@ class Office:
     store: ObjectStore
     keys: IdentityKeys
     home: Path
+    engine: Engine
+    """What loads datasets. What stewards mend is in the lake, whichever it is."""
     bigquery: BigQuery | None = None
-    """Where it is the engine of loads: it holds the datasets. What stewards mend is in the lake all the same."""
-
+    """Where it is that engine: an erasure reaches the datasets that it holds."""
     copies: BigQuery | None = None
     """Where DuckDB is the engine and BigQuery has copies of indicators and products: an erasure reaches these."""
 
@@ -64,6 +72,7 @@ class Office:
             platform.store,
             platform.keys,
             platform.settings.home,
+            engine_of(platform),
             platform.bigquery,
             platform.copies,
         )
@@ -84,7 +93,7 @@ class Office:
 
     def desk(self, dataset: str, user: User) -> Desk:
         """The quarantine of `dataset`, as `user` works on it."""
-        return Desk(self.contracts[dataset], self.warehouse, self.store, self.audit, user, self.bigquery)
+        return Desk(self.contracts[dataset], self.warehouse, self.store, self.audit, user, self.engine)
 
     def eraser(
         self,

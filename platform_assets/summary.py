@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from platform_assets.contracts.files import read_contracts
+from platform_assets.engines import Engine
+from platform_assets.office import engine_of
 from resources.environment import Platform, resources_for
 from resources.warehouse import scalar
 
@@ -30,7 +32,7 @@ SHAPES = (
 
 def summary(platform: Platform) -> str:
     """Per dataset its deliveries and rows, per indicator its table, and where everything is."""
-    lines = []
+    lines, engine = [], engine_of(platform)
     if not platform.warehouse.catalog.ready():
         return "Nothing has been loaded yet: run `make run`."
     with platform.warehouse.connect(read_only=True) as connection:
@@ -39,21 +41,13 @@ def summary(platform: Platform) -> str:
             if platform.warehouse.columns(connection, "platform.ledger")
             else []
         )
-        indicators: list[tuple[Any, ...]] = []
-        if platform.warehouse.columns(connection, "platform.receipts"):
-            indicators = connection.execute(
-                "SELECT indicator, arg_max(rows, made_at), max(made_at) FROM platform.receipts GROUP BY 1 ORDER BY 1"
-            ).fetchall()
-        if platform.warehouse.columns(connection, "platform.lent"):  # made by BigQuery
-            indicators += connection.execute(
-                "SELECT replace(name, 'indicators.', ''), rows, lent_at FROM platform.lent"
-            ).fetchall()
+        indicators = engine.computed(connection)
         erased: dict[str, int] = {}
         if platform.warehouse.columns(connection, "platform.erased"):
             erased = dict(
                 connection.execute("SELECT dataset, sum(validated)::BIGINT FROM platform.erased GROUP BY 1").fetchall()
             )
-        sizes = {d[0]: _rows(platform, connection, f"validated.{d[0]}") for d in datasets}
+        sizes = {d[0]: _rows(platform, engine, connection, f"validated.{d[0]}") for d in datasets}
     header = (
         "dataset",
         "files",
@@ -96,10 +90,10 @@ def summary(platform: Platform) -> str:
     return "\n".join(lines)
 
 
-def _rows(platform: Platform, connection: duckdb.DuckDBPyConnection, table: str) -> str:
-    """How many rows the table has; where it is too large for the lake, BigQuery alone has it."""
+def _rows(platform: Platform, engine: Engine, connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    """How many rows the table has; where the lake has no such table, who has it."""
     if not platform.warehouse.columns(connection, table):
-        return "BigQuery" if platform.bigquery else "none"
+        return engine.elsewhere or "none"
     return f"{scalar(connection, f'SELECT count(*) FROM {table}'):,}"
 
 

@@ -19,7 +19,8 @@ from resources.warehouse import Warehouse
 if TYPE_CHECKING:
     from resources.bigquery import BigQuery
 
-ENGINES = ("duckdb", "bigquery")
+ENGINES = {"duckdb": "lake", "bigquery": "bigquery"}
+"""What PLATFORM_ENGINE may say -> the package below ``platform_assets/engines`` that is meant."""
 REPOSITORY = Path(__file__).resolve().parent.parent
 INDICATORS = REPOSITORY / "r_scripts" / "indicators"
 SERVED_BY_UI = "http://127.0.0.1:3001"
@@ -82,12 +83,14 @@ class Platform:
     store: ObjectStore
     keys: IdentityKeys
     r: RRuntime = field(default_factory=RRuntime)
+    engine: str = "lake"
+    """What loads datasets and runs SQL indicators: a package below ``platform_assets/engines``."""
     bigquery: BigQuery | None = None
-    """The engine of loads and SQL indicators; None: DuckDB is."""
+    """Where that is BigQuery: the way to it."""
     bucket: str = ""
     """The bucket of `store`; empty where it is a folder."""
     copies: BigQuery | None = None
-    """Where indicators and products are published to, while DuckDB is the engine; None: nowhere."""
+    """Where indicators and products are published to, while the datasets stay in the lake; None: nowhere."""
 
     @property
     def published(self) -> BigQuery | None:
@@ -145,7 +148,7 @@ def resources_for(environment: str, settings: Settings | None = None) -> Platfor
         sandbox=settings.r_sandbox or ("required" if environment == "cloud" else "best"),
         slots=Slots.one_per_core(settings.home / "lake" / "locks" / "r"),
     )
-    return Platform(settings, warehouse, store, keys, runtime, bigquery, bucket, copies)
+    return Platform(settings, warehouse, store, keys, runtime, ENGINES[settings.engine], bigquery, bucket, copies)
 
 
 def _sandbox_mode(value: str) -> SandboxMode | None:

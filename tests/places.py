@@ -9,11 +9,10 @@ from typing import Any
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.roles import Role, User
 from platform_assets.contracts import Contract
-from platform_assets.contracts.compiled import compiled
-from platform_assets.ingest import quality
+from platform_assets.engines.lake.engine import LakeEngine
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.load import LoadReport, load_dataset
-from platform_assets.office import NEIGHBOURS
+from platform_assets.office import NEIGHBOURS, Office
 from platform_assets.quarantine.desk import Desk
 from resources.identity import EnvironmentKeys, IdentityKeys, pseudonym
 from resources.object_store import LocalStore, ObjectStore
@@ -79,14 +78,21 @@ class Place:
 
     def desk(self, user: User = STEWARD) -> Desk:
         """The quarantine as `user` works on it."""
-        return Desk(self.contract, self.warehouse, self.store, self.audit, user)
+        return Desk(self.contract, self.warehouse, self.store, self.audit, user, self.engine)
+
+    @property
+    def engine(self) -> LakeEngine:
+        """What loads the dataset."""
+        return LakeEngine(self.warehouse, self.store, self.keys, settle_seconds=0, neighbours=NEIGHBOURS)
+
+    def office(self, *others: Contract) -> Office:
+        """All that stewards' work needs, for this dataset and `others`."""
+        contracts = {c.name: c for c in (self.contract, *others)}
+        return Office(contracts, self.warehouse, self.store, self.keys, self.home, self.engine)
 
     def checks_passed(self) -> set[str]:
         """The checks of the dataset's asset that pass now."""
-        with self.warehouse.connect() as connection:
-            expression = compiled(self.contract, dt.date.today(), self.warehouse.home / "expressions")
-            outcomes = quality.evaluate(connection, self.contract, expression, dt.datetime.now(dt.UTC))
-            return {o.check for o in outcomes if o.passed}
+        return {o.check for o in self.engine.checks(self.contract, dt.datetime.now(dt.UTC)) if o.passed}
 
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of a query over the warehouse."""

@@ -191,11 +191,7 @@ def chart(rows: pd.DataFrame, limit: float) -> Any:
 def sentences(contract: Contract) -> list[str]:
     """How deliveries are loaded, and what holds them, in words."""
     key = ", ".join(contract.load.key)
-    how = {
-        "upsert": f"A row replaces an earlier one with the same {key}, newer over older.",
-        "append": "Every row is added.",
-        "snapshot": "The newest delivery is the table; an older one never replaces it.",
-    }[contract.load.mode]
+    how = contract.load.changes.in_words(key)
     limits = (
         f"A delivery with fewer than {counted(contract.quality.min_rows, 'row')}, or with more than "
         f"{contract.quality.max_quarantined:.1%} wrong rows, is held until someone looks."

@@ -3,32 +3,27 @@
 `landing/<name>` is where files are dropped; `raw`, `validated` and `quarantine` are made by one step, in one transaction.
 """
 
-import datetime as dt
 import hashlib
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 from pydantic import BaseModel
 
 from platform_assets.components.describe import contract_in_words, text_schema, validated_schema
-from platform_assets.contracts.compiled import compiled
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest import ledger, quality
+from platform_assets.engines.results import Loaded
+from platform_assets.ingest import quality
 from platform_assets.ingest.deliveries import complete_files, landing_folder
-from platform_assets.ingest.load import LoadReport, describe, load_dataset, today, told
-from platform_assets.ingest.loaded import Loaded
+from platform_assets.ingest.load import LoadReport, describe, reasons_in_words
 from platform_assets.ingest.readers.registry import format_named
 from platform_assets.ingest.tables import Tables
-from platform_assets.office import NEIGHBOURS
+from platform_assets.office import engine_of
 from platform_assets.sources.collect import Collected, collect
 from resources.environment import Platform
 from resources.markdown import plain
 from resources.warehouse import TableState
-
-if TYPE_CHECKING:
-    import duckdb
 
 SENSOR_INTERVAL_SECONDS = 30
 RETRY_SECONDS = 900
@@ -136,12 +131,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
     def ingest(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         platform: Platform = context.resources.platform
         collected = collect(contract.source, name, platform, context.log.info)
-        if platform.bigquery is None:
-            loaded = _into_lake(contract, platform, context.run.run_id, context.log.info)
-        else:
-            from platform_assets.engines.bigquery import dataset as big_dataset
-
-            loaded = big_dataset.load(contract, platform, context.run.run_id, context.log.info, NEIGHBOURS)
+        loaded = engine_of(platform).load(contract, run_id=context.run.run_id, log=context.log.info)
         report, outcomes, held = loaded.report, loaded.outcomes, loaded.held
         broken = [
             o.check for o in outcomes if not o.passed and o.check in ("row_conservation", "unique_key") and o.blocking
@@ -175,33 +165,6 @@ def _fetched(collected: Collected) -> quality.Outcome:
     return quality.Outcome(FETCHED, not collected.failed, False, text, numbers)
 
 
-def _into_lake(contract: Contract, platform: Platform, run_id: str, log: Callable[[str], None]) -> Loaded:
-    """Load into the lake, and judge its tables."""
-    report = load_dataset(
-        contract,
-        platform.warehouse,
-        platform.store,
-        platform.keys,
-        neighbours=NEIGHBOURS,
-        run_id=run_id,
-        log=log,
-        settle_seconds=platform.settings.settle_seconds,
-    )
-    expression = compiled(contract, today(), platform.warehouse.home / "expressions")
-    tables, states = Tables(contract), {}
-    with platform.warehouse.connect() as connection:
-        with platform.warehouse.write(connection):
-            tables.ensure(platform.warehouse, connection)
-        outcomes = list(quality.evaluate(connection, contract, expression, dt.datetime.now(dt.UTC)))
-        for layer, table in (("raw", tables.raw), ("validated", tables.validated), ("quarantine", tables.quarantine)):
-            state = platform.warehouse.state(connection, table)
-            assert state is not None
-            states[layer] = state
-        partitions = _last_partitions(connection, contract, tables)
-        held = ledger.read(connection, contract.name, status="held")
-    return Loaded(report, outcomes, states, partitions, held)
-
-
 def _materialized(key: dg.AssetKey, state: TableState, metadata: dict[str, dg.MetadataValue]) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         asset_key=key,
@@ -226,7 +189,7 @@ def _deliveries(report: LoadReport) -> dict[str, dg.MetadataValue]:
                 "unchanged": e.unchanged,
                 "quarantined": e.quarantined,
                 "superseded": e.superseded,
-                "why": e.reason or "; ".join(told(e)[:2]),
+                "why": e.reason or "; ".join(reasons_in_words(e)[:2]),
             }
         )
         for e in report.entries[:MAX_SHOWN]
@@ -240,16 +203,6 @@ def _deliveries(report: LoadReport) -> dict[str, dg.MetadataValue]:
     if report.redelivered:
         metadata["delivered before"] = dg.MetadataValue.text(", ".join(report.redelivered[:MAX_SHOWN]))
     return metadata
-
-
-def _last_partitions(
-    connection: "duckdb.DuckDBPyConnection", contract: Contract, tables: Tables
-) -> list[tuple[str, int]]:
-    if not contract.partition:
-        return []
-    return connection.execute(
-        f"SELECT _partition, count(*) FROM {tables.validated} GROUP BY 1 ORDER BY 1 DESC LIMIT 12"
-    ).fetchall()
 
 
 def _partitions(contract: Contract, loaded: Loaded) -> dict[str, dg.MetadataValue]:
@@ -295,12 +248,12 @@ def _landing_sensor(contract: Contract, ingest: dg.AssetsDefinition) -> dg.Senso
         if not waiting:
             return dg.SkipReason(f"nothing waits in {folder}/")
         # names and versions, not times of ticks: a file that was copied with an old date is still new here
-        print_ = hashlib.sha256("\n".join(f"{o.name} {o.version}" for o in waiting).encode()).hexdigest()[:16]
-        if context.cursor != print_:
-            context.update_cursor(print_)
+        fingerprint = hashlib.sha256("\n".join(f"{o.name} {o.version}" for o in waiting).encode()).hexdigest()[:16]
+        if context.cursor != fingerprint:
+            context.update_cursor(fingerprint)
             return dg.SkipReason(f"{len(waiting)} file(s) in {folder}/, taken once they have stopped changing")
         # files that a run has left lying (no key, a full disk) are tried again, but not at every look
-        tried = context.instance.get_run_records(dg.RunsFilter(tags={BATCH_TAG: print_}))
+        tried = context.instance.get_run_records(dg.RunsFilter(tags={BATCH_TAG: fingerprint}))
         if any(not r.dagster_run.is_finished for r in tried):
             return dg.SkipReason(f"{len(waiting)} file(s) in {folder}/, a run is taking them")
         last = max((r.end_time or 0.0 for r in tried), default=0.0)
@@ -308,8 +261,8 @@ def _landing_sensor(contract: Contract, ingest: dg.AssetsDefinition) -> dg.Senso
             return dg.SkipReason(
                 f"{len(waiting)} file(s) were left by a failed run; tried again after {RETRY_SECONDS // 60} minutes"
             )
-        key = f"{contract.name}-{print_}-{len(tried)}"
-        tags = {"platform/files": str(len(waiting)), BATCH_TAG: print_}
-        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, tags=tags)], cursor=print_)
+        key = f"{contract.name}-{fingerprint}-{len(tried)}"
+        tags = {"platform/files": str(len(waiting)), BATCH_TAG: fingerprint}
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, tags=tags)], cursor=fingerprint)
 
     return landing

@@ -48,18 +48,13 @@ def text_schema(columns: dict[str, str]) -> dg.TableSchema:
 def contract_in_words(contract: Contract) -> str:
     """The contract as Markdown for people."""
     key = ", ".join(contract.load.key)
-    modes = {
-        "upsert": f"A row replaces an earlier row of the same {key}; an older one never replaces a newer one.",
-        "append": "Every row is added.",
-        "snapshot": "The newest delivery is the table; an older one never replaces it.",
-    }
     quality = contract.quality
     formats = " or ".join(f.kind for f in contract.format)
     blocks = [
         markdown.plain(contract.description),
         markdown.beside(
             markdown.bold("Deliveries:"),
-            markdown.plain(f"{formats}, dropped in landing/{contract.name}/. {modes[contract.load.mode]}"),
+            markdown.plain(f"{formats}, dropped in landing/{contract.name}/. {contract.load.changes.in_words(key)}"),
         ),
         markdown.beside(
             markdown.bold("Limits:"),

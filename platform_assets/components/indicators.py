@@ -14,6 +14,7 @@ from platform_assets.components.metadata import shown
 from platform_assets.indicators.header import list_indicators, read_indicator
 from platform_assets.indicators.model import HeaderError, Indicator
 from platform_assets.indicators.sqlfile import list_sql
+from platform_assets.office import engine_of
 from resources.environment import REPOSITORY, Platform
 from resources.markdown import beside, bold, bullets, picture, plain, together
 
@@ -253,11 +254,7 @@ def product_asset(indicator: Indicator) -> dg.AssetsDefinition:
             "files": dg.MetadataValue.table([dg.TableRecord({"file": platform.store.url(f)}) for f in product.files]),
             "run": "published" if product.written else "nothing to do: the published files are up to date",
         }
-        if platform.published is not None:
-            from platform_assets.engines.bigquery.products import publish_tables
-
-            made = publish_tables(indicator, platform, product)
-            metadata["BigQuery"] = ", ".join(f"{t.table} ({t.rows:,} rows)" for t in made) or "up to date"
+        metadata |= engine_of(platform).publish_product(indicator, product)
         return dg.MaterializeResult(
             metadata=metadata,
             data_version=dg.DataVersion(product.version),

@@ -1,6 +1,6 @@
 """Every ``defs/<domain>/sql/<name>.sql`` becomes an indicator's asset. A new indicator is a new file, no more."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,8 @@ import dagster as dg
 
 from platform_assets.components.metadata import column_schema, made_from, shown
 from platform_assets.indicators.model import HeaderError
-from platform_assets.indicators.sqlfile import ENGINE_TYPES, SqlIndicator, list_sql, read_sql, to_bigquery
+from platform_assets.indicators.sqlfile import SqlIndicator, list_sql, read_sql, to_bigquery
+from platform_assets.office import engine_of
 from resources.environment import REPOSITORY, Platform, Settings
 from resources.markdown import beside, bold, bullets, fenced, plain, together
 
@@ -88,70 +89,36 @@ def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
     )
     def run_query(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         from platform_assets.indicators.derived_tables import TableMissing
-        from platform_assets.indicators.sqlrun import OutputMismatch, SqlFailed, run_sql
+        from platform_assets.indicators.sqlrun import OutputMismatch, SqlFailed
 
         platform: Platform = context.resources.platform
         params = context.op_execution_context.op_config if config else None
         yield _bigquery(key, indicator)
         try:
-            if platform.bigquery is not None:
-                yield from _on_bigquery(key, indicator, platform, params)
-                return
-            made = run_sql(indicator, platform.warehouse, params, run_id=context.run.run_id)
+            made = engine_of(platform).run_sql(indicator, params, run_id=context.run.run_id)
         except OutputMismatch as error:
             context.log.error(f"{error}; the last good table stays and is stale")
             yield _output_schema(key, passed=False, text=str(error))
             return
         except (TableMissing, SqlFailed, ValueError) as error:
             raise dg.Failure(str(error), allow_retries=False) from None
-        there = {}
-        if platform.copies is not None:
-            from platform_assets.engines.bigquery.products import publish_indicator
-
-            copy = publish_indicator(indicator, platform, made.receipt.data_version)
-            there["BigQuery"] = f"{copy.table} ({copy.rows:,} rows)" if copy else "up to date"
         yield dg.MaterializeResult(
             asset_key=key,
             metadata={
-                **there,
-                "dagster/row_count": made.receipt.rows,
-                "parameters": dg.MetadataValue.json(dict(made.receipt.params)),
-                **made_from(made.receipt),
-                "run": "computed"
+                **made.published,
+                "dagster/row_count": made.rows,
+                "parameters": dg.MetadataValue.json(dict(made.params)),
+                **(made_from(made.receipt) if made.receipt else {}),
+                **made.cost,
+                "run": made.how
                 if made.fresh
                 else "nothing ran: query, inputs and parameters are those of the last time",
             },
-            data_version=dg.DataVersion(made.receipt.data_version),
+            data_version=dg.DataVersion(made.version),
         )
         yield _output_schema(key, passed=True, text=f"{len(indicator.outputs)} columns as declared")
 
     return run_query
-
-
-def _on_bigquery(
-    key: dg.AssetKey, indicator: SqlIndicator, platform: Platform, params: Mapping[str, object] | None
-) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    from platform_assets.engines.bigquery.lending import lend_table
-    from platform_assets.engines.bigquery.sqlrun import run_sql
-
-    assert platform.bigquery is not None
-    made = run_sql(indicator, platform.bigquery, params)
-    columns = {name: ENGINE_TYPES[o.type][0] for name, o in indicator.outputs.items()}
-    most = platform.settings.copied_rows
-    lend_table(made.table, made.version, columns, platform.bigquery, platform.warehouse, most=most)
-    yield dg.MaterializeResult(
-        asset_key=key,
-        metadata={
-            "dagster/row_count": made.rows,
-            "parameters": dg.MetadataValue.json(dict(made.params)),
-            "bytes BigQuery would scan (dry run)": made.estimated_bytes,
-            "run": "computed by BigQuery"
-            if made.fresh
-            else "nothing ran: query, inputs and parameters are those of the last time",
-        },
-        data_version=dg.DataVersion(made.version),
-    )
-    yield _output_schema(key, passed=True, text=f"{len(indicator.outputs)} columns as declared")
 
 
 def _output_schema(key: dg.AssetKey, *, passed: bool, text: str) -> dg.AssetCheckResult:

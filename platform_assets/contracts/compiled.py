@@ -8,28 +8,15 @@ import importlib.util
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from platform_assets.contracts.model import Contract
+from platform_assets.contracts.queries import CompiledContract
 
 KEPT_DAYS = 30
-
-
-@dataclass(frozen=True)
-class CompiledContract:
-    """SQL over a table named `staged`, in the engine's dialect."""
-
-    raw: str
-    """The text as it came, identifiers cleaned (so that they get the pseudonym that `typed` gives them), `_file`, `_row`."""
-    typed: str
-    """Columns of the contract, `_file`, `_row`."""
-    judged: str
-    """`_file`, `_row`, `_reasons` (list of text) of the rows that are wrong."""
-    warned: str
-    """One row with, per warn rule, how many typed rows break it; empty text where the contract has none. Over a table `typed`."""
 
 
 def compiled(contract: Contract, today: dt.date, folder: Path, dialect: str = "duckdb") -> CompiledContract:

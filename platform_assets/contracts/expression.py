@@ -20,8 +20,8 @@ from pandera.api.ibis.types import IbisData
 
 from platform_assets.contracts import dates, model, schema
 from platform_assets.contracts.columns import TEXTUAL, Column, ColumnType
-from platform_assets.contracts.compiled import CompiledContract
 from platform_assets.contracts.model import Contract
+from platform_assets.contracts.queries import CompiledContract
 
 _ = pandera.backends.ibis.builtin_checks  # imported for its side effect
 

@@ -7,7 +7,7 @@ Everything that adding a dataset needs is said here, once. Unknown keys are erro
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
 
@@ -20,6 +20,9 @@ from platform_assets.contracts.columns import (
 from platform_assets.contracts.dates import DateFormatError, read_format
 from platform_assets.contracts.fingerprint import fingerprint
 from platform_assets.contracts.formats import KINDS
+from platform_assets.contracts.mode import Mode
+from platform_assets.contracts.modes import MODES
+from platform_assets.sources.base import Source
 from platform_assets.sources.kinds import kind_of, kinds
 from platform_assets.sources.landing import LandingSource
 from platform_assets.strict import Name, Strict, TextList
@@ -90,33 +93,42 @@ class Order(Strict):
 
 
 class Load(Strict):
-    """How a delivery changes the table.
+    """How a delivery changes the table: the load modes are in `contracts.modes`."""
 
-    upsert: rows replace rows of the same key, newer over older. append: every row is added.
-    snapshot: the newest delivery is the table; an older one never replaces it.
-    """
-
-    mode: Literal["upsert", "append", "snapshot"]
+    mode: Annotated[str, WithJsonSchema({"enum": sorted(MODES)})]
     key: TextList = ()
     order_by: Literal["delivered"] | Order = "delivered"
     duplicates: Literal["last_wins", "quarantine"] = "last_wins"
 
     @model_validator(mode="after")
     def _key_fits_the_mode(self) -> Load:
-        if self.mode == "upsert" and not self.key:
-            raise ValueError("upsert needs a key: the columns by which a row replaces an earlier one")
-        if self.mode == "append" and (self.key or "order_by" in self.model_fields_set):
-            raise ValueError("append keeps every row: 'key' and 'order_by' would be ignored; use upsert, or drop them")
+        refusal = self.changes.refusal(self.key, ordered="order_by" in self.model_fields_set)
+        if refusal:
+            raise ValueError(refusal)
         if self.duplicates == "quarantine" and not self.key:
             raise ValueError("'duplicates' needs a key")
         return self
 
+    @field_validator("mode")
+    @classmethod
+    def _known_mode(cls, value: str) -> str:
+        if value not in MODES:
+            raise ValueError(f"{value!r} is no load mode: say {', '.join(sorted(MODES))}")
+        return value
 
-SourceOfKind = Annotated[
-    Union[tuple(Annotated[each, Tag(name)] for name, each in kinds().items())],  # noqa: UP007
-    Discriminator(kind_of),
-]
-"""Where deliveries come from: one of the kinds in `platform_assets.sources`."""
+    @property
+    def changes(self) -> Mode:
+        """What the load mode means."""
+        return MODES[self.mode]
+
+
+if TYPE_CHECKING:
+    SourceOfKind = Source
+else:  # the kinds are found when this is read
+    SourceOfKind = Annotated[
+        Union[tuple(Annotated[each, Tag(name)] for name, each in kinds().items())],  # noqa: UP007
+        Discriminator(kind_of),
+    ]
 
 
 class Partition(Strict):

@@ -17,6 +17,7 @@ from platform_assets.indicators.removal import NotRemoved, remove
 from platform_assets.indicators.sqlfile import list_sql, read_sql
 from platform_assets.indicators.sqlrun import SqlFailed, recipe_of
 from platform_assets.literature.steps import SCHEMAS, question
+from platform_assets.office import engine_of
 from resources.environment import INDICATORS, REPOSITORY, resources_for
 from resources.r_runtime import IndicatorFailed
 
@@ -58,7 +59,8 @@ def main(arguments: list[str]) -> int:
 
 def _remove(name: str, present: Mapping[str, Path | None]) -> int:
     try:
-        removed = remove(name, resources_for(os.environ.get("PLATFORM_ENV", "laptop")), present)
+        platform = resources_for(os.environ.get("PLATFORM_ENV", "laptop"))
+        removed = remove(name, platform, engine_of(platform), present)
     except NotRemoved as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -14,7 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from platform_assets.indicators.compute import InputMissing, Work, run_on
+from typing_extensions import override
+
+from platform_assets.indicators.compute import Begun, InputMissing, Work, run_on
 from resources.r_runtime import Event, IndicatorFailed, RRuntime, RunResult
 from resources.warehouse import Warehouse
 
@@ -29,7 +31,7 @@ class _Job:
     failed: IndicatorFailed | None = None
 
 
-class Ahead:
+class Ahead(Begun):
     """Runs `works` in their order, in `workers` threads, until their steps come for them.
 
     By default there are as many as cores: the step itself mostly waits for one of them.
@@ -47,11 +49,8 @@ class Ahead:
             # a run that is cancelled does not wait for them: they, and their R, end with this process
             threading.Thread(target=self._work, name=f"indicators-ahead-{number}", daemon=True).start()
 
+    @override
     def take(self, work: Work, on_event: Callable[[Event], None]) -> tuple[RunResult, Path] | None:
-        """The result of exactly `work`, and the folder around it, which is the caller's to remove. None where it was not run ahead.
-
-        Waits for the end, and hands on what R says meanwhile. Raises IndicatorFailed.
-        """
         with self._lock:
             self._waiting.pop(work.indicator.name, None)
             job = self._begun.pop(work.indicator.name, None)

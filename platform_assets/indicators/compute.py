@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from platform_assets.indicators import receipts
 from platform_assets.indicators.model import Indicator
@@ -18,8 +18,6 @@ from resources.warehouse import Warehouse, literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
-
-    from platform_assets.indicators.ahead import Ahead
 
 
 class InputMissing(RuntimeError):
@@ -46,6 +44,17 @@ class Work:
         return (self.indicator.name, self.indicator.code_version, dict(self.used), dict(self.params))
 
 
+class Begun(Protocol):
+    """Runs of R that were begun before their step came (`indicators.ahead`)."""
+
+    def take(self, work: Work, on_event: Callable[[Event], None]) -> tuple[RunResult, Path] | None:
+        """The result of exactly `work`, and the folder around it, which is the caller's to remove. None where it was not run ahead.
+
+        Waits for the end, and hands on what R says meanwhile. Raises IndicatorFailed.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Computed:
     """An indicator's table as it stands after `compute`."""
@@ -64,7 +73,7 @@ def compute(
     run_id: str = "",
     on_event: Callable[[Event], None] = lambda _: None,
     keep: Callable[[RunResult], None] = lambda _: None,
-    ahead: Ahead | None = None,
+    ahead: Begun | None = None,
 ) -> Computed:
     """Bring ``indicators.<name>`` up to date; nothing runs where script, inputs and parameters are those of the last time.
 

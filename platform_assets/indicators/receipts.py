@@ -94,6 +94,15 @@ def last(connection: duckdb.DuckDBPyConnection, indicator: str) -> Receipt | Non
     return Receipt(**values)
 
 
+def newest(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int, dt.datetime]]:
+    """Indicator, rows and moment (UTC) of every table as it was last made."""
+    if not warehouse.columns(connection, TABLE):
+        return []
+    return connection.execute(
+        f"SELECT indicator, arg_max(rows, made_at), max(made_at) FROM {TABLE} GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+
+
 def write(connection: duckdb.DuckDBPyConnection, receipt: Receipt) -> None:
     """Keep `receipt`; to be called in the transaction that replaces the table."""
     inputs = {name: vars(used) for name, used in receipt.inputs.items()}

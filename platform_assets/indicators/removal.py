@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platform_assets.indicators import receipts
 from platform_assets.indicators.header import read_indicator
@@ -12,15 +13,18 @@ from platform_assets.indicators.model import HeaderError
 from platform_assets.indicators.sqlfile import read_sql
 from resources.environment import Platform
 
+if TYPE_CHECKING:
+    from platform_assets.engines import Engine
+
 
 class NotRemoved(RuntimeError):
     """Nothing was removed; the message says what to do first."""
 
 
-def remove(name: str, platform: Platform, present: Mapping[str, Path | None]) -> list[str]:
+def remove(name: str, platform: Platform, engine: Engine, present: Mapping[str, Path | None]) -> list[str]:
     """Remove files, tables and receipts of the indicator `name`; what was removed, in words.
 
-    `present` is what the platform computes now: name -> script (None: the platform's own code). Raises NotRemoved where the
+    `engine` is that of `platform`. `present` is what the platform computes now: name -> script (None: the platform's own code). Raises NotRemoved where the
     indicator is still among them, where one of them reads its table, and where there never was such an indicator. The receipts
     go last, so that a removal that was cut off can be done again.
     """
@@ -45,10 +49,7 @@ def remove(name: str, platform: Platform, present: Mapping[str, Path | None]) ->
         removed.append(platform.store.url(file.name))
     if not platform.bucket:
         shutil.rmtree(platform.settings.home / "products" / name, ignore_errors=True)  # the empty folders
-    if platform.bigquery is not None:
-        for table in (f"indicators.{name}", f"products.{name}"):
-            platform.bigquery.drop(table)
-            removed.append(f"BigQuery table {table}")
+    removed += engine.drop_indicator(name)
     with warehouse.connect() as connection, warehouse.write(connection):
         connection.execute(f'DROP TABLE IF EXISTS indicators."{name}"')
         connection.execute(f"DELETE FROM {receipts.TABLE} WHERE indicator = ?", [name])

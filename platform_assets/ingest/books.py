@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from typing_extensions import override
+
 from platform_assets.ingest import ledger
 from platform_assets.ingest.deliveries import Mending
 from platform_assets.ingest.ledger import Entry
@@ -37,7 +39,7 @@ class Books(Protocol):
 
 
 @dataclass(frozen=True)
-class LakeBooks:
+class LakeBooks(Books):
     """The books that the lake keeps."""
 
     warehouse: Warehouse
@@ -45,20 +47,20 @@ class LakeBooks:
     dataset: str
     neighbours: Neighbours = ALONE
 
+    @override
     def entries(self, *, deliveries: Iterable[str] | None = None, status: str | None = None) -> list[Entry]:
-        """As `Books.entries`."""
         return ledger.read(self.connection, self.dataset, deliveries=deliveries, status=status)
 
+    @override
     def newest(self) -> Entry | None:
-        """As `Books.newest`."""
         return ledger.newest(self.connection, self.dataset)
 
+    @override
     def mendings(self) -> Mapping[str, Mending]:
-        """As `Books.mendings`."""
         return self.neighbours.mendings(self.warehouse, self.connection, self.dataset, self.entries)
 
+    @override
     def sent_on(self) -> set[str]:
-        """As `Books.sent_on`."""
         return self.neighbours.sent_on(self.warehouse, self.connection, self.dataset)
 
 

@@ -41,15 +41,15 @@ class Mending:
     """What a file of fixed rows mends."""
 
     delivery: str
-    """The id of the file itself. It is its own, whatever the content: the same row may have to be mended in the same way again."""
+    """The id of the file of fixes. It is not made of the content, so that the same fix can be sent again."""
     origin: str
-    """The delivery in which the rows first came; a fix of a fix has the same."""
+    """The delivery with which the rows first came. A fix of a fix has the same origin."""
     as_of: dt.datetime | None
-    """The place in time of what it mends: a fix is neither older nor newer."""
+    """The place in time of the origin. The fix takes it: it is neither older nor newer."""
     released: bool
-    """Holds all right rows of a delivery that was held: it stands for the delivery, where others only join it."""
+    """True: the file holds all right rows of a held delivery, and takes its place. False: its rows are added to the origin's."""
     sha256: str
-    """Hash of the delivery in which the rows first came: mended sample data are sample data."""
+    """Hash of the origin's file, by which it is told whether the rows are sample data."""
 
 
 @dataclass

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest.load import AMSTERDAM
 from platform_assets.ingest.readers.interface import TextRow
+from resources.clock import today
 from resources.warehouse import Warehouse, quoted
 
 if TYPE_CHECKING:
     import duckdb
 
-    from platform_assets.contracts.expression import CompiledContract
+    from platform_assets.contracts.queries import CompiledContract
 
 
 def expression_of(warehouse: Warehouse, contract: Contract) -> CompiledContract:
     """The compiled contract as of today, as ingest uses it."""
     from platform_assets.contracts.compiled import compiled
 
-    return compiled(contract, dt.datetime.now(AMSTERDAM).date(), warehouse.home / "expressions")
+    return compiled(contract, today(), warehouse.home / "expressions")
 
 
 def stage_rows(connection: duckdb.DuckDBPyConnection, contract: Contract, rows: Sequence[TextRow]) -> None:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from platform_assets.contracts.compiled import compiled
 from platform_assets.contracts.model import Contract
@@ -29,10 +28,12 @@ from platform_assets.ingest.deliveries import (
     rejected_name,
 )
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.loading.publish import Batch, publish
+from platform_assets.ingest.loading.batch import Batch
+from platform_assets.ingest.loading.publish import publish
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.staging import Drift, stage
+from resources.clock import today
 from resources.identity import IdentityKeys, bound
 from resources.object_store import ObjectStore, StoredObject
 from resources.warehouse import Warehouse
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     import duckdb
 
 LONGEST_NAME = 150  # file systems allow 255 bytes, and parts of names are added
-AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
 
 @dataclass
@@ -163,12 +163,12 @@ class Load:
         if not deliveries:
             return
         purposes = set(self.contract.identifiers.values())
-        keys = keys.for_files([d.origin_sha256 for d in deliveries])
-        with bound(self.connection, keys, purposes):
+        keys_of_files = keys.for_files([d.origin_sha256 for d in deliveries])
+        with bound(self.connection, keys_of_files, purposes):
             clock = time.monotonic()
             batch, drift = stage(self.connection, self.contract, deliveries, self.folder, self._entry, child)
             self.log(f"{name}: {sum(sum(s.rows.values()) for s in batch.staged):,} rows read, now judged")
-            entries = self.write(batch, deliveries, drift, keys, clock)
+            entries = self.write(batch, deliveries, drift, keys_of_files, clock)
         self._put_away(deliveries)
         self.report.entries = entries
         for entry in entries:
@@ -240,7 +240,7 @@ class Load:
             sent = (
                 entry
                 and entry.status == "held"
-                and self.contract.load.mode != "upsert"
+                and not self.contract.load.changes.repeatable
                 and delivery.id in sent_on_before
             )
             if entry and (sent or entry.status in ("published", "superseded")):
@@ -317,15 +317,10 @@ class Load:
             self.store.delete(delivery.object.name + self.contract.source.marker)
 
 
-def told(entry: Entry) -> list[str]:
-    """The reasons of quarantine for people, most frequent first: ``12 x result: not one of the values (first in row 17)``."""
+def reasons_in_words(entry: Entry) -> list[str]:
+    """The reasons of quarantine, most frequent first: ``12 x result: not one of the values (first in row 17)``."""
     places = entry.first_rows
     return [f"{n:,} x {r}" + (f" (first in {places[r]})" if r in places else "") for r, n in entry.reasons.items()]
-
-
-def today() -> dt.date:
-    """The day in Amsterdam, which is what a contract means by `today`."""
-    return dt.datetime.now(AMSTERDAM).date()
 
 
 def describe(entry: Entry) -> str:
@@ -337,6 +332,6 @@ def describe(entry: Entry) -> str:
         f"{entry.unchanged:,} unchanged) + {entry.quarantined:,} quarantined + {entry.superseded:,} superseded"
     )
     why = f" {entry.status.upper()}: {entry.reason};" if entry.reason else ""
-    reasons = "; ".join(told(entry)[:3])
+    reasons = "; ".join(reasons_in_words(entry)[:3])
     merged = f", {entry.merged:,} merged with a copy that has an id" if entry.merged else ""
     return f"{entry.file}{why} {counts}{merged}" + (f" [{reasons}]" if reasons else "")

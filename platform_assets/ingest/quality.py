@@ -9,20 +9,21 @@ import datetime as dt
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
-from zoneinfo import ZoneInfo
 
-from platform_assets.contracts.compiled import CompiledContract
+from typing_extensions import override
+
 from platform_assets.contracts.model import Contract, Freshness
+from platform_assets.contracts.queries import CompiledContract
 from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.accounts import Erased
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.tables import Tables
+from resources.clock import local
 from resources.warehouse import quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb
 
-AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 NOT_APPLICABLE = "not applicable: the table is empty"
 DESCRIPTIONS = {
     "row_conservation": "Every row of every delivery is accounted for: rows in = valid + quarantined + superseded.",
@@ -93,7 +94,7 @@ class Facts(Protocol):
 
 
 @dataclass(frozen=True)
-class LakeFacts:
+class LakeFacts(Facts):
     """The facts, asked of the lake."""
 
     connection: duckdb.DuckDBPyConnection
@@ -104,12 +105,12 @@ class LakeFacts:
     def _tables(self) -> Tables:
         return Tables(self.contract)
 
+    @override
     def rows(self) -> int:
-        """As `Facts.rows`."""
         return int(scalar(self.connection, f"SELECT count(*) FROM {self._tables.validated}"))
 
+    @override
     def per_delivery(self, layer: str, deliveries: Collection[str]) -> dict[str, int]:
-        """As `Facts.per_delivery`."""
         table = {"raw": self._tables.raw, "quarantine": self._tables.quarantine}[layer]
         counted = self.connection.execute(
             f"SELECT _delivery, count(*) FROM {table} WHERE _delivery IN (SELECT unnest(?::VARCHAR[])) GROUP BY 1",
@@ -117,12 +118,12 @@ class LakeFacts:
         ).fetchall()
         return dict(counted)
 
+    @override
     def erased(self) -> dict[str, Erased]:
-        """As `Facts.erased`."""
         return accounts.counts(self.connection, self.contract.name)
 
+    @override
     def repeated_keys(self) -> int:
-        """As `Facts.repeated_keys`."""
         key, table = ", ".join(quoted(k) for k in self.contract.load.key), self._tables.validated
         # by hash first: it needs a fraction of the memory, and a repeated key always has a repeated hash
         repeated = scalar(
@@ -132,14 +133,14 @@ class LakeFacts:
         )
         return int(repeated)
 
+    @override
     def falls(self) -> dict[str, int]:
-        """As `Facts.falls`."""
         columns = cumulative_columns(self.contract)
         row = self.connection.execute(falls_sql(self.contract, self._tables.validated, '"')).fetchone() or ()
         return {c: int(n or 0) for c, n in zip(columns, row, strict=True)}
 
+    @override
     def broken_rules(self) -> dict[str, int]:
-        """As `Facts.broken_rules`."""
         self.connection.execute(f"CREATE OR REPLACE TEMP VIEW typed AS SELECT * FROM {self._tables.validated}")
         result = self.connection.execute(self.compiled.warned)
         names = [d[0] for d in result.description]
@@ -323,17 +324,18 @@ def _freshness(contract: Contract, entries: list[Entry], now: dt.datetime) -> Ou
         return Outcome(
             "freshness", False, False, f"nothing was ever delivered; the last delivery was due {due:%A %d %B %Y %H:%M}"
         )
-    last = max(delivered).astimezone(AMSTERDAM)
+    last = local(max(delivered))
     late = last <= before_due
     text = f"last delivery {last:%A %d %B %Y %H:%M}, due {due:%A %d %B %Y %H:%M}" + (": late" if late else "")
     return Outcome("freshness", not late, False, text, {"last_delivery": last.isoformat(), "due": due.isoformat()})
 
 
 def last_due(policy: Freshness, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
-    """When the last delivery was due (Amsterdam's time), and the one before: what came after that one is in time."""
+    """When the last delivery was due (by the clock here), and the one before: what came after that one is in time."""
     from croniter import croniter
 
-    local = now.astimezone(AMSTERDAM) - dt.timedelta(hours=policy.grace_hours)
-    due: dt.datetime = croniter(policy.cron, local + dt.timedelta(microseconds=1)).get_prev(dt.datetime)
+    # hours of grace are hours that pass, whatever the clock on the wall does meanwhile
+    moment = local(now - dt.timedelta(hours=policy.grace_hours))
+    due: dt.datetime = croniter(policy.cron, moment + dt.timedelta(microseconds=1)).get_prev(dt.datetime)
     before_due: dt.datetime = croniter(policy.cron, due).get_prev(dt.datetime)
     return due, before_due

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest.deliveries import Delivery, Member
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.loading.publish import Batch
+from platform_assets.ingest.loading.batch import Batch
 from platform_assets.ingest.readers import reading
 from platform_assets.ingest.readers.delimited import engine
 from platform_assets.ingest.readers.header import decode_header, header_names, match_header, positional_header

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest.books import Books, LakeBooks
+from platform_assets.ingest.books import Books
 from platform_assets.ingest.judging import judge
+from platform_assets.ingest.loading.batch import present
 from platform_assets.ingest.readers.interface import first_row
 from platform_assets.ingest.tables import Tables
-from platform_assets.quarantine import fix_files, snapshot_fixes
+from platform_assets.quarantine import fix_files
 from platform_assets.quarantine import history as quarantine_history
 from platform_assets.quarantine.fix_moves import PREPARED, FixMoves
 from platform_assets.quarantine.tables import (
-    BOOKKEEPERS,
     DISMISSED,
     RELEASED,
     RESUBMITTED,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-    from resources.bigquery import BigQuery
+    from platform_assets.engines import Engine
 
 HELD = "delivery: held"
 
@@ -90,15 +90,15 @@ class Desk:
         store: ObjectStore,
         audit: AuditLog,
         user: User,
-        bigquery: BigQuery | None = None,
+        engine: Engine,
     ) -> None:
         self.contract = contract
         self.warehouse = warehouse
         self.store = store
         self.audit = audit
         self.user = user
-        self.bigquery = bigquery
-        """Where it is the engine of loads: it knows what became of deliveries. Rows to be mended are in the lake all the same."""
+        self.engine = engine
+        """Knows what became of deliveries. Rows to be mended are in the lake, whichever it is."""
         self.texts = list(contract.file_columns)
         self.table = Tables(contract).quarantine
 
@@ -327,24 +327,26 @@ class Desk:
         return connected(self.warehouse, Tables(self.contract))
 
     def books(self, connection: duckdb.DuckDBPyConnection) -> Books:
-        """What is known of the dataset's deliveries, by whichever engine loads them."""
-        if self.bigquery is None:
-            return LakeBooks(self.warehouse, connection, self.contract.name, BOOKKEEPERS)
-        from platform_assets.engines.bigquery.books import BigBooks
-
-        return BigBooks(self.bigquery, self.contract.name, self.warehouse, BOOKKEEPERS)
+        """What is known of the dataset's deliveries."""
+        return self.engine.books(self.contract, connection)
 
     def open_sql(self) -> str:
         """Open rows, with the staged text where there is a fix."""
         return open_rows(self.contract.name, self.table, self.texts)
 
     def _too_late(self, connection: duckdb.DuckDBPyConnection, deliveries: set[str], action: str) -> dict[str, str]:
-        """Deliveries of a snapshot whose rows cannot be mended (any more), and why."""
-        if self.contract.load.mode != "snapshot":
+        """Deliveries whose rows cannot be mended (any more), and why."""
+        mode = self.contract.load.changes
+        if not mode.whole:
             return {}
-        released = action == RELEASED
         books = self.books(connection)
-        found = {d: snapshot_fixes.refusal(books, self.contract, d, released) for d in deliveries}
+        now, found = present(books), {}
+        origins = {m.delivery: m.origin for m in books.mendings().values()}
+        for delivery in deliveries:
+            origin = origins.get(delivery, delivery)
+            entry = next(iter(books.entries(deliveries=[origin])), None)
+            why = mode.too_late(origin, entry, now, released=action == RELEASED)
+            found[delivery] = f"{self.contract.name} {why}" if why else ""
         return {delivery: why for delivery, why in sorted(found.items()) if why}
 
     def _sharing(self, connection: duckdb.DuckDBPyConnection, column: str, old: str | None) -> list[tuple[Any, ...]]:

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 
 from platform_assets.access.roles import Permission, User
 from platform_assets.ingest import ledger
-from platform_assets.ingest.tables import Tables
-from platform_assets.office import Office
 from platform_assets.quarantine import tables as quarantine_tables
 from platform_assets.quarantine import uploads
 from platform_assets.quarantine.tables import EmptyDelivery
@@ -21,6 +19,8 @@ from resources.warehouse import literal
 
 if TYPE_CHECKING:
     import duckdb
+
+    from platform_assets.office import Office
 
 
 @dataclass(frozen=True)
@@ -114,17 +114,9 @@ def _ensure(office: Office, connection: duckdb.DuckDBPyConnection) -> None:
             quarantine_tables.ensure(office.warehouse, connection)
 
 
-def _with_rejected_rows(office: Office, connection: duckdb.DuckDBPyConnection) -> set[str]:
-    if office.bigquery:  # the lake's ledger lags behind, or knows nothing of tables that stay in BigQuery
-        tables = {name: Tables(contract).quarantine for name, contract in office.contracts.items()}
-        return {name for name, table in tables.items() if office.warehouse.columns(connection, table)}
-    known = connection.execute(f"SELECT DISTINCT dataset FROM {ledger.TABLE} WHERE quarantined > 0").fetchall()
-    return {name for (name,) in known}
-
-
 def _open_rows(office: Office, user: User, connection: duckdb.DuckDBPyConnection) -> dict[str, Open]:
     """Datasets with open rows."""
-    names = sorted(_with_rejected_rows(office, connection) & set(office.contracts))
+    names = sorted(office.engine.with_rejected_rows(office.contracts, connection))
     if not names:
         return {}
     union = " UNION ALL ".join(

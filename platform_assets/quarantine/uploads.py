@@ -16,28 +16,28 @@ from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.erasure import tombstones
 from platform_assets.erasure.targets import PURPOSE as ERASURE
-from platform_assets.ingest import ledger
 from platform_assets.ingest.deliveries import UNFINISHED, landing_folder, open_delivery
 from platform_assets.ingest.judging import expression_of
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.loading import derived, snapshots
-from platform_assets.ingest.loading.publish import Batch, hold, register, repeated_key
+from platform_assets.ingest.loading.batch import Batch, choose, hold
+from platform_assets.ingest.loading.publish import judge, newest_rows, register, wrong_rows
+from platform_assets.ingest.loading.rules import Rules
 from platform_assets.ingest.readers.header import decode_header, header_names, match_header
 from platform_assets.ingest.readers.packing import is_packed
 from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.registry import format_named
 from platform_assets.ingest.readers.scan import BOM
 from platform_assets.ingest.readers.staged import FileRejected
-from platform_assets.office import Office
 from platform_assets.quarantine import tables as quarantine_tables
 from platform_assets.quarantine.fix_moves import FixMoves
 from resources.identity import PREFIX as KEY
 from resources.identity import MissingIdentityKey
 from resources.object_store import LocalStore, StoredObject
-from resources.warehouse import literal, quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb
+
+    from platform_assets.office import Office
 
 LIMIT = "PLATFORM_UPLOAD_LIMIT_MB"
 TOP = 20
@@ -155,52 +155,41 @@ def check(office: Office, dataset: str, name: str, data: bytes, user: User) -> C
             if delivery.rejected:
                 return Check(rejected=delivery.rejected)
             result = Check(drift=drift.get(delivery.id, {}))
-            _judge(office, connection, contract, batch, result)
-            _foresee(office, connection, contract, batch, result, user)
+            rules = Rules(contract)
+            _judge(office, connection, rules, batch, result)
+            _foresee(office, connection, rules, batch, result)
             result.missing_keys = missing_keys(office, contract, delivery.sha256)
             return result
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _judge(
-    office: Office, connection: duckdb.DuckDBPyConnection, contract: Contract, batch: Batch, result: Check
-) -> None:
-    """Count wrong rows and reasons; leaves the relations `wrong`, `typed_rows` and `files` behind, as ingest does."""
-    expression = expression_of(office.warehouse, contract)
-    register(connection, batch, list(contract.file_columns))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE wrong AS {expression.judged}")
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW typed_rows AS {derived.filled(contract, expression.typed)}")
-    if contract.load.key and contract.load.duplicates == "quarantine":
-        key = ", ".join(quoted(k) for k in contract.load.key)
-        connection.execute(
-            f"INSERT INTO wrong BY NAME SELECT _file, _row, [{literal(repeated_key(contract))}] AS _reasons FROM typed_rows "
-            f"QUALIFY count(*) OVER (PARTITION BY {key}) > 1"
-        )
+def _judge(office: Office, connection: duckdb.DuckDBPyConnection, rules: Rules, batch: Batch, result: Check) -> None:
+    """Judge the rows as ingest does, and count wrong ones and reasons."""
+    register(connection, batch, rules)
+    judge(connection, rules, expression_of(office.warehouse, rules.contract))
+    wrong = rules.names.wrong
     result.malformed = sum(n for part in batch.staged for n in part.broken_rows.values())
     result.rows = sum(n for part in batch.staged for n in part.rows.values()) + result.malformed
-    result.wrong = int(scalar(connection, "SELECT count(DISTINCT (_file, _row)) FROM wrong")) + result.malformed
-    asked = "SELECT r, count(*) FROM (SELECT unnest(_reasons) AS r FROM wrong) GROUP BY r ORDER BY 2 DESC, 1"
+    result.wrong = sum(wrong_rows(connection, rules).values()) + result.malformed
+    asked = f"SELECT r, count(*) FROM (SELECT unnest(_reasons) AS r FROM {wrong}) GROUP BY r ORDER BY 2 DESC, 1"
     result.reasons = dict(connection.execute(asked).fetchmany(TOP))
 
 
 def _foresee(
     office: Office,
     connection: duckdb.DuckDBPyConnection,
-    contract: Contract,
+    rules: Rules,
     batch: Batch,
     result: Check,
-    user: User,
 ) -> None:
     """What ingest will do with the delivery as a whole."""
+    contract = rules.contract
     (delivery,) = batch.deliveries
     entry = batch.entries[delivery.id]
     entry.rows_in, entry.quarantined, entry.as_of = result.rows, result.wrong, delivery.as_of
     with office.warehouse.connect() as lake:
-        known = (
-            office.bigquery.columns(ledger.TABLE) if office.bigquery else office.warehouse.columns(lake, ledger.TABLE)
-        )
-        books = office.desk(contract.name, user).books(lake)
+        known, books = office.engine.has_books(lake), office.engine.books(contract, lake)
         earlier = next(iter(books.entries(deliveries=[delivery.id])), None) if known else None
         if earlier and earlier.status in ("published", "superseded", "held"):
             what = "it will be judged again" if earlier.status == "held" else "nothing will change"
@@ -211,9 +200,8 @@ def _foresee(
                 return
         hold(batch, contract)
         result.held = entry.reason if entry.status == "held" else ""
-        if known and contract.load.mode == "snapshot":
-            dates = snapshots.newest_rows(connection, contract)
-            snapshots.choose(batch.deliveries, batch.entries, dates, snapshots.present(books))
+        if known:
+            choose(batch, contract, lambda: newest_rows(connection, rules), books)
             result.older = entry.reason if entry.status == "superseded" else ""
 
 

@@ -49,9 +49,7 @@ def page(name: str, office: object, user: object, url: str) -> None:
 
 
 def opened(name: str, place: Place, user: User, *others: Contract) -> AppTest:
-    contracts = {c.name: c for c in (place.contract, *others)}
-    office = Office(contracts, place.warehouse, place.store, place.keys, place.home)
-    return drawn(name, office, user)
+    return drawn(name, place.office(*others), user)
 
 
 def drawn(name: str, office: Office, user: User) -> AppTest:

@@ -16,7 +16,6 @@ import requests
 
 from console.dagster_client import Client, DagsterError
 from platform_assets.access.roles import Role, User
-from platform_assets.contracts.files import read_contracts
 from platform_assets.definitions import build_definitions
 from platform_assets.erasure.__main__ import main as erasure_command
 from platform_assets.erasure.targets import Target
@@ -116,7 +115,7 @@ def test_an_erasure_is_followed_by_the_indicators_without_a_human(platform: Plat
     assert counted(platform) == 60
     until(lambda: ticks(dagster) > 1, "the daemon has looked at what there is")
     before = {run.id for run in dagster.runs()}
-    office = Office(read_contracts(), platform.warehouse, platform.store, platform.keys, platform.settings.home)
+    office = Office.of(platform)
     request = office.eraser().submit([Target("lab_results", {"sample_id": "AA-007"}, subject=True)], "letter 17", ANNA)
     office.eraser().requests.approve(request.id, STAN)
     config = {"ops": {"erase_request": {"config": {"request": request.id}}}}

@@ -12,6 +12,7 @@ from platform_assets.indicators.compute import compute
 from platform_assets.indicators.header import read_indicator
 from platform_assets.indicators.product import publish_product
 from platform_assets.indicators.removal import NotRemoved, remove
+from platform_assets.office import engine_of
 from tests.conftest import Bench
 
 Make = Callable[..., Bench]
@@ -50,25 +51,25 @@ def left(lab: Bench) -> set[str]:
 
 def test_files_table_and_receipts_go_and_those_of_others_stay(lab: Bench, tmp_path: Path) -> None:
     kept = {"kept": tmp_path / "r" / "indicators" / "kept.R"}
-    removed = remove("old", lab.platform, kept)
+    removed = remove("old", lab.platform, engine_of(lab.platform), kept)
     assert left(lab) == {"table kept", "receipt kept", "folder kept"}
     assert [Path(what).name for what in removed[:-2]] == ["old.csv", "old.json", "old.parquet", "bars.svg"]
     assert removed[-2:] == ["table indicators.old", "receipts of old"]
     with pytest.raises(NotRemoved, match="there is no receipt of an indicator old"):
-        remove("old", lab.platform, kept)
+        remove("old", lab.platform, engine_of(lab.platform), kept)
 
 
 def test_what_is_still_made_or_read_stays(lab: Bench, tmp_path: Path) -> None:
     before = left(lab)
     script = tmp_path / "r" / "indicators" / "old.R"
     with pytest.raises(NotRemoved, match=r"delete .*old\.R first"):
-        remove("old", lab.platform, {"old": script})
+        remove("old", lab.platform, engine_of(lab.platform), {"old": script})
     with pytest.raises(NotRemoved, match="by the platform's own code"):
-        remove("old", lab.platform, {"old": None})
+        remove("old", lab.platform, engine_of(lab.platform), {"old": None})
     with pytest.raises(NotRemoved, match=r"reader\.R reads the table of old"):
-        remove("old", lab.platform, {"reader": written(tmp_path, "reader", READER)})
+        remove("old", lab.platform, engine_of(lab.platform), {"reader": written(tmp_path, "reader", READER)})
     query = tmp_path / "totals.sql"
     query.write_text("-- T\n--\n-- @owner team:test\n-- @output n <integer> how many\nSELECT n FROM indicators.old\n")
     with pytest.raises(NotRemoved, match=r"totals\.sql reads the table of old"):
-        remove("old", lab.platform, {"totals": query})
+        remove("old", lab.platform, engine_of(lab.platform), {"totals": query})
     assert left(lab) == before

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import zipfile
 from collections.abc import Callable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -396,3 +398,22 @@ def test_a_snapshot_without_any_date_is_superseded_and_stops_no_other(bench: Mak
     assert entries["2.csv"].reason.startswith("a snapshot without a date")
     assert lab.table("sample_id") == [("B",)]
     lab.assert_nothing_lost()
+
+
+@pytest.mark.parametrize(("zone", "valid"), [("Pacific/Kiritimati", 1), ("Pacific/Pago_Pago", 0)])
+def test_today_is_the_day_of_the_installation(
+    bench: Make, monkeypatch: pytest.MonkeyPatch, zone: str, valid: int
+) -> None:
+    """There are always 25 hours between these two clocks: what is today on one is tomorrow, or the day after, on the other."""
+    ahead = dt.datetime.now(ZoneInfo("Pacific/Kiritimati")).date()
+    monkeypatch.setenv("PLATFORM_TIMEZONE", zone)
+    report = bench().send("a.csv", HEAD + f"A,{ahead},POS,1\n")
+    assert report.total("valid") == valid
+
+
+def test_rows_are_quarantined_at_the_time_of_the_load_which_is_utc(bench: Make) -> None:
+    lab = bench()
+    lab.send("a.csv", HEAD + "A,2024-01-01,what,1\n")
+    ((at, loaded),) = lab.sql("SELECT _quarantined_at, (SELECT max(loaded_at) FROM platform.ledger) FROM {quarantine}")
+    assert at == loaded
+    assert abs(at - dt.datetime.now(dt.UTC).replace(tzinfo=None)) < dt.timedelta(hours=1)

@@ -23,7 +23,7 @@ def test_a_fix_that_is_taken_back_or_removed_by_hand_opens_its_row_and_a_loaded_
     lab = pair(columns=SMALL).big
     lab.send("a.csv", FEW + "A,1\nB,x\n")
     name, desk = lab.contract.name, desk_of(lab)
-    office = Office({name: lab.contract}, lab.warehouse, lab.store, KEYRING, lab.home, lab.engine)
+    office = Office({name: lab.contract}, lab.warehouse, lab.store, KEYRING, lab.home, lab.asked)
     mend(desk, viral_load="2")
     (waits,) = uploads.waiting(office, lab.contract)
     assert uploads.withdraw(office, name, waits.basename, STEWARD) == 1

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from platform_assets.access.roles import AccessDenied
-from platform_assets.office import Office
 from platform_assets.quarantine.desk import Fix, QuarantineError
 from platform_assets.quarantine.overview import waiting
 from platform_assets.quarantine.tables import RowKey
@@ -240,7 +239,7 @@ def test_a_held_delivery_is_released_after_someone_has_looked_and_its_wrong_rows
 
 
 def held_now(place: Place) -> int:
-    office = Office({"lab_results": place.contract}, place.warehouse, place.store, place.keys, place.home)
+    office = place.office()
     return waiting(office, STEWARD)[0].held
 
 

@@ -26,7 +26,7 @@ def place(tmp_path: Path) -> Place:
 
 
 def office(place: Place) -> Office:
-    return Office({"lab_results": place.contract}, place.warehouse, place.store, place.keys, place.home)
+    return place.office()
 
 
 def sent(place: Place) -> str:

@@ -22,7 +22,7 @@ GOOD = "A-1,P-1,north,2024-01-01,NEG,"
 @pytest.fixture
 def office(tmp_path: Path) -> Office:
     place = Place(tmp_path)
-    return Office({"lab_results": place.contract}, place.warehouse, place.store, place.keys, place.home)
+    return place.office()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_file_of_which_nothing_can_be_judged_is_told_before_it_is_sent(office:
 
 
 def foreseen(place: Place, name: str, *rows: str) -> uploads.Check:
-    office = Office({"lab_results": place.contract}, place.warehouse, place.store, place.keys, place.home)
+    office = place.office()
     return uploads.check(office, "lab_results", name, "\n".join([HEADER, *rows, ""]).encode(), STEWARD)
 
 

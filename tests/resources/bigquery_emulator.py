@@ -64,7 +64,7 @@ def big_query(buckets: Path | None = None) -> Iterator[bigquery.Client]:
         )
     address = f"http://127.0.0.1:{ports[0]}"
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while True:
             try:
                 requests.get(f"{address}/bigquery/v2/projects/{PROJECT}/datasets", timeout=5).raise_for_status()

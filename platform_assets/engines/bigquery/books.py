@@ -8,8 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from typing_extensions import override
+
 from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.accounts import Erased
+from platform_assets.ingest.books import Books
 from platform_assets.ingest.deliveries import Mending
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.neighbours import ALONE, Neighbours
@@ -20,7 +23,7 @@ _JSON = ("drift", "reasons", "first_rows")
 
 
 @dataclass(frozen=True)
-class BigBooks:
+class BigBooks(Books):
     """What BigQuery knows of a dataset's deliveries."""
 
     engine: BigQuery
@@ -29,8 +32,8 @@ class BigBooks:
     """The lake, where stewards work."""
     neighbours: Neighbours = ALONE
 
+    @override
     def entries(self, *, deliveries: Iterable[str] | None = None, status: str | None = None) -> list[Entry]:
-        """Entries of the ledger, oldest first; only `deliveries` or those of one `status` where given."""
         conditions, given = ["dataset = @dataset"], {"dataset": self.dataset}
         if deliveries is not None:
             conditions.append("delivery IN UNNEST(@deliveries)")
@@ -40,8 +43,8 @@ class BigBooks:
             given["status"] = status
         return self._read(f"{' AND '.join(conditions)} ORDER BY loaded_at, delivery", given)
 
+    @override
     def newest(self) -> Entry | None:
-        """As `Books.newest`."""
         asked = (
             "dataset = @dataset AND status = 'published' ORDER BY as_of DESC, loaded_at DESC LIMIT 1"  # NULLs come last
         )
@@ -52,13 +55,13 @@ class BigBooks:
         sql = f"SELECT {listed} FROM {self.engine.name(ledger.TABLE)} WHERE {asked}"
         return [_entry(row) for row in self.engine.query(sql, given)]
 
-    def mendings(self) -> dict[str, Mending]:
-        """As `Books.mendings`."""
+    @override
+    def mendings(self) -> Mapping[str, Mending]:
         with self.warehouse.connect() as connection:
             return self.neighbours.mendings(self.warehouse, connection, self.dataset, self.entries)
 
+    @override
     def sent_on(self) -> set[str]:
-        """As `Books.sent_on`."""
         with self.warehouse.connect() as connection:
             return self.neighbours.sent_on(self.warehouse, connection, self.dataset)
 

@@ -116,6 +116,13 @@ def lend_table(
             connection.execute(f"INSERT INTO {LENT} VALUES (?, ?, ?, ?)", [table, version, number, at])
 
 
+def lent_tables(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int, dt.datetime]]:
+    """Indicator, rows and moment (UTC) of every computed table that the lake has a copy of."""
+    if not warehouse.columns(connection, LENT):
+        return []
+    return connection.execute(f"SELECT replace(name, 'indicators.', ''), rows, lent_at FROM {LENT}").fetchall()
+
+
 def _replace_ledger(connection: duckdb.DuckDBPyConnection, contract: Contract, entries: list[Entry]) -> None:
     connection.execute(f"DELETE FROM {ledger.TABLE} WHERE dataset = ?", [contract.name])
     ledger.write(connection, entries)

@@ -15,21 +15,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from platform_assets.contracts.model import Contract, Order
-from platform_assets.engines.bigquery import judging, mending, sending
+from platform_assets.contracts.model import Contract
+from platform_assets.engines.bigquery import mending, rules, sending
 from platform_assets.engines.bigquery.books import BigBooks, as_row
 from platform_assets.engines.bigquery.statements import CHANGED, Statements
 from platform_assets.engines.bigquery.tables import BigTables, StagingTables
 from platform_assets.ingest import accounts
 from platform_assets.ingest.deliveries import Delivery
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.load import Load, LoadFailed, LoadReport, Log, today, waiting_files
-from platform_assets.ingest.loading.merge import count_decided, count_valid
-from platform_assets.ingest.loading.publish import Batch, count, hold, register
-from platform_assets.ingest.loading.snapshots import choose, present
+from platform_assets.ingest.load import Load, LoadFailed, LoadReport, Log, waiting_files
+from platform_assets.ingest.loading.batch import Batch, choose, count, count_decided, count_valid, hold
+from platform_assets.ingest.loading.publish import register
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.staging import Drift
 from resources.bigquery import BigQuery, Done
+from resources.clock import today
 from resources.identity import IdentityKeys
 from resources.object_store import ObjectStore
 from resources.warehouse import Warehouse, scalar
@@ -128,15 +128,14 @@ class BigLoad(Load):
         staging = StagingTables(self.contract, uuid.uuid4().hex[:12])
         road = sending.Road(self.engine, self.store, self.bucket)
         folder = self.warehouse.home / "expressions"
-        self.sql = Statements(self.engine, self.contract, staging, judging.for_bigquery(self.contract, today(), folder))
+        self.sql = Statements(self.engine, self.contract, staging, rules.for_bigquery(self.contract, today(), folder))
         try:
             self._send(batch, staging, road, keys)
             if batch.entries:
                 self._judge(batch, staging)
-                at, folder = self.loaded_at, self.folder
-                mending.keep(self.connection, self.contract, self.engine, self.store, batch, staging, at, folder)
+                mending.keep(self.connection, self.sql.rules, self.engine, self.store, batch, staging, self.folder)
             else:  # every file was rejected: the ledger says so
-                self._table(staging, "members", [])
+                self._table(staging, staging.names.members, [])
             entries = self.complete(batch, deliveries, drift, clock)
             self._table(staging, "entries", [as_row(e) for e in entries])
             with self.warehouse.lock(WRITING):
@@ -154,20 +153,22 @@ class BigLoad(Load):
     def _send(self, batch: Batch, staging: StagingTables, road: sending.Road, keys: IdentityKeys) -> None:
         """Rows and broken lines, what the ledger was, and which file belongs to which delivery."""
         connection, contract = self.connection, self.contract
-        register(connection, batch, list(contract.file_columns))
+        names = staging.names
+        register(connection, batch, self.sql.rules)
         self.hidden = self.neighbours.leave_out(self.warehouse, connection, contract, keys, self.store) or {}
         folder = self.warehouse.home / "expressions"
-        identifiers = judging.for_identifiers(contract, today(), folder) if contract.identifiers else None
-        rows, broken = sending.write_rows(connection, contract, identifiers, self.folder)
-        for table, files in (("rows", rows), ("broken", broken)):
-            number = int(scalar(connection, f"SELECT count(*) FROM {'staged' if table == 'rows' else 'broken'}"))
+        identifiers = rules.for_identifiers(contract, today(), folder) if contract.identifiers else None
+        rows, broken = sending.write_rows(connection, contract, identifiers, names, self.folder)
+        for table, files in ((names.staged, rows), (names.broken, broken)):
+            number = int(scalar(connection, f"SELECT count(*) FROM {table}"))
             road.send(staging, table, files, number)
         assert isinstance(self.books, BigBooks)
         self._table(staging, "seen", [self.books.seen()])
-        self._table(staging, "files", [{"_file": n, "_delivery": d} for n, (d, _) in batch.members.items()])
+        self._table(staging, names.files, [{"_file": n, "_delivery": d} for n, (d, _) in batch.members.items()])
         gone = accounts.brought(batch.members, self.hidden)
         self._table(staging, "erased", [accounts.account(d, contract.name, n) for d, n in gone.items()])
-        for table in staging.columns.keys() - {"rows", "broken", "seen", "files", "erased", "members", "entries"}:
+        sent = {names.staged, names.broken, names.files, names.members, "seen", "erased", "entries"}
+        for table in staging.columns.keys() - sent:
             self.engine.create_staging(staging[table], staging.columns[table])
 
     def _table(self, staging: StagingTables, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -179,12 +180,12 @@ class BigLoad(Load):
         """Everything that the entries tell, worked out before anything is changed."""
         sql, contract = self.sql, self.contract
         # typed rows and reasons: the rows that were sent are read twice
-        self.report.estimated_bytes += 2 * self.engine.estimate(f"SELECT * FROM {sql.s['rows']}")
+        self.report.estimated_bytes += 2 * self.engine.estimate(f"SELECT * FROM {sql.s[staging.names.staged]}")
         wrong = {r["_file"]: r["rows"] for r in self._run(sql.judge())}
         count(batch, wrong, self.hidden)
         hold(batch, contract)
-        base = self._choose(batch) if contract.load.mode == "snapshot" else None
-        self._table(staging, "members", _members(batch, self.loaded_at, base))
+        base = choose(batch, contract, self._newest_rows, self.books)
+        self._table(staging, staging.names.members, _members(batch, base))
         for row in self._run(sql.adopt()) if sql.derived_key else []:
             batch.entries[row["_delivery"]].merged += row["rows"]
         count_valid(batch.entries)
@@ -202,11 +203,9 @@ class BigLoad(Load):
         for row in self._run([sql.reasons()]):
             batch.entries[row["_delivery"]].add_reason(row["reason"], row["rows"], row["file"], row["row"])
 
-    def _choose(self, batch: Batch) -> str | None:
-        order, dates = self.contract.load.order_by, {}
-        if isinstance(order, Order) and order.column:
-            dates = {r["_delivery"]: r["moment"] for r in self._run([self.sql.newest_rows()])}
-        return choose(batch.deliveries, batch.entries, dates, present(self.books))
+    def _newest_rows(self) -> dict[str, dt.datetime | None]:
+        asked = self.sql.newest_rows()
+        return {r["_delivery"]: r["moment"] for r in self._run([asked])} if asked else {}
 
     def _run(self, script: list[str]) -> list[dict[str, Any]]:
         return self._scan(self.engine.script(";\n".join(script)))
@@ -216,7 +215,7 @@ class BigLoad(Load):
         return done.rows
 
 
-def _members(batch: Batch, at: dt.datetime, base: str | None) -> list[Mapping[str, Any]]:
+def _members(batch: Batch, base: str | None) -> list[Mapping[str, Any]]:
     """For every file of the batch, what all its rows share. `base` is the snapshot that the table becomes."""
     order = {d.id: n for n, d in enumerate(batch.deliveries)}
     again = {d.id for d in batch.deliveries if d.held_before}
@@ -234,7 +233,7 @@ def _members(batch: Batch, at: dt.datetime, base: str | None) -> list[Mapping[st
                 "_why": entry.reason,
                 "_again": delivery in again,
                 "_base": delivery == base,
-                "_at": at,
+                "_at": entry.loaded_at,
             }
         )
     return rows

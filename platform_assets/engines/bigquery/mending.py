@@ -7,7 +7,6 @@ the lake and the file goes; if it has not, the file goes. What a crash leaves is
 
 from __future__ import annotations
 
-import datetime as dt
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,9 @@ from typing import TYPE_CHECKING
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery.books import BigBooks
 from platform_assets.engines.bigquery.tables import StagingTables
-from platform_assets.ingest.loading.publish import Batch, mark, quarantined
+from platform_assets.ingest.loading.batch import Batch
+from platform_assets.ingest.loading.publish import mark
+from platform_assets.ingest.loading.rules import Rules
 from platform_assets.ingest.tables import Tables
 from resources.bigquery import BigQuery
 from resources.object_store import ObjectStore
@@ -32,34 +33,33 @@ def folder_of(contract: Contract) -> str:
 
 def keep(
     connection: duckdb.DuckDBPyConnection,
-    contract: Contract,
+    rules: Rules,
     engine: BigQuery,
     store: ObjectStore,
     batch: Batch,
     staging: StagingTables,
-    at: dt.datetime,
     folder: Path,
 ) -> None:
-    """Write down the rows of the judged `batch` that BigQuery is going to quarantine; `at` is when it was loaded.
+    """Write down the rows of the judged `batch` that BigQuery is going to quarantine.
 
-    Reads the views `staged` and `broken`; which rows are wrong is read from BigQuery. A delivery has one row more than it has wrong
+    Reads `Relations.staged` and `broken`; which rows are wrong is read from BigQuery. A delivery has one row more than it has wrong
     ones, with no `_row`: it says what the rows replace (a held delivery that is judged again, a load that is repeated).
     """
     if not any(e.quarantined for e in batch.entries.values()) and not any(d.held_before for d in batch.deliveries):
         return
-    wrong = folder / "wrong.parquet"
-    engine.read(staging["wrong"], wrong)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE wrong AS FROM read_parquet({literal(str(wrong))})")
-    mark(connection, batch)
+    names, wrong = rules.names, folder / "wrong.parquet"
+    engine.read(staging[names.wrong], wrong)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {names.wrong} AS FROM read_parquet({literal(str(wrong))})")
+    mark(connection, batch, names)
     path = folder / "quarantined.parquet"
-    deliveries = "SELECT unnest($deliveries::VARCHAR[]) AS _delivery, NULL::VARCHAR AS _text"
-    rows = " UNION ALL BY NAME ".join(f"({s})" for s in quarantined(batch, list(contract.file_columns)))
+    deliveries = "SELECT unnest($deliveries::VARCHAR[]) AS _delivery, unnest($times::TIMESTAMP[]) AS _quarantined_at, NULL::VARCHAR AS _text"
+    # BigQuery has pseudonyms in the place of identifiers: the same rule, of the rows as the file had them
     connection.execute(
-        f"COPY (SELECT * REPLACE ($at::TIMESTAMP AS _quarantined_at) FROM ({rows} UNION ALL BY NAME {deliveries})) "
+        f"COPY (({Rules(rules.contract, names).quarantined()}) UNION ALL BY NAME {deliveries}) "
         f"TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)",
-        {"deliveries": list(batch.entries), "at": at},
+        {"deliveries": list(batch.entries), "times": [e.loaded_at for e in batch.entries.values()]},
     )
-    store.write(f"{folder_of(contract)}/{staging.load}.parquet", path)
+    store.write(f"{folder_of(rules.contract)}/{staging.load}.parquet", path)
 
 
 def settle(contract: Contract, engine: BigQuery, warehouse: Warehouse, store: ObjectStore) -> None:

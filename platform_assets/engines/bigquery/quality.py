@@ -6,15 +6,17 @@ import datetime as dt
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from platform_assets.contracts.model import Contract
-from platform_assets.engines.bigquery import judging
+from platform_assets.engines.bigquery import rules
 from platform_assets.engines.bigquery.books import BigBooks
-from platform_assets.engines.bigquery.statements import json_of, q
+from platform_assets.engines.bigquery.rules import json_of, q
 from platform_assets.engines.bigquery.tables import BigTables
 from platform_assets.ingest.accounts import Erased
-from platform_assets.ingest.load import today
-from platform_assets.ingest.quality import Outcome, cumulative_columns, falls_sql, outcomes
+from platform_assets.ingest.quality import Facts, Outcome, cumulative_columns, falls_sql, outcomes
 from resources.bigquery import BigQuery
+from resources.clock import today
 from resources.warehouse import Warehouse
 
 
@@ -25,7 +27,7 @@ def evaluate(engine: BigQuery, contract: Contract, warehouse: Warehouse, now: dt
 
 
 @dataclass(frozen=True)
-class BigFacts:
+class BigFacts(Facts):
     """The facts, asked of BigQuery."""
 
     engine: BigQuery
@@ -41,33 +43,33 @@ class BigFacts:
     def _validated(self) -> str:
         return self.engine.name(BigTables(self.contract).validated)
 
+    @override
     def rows(self) -> int:
-        """As `Facts.rows`."""
         return int(self.engine.query(f"SELECT COUNT(*) AS n FROM {self._validated}")[0]["n"])
 
+    @override
     def per_delivery(self, layer: str, deliveries: Collection[str]) -> dict[str, int]:
-        """As `Facts.per_delivery`."""
         table = self.engine.name(f"{layer}.{self.contract.name}")
         sql = f"SELECT _delivery, COUNT(*) AS n FROM {table} WHERE _delivery IN UNNEST(@ids) GROUP BY _delivery"
         return {r["_delivery"]: r["n"] for r in self.engine.query(sql, {"ids": list(deliveries)})}
 
+    @override
     def erased(self) -> dict[str, Erased]:
-        """As `Facts.erased`."""
         return self.books.erased()
 
+    @override
     def repeated_keys(self) -> int:
-        """As `Facts.repeated_keys`."""
         keys = f"SELECT {json_of(map(q, self.contract.load.key))} AS _k FROM {self._validated}"
         repeated = f"SELECT _k FROM ({keys}) GROUP BY _k HAVING COUNT(*) > 1"
         return int(self.engine.query(f"SELECT COUNT(*) AS n FROM ({repeated})")[0]["n"])
 
+    @override
     def falls(self) -> dict[str, int]:
-        """As `Facts.falls`."""
         found = self.engine.query(falls_sql(self.contract, self._validated, "`"))[0]
         return {c: int(found[c] or 0) for c in cumulative_columns(self.contract)}
 
+    @override
     def broken_rules(self) -> dict[str, int]:
-        """As `Facts.broken_rules`."""
-        warned = judging.for_bigquery(self.contract, today(), self.warehouse.home / "expressions").warned
+        warned = rules.for_bigquery(self.contract, today(), self.warehouse.home / "expressions").warned
         found = self.engine.query(f"WITH typed AS (SELECT * FROM {self._validated}) SELECT * FROM ({warned})")[0]
         return {name: int(count or 0) for name, count in found.items()}

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platform_assets.contracts.compiled import CompiledContract
 from platform_assets.contracts.model import Contract
+from platform_assets.contracts.queries import CompiledContract
 from platform_assets.engines.bigquery.tables import StagingTables
+from platform_assets.ingest.loading.publish import pseudonymised
+from platform_assets.ingest.loading.relations import Relations
 from resources.bigquery import BigQuery, BigQueryError
-from resources.identity import pseudonym_sql
 from resources.object_store import ObjectStore
 from resources.warehouse import literal, quoted
 
@@ -32,25 +33,27 @@ def folder_of(contract: Contract) -> str:
 
 
 def write_rows(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, identifiers: CompiledContract | None, folder: Path
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    identifiers: CompiledContract | None,
+    names: Relations,
+    folder: Path,
 ) -> tuple[list[Path], list[Path]]:
-    """The views `staged` and `broken` as Parquet files (rows, broken lines), with pseudonyms in the place of identifiers.
+    """`Relations.staged` and `broken` as Parquet files (rows, broken lines), with pseudonyms in the place of identifiers.
 
     Rows carry in `_wrong` what `identifiers` found wrong with the text in clear; it is None where the contract has none.
     """
-    purposes = contract.identifiers
-    texts = ", ".join(
-        f"{pseudonym_sql(f'r.{quoted(c)}', purposes[c])} AS {quoted(c)}" if c in purposes else f"r.{quoted(c)}"
-        for c in contract.file_columns
-    )
-    source, wrong = "staged r", "[]::VARCHAR[]"
+    columns = list(contract.file_columns)
+    values = zip(pseudonymised(contract, columns, "r"), columns, strict=True)
+    texts = ", ".join(f"{value} AS {quoted(column)}" for value, column in values)
+    source, wrong = f"{names.staged} r", "[]::VARCHAR[]"
     if identifiers:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE wrong_identifiers AS {identifiers.judged}")
         source = f"({identifiers.raw}) r LEFT JOIN wrong_identifiers w USING (_file, _row)"
         wrong = "coalesce(w._reasons, []::VARCHAR[])"
     rows = _copied(connection, f"SELECT {texts}, r._file, r._row, {wrong} AS _wrong FROM {source}", folder / "rows")
-    line = literal(WITHHELD) if purposes else "_text"
-    broken = _copied(connection, f"SELECT _file, _row, {line} AS _text, _reason FROM broken", folder / "broken")
+    line = literal(WITHHELD) if contract.identifiers else "_text"
+    broken = _copied(connection, f"SELECT _file, _row, {line} AS _text, _reason FROM {names.broken}", folder / "broken")
     return rows, broken
 
 

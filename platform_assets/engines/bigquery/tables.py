@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import accounts, ledger
+from platform_assets.ingest.loading.relations import Relations
 from platform_assets.ingest.tables import Tables, duckdb_type
 from resources.bigquery import STAGING, BigQuery
 
@@ -65,20 +66,21 @@ class StagingTables:
     contract: Contract
     load: str
     """Name of the load."""
+    names: Relations = field(default_factory=Relations)
     columns: Mapping[str, Mapping[str, str]] = field(init=False)
-    """Table -> its columns."""
+    """Relation -> its columns; beside those of `names` what only BigQuery needs: the ledger as it was seen, new entries, accounts."""
 
     def __post_init__(self) -> None:
-        tables = BigTables(self.contract)
+        tables, n = BigTables(self.contract), self.names
         member = {"_file": "BIGINT", "_row": "BIGINT"}
         sources = {s: tables.typed[s] for c in self.contract.derived.values() for s in c.derived_from}
         columns = {
             # what this machine sends
-            "rows": {**dict.fromkeys(tables.texts, "VARCHAR"), **member, "_wrong": "VARCHAR[]"},
-            "broken": {**member, "_text": "VARCHAR", "_reason": "VARCHAR"},
+            n.staged: {**dict.fromkeys(tables.texts, "VARCHAR"), **member, "_wrong": "VARCHAR[]"},
+            n.broken: {**member, "_text": "VARCHAR", "_reason": "VARCHAR"},
             "seen": {"dataset": "VARCHAR", "entries": "BIGINT", "newest": "TIMESTAMP"},
-            "files": {"_file": "BIGINT", "_delivery": "VARCHAR"},
-            "members": {
+            n.files: {"_file": "BIGINT", "_delivery": "VARCHAR"},
+            n.members: {
                 "_file": "BIGINT",
                 "_label": "VARCHAR",
                 "_delivery": "VARCHAR",
@@ -93,18 +95,17 @@ class StagingTables:
             "entries": ledger.COLUMNS,
             "erased": accounts.COLUMNS,
             # what BigQuery makes of it
-            "typed": {**tables.typed, **member},
-            "wrong": {**member, "_reasons": "VARCHAR[]"},
-            "keyed": {**sources, **member, "_delivery": "VARCHAR", "_seq": "BIGINT", "_value": "VARCHAR", "_derived": "VARCHAR"},
-            "adopted": {**member, "_delivery": "VARCHAR", "_own": "VARCHAR"},
-            "valid": {
+            n.typed: {**tables.typed, **member},
+            n.wrong: {**member, "_reasons": "VARCHAR[]"},
+            n.keyed: {**sources, **member, "_delivery": "VARCHAR", "_seq": "BIGINT", "_value": "VARCHAR", "_derived": "VARCHAR"},
+            n.adopted: {**member, "_delivery": "VARCHAR", "_own": "VARCHAR"},
+            n.valid: {
                 **tables.validated_columns,
                 "_member": "BIGINT",
                 "_seq": "BIGINT",
                 "_k": "VARCHAR",
-                "_content": "VARCHAR",
             },
-            "decided": {
+            n.decided: {
                 "_member": "BIGINT",
                 "_row": "BIGINT",
                 "_delivery": "VARCHAR",

@@ -1,4 +1,2 @@
-"""How staged rows become the table: the rules of each load mode, and the one transaction that follows them.
-
-`derived` (values that are derived where they are missing), `snapshots` (which delivery is the table), `merge` (upsert), `publish` (all of it).
-"""
+"""From staged rows to changed tables: what is decided (`rules`, over the tables that `relations` names), what becomes of whole deliveries
+(`batch`), and the lake's way of writing it (`publish`, `merge`)."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_assets.contracts.model import Contract
+from platform_assets.engines.bigquery.engine import BigQueryEngine
 from platform_assets.engines.bigquery.load import BigLoadReport, load_dataset
 from platform_assets.ingest.load import LoadReport
 from platform_assets.ingest.tables import Tables
@@ -46,6 +47,11 @@ class BigBench:
     @property
     def store(self) -> LocalStore:
         return LocalStore(self.home)
+
+    @property
+    def asked(self) -> BigQueryEngine:
+        """The engine as the platform asks it."""
+        return BigQueryEngine(self.engine, self.warehouse, self.store, self.keys, self.bucket, settle_seconds=0)
 
     def drop(self, name: str, data: bytes | str) -> None:
         target = self.home / "landing" / self.contract.name / name

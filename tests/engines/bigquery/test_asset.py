@@ -30,7 +30,7 @@ PERIOD = {"by": "test_date", "unit": "iso_week"}
 
 @pytest.fixture
 def big(platform: Platform, engine: BigQuery) -> Platform:
-    return replace(platform, bigquery=engine)
+    return replace(platform, engine="bigquery", bigquery=engine)
 
 
 def materialized(platform: Platform, lab: Both) -> dg.ExecuteInProcessResult:
@@ -154,6 +154,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_the_engine_is_chosen_by_the_environment(cloud: pytest.MonkeyPatch, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, engine="bigquery")
     platform = resources_for("cloud", settings)
+    assert platform.engine == "bigquery"
     assert platform.bigquery is not None
     assert (platform.bigquery.project, platform.bigquery.location, platform.bucket) == (
         "project",
@@ -162,7 +163,7 @@ def test_the_engine_is_chosen_by_the_environment(cloud: pytest.MonkeyPatch, tmp_
     )
     assert platform.bigquery.maximum_bytes_billed == 1000
     lake = resources_for("cloud", Settings(home=tmp_path))
-    assert lake.bigquery is None
+    assert (lake.engine, lake.bigquery) == ("lake", None)
     assert lake.copies is not None  # indicators and products are published all the same
     assert platform.copies is None
     with pytest.raises(ValueError, match="PLATFORM_ENGINE=bigquery needs PLATFORM_ENV=cloud"):

@@ -26,9 +26,7 @@ FEW = "sample_id,viral_load\n"
 
 
 def desk_of(lab: BigBench) -> Desk:
-    return Desk(
-        lab.contract, lab.warehouse, lab.store, AuditLog(lab.home / "audit", KEYRING), STEWARD, bigquery=lab.engine
-    )
+    return Desk(lab.contract, lab.warehouse, lab.store, AuditLog(lab.home / "audit", KEYRING), STEWARD, lab.asked)
 
 
 def mend(desk: Desk, **values: str) -> None:
@@ -160,7 +158,7 @@ def test_the_overview_counts_them(pair: Pair) -> None:
     lab = pair(columns=SMALL).big
     lab.send("a.csv", FEW + "A,1\nB,x\nC,x\n")
     contracts = {lab.contract.name: lab.contract}
-    office = Office(contracts, lab.warehouse, lab.store, KEYRING, lab.home, lab.engine)
+    office = Office(contracts, lab.warehouse, lab.store, KEYRING, lab.home, lab.asked)
     assert in_quarantine(office, STEWARD) == {lab.contract.name: 2}
     (found,) = waiting(office, STEWARD)
     assert (found.rows, found.reason) == (2, "viral_load: is not a whole number, found a value like a")

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from platform_assets.components.sql import sql_asset
-from platform_assets.engines.bigquery.products import publish_tables
+from platform_assets.engines.bigquery.products import Copies
 from platform_assets.indicators.compute import compute
 from platform_assets.indicators.header import read_indicator
 from platform_assets.indicators.product import publish_product
@@ -33,7 +33,7 @@ by_result <- function(lab) {
 
 
 def test_both_tables_are_published_and_follow_the_product(platform: Platform, engine: BigQuery, tmp_path: Path) -> None:
-    big = replace(platform, bigquery=engine)
+    copies = Copies(engine, platform.warehouse, platform.store)
     path = tmp_path / "r" / "indicators" / "by_result.R"
     path.parent.mkdir(parents=True)
     path.write_text(SCRIPT)
@@ -44,7 +44,7 @@ def test_both_tables_are_published_and_follow_the_product(platform: Platform, en
 
     def published() -> list[str]:
         compute(indicator, platform.warehouse, platform.r)
-        return [t.table for t in publish_tables(indicator, big, publish_product(indicator, platform))]
+        return [t.table for t in copies.publish_tables(indicator, publish_product(indicator, platform))]
 
     assert published() == ["indicators.by_result", "products.by_result"]
     whole = engine.query(f"SELECT * FROM {engine.name('indicators.by_result')} ORDER BY result")

@@ -12,7 +12,7 @@ import pytest
 from platform_assets.contracts.compiled import compiled
 from platform_assets.engines.bigquery import quality as big_quality
 from platform_assets.ingest import quality
-from platform_assets.ingest.load import today
+from resources.clock import today
 from tests.engines.bigquery.place import Both
 
 pytestmark = pytest.mark.slow

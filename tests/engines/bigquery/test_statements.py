@@ -8,33 +8,37 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlglot.errors import UnsupportedError
 
 from platform_assets.contracts.files import read_contracts
 from platform_assets.contracts.model import Contract
-from platform_assets.engines.bigquery import judging
-from platform_assets.engines.bigquery.statements import Statements, text
+from platform_assets.engines.bigquery import rules
+from platform_assets.engines.bigquery.rules import own, say
+from platform_assets.engines.bigquery.statements import Statements
 from platform_assets.engines.bigquery.tables import FENCE, FENCE_COLUMNS, BigTables, StagingTables
 from platform_assets.erasure.holders import bigquery as erasing
 from platform_assets.ingest import accounts, ledger
 from resources.bigquery import BigQuery
 from resources.bigquery_types import BigQueryError, bigquery_type
+from resources.warehouse import literal
 from tests.conftest import LAB
 from tests.engines.bigquery.test_both_engines import PAPERS
 from tests.engines.bigquery.test_quality import TOTALS
 from tests.resources.bigquery_emulator import analysed
 
 TODAY = dt.date(2024, 5, 13)
+TRICKY = "it's \\n `x`"
+QUOTED = r"'it\'s \\n `x`'"
 ENGINE = BigQuery("project", "europe-west4")
 
 
 def statements(contract: Contract, expressions: Path) -> Statements:
     staging = StagingTables(contract, "load")
-    return Statements(ENGINE, contract, staging, judging.for_bigquery(contract, TODAY, expressions))
+    return Statements(ENGINE, contract, staging, rules.for_bigquery(contract, TODAY, expressions))
 
 
 def all_of(sql: Statements) -> dict[str, str]:
     """Every statement, by a name."""
-    order = sql.contract.load.order_by
     values = ENGINE.name("staging.values")
     found = {
         "erase": erasing.removal(ENGINE, sql.contract, ENGINE.name("staging.gone")),
@@ -45,8 +49,8 @@ def all_of(sql: Statements) -> dict[str, str]:
         "decide": sql.decide(),
         "write": sql.write(),
         "reasons": [sql.reasons()],
-        "removed": [sql.removed()] if sql.contract.load.mode == "snapshot" else [],
-        "newest": [] if isinstance(order, str) or not order.column else [sql.newest_rows()],
+        "removed": [sql.removed()] if sql.rules.mode.whole else [],
+        "newest": [sql.newest_rows()] if sql.newest_rows() else [],
         "retired": [sql.retired()] if sql.derived_key else [],
         "periods": [sql.periods()] if sql.contract.partition else [],
     }
@@ -101,7 +105,23 @@ def test_googles_analyser_accepts_every_statement(expressions: Path) -> None:
 
 
 def test_texts_of_ours_end_where_they_end() -> None:
-    assert text("it's\\n") == r"'it\'s\\n'"
+    assert say(f"SELECT {literal(TRICKY)} AS a, {own('CONCAT(`b`, ' + QUOTED + ')')} AS b FROM lines", {}) == (
+        f"SELECT {QUOTED} AS a, CONCAT(`b`, {QUOTED}) AS b FROM lines"
+    )
+
+
+def test_names_of_tables_are_those_of_the_load() -> None:
+    tables = {"staged": "`project.staging.lab__load__staged`", "validated.lab": "`project.validated.lab`"}
+    said = say("SELECT s.staged FROM staged s JOIN validated.lab v ON v.a = s.a JOIN raw.lab r ON r.a = v.a", tables)
+    assert said == (
+        "SELECT s.staged FROM `project.staging.lab__load__staged` AS s JOIN `project.validated.lab` AS v ON v.a = s.a "
+        "JOIN raw.lab AS r ON r.a = v.a"
+    )
+
+
+def test_what_bigquery_has_no_words_for_is_refused() -> None:
+    with pytest.raises(UnsupportedError):
+        say("SELECT max(a) OVER (ORDER BY b RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) FROM lines", {})
 
 
 def test_a_rule_that_would_judge_pseudonyms_is_refused(expressions: Path) -> None:
@@ -109,4 +129,4 @@ def test_a_rule_that_would_judge_pseudonyms_is_refused(expressions: Path) -> Non
     rule = {"name": "year", "check": "tests.engines.bigquery.rules:starts_with_year", "severity": "error"}
     contract = Contract.model_validate({**LAB, "columns": columns, "rules": [rule]})
     with pytest.raises(BigQueryError, match="the rule year reads patient_id, an identifier"):
-        judging.for_bigquery(contract, TODAY, expressions)
+        rules.for_bigquery(contract, TODAY, expressions)

@@ -53,7 +53,8 @@ def contents(platform: Platform) -> dict[str, list[tuple[Any, ...]]]:
 
 def test_the_weekly_job_tells_the_same_with_either_engine(engine: BigQuery, tmp_path: Path) -> None:
     lake = resources_for("laptop", Settings(home=tmp_path / "lake", settle_seconds=0))
-    big = replace(resources_for("laptop", Settings(home=tmp_path / "big", settle_seconds=0)), bigquery=engine)
+    there = resources_for("laptop", Settings(home=tmp_path / "big", settle_seconds=0))
+    big = replace(there, engine="bigquery", bigquery=engine)
     ours, theirs = weekly(lake), weekly(big)
     assert ours.success
     assert theirs.success

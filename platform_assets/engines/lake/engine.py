@@ -1,0 +1,163 @@
+"""The lake as an engine. Indicators and products may be copied to BigQuery for readers there; the datasets themselves stay."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from platform_assets.contracts.compiled import compiled
+from platform_assets.contracts.model import Contract
+from platform_assets.engines import LAYERS, Engine
+from platform_assets.engines.results import Loaded, MadeBySql, MadeTable
+from platform_assets.indicators import receipts
+from platform_assets.indicators.sqlrun import run_sql
+from platform_assets.ingest import ledger, quality
+from platform_assets.ingest.books import Books, LakeBooks
+from platform_assets.ingest.load import load_dataset
+from platform_assets.ingest.neighbours import ALONE, Neighbours
+from platform_assets.ingest.quality import Outcome
+from platform_assets.ingest.tables import Tables
+from resources.clock import today
+from resources.identity import IdentityKeys
+from resources.object_store import ObjectStore
+from resources.warehouse import TableState, Warehouse
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from platform_assets.engines.bigquery.products import Copies
+    from platform_assets.indicators.model import Indicator
+    from platform_assets.indicators.product import Product
+    from platform_assets.indicators.sqlfile import SqlIndicator
+    from resources.environment import Platform
+
+SHOWN_PARTITIONS = 12
+
+
+def engine(platform: Platform, neighbours: Neighbours) -> LakeEngine:
+    """The lake of `platform`, and its copies where it has some."""
+    copies = None
+    if platform.copies is not None:
+        from platform_assets.engines.bigquery.products import Copies
+
+        copies = Copies(platform.copies, platform.warehouse, platform.store)
+    return LakeEngine(
+        platform.warehouse,
+        platform.store,
+        platform.keys,
+        platform.settings.settle_seconds,
+        copies,
+        neighbours=neighbours,
+    )
+
+
+@dataclass(frozen=True)
+class LakeEngine(Engine):
+    """See `Engine`, which says what its functions do."""
+
+    warehouse: Warehouse
+    store: ObjectStore
+    keys: IdentityKeys
+    settle_seconds: float = 2.0
+    copies: Copies | None = None
+    """Where indicators and products are published to; None: nowhere."""
+    elsewhere: str = ""
+    neighbours: Neighbours = ALONE
+
+    @override
+    def load(self, contract: Contract, *, run_id: str, log: Callable[[str], None]) -> Loaded:
+        report = load_dataset(
+            contract,
+            self.warehouse,
+            self.store,
+            self.keys,
+            neighbours=self.neighbours,
+            run_id=run_id,
+            log=log,
+            settle_seconds=self.settle_seconds,
+        )
+        with self._tables_of(contract) as lake:
+            return Loaded(
+                report,
+                self._checks(contract, lake, dt.datetime.now(dt.UTC)),
+                self._states(contract, lake),
+                _last_partitions(contract, lake),
+                ledger.read(lake, contract.name, status="held"),
+            )
+
+    @override
+    def checks(self, contract: Contract, now: dt.datetime) -> list[Outcome]:
+        with self._tables_of(contract) as lake:
+            return self._checks(contract, lake, now)
+
+    @override
+    def states(self, contract: Contract) -> dict[str, TableState]:
+        with self._tables_of(contract) as lake:
+            return self._states(contract, lake)
+
+    @override
+    def has_books(self, lake: duckdb.DuckDBPyConnection) -> bool:
+        return bool(self.warehouse.columns(lake, ledger.TABLE))
+
+    @override
+    def books(self, contract: Contract, lake: duckdb.DuckDBPyConnection) -> Books:
+        return LakeBooks(self.warehouse, lake, contract.name, self.neighbours)
+
+    @override
+    def with_rejected_rows(self, contracts: Mapping[str, Contract], lake: duckdb.DuckDBPyConnection) -> set[str]:
+        known = lake.execute(f"SELECT DISTINCT dataset FROM {ledger.TABLE} WHERE quarantined > 0").fetchall()
+        return {name for (name,) in known} & set(contracts)
+
+    @override
+    def run_sql(self, indicator: SqlIndicator, params: Mapping[str, object] | None, *, run_id: str) -> MadeBySql:
+        made = run_sql(indicator, self.warehouse, params, run_id=run_id)
+        receipt = made.receipt
+        published = self.copies.publish_sql(indicator, receipt.data_version) if self.copies else {}
+        return MadeBySql(receipt.rows, receipt.data_version, made.fresh, receipt.params, "computed", receipt, published)
+
+    @override
+    def publish_product(self, indicator: Indicator, product: Product) -> Mapping[str, str]:
+        return self.copies.publish_product(indicator, product) if self.copies else {}
+
+    @override
+    def drop_indicator(self, name: str) -> list[str]:
+        return self.copies.drop(name) if self.copies else []
+
+    @override
+    def computed(self, lake: duckdb.DuckDBPyConnection) -> Iterable[MadeTable]:
+        return [MadeTable(*row) for row in receipts.newest(self.warehouse, lake)]
+
+    # ------------------------------------------------------------------------------------------------ on one connection
+
+    @contextmanager
+    def _tables_of(self, contract: Contract) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to the lake, in which the dataset has its tables, perhaps empty ones."""
+        with self.warehouse.connect() as lake:
+            with self.warehouse.write(lake):
+                Tables(contract).ensure(self.warehouse, lake)
+            yield lake
+
+    def _checks(self, contract: Contract, lake: duckdb.DuckDBPyConnection, now: dt.datetime) -> list[Outcome]:
+        expression = compiled(contract, today(), self.warehouse.home / "expressions")
+        return list(quality.evaluate(lake, contract, expression, now))
+
+    def _states(self, contract: Contract, lake: duckdb.DuckDBPyConnection) -> dict[str, TableState]:
+        states = {}
+        for layer in LAYERS:
+            state = self.warehouse.state(lake, f"{layer}.{contract.name}")
+            assert state is not None
+            states[layer] = state
+        return states
+
+
+def _last_partitions(contract: Contract, lake: duckdb.DuckDBPyConnection) -> list[tuple[str, int]]:
+    if not contract.partition:
+        return []
+    return lake.execute(
+        f"SELECT _partition, count(*) FROM {Tables(contract).validated} GROUP BY 1 ORDER BY 1 DESC LIMIT {SHOWN_PARTITIONS}"
+    ).fetchall()
