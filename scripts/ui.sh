@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The Dagster UI, and beside it the drug graph's explorer (a browser follows no link to a file). Only that folder is served.
 set -euo pipefail
+umask 077 # what is made below is for this user alone
 # a second daemon on the same state would start everything twice
 for port in 3000 3001; do
   if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then

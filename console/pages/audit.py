@@ -11,7 +11,7 @@ from console.frame import Frame, moment, plain, told
 from platform_assets.access.audit.log import Head
 from platform_assets.access.roles import Permission
 from platform_assets.erasure.certificate import read_all
-from platform_assets.reports.tables import csv_bytes
+from platform_assets.reports.people_csv import csv_bytes
 
 
 def show(frame: Frame) -> None:

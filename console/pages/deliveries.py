@@ -10,7 +10,8 @@ from console.frame import Frame, counted, done, moment, told
 from platform_assets.access.roles import Permission
 from platform_assets.ingest import ledger
 from platform_assets.quarantine import uploads
-from platform_assets.reports.tables import csv_bytes, execution_log
+from platform_assets.reports.people_csv import csv_bytes
+from platform_assets.reports.tables import execution_log
 
 if TYPE_CHECKING:
     import pandas as pd

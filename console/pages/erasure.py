@@ -10,7 +10,7 @@ from platform_assets.contracts.columns import TEMPORAL
 from platform_assets.erasure import certificate
 from platform_assets.erasure.requests import Request
 from platform_assets.erasure.targets import Target, from_rows, identifying_columns, read_csv
-from platform_assets.reports.tables import csv_bytes
+from platform_assets.reports.people_csv import csv_bytes
 
 
 def show(frame: Frame) -> None:

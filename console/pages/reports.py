@@ -9,8 +9,8 @@ from console.pages.deliveries import show_log
 from platform_assets.access.roles import Permission, own_rows
 from platform_assets.erasure import certificate
 from platform_assets.ingest import ledger
+from platform_assets.reports.people_csv import csv_bytes
 from platform_assets.reports.tables import (
-    csv_bytes,
     execution_log,
     final_export,
     report_columns,

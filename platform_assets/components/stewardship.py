@@ -10,6 +10,7 @@ from platform_assets.contracts.model import Contract
 from platform_assets.office import Office
 from platform_assets.reports import logs
 from platform_assets.reports import tables as reports
+from platform_assets.reports.people_csv import csv_bytes
 from resources.environment import Platform
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def _report(
                     f"there is no table validated.{contract.name} yet: load a delivery first", allow_retries=False
                 )
             table = make(reports.validated_rows(connection, contract.name))
-        stored = platform.store.write(f"products/{name}/{name}.csv", reports.csv_bytes(table))
+        stored = platform.store.write(f"products/{name}/{name}.csv", csv_bytes(table))
         metadata: dict[str, Any] = {"dagster/row_count": len(table), "file": stored.name, "bytes": stored.size}
         if shown:  # metadata is for everyone who can open the UI: rows of people are not
             metadata["preview"] = dg.MetadataValue.md(table.head(PREVIEW).to_markdown(index=False))

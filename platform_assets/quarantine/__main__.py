@@ -20,7 +20,7 @@ from platform_assets.quarantine.desk import HELD, Desk, Fix, QuarantineError, Re
 from platform_assets.quarantine.fix_files import CannotResubmit
 from platform_assets.quarantine.overview import empty_deliveries, in_quarantine, settle
 from platform_assets.quarantine.tables import RowKey
-from platform_assets.reports.tables import csv_bytes, harmless
+from platform_assets.reports.people_csv import as_typed, csv_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,7 +141,7 @@ def changes(rows: pd.DataFrame, file: Path, texts: Sequence[str]) -> list[Fix]:
     for number, line in enumerate(edited, start=2):
         if not line["_row"].isdigit():
             raise QuarantineError(f"line {number}: _row must be the number that was exported")
-        key = RowKey(_as_typed(line["_delivery"]), _as_typed(line["_file"]), int(line["_row"]))
+        key = RowKey(as_typed(line["_delivery"]), as_typed(line["_file"]), int(line["_row"]))
         if key not in before:
             raise QuarantineError(f"line {number}: this row is not open (any more): export again")
         values = {c: _value(before[key][c], line[c]) for c in texts}
@@ -154,7 +154,7 @@ def changes(rows: pd.DataFrame, file: Path, texts: Sequence[str]) -> list[Fix]:
 
 def _value(before: object, cell: str) -> str | None:
     """A cell as text; one that was missing before and is still empty stays missing."""
-    return None if cell == "" and _text(before) is None else _as_typed(cell)
+    return None if cell == "" and _text(before) is None else as_typed(cell)
 
 
 def _moment(cell: str) -> dt.datetime | None:
@@ -163,11 +163,6 @@ def _moment(cell: str) -> dt.datetime | None:
         return dt.datetime.fromisoformat(cell)
     except ValueError:
         return None
-
-
-def _as_typed(cell: str) -> str:
-    """Without the apostrophe that keeps a spreadsheet from running a cell."""
-    return cell[1:] if cell.startswith("'") and harmless(cell[1:]) == cell else cell
 
 
 def _text(value: object) -> str | None:
