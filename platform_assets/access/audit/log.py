@@ -15,7 +15,7 @@ No identifiers in clear: a subject appears as a keyed hash.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,16 @@ SYSTEM = "system"
 class AuditLog:
     """The log on a tape; a folder stands for the files in it (``DATA_HOME/audit``). Several processes may write."""
 
-    def __init__(self, tape: Tape | Path, keys: IdentityKeys | None = None) -> None:
+    def __init__(
+        self,
+        tape: Tape | Path,
+        keys: IdentityKeys | None = None,
+        on_head: Callable[[Head], None] = lambda _: None,
+    ) -> None:
+        """`on_head` is told where the log ends, after each entry."""
         self.tape: Tape = FolderTape(tape) if isinstance(tape, Path) else tape
         self._keys = keys or EnvironmentKeys()
+        self._on_head = on_head
 
     # ------------------------------------------------------------------------------------------------ writing
 
@@ -109,7 +116,9 @@ class AuditLog:
         given = {"role": "", "table": "", "subject": "", **rest, "ground": _written(rest["ground"])}
         entry = Entry(seq=seq, at=now, who=_written(who), action=action, prev=prev, **given).signed(ring)
         self.tape.append(seq, entry.line)
-        self.tape.write_head(Head(entry.seq, entry.hash).sealed(ring))
+        head = Head(entry.seq, entry.hash)
+        self.tape.write_head(head.sealed(ring))
+        self._on_head(head)
         return entry
 
     def _last(self, ring: Ring) -> Entry | None:
@@ -164,10 +173,15 @@ class AuditLog:
     # ------------------------------------------------------------------------------------------------ reading
 
     def head(self) -> Head | None:
-        """The last entry's number and hash, to be written down elsewhere; None while the log is empty. Raises AuditError."""
-        text = self.tape.read_head()
-        head = SealedHead.parse(text).opened(self._ring()) if text else None
-        return head if head and head.seq else None
+        """The last entry's number and hash, to be written down elsewhere; None while the log is empty.
+
+        Raises AuditError unless the end of the log fits.
+        """
+        if self.tape.read_head() is None and not self.tape.tail(0):
+            return None
+        with self.tape.lock():
+            last = self._last(self._ring())
+        return Head(last.seq, last.hash) if last else None
 
     def entries(self) -> Iterator[Entry]:
         """All entries that can be read, oldest first."""
