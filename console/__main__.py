@@ -25,7 +25,7 @@ def command(port: str) -> list[str]:
         "runner.magicEnabled": "false",
     }
     given = [part for name, value in options.items() for part in (f"--{name}", value)]
-    return [sys.executable, "-m", "streamlit", "run", str(Path(__file__).parent / "app.py"), *given]
+    return [sys.executable, "-m", "streamlit", "run", str(Path(__file__).parent / "served.py"), *given]
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def show(frame: Frame) -> None:
     show_log(log)
     if frame.user.may(Permission.SEE_LOGS):
         name = "execution_log.csv" if chosen == ALL else f"{chosen}_log.csv"
-        st.download_button("Download as CSV", csv_bytes(log), name, "text/csv")
+        frame.download("Download as CSV", name, lambda: csv_bytes(log), action="logs.download", rows=len(log))
 
 
 def show_log(log: pd.DataFrame) -> None:
@@ -85,7 +85,7 @@ def _waiting(frame: Frame, names: list[str]) -> None:
     version = st.session_state.get("taken_back", 0)  # what was agreed to was one file: the box is empty for the next
     sure = st.checkbox("Yes, remove this file. It will have to be sent again.", key=f"sure-{version}-{place}")
     if st.button("Take back", disabled=not sure) and place is not None:
-        with told():
+        with told(frame):
             dataset, name = found[place][0], found[place][1].basename
             opened = uploads.withdraw(frame.office, dataset, name, frame.user)
             st.session_state["taken_back"] = version + 1

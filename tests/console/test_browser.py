@@ -15,7 +15,7 @@ from platform_assets.access.roles import Role, User
 from platform_assets.contracts.files import read_contracts
 from platform_assets.ingest.load import load_dataset
 from platform_assets.office import Office
-from platform_assets.quarantine.desk import Fix
+from platform_assets.quarantine.fixes import Fix
 from platform_assets.quarantine.tables import RowKey
 from resources.environment import Settings, resources_for
 from tests.console.conftest import Servers, console_at, environment_of, free_port

@@ -44,8 +44,9 @@ def page(name: str, office: object, user: object, url: str) -> None:
     from console.dagster_client import Client
     from console.frame import Frame, told
 
-    with told():
-        importlib.import_module(f"console.pages.{name}").show(Frame(office, user, Client(url)))  # type: ignore[arg-type]
+    here = Frame(office, user, Client(url))  # type: ignore[arg-type]
+    with told(here):
+        importlib.import_module(f"console.pages.{name}").show(here)
 
 
 def opened(name: str, place: Place, user: User, *others: Contract) -> AppTest:

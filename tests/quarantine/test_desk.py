@@ -11,7 +11,7 @@ import pytest
 
 from platform_assets.access.roles import AccessDenied
 from platform_assets.office import Office
-from platform_assets.quarantine.desk import Fix, QuarantineError
+from platform_assets.quarantine.fixes import Fix, QuarantineError
 from platform_assets.quarantine.overview import waiting
 from platform_assets.quarantine.tables import RowKey
 from resources.identity import SAMPLE_MANIFEST, EnvironmentKeys, LaptopKeys, MissingIdentityKey

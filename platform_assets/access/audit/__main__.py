@@ -8,8 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from platform_assets.access import handing_out
 from platform_assets.access.audit.entry import AuditError, Head
 from platform_assets.access.audit.log import AuditLog
+from platform_assets.access.roles import Role, declared_user
 from platform_assets.erasure.certificate import read_all
 from platform_assets.office import Office
 from resources.identity import EnvironmentKeys, LaptopKeys
@@ -23,14 +25,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("verify", help="find edited, removed, reordered or missing entries")
     check.add_argument("--head", type=Head.parse, action="append", default=[], help="a head noted elsewhere")
-    commands.add_parser("list", help="show the entries")
+    show = commands.add_parser("list", help="show the entries")
     upgrade = commands.add_parser("upgrade", help="take over a log that an earlier release wrote, once")
-    upgrade.add_argument(
-        "--by", default=getpass.getuser(), help="who takes it over (default: the user of this machine)"
-    )
+    for command in (show, upgrade):
+        command.add_argument("--by", default=getpass.getuser(), help="who acts (default: the user of this machine)")
     chosen = parser.parse_args(arguments)
     log, noted = _log(chosen.home)
     if chosen.command == "list":
+        if chosen.home is None:  # a copy takes no entry
+            handing_out.seen(log, declared_user(chosen.by, {Role.AUDITOR}), "audit.see")
         for entry in log.entries():
             place = " ".join(filter(None, [entry.table, entry.subject]))
             sys.stdout.write(f"{entry.seq:>6} {entry.at[:19]} {entry.who} {entry.action} {place} {entry.ground}\n")

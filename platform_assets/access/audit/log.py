@@ -42,6 +42,11 @@ class AuditLog:
         self._keys = keys or EnvironmentKeys()
         self._on_head = on_head
 
+    @property
+    def place(self) -> str:
+        """Where the log is, by which one is told from another."""
+        return self.tape.place
+
     # ------------------------------------------------------------------------------------------------ writing
 
     def record(

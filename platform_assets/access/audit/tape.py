@@ -25,6 +25,9 @@ TornTail = tuple[str, int, str]
 class Tape(Protocol):
     """Lines in order, and beside them the head."""
 
+    place: str
+    """Where it is."""
+
     def lock(self) -> AbstractContextManager[None]:
         """Held by the one writer among all processes."""
         ...
@@ -59,6 +62,7 @@ class FolderTape:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.place = str(home)
         self.path = home / "log.jsonl"
         self.head_path = home / "head.json"
 
@@ -143,6 +147,7 @@ class StoreTape:
         self._lock = lock
         self._entries = f"{folder}/log"
         self._head = f"{folder}/head.json"
+        self.place = store.url(folder)
 
     def lock(self) -> AbstractContextManager[None]:
         """The lock that was given."""
