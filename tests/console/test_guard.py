@@ -61,7 +61,9 @@ def logged_in(url: str, who: str) -> requests.Session:
 
     session = requests.Session()
     # what the button "Log in" makes
-    token = jwt.encode({"alg": "HS256"}, {"provider": "default", "exp": int(time.time()) + 60}, jwk.OctKey.import_key(SECRET))
+    token = jwt.encode(
+        {"alg": "HS256"}, {"provider": "default", "exp": int(time.time()) + 60}, jwk.OctKey.import_key(SECRET)
+    )
     page = session.get(f"{url}/auth/login", params={"provider": token}, timeout=60)
     assert "oauth2/authorize" in page.url
     session.post(page.url, data={"sub": who}, timeout=60)
