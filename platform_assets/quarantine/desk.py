@@ -382,7 +382,7 @@ class Desk:
     def _moves(self, connection: duckdb.DuckDBPyConnection) -> FixMoves:
         return FixMoves(self.warehouse, self.store, connection, self.contract.name, self.user.name)
 
-    def _seen(self, action: str, rows: int, **which: object) -> None:
+    def _seen(self, action: str, rows: int, **which: Any) -> None:
         if rows:
             handing_out.seen(self.audit, self.user, action, table=self.table, rows=rows, **which)
 

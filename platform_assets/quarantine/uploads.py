@@ -10,7 +10,7 @@ import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from platform_assets.access import handing_out
 from platform_assets.access.roles import Permission, User
@@ -129,7 +129,7 @@ def check(office: Office, dataset: str, name: str, data: bytes, user: User) -> C
     user.require(Permission.UPLOAD)
     result = _checked(office, dataset, name, data, user)
     digest = hashlib.sha256(data).hexdigest()
-    counts = {"rows": result.rows, "wrong": result.wrong, "rejected": bool(result.rejected)}
+    counts: dict[str, Any] = {"rows": result.rows, "wrong": result.wrong, "rejected": bool(result.rejected)}
     handing_out.seen(office.audit, user, "upload.judge", table=dataset, sha256=digest, **counts)
     return result
 

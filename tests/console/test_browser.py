@@ -343,7 +343,7 @@ def test_a_login_ends_while_the_page_is_open(browser: Browser, guarded: str) -> 
     stan.context.add_cookies(
         [
             {
-                **cookie,  # type: ignore[list-item]
+                **cookie,
                 "value": create_signed_value(
                     COOKIE_SECRET, USER_COOKIE_NAME, json.dumps({**claims, "exp": time.time() + 8})
                 ).decode(),

@@ -46,7 +46,7 @@ def as_read(data: bytes) -> Iterator[str]:
             {"quoting": csv.QUOTE_NONE},
             {"quotechar": "'"},
         ):
-            for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, **options):  # type: ignore[arg-type]
+            for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, **options):
                 yield from row
         for line in text.splitlines():
             yield from line.split(separator)
@@ -112,8 +112,8 @@ def test_every_text_is_quoted_and_no_number_is() -> None:
             "n": pd.array([None, -3], "Int64"),
             "text": ["-5", None],
             "on": [True, False],
-            "day": pd.to_datetime(["2024-01-02", None]),
-            "at": pd.to_datetime(["2024-01-02 03:04", None]),
+            "day": pd.Series(["2024-01-02", None], dtype="datetime64[ns]"),
+            "at": pd.Series(["2024-01-02 03:04", None], dtype="datetime64[ns]"),
             "date": [dt.date(2024, 1, 2), None],
         }
     )
