@@ -61,7 +61,7 @@ def user_from_claims(claims: Mapping[str, Any], now: float | None = None, limits
         raise _unusable("'iat' lies in the future: the clocks of the provider and of this machine differ")
     until = min(expires, issued + allowed.hours * 3600)
     if moment >= until:
-        raise LoginEnded("your login has ended: log in again")
+        raise LoginEnded("Your login has ended: log in again")
     verified = claims.get("email_verified")
     email = claims.get("email")
     named = isinstance(email, str) and _fit(email) and (verified is True or verified == "true")
@@ -128,7 +128,7 @@ def _organisation(claims: Mapping[str, Any]) -> str | None:
 
 def _unusable(why: str) -> AccessDenied:
     return AccessDenied(
-        f"this login cannot be used: {why}. Whoever runs the login has to put that right; nobody gets in so"
+        f"This login cannot be used: {why}. Whoever runs the login has to put that right; nobody gets in so"
     )
 
 
@@ -147,7 +147,7 @@ class Activity:
         with self._lock:
             last = self._last.get(key, moment)
             if moment - last >= idle:
-                raise LoginEnded("you were away for too long, so your login has ended: log in again")
+                raise LoginEnded("You were away for too long, so your login has ended: log in again")
             if click or key not in self._last:
                 self._last[key] = moment
             if len(self._last) > 1000:  # what is older than any login can be is refused by its age

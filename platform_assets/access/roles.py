@@ -118,7 +118,7 @@ class User:
     def require_current(self) -> None:
         """Raises AccessDenied where the login has ended since."""
         if not self.current:
-            raise AccessDenied("your login has ended: log in again")
+            raise AccessDenied("Your login has ended: log in again")
 
     def may(self, permission: Permission) -> bool:
         """Whether one of the user's roles has `permission`, as long as the login lasts. A clinician without an organisation may nothing."""

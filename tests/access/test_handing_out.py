@@ -144,10 +144,15 @@ def test_a_view_whose_entry_failed_needs_it_the_next_time_too(place: Place, monk
 
 
 def test_a_file_is_refused_when_the_login_has_ended_since_the_button_was_drawn(place: Place) -> None:
-    made = []
+    made: list[bytes] = []
     ended = User("anna", frozenset({Role.STEWARD}), until=1.0)
+
+    def make() -> bytes:
+        made.append(b"rows")
+        return b"rows"
+
     with pytest.raises(AccessDenied, match="log in again"):
-        handing_out.file(place.audit, ended, "x", lambda: made.append(1) or b"rows")()
+        handing_out.file(place.audit, ended, "x", make)()
     assert made == []
 
 
