@@ -70,7 +70,7 @@ def _serve(address: str, port: int, sockets: list[socket.socket], guarded: bool)
     from streamlit.web import bootstrap
     from streamlit.web.server.starlette.starlette_app import App
 
-    from console import login
+    from console import guard, login
 
     bootstrap.load_config_options(options(address, port))
     try:
@@ -80,11 +80,11 @@ def _serve(address: str, port: int, sockets: list[socket.socket], guarded: bool)
     hosts = frozenset({public.netloc}) if guarded else names(port)
     config.set_option("server.allowedHosts", sorted({str(urlsplit(f"//{host}").hostname) for host in hosts}))
     app = Door(
-        App(Path(__file__).with_name("app.py")),
+        guard.Guard(App(Path(__file__).with_name("app.py"))),
         console(limit_mb() * MEGABYTE),
         hosts,
         scheme=public.scheme,
-        known=login.known if guarded else None,
+        known=guard.known if guarded else None,
         entrance=login.entrance if guarded else None,
     )
     sys.stderr.write(f"The console is on {public.scheme}://{public.netloc} (stop it with Ctrl-C)\n")

@@ -12,6 +12,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # streamlit put
 
 from console import frame
 from console.pages import about, audit, datasets, deliveries, erasure, quarantine, reports, runs, start, upload
+from platform_assets.access import handing_out
+from platform_assets.access.login import LoginEnded
 from platform_assets.access.roles import AccessDenied, Permission, User
 from platform_assets.office import Office
 
@@ -47,17 +49,40 @@ def main() -> None:
     st.set_page_config(page_title="Health data platform", page_icon=":material/health_and_safety:", layout="wide")
     try:
         user = frame.current_user()
-    except (frame.NotOnThisMachine, AccessDenied) as error:
+    except frame.NotOnThisMachine as error:
         st.error(frame.plain(error))
+        st.stop()
+    except AccessDenied as error:
+        not_let_in(error)
         st.stop()
     if user is None:
         st.title("Health data platform")
         if st.button("Log in", type="primary"):
             st.login()
         st.stop()
-    st.html(STYLE)
-    who_is_here(user)
     here = frame.Frame(office(), user)
+    with frame.told(here):
+        handing_out.entered(here.audit, user)
+        show(here)
+
+
+def not_let_in(error: AccessDenied) -> None:
+    """Why; and the way to another login. A login that has ended is no attempt."""
+    st.title("Health data platform")
+    st.error(frame.plain(error))
+    if not isinstance(error, LoginEnded):
+        handing_out.refused(office().audit, None, error)
+    if st.button("Log in", type="primary"):
+        st.login()
+    if st.button("Log out"):
+        st.logout()
+
+
+def show(here: frame.Frame) -> None:
+    """The pages that the user may see, and the one that was chosen."""
+    user = here.user
+    st.html(STYLE)
+    who_is_here(here)
     shown = [
         st.Page(_page(show, here), title=title, icon=icon, url_path=title.lower(), default=title == _first(user))
         for title, (show, _, icon) in PAGES.items()
@@ -68,15 +93,19 @@ def main() -> None:
     chosen.run()
 
 
-def who_is_here(user: User) -> None:
-    """Name and roles, at the side of every page; on a laptop, that there is no login."""
+def who_is_here(here: frame.Frame) -> None:
+    """Name and roles, at the side of every page, and what there is to know of the login; on a laptop, that there is none."""
+    user = here.user
     with st.sidebar:
         st.text(user.name)
         if user.laptop:
             st.warning("No login: whoever uses this machine may do everything. The console serves 127.0.0.1 only.")
         else:
             st.write(frame.plain(", ".join(sorted(user.roles)) or "no role: ask for one"))
+            for note in user.notes:
+                st.warning(frame.plain(note))
             if st.button("Log out"):
+                here.audit.record(user.name, "logout", role=user.role_names)
                 st.logout()
 
 
@@ -91,7 +120,7 @@ def _opens(title: str, user: User) -> bool:
 
 def _page(show: Callable[[frame.Frame], None], here: frame.Frame) -> Callable[[], None]:
     def page() -> None:
-        with frame.told():
+        with frame.told(here):
             show(here)
 
     return page

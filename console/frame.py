@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from console.dagster_client import Client, DagsterError
 from console.login import LOGIN
-from platform_assets.access.audit.log import AuditError
-from platform_assets.access.roles import AccessDenied, Permission, User, laptop_user, user_from_claims
+from platform_assets.access import handing_out
+from platform_assets.access.audit.entry import AuditError
+from platform_assets.access.audit.log import AuditLog
+from platform_assets.access.login import Activity, user_from_claims
+from platform_assets.access.roles import AccessDenied, Permission, User, laptop_user
 from platform_assets.erasure.requests import RequestError
 from platform_assets.erasure.targets import MalformedRequest
 from platform_assets.office import Office
 from platform_assets.quarantine import overview
-from platform_assets.quarantine.desk import QuarantineError
 from platform_assets.quarantine.fix_files import CannotResubmit
+from platform_assets.quarantine.fixes import QuarantineError
 from platform_assets.quarantine.uploads import UploadRefused
 from resources.identity import MissingIdentityKey
 from resources.markdown import plain
 
 SETTLE_SECONDS = 60
+ACTIVITY = Activity()
+"""Of all windows of this process."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 KNOWN = (
     AccessDenied,
@@ -52,6 +58,27 @@ class Frame:
     user: User
     dagster: Client = field(default_factory=Client)
 
+    @property
+    def audit(self) -> AuditLog:
+        """Where it is written what the user gets."""
+        return self.office.audit
+
+    def download(
+        self, label: str, name: str, make: Callable[[], bytes], *, action: str, table: str = "", rows: int | None = None
+    ) -> None:
+        """A button for the file `name`. The file is made when it is asked for, and there is an entry in the audit log before there is a file."""
+        given = {} if rows is None else {"rows": rows}
+        data = handing_out.file(self.audit, self.user, action, make, table=table, file=name, **given)
+        st.download_button(
+            plain(label), data, name, "text/csv" if name.endswith(".csv") else "text/plain", on_click="ignore"
+        )
+
+    def still_here(self) -> None:
+        """For what draws itself anew without a click. Raises AccessDenied where the login has ended meanwhile."""
+        self.user.require_current()
+        if not self.user.laptop:
+            ACTIVITY.used(self.user, click=False)
+
     def dataset(self, label: str = "Dataset", notes: Mapping[str, str] | None = None) -> str:
         """Let the user choose a dataset; other pages begin with the same one.
 
@@ -76,13 +103,23 @@ class Frame:
 def current_user() -> User | None:
     """The user of this session; None: not logged in yet. Raises NotOnThisMachine, AccessDenied."""
     if os.environ.get(LOGIN, "off") == "oidc":
-        return user_from_claims(st.user.to_dict()) if st.user.is_logged_in else None
+        if not st.user.is_logged_in:
+            return None
+        user = user_from_claims(st.user.to_dict())
+        ACTIVITY.used(user)
+        return replace(user, session=_window())
     if st.get_option("server.address") not in LOOPBACK:
         raise NotOnThisMachine(
             "Without login the console serves this machine only: start it with --server.address 127.0.0.1, "
             f"or set {LOGIN}=oidc and configure the login (docs/stewardship.md)"
         )
-    return laptop_user()
+    return replace(laptop_user(), session=_window())
+
+
+def _window() -> str:
+    """Streamlit's name of this window."""
+    context = get_script_run_ctx()
+    return context.session_id if context else ""
 
 
 def settle(frame: Frame) -> None:
@@ -108,13 +145,32 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+class Acting(Protocol):
+    """Somebody at something: a `Frame`, or a desk."""
+
+    @property
+    def user(self) -> User:
+        """Who."""
+        ...
+
+    @property
+    def audit(self) -> AuditLog:
+        """Where it is written down."""
+        ...
+
+
 @contextmanager
-def told() -> Iterator[None]:
-    """Show what went wrong as a sentence, for errors that have one; others go on to the log, without details on the page."""
+def told(acting: Acting) -> Iterator[None]:
+    """Show what went wrong as a sentence, for errors that have one; others go on to the log, without details on the page.
+
+    That something was refused is written down.
+    """
     try:
         yield
     except KNOWN as error:
         st.error(plain(error))
+        if isinstance(error, AccessDenied):
+            handing_out.refused(acting.audit, acting.user, error)
 
 
 def done(message: str, trouble: str = "") -> None:

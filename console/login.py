@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from html import escape
 
-from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse
 from starlette.types import Receive, Scope, Send
-from streamlit.auth_util import encode_provider_token, get_cookie_with_chunks, get_secrets_auth_section
-from streamlit.web.server.server_util import get_cookie_secret
-from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
+from streamlit.auth_util import encode_provider_token, get_secrets_auth_section
 
 LOGIN = "PLATFORM_LOGIN"
 """off (default): a laptop, one user, bound to 127.0.0.1. oidc: log in; see docs/stewardship.md."""
-COOKIE = "_streamlit_user"
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Health data platform</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -40,17 +36,6 @@ def redirect_uri() -> str:
             f"{LOGIN} is oidc, but .streamlit/secrets.toml has no redirect_uri in [auth] (docs/stewardship.md, Login)"
         )
     return found
-
-
-def known(scope: Scope) -> bool:
-    """Whether the request has a login's cookie with our signature. What it is worth, the pages ask (console.frame.current_user)."""
-    cookies = HTTPConnection(scope).cookies
-
-    def signed(name: str) -> bytes | None:
-        value = cookies.get(name)
-        return decode_signed_value(get_cookie_secret(), name, value.encode("latin-1")) if value else None
-
-    return bool(get_cookie_with_chunks(signed, COOKIE))
 
 
 async def entrance(scope: Scope, receive: Receive, send: Send) -> None:

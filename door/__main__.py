@@ -27,6 +27,7 @@ from starlette.types import ASGIApp
 from door.filter import Door
 from door.rules import DAGSTER, EXPLORER
 from door.server import PortTaken, by_port, listening, names, serve
+from resources.private import UMASK
 
 UI_PORT, FILES_PORT = 3000, 3001
 SECONDS_TO_END = 30
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--files-port", type=int, default=FILES_PORT)
     parser.add_argument("--workspace", type=Path, default=Path("workspace.yaml"))
     chosen = parser.parse_args()
+    os.umask(UMASK)
     # TERM ends as Ctrl-C does: by leaving every `with`
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

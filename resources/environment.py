@@ -1,6 +1,6 @@
 """Which resources the platform runs on. `resources_for` is the only switch between a laptop and the cloud.
 
-Nothing is opened here: a resource opens files and connections when it is used.
+Nothing is opened here: a resource opens files and connections when it is used. From here on the process writes for its own user alone.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
+from resources import private
 from resources.identity import EnvironmentKeys, IdentityKeys, LaptopKeys
 from resources.object_store import LocalStore, ObjectStore
 from resources.r_runtime import RRuntime, SandboxMode
@@ -104,6 +105,7 @@ def resources_for(environment: str, settings: Settings | None = None) -> Platfor
     Raises ValueError for an environment or an engine that does not exist.
     """
     settings = settings or Settings.from_environment()
+    private.keep(settings.home)
     if settings.engine not in ENGINES:
         raise ValueError(f"PLATFORM_ENGINE={settings.engine!r} is not known; use {' or '.join(ENGINES)}")
     if settings.engine == "bigquery" and environment != "cloud":

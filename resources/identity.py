@@ -10,6 +10,7 @@ pseudonym, and without the key nobody can tell or test who it is. Computed in Py
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -27,6 +28,7 @@ PREFIX = "PLATFORM_IDENTITY_KEY_"
 FOLDER = "PLATFORM_IDENTITY_KEYS_DIR"
 """Names the folder of key files; each is called as the variable that it stands for."""
 DIGITS = 32
+AUDIT = "audit"
 SAMPLE_KEYS = "identity_keys.json"
 SAMPLE_MANIFEST = "manifest.json"
 """In the sample folder: the content hashes of the generated files."""
@@ -53,21 +55,33 @@ class IdentityKeys(Protocol):
         """The key of `purpose`, at least 32 bytes. Raises MissingIdentityKey."""
         ...
 
+    def ring(self, purpose: str, *, make: bool = False) -> tuple[bytes, ...]:
+        """The key of `purpose`, and the earlier ones that still verify what they have signed. Raises MissingIdentityKey, ValueError.
+
+        With `make` a laptop makes the key that it needs for itself.
+        """
+        ...
+
     def for_files(self, hashes: Collection[str]) -> IdentityKeys:
         """The keys that may be used for files of these content hashes (SHA-256, hex)."""
         ...
 
 
 class EnvironmentKeys:
-    """Keys as hex: files ``PLATFORM_IDENTITY_KEY_<PURPOSE>`` in the folder PLATFORM_IDENTITY_KEYS_DIR, or variables of these names."""
+    """Keys as hex, where earlier ones are kept behind the key and a comma: files ``PLATFORM_IDENTITY_KEY_<PURPOSE>`` in the folder
+    PLATFORM_IDENTITY_KEYS_DIR, or variables of these names."""
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = os.environ if environment is None else environment
 
     def key(self, purpose: str) -> bytes:
-        """The key of `purpose`. Raises MissingIdentityKey, or ValueError where file or variable holds no proper key.
+        """The key of `purpose`. Raises MissingIdentityKey, or ValueError where file or variable holds no proper key."""
+        return self.ring(purpose)[0]
 
-        Where both are there they must agree: two keys for one purpose would give one person two pseudonyms.
+    def ring(self, purpose: str, *, make: bool = False) -> tuple[bytes, ...]:
+        """The key of `purpose`, then earlier ones. Raises as `key` does; none is made here.
+
+        Where both file and variable are there they must agree: two keys for one purpose would give one person two pseudonyms.
         """
         name = PREFIX + purpose.upper()
         folder = self._environment.get(FOLDER, "")
@@ -77,7 +91,7 @@ class EnvironmentKeys:
             raise ValueError(f"the file {name} in {FOLDER} and the variable {name} hold different keys: take one away")
         if not (kept or told):
             raise MissingIdentityKey(purpose)
-        return _from_hex(kept or told, name)
+        return tuple(_from_hex(part, name) for part in (kept or told).split(","))
 
     def for_files(self, hashes: Collection[str]) -> IdentityKeys:
         """The same keys for every file."""
@@ -85,7 +99,10 @@ class EnvironmentKeys:
 
 
 class LaptopKeys:
-    """The environment's keys; for generated sample files, and for nothing else, throwaway keys from the folder `sample`."""
+    """The environment's keys; for generated sample files, and for nothing else, throwaway keys from the folder `sample`.
+
+    The key of the audit log is made where the environment has none, and kept beside the log.
+    """
 
     def __init__(self, environment: EnvironmentKeys, sample: Path) -> None:
         self._environment = environment
@@ -94,6 +111,17 @@ class LaptopKeys:
     def key(self, purpose: str) -> bytes:
         """The environment's key. Raises MissingIdentityKey."""
         return self._environment.key(purpose)
+
+    def ring(self, purpose: str, *, make: bool = False) -> tuple[bytes, ...]:
+        """The environment's, then, of the audit log, the one that was made here. Raises MissingIdentityKey, ValueError."""
+        path = self._sample.parent / "audit" / "key"
+        try:
+            named = self._environment.ring(purpose)
+        except MissingIdentityKey:
+            if purpose != AUDIT or not (path.exists() or make):
+                raise
+            return (_made_once(path),)
+        return (*named, _made_once(path)) if purpose == AUDIT and path.exists() else named
 
     def for_files(self, hashes: Collection[str]) -> IdentityKeys:
         """Keys for files of these hashes: throwaway ones are a fallback only where all of them are sample files."""
@@ -108,6 +136,10 @@ class SampleKeys:
     def __init__(self, environment: EnvironmentKeys, path: Path) -> None:
         self._environment = environment
         self._path = path
+
+    def ring(self, purpose: str, *, make: bool = False) -> tuple[bytes, ...]:
+        """One key."""
+        return (self.key(purpose),)
 
     def for_files(self, hashes: Collection[str]) -> IdentityKeys:
         """These keys."""
@@ -130,6 +162,19 @@ class SampleKeys:
             partial.write_text(json.dumps(keys), encoding="utf-8")
             partial.replace(self._path)
         return bytes.fromhex(keys[purpose])
+
+
+def _made_once(path: Path) -> bytes:
+    """The key in the file `path`; made where there is none, by the first of several that come at once."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+        partial.touch(mode=0o600)
+        partial.write_text(new_key(), encoding="ascii")
+        with contextlib.suppress(FileExistsError):
+            os.link(partial, path)
+        partial.unlink()
+    return _from_hex(path.read_text(encoding="ascii"), str(path))
 
 
 def new_key() -> str:

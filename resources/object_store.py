@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from resources import private
+
 
 class ObjectStoreError(RuntimeError):
     """A name that the store refuses, or an object that is not there."""
@@ -181,6 +183,7 @@ class LocalStore:
         except FileNotFoundError:
             if not new.exists():
                 raise ObjectStoreError(f"cannot move {source}: it is not in the store (any more)") from None
+        private.close(new)  # it came from somebody with a umask of their own
 
     def delete(self, name: str) -> None:
         """Remove the file, if it is there."""

@@ -8,10 +8,11 @@ from dataclasses import asdict
 import streamlit as st
 
 from console.frame import Frame, moment, plain, told
-from platform_assets.access.audit.log import Head
+from platform_assets.access import handing_out
+from platform_assets.access.audit.entry import Head
 from platform_assets.access.roles import Permission
 from platform_assets.erasure.certificate import read_all
-from platform_assets.reports.tables import csv_bytes
+from platform_assets.people_csv import csv_bytes
 
 
 def show(frame: Frame) -> None:
@@ -20,7 +21,8 @@ def show(frame: Frame) -> None:
     import pandas as pd
 
     st.title("Audit log")
-    with told():
+    with told(frame):
+        handing_out.seen(frame.audit, frame.user, "audit.see")
         noted = [Head.parse(c["audit_head"]) for c in read_all(frame.office.store) if c.get("audit_head")]
         verdict = frame.office.audit.verify(noted)
         if verdict.whole:
@@ -35,4 +37,4 @@ def show(frame: Frame) -> None:
             table = table[["seq", "at", "who", "action", "table", "ground", "details", "role", "hash"]]
             shown = table.drop(columns="hash").astype({"at": "datetime64[ns, UTC]"})
             st.dataframe(shown, hide_index=True, column_config={"seq": "no.", "at": moment("at")})
-            st.download_button("Download as CSV", csv_bytes(table), "audit.csv", "text/csv")
+            frame.download("Download as CSV", "audit.csv", lambda: csv_bytes(table), action="audit.download")

@@ -9,8 +9,9 @@ import streamlit as st
 from console.frame import Frame, counted, done, moment, told
 from platform_assets.access.roles import Permission
 from platform_assets.ingest import ledger
+from platform_assets.people_csv import csv_bytes
 from platform_assets.quarantine import uploads
-from platform_assets.reports.tables import csv_bytes, execution_log
+from platform_assets.reports.tables import execution_log
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ def show(frame: Frame) -> None:
     show_log(log)
     if frame.user.may(Permission.SEE_LOGS):
         name = "execution_log.csv" if chosen == ALL else f"{chosen}_log.csv"
-        st.download_button("Download as CSV", csv_bytes(log), name, "text/csv")
+        frame.download("Download as CSV", name, lambda: csv_bytes(log), action="logs.download", rows=len(log))
 
 
 def show_log(log: pd.DataFrame) -> None:
@@ -84,7 +85,7 @@ def _waiting(frame: Frame, names: list[str]) -> None:
     version = st.session_state.get("taken_back", 0)  # what was agreed to was one file: the box is empty for the next
     sure = st.checkbox("Yes, remove this file. It will have to be sent again.", key=f"sure-{version}-{place}")
     if st.button("Take back", disabled=not sure) and place is not None:
-        with told():
+        with told(frame):
             dataset, name = found[place][0], found[place][1].basename
             opened = uploads.withdraw(frame.office, dataset, name, frame.user)
             st.session_state["taken_back"] = version + 1

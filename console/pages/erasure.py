@@ -10,7 +10,7 @@ from platform_assets.contracts.columns import TEMPORAL
 from platform_assets.erasure import certificate
 from platform_assets.erasure.requests import Request
 from platform_assets.erasure.targets import Target, from_rows, identifying_columns, read_csv
-from platform_assets.reports.tables import csv_bytes
+from platform_assets.people_csv import csv_bytes
 
 
 def show(frame: Frame) -> None:
@@ -34,7 +34,7 @@ def _ask(frame: Frame) -> None:
     dataset = frame.dataset(notes=dict.fromkeys(people, "knows people"))
     contract = frame.office.contracts[dataset]
     version = st.session_state.get("asked", 0)
-    with told():
+    with told(frame):
         typed, uploaded = st.tabs(["Form", "CSV file"])
         with typed:
             names = [
@@ -57,13 +57,13 @@ def _ask(frame: Frame) -> None:
             targets = from_rows(contract, [given], list(given))
         look, send, _ = st.columns([1, 1, 4])
         if look.button("Preview", disabled=not targets):
-            found = frame.office.eraser().preview(targets)
+            found = frame.office.eraser().preview(targets, frame.user)
             if certificate.found_nothing(found):
                 st.warning(plain(certificate.NOBODY))
             st.dataframe([{"what": certificate.WORDS.get(k, k), "found": v} for k, v in found.items()], hide_index=True)
         if send.button("Make the request", type="primary", disabled=not targets):
             request = frame.office.eraser().submit(targets, ground, frame.user)
-            nobody = certificate.found_nothing(frame.office.eraser().preview(targets))
+            nobody = certificate.found_nothing(frame.office.eraser().preview(targets, frame.user))
             st.session_state["asked"] = version + 1
             done(
                 f"Request {request.id} was made. Someone else has to approve it.",
@@ -84,18 +84,18 @@ def _request(frame: Frame, request: Request) -> None:
         approves = frame.user.may(Permission.APPROVE_ERASURE)
         asks = frame.user.may(Permission.REQUEST_ERASURE)
         if request.status == "pending" and approves and left.button("Approve", key=f"approve{request.id}"):
-            with told():
+            with told(frame):
                 eraser.requests.approve(request.id, frame.user)
                 done(f"Request {request.id} is approved.")
         ready = request.status in ("approved", "running")
         if ready and approves and left.button("Erase now", key=f"run{request.id}", type="primary"):
-            with told():
+            with told(frame):
                 config = {"ops": {"erase_request": {"config": {"request": request.id}}}}
                 run = frame.dagster.launch("erase", frame.user.name, config)
                 st.session_state["run"] = run
                 done(f"Run {run[:8]} was handed to Dagster: follow it on the page Runs.")
         if request.status != "running" and asks and right.button("Withdraw", key=f"withdraw{request.id}"):
-            with told():
+            with told(frame):
                 eraser.requests.withdraw(request.id, frame.user)
                 done(f"Request {request.id} was withdrawn.")
 
@@ -109,9 +109,13 @@ def _certificates(frame: Frame) -> None:
     log = certificate.deletion_log(frame.office.store)
     log["finished_at"] = log["finished_at"].astype("datetime64[ns, UTC]")
     st.dataframe(log, hide_index=True, column_config={"finished_at": moment("finished")})
-    st.download_button("Deletion log as CSV", csv_bytes(log), "deletion_log.csv", "text/csv")
+    frame.download(
+        "Deletion log as CSV", "deletion_log.csv", lambda: csv_bytes(log), action="logs.download", rows=len(log)
+    )
     names = [str(c["request"]) for c in reversed(found)]
     chosen = st.selectbox("Certificate", names)
     text = certificate.as_text(next(c for c in found if c["request"] == chosen))
     st.code(text, language=None, wrap_lines=True)
-    st.download_button("Download the certificate", text, f"certificate_{chosen}.txt", "text/plain")
+    frame.download(
+        "Download the certificate", f"certificate_{chosen}.txt", text.encode, action="erasure.download_certificate"
+    )

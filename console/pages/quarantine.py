@@ -10,7 +10,8 @@ import streamlit as st
 
 from console.frame import Frame, counted, done, moment, plain, settle, told
 from platform_assets.access.roles import Permission
-from platform_assets.quarantine.desk import HELD, Desk, Fix
+from platform_assets.quarantine.desk import Desk
+from platform_assets.quarantine.fixes import HELD, Fix
 from platform_assets.quarantine.overview import empty_deliveries, in_quarantine
 from platform_assets.quarantine.tables import EmptyDelivery, RowKey
 
@@ -126,15 +127,15 @@ def _grid(desk: Desk, grid: str, rows: pd.DataFrame) -> None:
     chosen = [keys[n] for n in range(len(rows)) if edited.iloc[n]["choose"]]
     check, stage, unstage, look = st.columns([2, 2, 3, 3])
     if check.button(f"Check {len(changed)} changed row(s)", disabled=not changed):
-        with told():
+        with told(desk):
             for fix, why in zip(changed, desk.check([f.values for f in changed]), strict=True):
                 st.text(f"row {fix.key.row}: {'; '.join(why) or 'right'}")
     if stage.button(f"Stage {len(changed)} changed row(s)", type="primary", disabled=not changed):
-        with told():
+        with told(desk):
             wrong = desk.stage(changed)
             _again(f"{counted(len(changed), 'fix', 'fixes')} staged" + (f", {len(wrong)} still wrong" if wrong else ""))
     if unstage.button(f"Give back {len(chosen)} chosen row(s) as they came", disabled=not chosen):
-        with told():
+        with told(desk):
             desk.unstage(chosen)
             _again("The fixes were dropped.")
     if look.button("Drop the changes and look again", disabled=not (changed or chosen)):
@@ -142,7 +143,7 @@ def _grid(desk: Desk, grid: str, rows: pd.DataFrame) -> None:
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     reason = left.text_input("Reason for dismissing")
     if right.button(f"Dismiss {len(chosen)} chosen row(s)", disabled=not chosen):
-        with told():
+        with told(desk):
             desk.dismiss(chosen, reason)
             _again(f"{counted(len(chosen), 'row')} dismissed.")
 
@@ -174,7 +175,7 @@ def _bulk(desk: Desk, dataset: str, rows: pd.DataFrame) -> None:
     what = f"{counted(desk.sharing(column, old), 'row')}: {column} {old} -> {new or '(missing)'}"
     st.text(f"Would change {what}")
     if st.button("Stage in all rows that share it"):
-        with told():
+        with told(desk):
             wrong = desk.replace_value(column, old, new or None)
             still = (
                 f"{counted(len(wrong), 'is', 'are')} still wrong for other reasons"
@@ -209,7 +210,7 @@ def _send(desk: Desk) -> None:
     )
     reason = st.text_input("Note", key="note")
     if st.button("Send staged fixes", type="primary"):
-        with told():
+        with told(desk):
             result = desk.resubmit(reason)
             left = ""
             if result.still_wrong:
@@ -241,7 +242,7 @@ def _empty(desk: Desk, found: list[EmptyDelivery]) -> None:
     version = st.session_state.get("quarantine", 0)
     reason = st.text_input("Why it is closed", key=f"closed-{version}")
     if st.button("Close this delivery") and chosen:
-        with told():
+        with told(desk):
             desk.dismiss_delivery(chosen.delivery, reason)
             _again(f"{chosen.file} is closed.")
 
@@ -253,7 +254,7 @@ def _release(desk: Desk, held: list[str], files: dict[str, str]) -> None:
     delivery = st.selectbox("Held delivery", held, format_func=lambda d: f"{files[d]} ({d})")
     reason = st.text_input("Why its right rows may be published")
     if st.button("Send the right rows of this delivery"):
-        with told():
+        with told(desk):
             _again(f"{counted(desk.release(str(delivery), reason).sent, 'row')} sent.")
 
 

@@ -6,11 +6,12 @@ import streamlit as st
 
 from console.frame import Frame, counted, moment, plain, told
 from console.pages.deliveries import show_log
-from platform_assets.access.roles import Permission, own_rows
+from platform_assets.access import handing_out
+from platform_assets.access.roles import Permission
 from platform_assets.erasure import certificate
 from platform_assets.ingest import ledger
+from platform_assets.people_csv import csv_bytes
 from platform_assets.reports.tables import (
-    csv_bytes,
     execution_log,
     final_export,
     report_columns,
@@ -61,28 +62,34 @@ def _reports(frame: Frame) -> None:
         placeholder="not shown",
         column_config={"tests_suppressed": None, "suppressed": st.column_config.CheckboxColumn("too small to show")},
     )
-    st.download_button("Download the surveillance report", csv_bytes(report), f"{dataset}_surveillance.csv", "text/csv")
+    frame.download(
+        "Download the surveillance report",
+        f"{dataset}_surveillance.csv",
+        lambda: csv_bytes(report),
+        action="reports.surveillance",
+        table=f"validated.{dataset}",
+    )
     if not frame.user.may(Permission.EXPORT_ROWS):
         return
     st.subheader("Final export")
-    with told():
-        rows = final_export(own_rows(frame.user, contract, table), date)
+    with told(frame):
+        rows = final_export(handing_out.own_rows(frame.audit, frame.user, contract, table), date)
         of = f" of {frame.user.scope}" if frame.user.scope else ""
         first = f"; the first {SHOWN} are shown" if len(rows) > SHOWN else ""
         st.write(
             plain(
-                f"{counted(len(rows), 'row')}{of}, newest first{first}. Every download is written down in the audit log."
+                f"{counted(len(rows), 'row')}{of}, newest first{first}. That you see them, and every download, is written down in the audit log."
             )
         )
         st.dataframe(rows.head(SHOWN), hide_index=True, placeholder="")
-        if st.download_button("Download the final export", csv_bytes(rows), f"{dataset}_final_export.csv", "text/csv"):
-            frame.office.audit.record(
-                frame.user.name,
-                "reports.final_export",
-                role=frame.user.role_names,
-                table=f"validated.{dataset}",
-                details={"rows": len(rows)},
-            )
+        frame.download(
+            "Download the final export",
+            f"{dataset}_final_export.csv",
+            lambda: csv_bytes(rows),
+            action="reports.final_export",
+            table=f"validated.{dataset}",
+            rows=len(rows),
+        )
 
 
 def _logs(frame: Frame) -> None:
@@ -96,7 +103,13 @@ def _logs(frame: Frame) -> None:
     else:
         st.write(f"{counted(len(log), 'delivery', 'deliveries')} of all datasets, newest first.")
         show_log(log.head(SHOWN))
-        st.download_button("Download the execution log", csv_bytes(log), "execution_log.csv", "text/csv")
+        frame.download(
+            "Download the execution log",
+            "execution_log.csv",
+            lambda: csv_bytes(log),
+            action="logs.download",
+            rows=len(log),
+        )
     st.subheader("Deletion log")
     deletions = certificate.deletion_log(frame.office.store)
     if deletions.empty:
@@ -105,4 +118,10 @@ def _logs(frame: Frame) -> None:
     st.write("Rows that erasures have removed, by place. The certificates are on the page Erasure.")
     deletions["finished_at"] = deletions["finished_at"].astype("datetime64[ns, UTC]")
     st.dataframe(deletions.head(SHOWN), hide_index=True, column_config={"finished_at": moment("finished")})
-    st.download_button("Download the deletion log", csv_bytes(deletions), "deletion_log.csv", "text/csv")
+    frame.download(
+        "Download the deletion log",
+        "deletion_log.csv",
+        lambda: csv_bytes(deletions),
+        action="logs.download",
+        rows=len(deletions),
+    )

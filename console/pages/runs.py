@@ -37,7 +37,7 @@ def _start(frame: Frame) -> None:
         files = {n: len(uploads.waiting(frame.office, c)) for n, c in sorted(frame.office.contracts.items())}
         dataset = frame.dataset("Load what waits for", {n: counted(k, "file") for n, k in files.items() if k})
         if st.button("Load now", type="primary"):
-            with told():
+            with told(frame):
                 assets = [[layer, dataset] for layer in ("raw", "validated", "quarantine")]
                 run = frame.dagster.launch("__ASSET_JOB", frame.user.name, assets=assets)
                 _started(frame, run, f"load {dataset}")
@@ -45,7 +45,7 @@ def _start(frame: Frame) -> None:
         jobs = [j for j in frame.dagster.jobs() if j != "erase"]  # that one is started where it is approved
         name = st.selectbox("Job", jobs)
         if st.button("Start the job") and name:
-            with told():
+            with told(frame):
                 _started(frame, frame.dagster.launch(name, frame.user.name), name)
 
 
@@ -59,7 +59,8 @@ def _started(frame: Frame, run: str, what: str) -> None:
 
 @st.fragment(run_every=EVERY)
 def _follow(frame: Frame, run_id: str) -> None:
-    with told():
+    with told(frame):
+        frame.still_here()
         run = frame.dagster.run(run_id)
         st.subheader(plain(f"{run.what}: {run.word}"))
         if run.steps:

@@ -17,7 +17,7 @@ def show(frame: Frame) -> None:
     chosen = st.file_uploader("Files", accept_multiple_files=True, key=f"files{st.session_state.get('sent', 0)}")
     ready = []
     for number, file in enumerate(chosen or []):
-        with st.container(border=True), told():
+        with st.container(border=True), told(frame):
             name = uploads.safe_name(file.name)
             st.text(name)
             names = sorted(frame.office.contracts)
@@ -34,7 +34,7 @@ def show(frame: Frame) -> None:
                 ready.append((dataset, name, data))
     if ready and st.button(f"Send {counted(len(ready), 'file')}", type="primary"):
         sent = 0
-        with told():
+        with told(frame):
             for dataset, name, data in ready:
                 uploads.send(frame.office, dataset, name, data, frame.user)
                 sent += 1

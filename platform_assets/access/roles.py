@@ -6,18 +6,18 @@ every role; `laptop_user` says so in its name, and the console says so on every 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from platform_assets.contracts.model import Contract
 
-ROLES_CLAIM = "roles"
-ORGANISATION_CLAIM = "organisation"
+DECLARED = "declared:"
 LAPTOP = "laptop user (no login)"
 
 
@@ -57,13 +57,28 @@ class Permission(StrEnum):
 
 P, R = Permission, Role
 ALLOWED: Mapping[Role, frozenset[Permission]] = {
-    R.STEWARD: frozenset(P) - {P.SEE_AUDIT},
+    R.STEWARD: frozenset(
+        {
+            P.SEE_STATUS,
+            P.UPLOAD,
+            P.RUN,
+            P.WITHDRAW,
+            P.SEE_QUARANTINE,
+            P.FIX,
+            P.SEE_ERASURE,
+            P.REQUEST_ERASURE,
+            P.APPROVE_ERASURE,
+            P.SEE_REPORTS,
+            P.EXPORT_ROWS,
+            P.SEE_LOGS,
+        }
+    ),
     R.ANALYST: frozenset({P.SEE_STATUS, P.SEE_REPORTS}),
     R.CLINICIAN: frozenset({P.SEE_REPORTS, P.EXPORT_ROWS}),
     R.AUDITOR: frozenset({P.SEE_STATUS, P.SEE_REPORTS, P.SEE_ERASURE, P.SEE_AUDIT, P.SEE_LOGS}),
     R.ENGINEER: frozenset({P.SEE_STATUS, P.RUN, P.SEE_LOGS}),
 }
-"""The permission table. An engineer keeps the machine running and sees no patient; an auditor sees who did what and changes nothing."""
+"""The permission table: what is not listed is not given. An engineer keeps the machine running and sees no patient; an auditor sees who did what and changes nothing."""
 
 
 class AccessDenied(PermissionError):
@@ -79,15 +94,41 @@ class User:
     organisation: str | None = None
     """The one organisation whose rows a clinician may see."""
     laptop: bool = False
+    identity: str = ""
+    """Issuer and subject of the login, by which one person is told from another; '' where there is no login."""
+    issued: float = 0.0
+    """When the login was issued, in seconds since 1970."""
+    until: float = 0.0
+    """When it ends; 0: there is no login that could."""
+    session: str = ""
+    """The window of the console."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of the login, as sentences."""
+
+    @property
+    def id(self) -> str:
+        """Who this is, where one person must not do what another has to."""
+        return self.identity or self.name
+
+    @property
+    def current(self) -> bool:
+        """Whether the login has not ended."""
+        return not self.until or time.time() < self.until
+
+    def require_current(self) -> None:
+        """Raises AccessDenied where the login has ended since."""
+        if not self.current:
+            raise AccessDenied("Your login has ended: log in again")
 
     def may(self, permission: Permission) -> bool:
-        """Whether one of the user's roles has `permission`. A clinician without an organisation may nothing."""
-        return any(
+        """Whether one of the user's roles has `permission`, as long as the login lasts. A clinician without an organisation may nothing."""
+        return self.current and any(
             permission in ALLOWED[role] for role in self.roles if role is not Role.CLINICIAN or self.organisation
         )
 
     def require(self, permission: Permission) -> None:
         """Raises AccessDenied unless the user `may`. To be called by whatever does the thing, not only by what shows the button."""
+        self.require_current()
         if not self.may(permission):
             holders = ", ".join(role.value for role in Role if permission in ALLOWED[role])
             raise AccessDenied(f"{self.name} may not do this ({permission.value}): it takes one of the roles {holders}")
@@ -102,7 +143,8 @@ class User:
     @property
     def role_names(self) -> str:
         """The roles as text, for the audit log."""
-        return ",".join(sorted(self.roles))
+        declared = " (declared)" if self.identity.startswith(DECLARED) else ""
+        return ",".join(sorted(self.roles)) + declared
 
 
 def laptop_user() -> User:
@@ -110,19 +152,12 @@ def laptop_user() -> User:
     return User(LAPTOP, frozenset(Role), laptop=True)
 
 
-def user_from_claims(claims: Mapping[str, Any]) -> User:
-    """The user that verified OIDC claims describe: `email` or `sub`, `roles` (unknown ones are ignored), `organisation`.
-
-    Raises AccessDenied where the claims name nobody.
-    """
-    name = claims.get("email") or claims.get("sub")
-    if not name:
-        raise AccessDenied("the login names nobody: neither 'email' nor 'sub' is among its claims")
-    given = claims.get(ROLES_CLAIM) or []
-    words: Sequence[Any] = given.split() if isinstance(given, str) else given
-    roles = frozenset(Role(str(w)) for w in words if str(w) in {r.value for r in Role})
-    organisation = claims.get(ORGANISATION_CLAIM)
-    return User(str(name), roles, str(organisation) if organisation else None)
+def declared_user(name: str, roles: Iterable[Role]) -> User:
+    """Who a command says is asking: whoever can start commands can read and write the files themselves, so it is believed, and noted as declared."""
+    shown = "".join(c for c in name if c.isprintable()).strip()
+    if not shown:
+        raise AccessDenied("say who acts: --by NAME")
+    return User(shown, frozenset(roles), identity=f"{DECLARED}{shown}")
 
 
 def organisation_columns(contract: Contract) -> list[str]:
@@ -130,8 +165,8 @@ def organisation_columns(contract: Contract) -> list[str]:
     return [name for name, column in contract.columns.items() if column.role == "organisation"]
 
 
-def own_rows(user: User, contract: Contract, table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `table` that `user` may see at row level.
+def rows_in_scope(user: User, contract: Contract, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `table` that `user` may see at row level. People get them through `handing_out.own_rows`.
 
     Raises AccessDenied without the permission, or where the user is limited to an organisation and the dataset names none.
     """

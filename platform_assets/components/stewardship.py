@@ -8,6 +8,7 @@ import dagster as dg
 from platform_assets.access.roles import Role, User
 from platform_assets.contracts.model import Contract
 from platform_assets.office import Office
+from platform_assets.people_csv import csv_bytes
 from platform_assets.reports import logs
 from platform_assets.reports import tables as reports
 from resources.environment import Platform
@@ -175,7 +176,7 @@ def _report(
                     f"there is no table validated.{contract.name} yet: load a delivery first", allow_retries=False
                 )
             table = make(reports.validated_rows(connection, contract.name))
-        stored = platform.store.write(f"products/{name}/{name}.csv", reports.csv_bytes(table))
+        stored = platform.store.write(f"products/{name}/{name}.csv", csv_bytes(table))
         metadata: dict[str, Any] = {"dagster/row_count": len(table), "file": stored.name, "bytes": stored.size}
         if shown:  # metadata is for everyone who can open the UI: rows of people are not
             metadata["preview"] = _first_rows(table)

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platform_assets.access.roles import Role, User
+from platform_assets.access.audit.entry import AuditError
+from platform_assets.access.roles import AccessDenied, Role, User, declared_user
 from platform_assets.erasure import certificate
 from platform_assets.erasure.eraser import ErasureIncomplete
 from platform_assets.erasure.requests import RequestError
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 done, 1 refused or incomplete (the reason is on the error stream)."""
     chosen = _parser().parse_args(arguments)
-    user = User(chosen.by, frozenset({Role.STEWARD}))
     try:
+        user = declared_user(chosen.by, {Role.STEWARD})
         _run(Office.here(), chosen, user)
-    except (RequestError, MalformedRequest, ErasureIncomplete, MissingIdentityKey) as error:
+    except (AccessDenied, AuditError, RequestError, MalformedRequest, ErasureIncomplete, MissingIdentityKey) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
@@ -69,7 +70,7 @@ def _run(office: Office, chosen: argparse.Namespace, user: User) -> None:
         if chosen.dataset not in office.contracts:
             raise RequestError(f"there is no dataset {chosen.dataset!r}; there are {', '.join(office.contracts)}")
         targets = read_csv(office.contracts[chosen.dataset], _content(chosen.file))
-        counts = eraser.preview(targets)
+        counts = eraser.preview(targets, user)
         if chosen.command == "request":
             out(f"{eraser.submit(targets, chosen.ground, user).id}\n")
         else:

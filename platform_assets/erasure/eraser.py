@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from platform_assets.access import handing_out
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract
@@ -90,11 +91,16 @@ class Eraser:
         with self.warehouse.connect() as connection:
             self._resolve(connection, targets, "", "")
 
-    def preview(self, targets: Sequence[Target]) -> dict[str, int]:
-        """What a request would touch, as counts by store. Nothing is changed."""
+    def preview(self, targets: Sequence[Target], user: User) -> dict[str, int]:
+        """What a request would touch, as counts by store. Nothing is changed; that `user` has asked is written down."""
+        user.require(Permission.REQUEST_ERASURE)
         with self.warehouse.connect() as connection:
             stones, needles = self._resolve(connection, targets, "", "")
-            return self._count(connection, stones, needles)[0]
+            found = self._count(connection, stones, needles)[0]
+        datasets = ",".join(sorted({t.dataset for t in targets}))
+        marks = sorted({mark[:16] for stone in stones for mark in stone.columns.values()})
+        handing_out.seen(self.audit, user, "erasure.preview", table=datasets, rows=sum(found.values()), subjects=marks)
+        return found
 
     def submit(self, targets: Sequence[Target], ground: str, user: User) -> Request:
         """Check the targets and make a request of them. Raises MalformedRequest, RequestError, AccessDenied."""

@@ -41,6 +41,8 @@ class Request:
     approved_at: str = ""
     progress: dict[str, Any] = field(default_factory=dict)
     """What execution has found so far: it survives a crash here, the rows themselves do not. `left`: why it ended incomplete."""
+    asked_by: str = ""
+    """`User.id` of who asked: a name may be another person's too. '' in requests of earlier releases."""
 
     @property
     def name(self) -> str:
@@ -85,7 +87,7 @@ class Requests:
         if not ground.strip():
             raise RequestError("say on what ground: it stands in the certificate")
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-        request = Request(secrets.token_hex(6), user.name, now, ground.strip(), list(targets))
+        request = Request(secrets.token_hex(6), user.name, now, ground.strip(), list(targets), asked_by=user.id)
         self.write(request)
         self._log(user, "erasure.request", request)
         return request
@@ -110,7 +112,7 @@ class Requests:
         request = self.read(number)
         if request.status != "pending":
             raise RequestError(f"request {number} is {request.status} already")
-        if request.requested_by == user.name and os.environ.get(SECOND_PERSON, "1") != "0":
+        if user.id == (request.asked_by or request.requested_by) and os.environ.get(SECOND_PERSON, "1") != "0":
             raise RequestError("a second person must approve: who asks for an erasure cannot also agree to it")
         request.status, request.approved_by = "approved", user.name
         request.approved_at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

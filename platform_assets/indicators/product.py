@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from platform_assets.disclosure.small_numbers import hide_small
 from platform_assets.indicators import receipts
 from platform_assets.indicators.model import Indicator
+from platform_assets.people_csv import csv_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from resources.environment import Platform
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the published files change in form."""
 
 
@@ -79,6 +80,6 @@ def publish_product(indicator: Indicator, platform: Platform) -> Product:
         "session": dict(receipt.session),
     }
     platform.store.write(names[0], buffer.getvalue())
-    platform.store.write(names[1], frame.to_csv(index=False, lineterminator="\n").encode())
+    platform.store.write(names[1], csv_bytes(frame))
     platform.store.write(names[2], json.dumps(about, indent=2, ensure_ascii=False).encode())
     return Product(names, len(frame), suppressed, version, written=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as arrow_csv
 
 from platform_assets.literature import questions
 from platform_assets.literature.graph import Graph, mentions_of
 from platform_assets.literature.graph_files import read_node_link
+from platform_assets.people_csv import csv_bytes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, LookupError) as error:
         return _fail(str(error.args[0]))
     if options.csv:
-        arrow_csv.write_csv(_flat(answer), sys.stdout.buffer)
+        sys.stdout.buffer.write(csv_bytes(_flat(answer).to_pandas()))
     else:
         sys.stdout.write(_text_table(_flat(answer)))
     return 0

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from platform_assets.monitoring.audit import audit_finding
 from platform_assets.monitoring.findings import Finding, latest
 from platform_assets.monitoring.lost import end_lost_runs
 from platform_assets.monitoring.runs import SlowRule, finished_after, run_findings, slow_findings
@@ -124,6 +125,7 @@ def look(
             findings += dataset_findings(instance, watched.contracts, moment, pages)
             findings += computed_findings(instance, watched.computed, moment, pages)
             seen["age_looked_at"] = moment.isoformat()
+        findings.append(audit_finding(platform, seen, reached, moment))
         told, undelivered = _tell(latest(findings), StoreState(store, lock("alerts")), reached, moment)
         if ended:
             seen["cursor"] = ended[-1][0]

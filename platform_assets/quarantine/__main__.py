@@ -14,13 +14,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platform_assets.access.roles import Role, User
+from platform_assets.access import handing_out
+from platform_assets.access.audit.entry import AuditError
+from platform_assets.access.roles import AccessDenied, Role, declared_user
 from platform_assets.office import Office
-from platform_assets.quarantine.desk import HELD, Desk, Fix, QuarantineError, Resubmission
+from platform_assets.people_csv import as_typed, csv_bytes
+from platform_assets.quarantine.desk import Desk
 from platform_assets.quarantine.fix_files import CannotResubmit
+from platform_assets.quarantine.fixes import HELD, Fix, QuarantineError, Resubmission
 from platform_assets.quarantine.overview import empty_deliveries, in_quarantine, settle
 from platform_assets.quarantine.tables import RowKey
-from platform_assets.reports.tables import csv_bytes, harmless
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,9 +35,9 @@ EVERY = 1_000_000_000
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 done, 1 refused, or some fixes are still wrong (which and why is on the error stream)."""
     chosen = _parser().parse_args(arguments)
-    user = User(chosen.by, frozenset({Role.STEWARD}))
     office = Office.here()
     try:
+        user = declared_user(chosen.by, {Role.STEWARD})
         if chosen.command == "list":
             settle(office, user)
             for name, rows in in_quarantine(office, user).items():
@@ -46,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.dataset not in office.contracts:
             raise QuarantineError(f"there is no dataset {chosen.dataset!r}; there are {', '.join(office.contracts)}")
         return _run(office.desk(chosen.dataset, user), chosen)
-    except (QuarantineError, CannotResubmit, OSError) as error:
+    except (AccessDenied, AuditError, QuarantineError, CannotResubmit, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
 
@@ -97,8 +100,12 @@ def _run(desk: Desk, chosen: argparse.Namespace) -> int:
             sys.stdout.write(f"{delivery}  {sentence}\n")
     elif chosen.command == "export":
         rows = desk.rows(limit=EVERY)
+        told = rows.assign(_reasons=["; ".join(r) for r in rows["_reasons"]])
+        content = handing_out.file(
+            desk.audit, desk.user, "quarantine.export", lambda: csv_bytes(told), table=desk.table, rows=len(rows)
+        )()
         chosen.file.touch(mode=0o600)
-        chosen.file.write_bytes(csv_bytes(rows.assign(_reasons=["; ".join(r) for r in rows["_reasons"]])))
+        chosen.file.write_bytes(content)
         sys.stdout.write(f"{len(rows)} row(s) in {chosen.file}: original text of patients, delete it afterwards\n")
     elif chosen.command == "stage":
         fixes = changes(desk.rows(limit=EVERY), chosen.file, desk.texts)
@@ -141,7 +148,7 @@ def changes(rows: pd.DataFrame, file: Path, texts: Sequence[str]) -> list[Fix]:
     for number, line in enumerate(edited, start=2):
         if not line["_row"].isdigit():
             raise QuarantineError(f"line {number}: _row must be the number that was exported")
-        key = RowKey(_as_typed(line["_delivery"]), _as_typed(line["_file"]), int(line["_row"]))
+        key = RowKey(as_typed(line["_delivery"]), as_typed(line["_file"]), int(line["_row"]))
         if key not in before:
             raise QuarantineError(f"line {number}: this row is not open (any more): export again")
         values = {c: _value(before[key][c], line[c]) for c in texts}
@@ -154,7 +161,7 @@ def changes(rows: pd.DataFrame, file: Path, texts: Sequence[str]) -> list[Fix]:
 
 def _value(before: object, cell: str) -> str | None:
     """A cell as text; one that was missing before and is still empty stays missing."""
-    return None if cell == "" and _text(before) is None else _as_typed(cell)
+    return None if cell == "" and _text(before) is None else as_typed(cell)
 
 
 def _moment(cell: str) -> dt.datetime | None:
@@ -163,11 +170,6 @@ def _moment(cell: str) -> dt.datetime | None:
         return dt.datetime.fromisoformat(cell)
     except ValueError:
         return None
-
-
-def _as_typed(cell: str) -> str:
-    """Without the apostrophe that keeps a spreadsheet from running a cell."""
-    return cell[1:] if cell.startswith("'") and harmless(cell[1:]) == cell else cell
 
 
 def _text(value: object) -> str | None:

@@ -9,13 +9,12 @@ delivery is the whole table (a snapshot), a fix joins it, as long as the table i
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from platform_assets.access import handing_out
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract
@@ -27,6 +26,7 @@ from platform_assets.ingest.tables import Tables
 from platform_assets.quarantine import fix_files
 from platform_assets.quarantine import history as quarantine_history
 from platform_assets.quarantine.fix_moves import PREPARED, FixMoves
+from platform_assets.quarantine.fixes import HELD, Fix, QuarantineError, Resubmission
 from platform_assets.quarantine.tables import (
     DISMISSED,
     RELEASED,
@@ -52,32 +52,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from platform_assets.engines import Engine
-
-HELD = "delivery: held"
-
-
-class QuarantineError(ValueError):
-    """What was asked does not fit the rows; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Fix:
-    """A row's new text, all columns of the file."""
-
-    key: RowKey
-    values: Mapping[str, str | None]
-    seen: dt.datetime | None = None
-    """`_staged_at` of the text that was changed (see `Desk.rows`); None: the row as it came."""
-
-
-@dataclass
-class Resubmission:
-    """What was sent, and what was not."""
-
-    files: list[str] = field(default_factory=list)
-    sent: int = 0
-    still_wrong: dict[RowKey, list[str]] = field(default_factory=dict)
-    """Staged rows that still break a rule: they stay staged."""
 
 
 class Desk:
@@ -148,11 +122,13 @@ class Desk:
             conditions.append("len(list_filter(_reasons, r -> starts_with(r, ?))) > 0")
             parameters.append(rule)
         with self._connection() as connection:
-            return connection.execute(
+            found = connection.execute(
                 f"SELECT * FROM ({self.open_sql()}) WHERE {' AND '.join(conditions)} "
                 f"ORDER BY _quarantined_at, _delivery, _file, _row LIMIT {int(limit)} OFFSET {int(offset)}",
                 parameters,
             ).fetchdf()
+        self._seen("quarantine.see", len(found), delivery=delivery or "all", reason=rule or "all", offset=offset)
+        return found
 
     def check(self, rows: Sequence[Mapping[str, str | None]]) -> list[list[str]]:
         """For each row, every reason why ingest would reject it."""
@@ -167,14 +143,18 @@ class Desk:
         """
         self.user.require(Permission.SEE_QUARANTINE)
         with self._connection() as connection:
-            return quarantine_history.of(connection, self.books(connection), self.contract.name, self.table, key)
+            found = quarantine_history.of(connection, self.books(connection), self.contract.name, self.table, key)
+        self._seen("quarantine.see_history", 1, delivery=key.delivery, file=key.file, row=key.row)
+        return found
 
     def staged(self) -> pd.DataFrame:
         """What the staged fixes change: `column`, `old`, `new`, `rows`, `by`; most rows first. `column` is None where a line that could
         not be split was written anew."""
         self.user.require(Permission.SEE_QUARANTINE)
         with self._connection() as connection:
-            return staged_changes(connection, self.contract.name, self.table, self.texts)
+            found = staged_changes(connection, self.contract.name, self.table, self.texts)
+        self._seen("quarantine.see_staged", int(found["rows"].sum()))
+        return found
 
     def sharing(self, column: str, old: str | None) -> int:
         """How many open rows `replace_value` would change."""
@@ -405,6 +385,10 @@ class Desk:
 
     def _moves(self, connection: duckdb.DuckDBPyConnection) -> FixMoves:
         return FixMoves(self.warehouse, self.store, connection, self.contract.name, self.user.name)
+
+    def _seen(self, action: str, rows: int, **which: Any) -> None:
+        if rows:
+            handing_out.seen(self.audit, self.user, action, table=self.table, rows=rows, **which)
 
     def _log(self, action: str, ground: str = "", **details: object) -> None:
         self.audit.record(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from platform_assets.access import handing_out
 from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.erasure import tombstones
@@ -127,8 +128,16 @@ def _columns_found(contract: Contract, fmt: FileFormat, name: str, head: bytes) 
 
 
 def check(office: Office, dataset: str, name: str, data: bytes, user: User) -> Check:
-    """Read and judge the file as ingest would, without keeping anything."""
+    """Read and judge the file as ingest would, without keeping anything but that `user` has had it judged."""
     user.require(Permission.UPLOAD)
+    result = _checked(office, dataset, name, data, user)
+    digest = hashlib.sha256(data).hexdigest()
+    counts: dict[str, Any] = {"rows": result.rows, "wrong": result.wrong, "rejected": bool(result.rejected)}
+    handing_out.seen(office.audit, user, "upload.judge", table=dataset, sha256=digest, **counts)
+    return result
+
+
+def _checked(office: Office, dataset: str, name: str, data: bytes, user: User) -> Check:
     import duckdb
 
     from platform_assets.ingest.staging import stage

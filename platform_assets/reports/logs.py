@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from platform_assets.erasure import certificate
 from platform_assets.ingest import ledger
+from platform_assets.people_csv import csv_bytes
 from platform_assets.quarantine.tables import insert
 from platform_assets.reports import tables as reports
 
@@ -63,7 +64,7 @@ def publish(log: Log, warehouse: Warehouse, store: ObjectStore) -> Published:
         warehouse.ensure_table(connection, log.table, kinds)
         connection.execute(f"DELETE FROM {log.table}")
         insert(connection, log.table, kinds, list(_plain(rows).itertuples(index=False, name=None)))
-    return Published(rows, store.write(log.file, reports.csv_bytes(rows)))
+    return Published(rows, store.write(log.file, csv_bytes(rows)))
 
 
 def _plain(rows: pd.DataFrame) -> pd.DataFrame:

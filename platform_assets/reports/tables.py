@@ -1,14 +1,9 @@
-"""The reports: row level for the agency, aggregated and protected for everyone else, and the logs. Pure functions from tables.
-
-What is written as CSV goes through `csv_bytes`, so that no cell is a formula for whoever opens it in a spreadsheet.
-"""
+"""The reports: row level for the agency, aggregated and protected for everyone else, and the logs. Pure functions from tables."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from platform_assets.contracts.columns import TEMPORAL
 from platform_assets.contracts.model import Contract
@@ -19,8 +14,6 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""What makes a spreadsheet read a text cell as a formula (OWASP, CSV Injection), full-width forms included."""
 LOG_MEANINGS = {
     "dataset": "Dataset",
     "file": "Name of the file as it came",
@@ -104,28 +97,3 @@ def execution_log(connection: duckdb.DuckDBPyConnection, dataset: str | None = N
     return connection.execute(
         f"SELECT {listed} FROM {ledger.TABLE} {where} ORDER BY loaded_at DESC, delivery", parameters
     ).fetchdf()
-
-
-def csv_bytes(table: pd.DataFrame) -> bytes:
-    """`table` as CSV (UTF-8, CRLF, RFC 4180). Text that a spreadsheet would run as a formula gets an apostrophe in front."""
-    import pandas as pd
-
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow([harmless(str(c)) for c in table.columns])
-    columns = [[_cell(v, pd.isna) for v in table[c].astype(object)] for c in table.columns]
-    writer.writerows(zip(*columns, strict=True))
-    return out.getvalue().encode()
-
-
-def harmless(text: str) -> str:
-    """`text`, with an apostrophe in front where a spreadsheet would take it for a formula."""
-    return "'" + text if text.lstrip(" ").startswith(FORMULA_STARTS) else text
-
-
-def _cell(value: Any, missing: Any) -> Any:
-    if isinstance(value, str):
-        return harmless(value)
-    if not isinstance(value, list | tuple | dict) and not hasattr(value, "shape") and missing(value):
-        return ""
-    return harmless(str(value)) if not isinstance(value, int | float) else value

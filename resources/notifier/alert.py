@@ -26,7 +26,7 @@ class Alert:
     link: str = ""
     """Where to look: the run's or the asset's page."""
     severity: str = "error"
-    """error or warning."""
+    """error, warning or info."""
 
     def __post_init__(self) -> None:
         if "\n" in self.title or len(self.title) > 200:

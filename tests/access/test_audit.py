@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import multiprocessing
+import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from platform_assets.access.audit.__main__ import main
-from platform_assets.access.audit.log import AuditError, AuditLog, Head
+from platform_assets.access.audit.entry import AuditError, Head
+from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.audit.tape import FolderTape, StoreTape
 from resources.catalog import SqliteCatalog
 from resources.gcs_store import GCSStore
-from resources.identity import EnvironmentKeys
+from resources.identity import EnvironmentKeys, LaptopKeys
 from tests.resources.gcs_emulator import BUCKET, client, cloud_storage
 
 KEY = {"PLATFORM_IDENTITY_KEY_AUDIT": "ab" * 32}
@@ -104,7 +106,8 @@ def test_a_head_forged_without_the_key_is_found(tmp_path: Path) -> None:
 def test_log_and_head_put_back_together_are_found_by_a_head_noted_elsewhere(tmp_path: Path) -> None:
     log = log_of(tmp_path, 3)
     kept = path_of(log).read_bytes(), path_of(log).with_name("head.json").read_bytes()
-    noted = Head(*(lambda e: (e.seq, e.hash))(log.record("x", "erasure.approve")))
+    approved = log.record("x", "erasure.approve")
+    noted = Head(approved.seq, approved.hash)
     path_of(log).write_bytes(kept[0])
     path_of(log).with_name("head.json").write_bytes(kept[1])
     assert log.verify().whole
@@ -138,10 +141,45 @@ def test_a_crash_between_log_and_head_is_no_damage(tmp_path: Path) -> None:
     assert log.verify().entries == 4
 
 
-def test_without_a_key_the_log_works_and_its_head_is_not_sealed(tmp_path: Path) -> None:
-    log = log_of(tmp_path, 2, {})
+def test_without_a_key_nothing_is_recorded_and_nothing_passes_as_whole(tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match="set PLATFORM_IDENTITY_KEY_AUDIT"):
+        log_of(tmp_path, 1, {})
+    log_of(tmp_path, 2)
+    assert any("no key" in p for p in AuditLog(tmp_path, EnvironmentKeys({})).verify().problems)
+
+
+def test_a_laptop_without_a_key_makes_one_that_only_its_user_can_read(tmp_path: Path) -> None:
+    keys = LaptopKeys(EnvironmentKeys({}), tmp_path / "sample")
+    log = AuditLog(tmp_path / "audit", keys)
+    assert log.verify().whole  # looking makes none
+    assert not (tmp_path / "audit" / "key").exists()
+    log.record("anna", "quarantine.dismiss")
+    assert stat.S_IMODE((tmp_path / "audit" / "key").stat().st_mode) == 0o600
     assert log.verify().whole
-    assert json.loads(path_of(log).with_name("head.json").read_text())["seal"] == ""
+    named = LaptopKeys(EnvironmentKeys(KEY), tmp_path / "sample")
+    AuditLog(tmp_path / "audit", named).record("anna", "quarantine.dismiss")
+    assert AuditLog(tmp_path / "audit", named).verify().whole
+    assert [e.action for e in log.entries()] == ["quarantine.dismiss", "audit.new_key", "quarantine.dismiss"]
+
+
+def test_processes_that_come_at_once_make_one_key(tmp_path: Path) -> None:
+    keys = LaptopKeys(EnvironmentKeys({}), tmp_path / "sample")
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(lambda _: keys.ring("audit", make=True), range(8)))) == 1
+
+
+def test_a_key_is_changed_and_earlier_entries_still_verify(tmp_path: Path) -> None:
+    log_of(tmp_path, 2)
+    both = {"PLATFORM_IDENTITY_KEY_AUDIT": f"{'cd' * 32},{'ab' * 32}"}
+    log = log_of(tmp_path, 2, both)
+    assert [e.action for e in log.entries()].count("audit.new_key") == 1
+    assert log.verify().whole
+    only_new = AuditLog(tmp_path, EnvironmentKeys({"PLATFORM_IDENTITY_KEY_AUDIT": "cd" * 32}))
+    (problem,) = only_new.verify().problems
+    assert "a key that is not here" in problem
+    only_old = AuditLog(tmp_path, EnvironmentKeys(KEY))
+    with pytest.raises(AuditError, match="a key that is not here"):
+        only_old.record("x", "y")
 
 
 def _write_fifty(home: Path) -> None:
@@ -160,8 +198,11 @@ def test_several_writers_make_one_chain(tmp_path: Path) -> None:
     assert verdict.entries == 150
 
 
-def test_the_command_says_whether_the_log_is_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    log = log_of(tmp_path / "audit", 3, {})
+def test_the_command_says_whether_the_log_is_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(*next(iter(KEY.items())))
+    log = log_of(tmp_path / "audit", 3)
     assert main(["--home", str(tmp_path), "verify"]) == 0
     edit(log, lambda lines: lines[1:])
     assert main(["--home", str(tmp_path), "verify"]) == 1

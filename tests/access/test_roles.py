@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import time
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
+from platform_assets.access import roles
 from platform_assets.access.roles import (
     AccessDenied,
     Permission,
     Role,
     User,
+    declared_user,
     laptop_user,
-    own_rows,
-    user_from_claims,
+    rows_in_scope,
 )
 from platform_assets.contracts import Contract
 
@@ -77,30 +82,44 @@ def test_a_clinician_without_an_organisation_may_nothing() -> None:
 
 def test_a_clinician_sees_the_rows_of_one_organisation() -> None:
     table = pd.DataFrame({"lab": ["north", "south", None]})
-    seen = own_rows(user(Role.CLINICIAN, organisation="north"), contract("organisation"), table)
+    seen = rows_in_scope(user(Role.CLINICIAN, organisation="north"), contract("organisation"), table)
     assert seen["lab"].tolist() == ["north"]
 
 
 def test_a_clinician_sees_no_rows_of_a_dataset_without_organisations() -> None:
     with pytest.raises(AccessDenied, match="does not say"):
-        own_rows(user(Role.CLINICIAN, organisation="north"), contract(None), pd.DataFrame({"lab": ["north"]}))
+        rows_in_scope(user(Role.CLINICIAN, organisation="north"), contract(None), pd.DataFrame({"lab": ["north"]}))
 
 
 def test_a_steward_sees_all_rows_and_an_analyst_none() -> None:
     table = pd.DataFrame({"lab": ["north", "south"]})
-    assert len(own_rows(user(Role.STEWARD), contract("organisation"), table)) == 2
+    assert len(rows_in_scope(user(Role.STEWARD), contract("organisation"), table)) == 2
     with pytest.raises(AccessDenied):
-        own_rows(user(Role.ANALYST), contract("organisation"), table)
-
-
-def test_claims_make_a_user_and_unknown_roles_nothing() -> None:
-    found = user_from_claims({"email": "a@example.org", "roles": ["auditor", "root"], "organisation": ""})
-    assert found == User("a@example.org", frozenset({Role.AUDITOR}))
-    assert user_from_claims({"sub": "17", "roles": "steward analyst"}).roles == {Role.STEWARD, Role.ANALYST}
-    with pytest.raises(AccessDenied, match="names nobody"):
-        user_from_claims({"roles": ["steward"]})
+        rows_in_scope(user(Role.ANALYST), contract("organisation"), table)
 
 
 def test_the_laptop_user_may_everything_and_says_that_there_was_no_login() -> None:
     assert all(laptop_user().may(p) for p in Permission)
     assert "no login" in laptop_user().name
+
+
+def test_nothing_is_given_by_leaving_something_out() -> None:
+    """A new permission is nobody's until the table says whose."""
+    given = ast.parse(Path(roles.__file__).read_text(encoding="utf-8"))
+    (table,) = [n.value for n in ast.walk(given) if isinstance(n, ast.AnnAssign) and ast.unparse(n.target) == "ALLOWED"]
+    assert table is not None
+    assert not [n for n in ast.walk(table) if isinstance(n, ast.BinOp)]
+
+
+def test_a_command_s_user_is_noted_as_declared_and_must_have_a_name() -> None:
+    anna = declared_user("anna\x1b[2J", {Role.STEWARD})
+    assert (anna.name, anna.role_names) == ("anna[2J", "steward (declared)")
+    with pytest.raises(AccessDenied, match="say who acts"):
+        declared_user(" \n", {Role.STEWARD})
+
+
+def test_a_login_that_has_ended_may_nothing() -> None:
+    ended = User("a", frozenset(Role), until=time.time() - 1)
+    assert not any(ended.may(p) for p in Permission)
+    with pytest.raises(AccessDenied, match="log in again"):
+        ended.require(Permission.SEE_STATUS)

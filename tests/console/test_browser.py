@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from streamlit.web.server.starlette.starlette_app_utils import create_signed_value, decode_signed_value
+from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
 from platform_assets.access.roles import Role, User
 from platform_assets.contracts.files import read_contracts
 from platform_assets.ingest.load import load_dataset
 from platform_assets.office import Office
-from platform_assets.quarantine.desk import Fix
+from platform_assets.quarantine.fixes import Fix
 from platform_assets.quarantine.tables import RowKey
 from resources.environment import Settings, resources_for
 from tests.console.conftest import Servers, console_at, environment_of, free_port
@@ -28,6 +31,7 @@ HEADER = "sample_id,test_date,result,viral_load,laboratory,clinic"
 SHOTS = os.environ.get("CONSOLE_SCREENSHOTS")
 """Folder for screenshots, to be looked at."""
 WAIT = 45_000
+COOKIE_SECRET = "x" * 40
 
 
 @pytest.fixture
@@ -179,6 +183,55 @@ def test_a_cell_that_was_changed_in_the_grid_mends_the_row_that_was_seen_whateve
     assert now[now["_state"] == "staged"]["sample_id"].tolist() == ["BB-1"]
 
 
+def test_a_file_is_made_when_it_is_asked_for_and_there_is_an_entry_first(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = environment_of(tmp_path / "data")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    platform = resources_for("laptop", Settings(tmp_path / "data", settle_seconds=0))
+    rows = [f"AA-{n:03},2024-01-02,NEG,,north,=1+1" for n in range(40)]
+    platform.store.write("landing/lab_results/week1.csv", "\n".join([HEADER, *rows, ""]).encode())
+    load_dataset(read_contracts()["lab_results"], platform.warehouse, platform.store, platform.keys, settle_seconds=0)
+
+    def actions() -> list[str]:
+        return [entry.action for entry in Office.of(platform).audit.entries()]
+
+    with console_at(tmp_path / "data", environment, tmp_path / "console.log") as url:
+        page = browser.new_page(viewport={"width": 1400, "height": 1400}, accept_downloads=True)
+        page.set_default_timeout(WAIT)
+        frames: list[bytes] = []
+        page.on(
+            "websocket",
+            lambda socket: socket.on(
+                "framereceived", lambda data: frames.append(bytes(data) if isinstance(data, bytes) else data.encode())
+            ),
+        )
+        page.goto(url)
+        page.get_by_role("heading", name="What waits").wait_for()
+        go(page, "Reports")
+        page.get_by_role("button", name="Download the final export").wait_for()
+        assert not any(b"/media/" in frame for frame in frames)
+        assert actions() == ["login", "reports.see_rows"]
+        for times in (1, 2):
+            with page.expect_download() as started:
+                page.get_by_role("button", name="Download the final export").click()
+            content = started.value.path().read_bytes().decode()
+            assert content.count("\r\n") == 41
+            assert ',"\'=1+1"' in content
+            assert actions() == ["login", "reports.see_rows", *["reports.final_export"] * times]
+        shot(page, "download")
+        (tmp_path / "data" / "audit" / "head.json").unlink()
+        page.get_by_role("button", name="Download the final export").click()
+        page.wait_for_timeout(3000)
+        shot(page, "download_refused")
+        go(page, "About")
+        go(page, "Reports")
+        page.wait_for_timeout(2000)
+        page.close()
+    assert actions() == ["login", "reports.see_rows", *["reports.final_export"] * 2]
+
+
 PAGES = ["Start", "Upload", "Deliveries", "Runs", "Quarantine", "Erasure", "Reports", "Datasets", "Audit", "About"]
 
 
@@ -223,16 +276,20 @@ def guarded(tmp_path: Path) -> Iterator[str]:
     import oidc_provider_mock  # type: ignore[import-untyped]
 
     users = [
-        oidc_provider_mock.User(sub="anna", claims={"email": "anna@example.org", "roles": ["analyst"]}),
-        oidc_provider_mock.User(sub="stan", claims={"email": "stan@example.org", "roles": ["steward"]}),
-        oidc_provider_mock.User(sub="nina", claims={"email": "nina@example.org"}),
+        oidc_provider_mock.User(sub=sub, claims={"email": f"{sub}@example.org", "email_verified": True, **claims})
+        for sub, claims in {
+            "anna": {"roles": ["analyst", "root"]},
+            "stan": {"roles": ["steward"]},
+            "nina": {},
+            "clara": {"roles": ["clinician"]},
+        }.items()
     ]
     port = free_port()
     with oidc_provider_mock.run_server_in_thread(user_claims=users) as provider:
         secrets = tmp_path / ".streamlit" / "secrets.toml"
         secrets.parent.mkdir()
         secrets.write_text(
-            f'[auth]\nredirect_uri = "http://127.0.0.1:{port}/oauth2callback"\ncookie_secret = "{"x" * 40}"\n'
+            f'[auth]\nredirect_uri = "http://127.0.0.1:{port}/oauth2callback"\ncookie_secret = "{COOKIE_SECRET}"\n'
             'client_id = "console"\nclient_secret = "only for this test"\n'
             f'server_metadata_url = "http://localhost:{provider.server_port}/.well-known/openid-configuration"\n'
         )
@@ -252,7 +309,7 @@ def logged_in(browser: Browser, url: str, who: str) -> Page:
     return page
 
 
-def test_who_logs_in_sees_the_pages_of_the_own_role(browser: Browser, guarded: str) -> None:
+def test_who_logs_in_sees_the_pages_of_the_own_role(browser: Browser, guarded: str, tmp_path: Path) -> None:
     seen: Callable[[Page], list[str]] = lambda page: [  # noqa: E731
         link.inner_text().split("\n")[-1].strip()
         for link in page.get_by_test_id("stSidebarNav").get_by_role("link").all()
@@ -268,3 +325,36 @@ def test_who_logs_in_sees_the_pages_of_the_own_role(browser: Browser, guarded: s
     assert "Audit" not in seen(stan)
     nina = logged_in(browser, guarded, "nina")
     assert seen(nina) in (["About"], [])
+    anna.get_by_text("roles that are not known here, and that give nothing: root").wait_for()
+    clara = logged_in(browser, guarded, "clara")
+    clara.get_by_text("Your login names no organisation").wait_for()
+    shot(clara, "clinician_without_organisation")
+    log = (tmp_path / "data" / "audit" / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["who"] for line in log if '"action":"login"' in line] == [
+        f"{who}@example.org" for who in ("anna", "stan", "nina", "clara")
+    ]
+
+
+def test_a_login_ends_while_the_page_is_open(browser: Browser, guarded: str) -> None:
+    stan = logged_in(browser, guarded, "stan")
+    go(stan, "Upload")
+    cookie = next(c for c in stan.context.cookies() if c["name"] == USER_COOKIE_NAME)
+    claims = json.loads(decode_signed_value(COOKIE_SECRET, USER_COOKIE_NAME, cookie["value"].encode()) or b"")
+    stan.context.add_cookies(
+        [
+            {
+                **cookie,
+                "value": create_signed_value(
+                    COOKIE_SECRET, USER_COOKIE_NAME, json.dumps({**claims, "exp": time.time() + 8})
+                ).decode(),
+            }
+        ]
+    )
+    stan.goto(guarded)  # a connection with that cookie
+    stan.get_by_text("stan@example.org").first.wait_for()
+    time.sleep(9)
+    stan.get_by_test_id("stSidebarNav").get_by_role("link", name="Quarantine").click()
+    stan.get_by_text("your login has ended: log in again").wait_for()
+    assert stan.get_by_role("button", name="Log in").count() == 1
+    assert stan.get_by_role("heading", name="Quarantine").count() == 0
+    shot(stan, "login_ended")

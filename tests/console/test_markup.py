@@ -48,8 +48,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 def test_no_page_makes_markup_of_data(place: Place, name: str, role: Role) -> None:
     at = opened(name, place, person(role))
     assert not at.exception
-    shown = [str(e.value) for kind in MARKDOWN for e in at.get(kind)]
-    shown += [str(e.label) for kind in LABELLED for e in at.get(kind)]
+    shown = [str(getattr(e, "value", "")) for kind in MARKDOWN for e in at.get(kind)]
+    shown += [str(getattr(e, "label", "")) for kind in LABELLED for e in at.get(kind)]
     assert shown
     for text in shown:
         assert_no_markup(text.removeprefix("# ").removeprefix("## "))

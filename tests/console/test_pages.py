@@ -21,7 +21,7 @@ from platform_assets.office import Office
 from platform_assets.quarantine.overview import Waiting
 from resources.identity import EnvironmentKeys
 from tests.erasure.erasing import approved, eraser, subject
-from tests.places import SECOND, Place, lab_contract
+from tests.places import KEYS, SECOND, Place, lab_contract
 
 CANARY = "CANARY-PATIENT-4711"
 PAGES: dict[str, tuple[Permission, ...]] = {
@@ -44,8 +44,9 @@ def page(name: str, office: object, user: object, url: str) -> None:
     from console.dagster_client import Client
     from console.frame import Frame, told
 
-    with told():
-        importlib.import_module(f"console.pages.{name}").show(Frame(office, user, Client(url)))  # type: ignore[arg-type]
+    here = Frame(office, user, Client(url))  # type: ignore[arg-type]
+    with told(here):
+        importlib.import_module(f"console.pages.{name}").show(here)
 
 
 def opened(name: str, place: Place, user: User, *others: Contract) -> AppTest:
@@ -124,7 +125,11 @@ def test_a_bulk_fix_on_the_page_is_staged_and_sent(tmp_path: Path) -> None:
     next(b for b in at.button if b.label == "Send staged fixes").click().run()
     place.load()
     assert len(place.samples()) == 5
-    assert [e.who for e in place.audit.entries()] == ["steward@example.org"] * 2
+    done = [e for e in place.audit.entries() if not e.action.startswith("quarantine.see")]
+    assert [(e.who, e.action) for e in done] == [
+        ("steward@example.org", "quarantine.stage"),
+        ("steward@example.org", "quarantine.resubmit"),
+    ]
 
 
 def test_what_a_bulk_fix_would_change_is_told_and_then_what_is_staged(tmp_path: Path) -> None:
@@ -238,7 +243,7 @@ def test_what_will_become_of_a_file_is_told_before_it_is_sent(tmp_path: Path) ->
     assert first.endswith("All its 2 rows will wait in quarantine.")
     assert second.startswith("The whole delivery will be held: 0 rows, the contract asks for at least 1")
     assert [s.value for s in at.success] == ["The 1 row is right."]
-    place.keys = EnvironmentKeys({})
+    place.keys = EnvironmentKeys({k: v for k, v in KEYS.items() if not k.endswith("_PATIENT")})
     at = uploaded(place, right=header + "B-1,P-1,north,2024-01-02,POS,\n")
     assert at.error[0].value.replace("\\", "").startswith("PLATFORM_IDENTITY_KEY_PATIENT is not set")
 
@@ -268,7 +273,7 @@ def test_a_request_is_made_withdrawn_and_not_approved_by_who_asked(tmp_path: Pat
     next(b for b in at.button if b.label == "Approve").click().run()
     assert "second person" in at.error[0].value.replace("\\", "")
     next(b for b in at.button if b.label == "Withdraw").click().run()
-    assert [e.action for e in place.audit.entries()] == ["erasure.request", "erasure.withdraw"]
+    assert [e.action for e in place.audit.entries()] == ["erasure.preview", "erasure.request", "erasure.withdraw"]
     assert CANARY not in place.audit.tape.content().decode()
 
 

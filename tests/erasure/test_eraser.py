@@ -22,7 +22,7 @@ from platform_assets.contracts.compiled import compiled
 from platform_assets.erasure import certificate
 from platform_assets.erasure.eraser import STEPS, ErasureIncomplete
 from platform_assets.ingest import ledger, quality
-from platform_assets.quarantine.desk import Fix
+from platform_assets.quarantine.fixes import Fix
 from platform_assets.quarantine.tables import RowKey
 from tests.erasure.erasing import approved, erase, eraser, places_of, record, subject
 from tests.places import SECOND, Place, lab_contract

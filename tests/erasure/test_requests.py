@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from platform_assets.access.roles import AccessDenied
+from platform_assets.access.roles import AccessDenied, Role, User
 from platform_assets.erasure.requests import RequestError
 from platform_assets.erasure.targets import MalformedRequest, Target, read_csv
 from tests.erasure.erasing import eraser, subject
@@ -52,7 +52,7 @@ def test_an_upload_of_one_identifier_column_is_about_subjects(place: Place) -> N
 
 def test_the_preview_counts_what_a_request_would_touch_and_changes_nothing(place: Place) -> None:
     place.deliver("week1.csv", "A-1,PATIENT-77,north,2024-01-01,NEG,", "A-3,PATIENT-77,north,2024-13-03,NEG,")
-    found = eraser(place).preview([subject("PATIENT-77")])
+    found = eraser(place).preview([subject("PATIENT-77")], STEWARD)
     assert (found["raw"], found["validated"], found["quarantine"], found["archive"]) == (2, 1, 1, 2)
     assert place.samples() == ["A-1"]
 
@@ -98,3 +98,22 @@ def test_an_analyst_neither_asks_nor_approves_nor_erases(place: Place) -> None:
     ):
         with pytest.raises(AccessDenied):
             act()
+
+
+@pytest.mark.parametrize(
+    ("subject_of_second", "name", "may"),
+    [("1", "other@example.org", False), ("2", "anna@example.org", True), ("2", "other@example.org", True)],
+)
+def test_the_second_person_is_told_by_the_login_s_subject_not_by_a_name(
+    place: Place, monkeypatch: pytest.MonkeyPatch, subject_of_second: str, name: str, may: bool
+) -> None:
+    monkeypatch.delenv("PLATFORM_ERASURE_SECOND_PERSON", raising=False)
+    anna = User("anna@example.org", frozenset({Role.STEWARD}), identity="https://login.example.org#1")
+    second = User(name, frozenset({Role.STEWARD}), identity=f"https://login.example.org#{subject_of_second}")
+    work = eraser(place)
+    number = work.submit([subject("P-1")], "a letter", anna).id
+    if may:
+        assert work.requests.approve(number, second).approved_by == name
+    else:
+        with pytest.raises(RequestError, match="a second person"):
+            work.requests.approve(number, second)

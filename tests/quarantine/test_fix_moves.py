@@ -10,7 +10,7 @@ import pytest
 from platform_assets.office import Office
 from platform_assets.quarantine import fix_moves, uploads
 from platform_assets.quarantine import tables as quarantine_tables
-from platform_assets.quarantine.desk import Fix
+from platform_assets.quarantine.fixes import Fix
 from platform_assets.quarantine.tables import RowKey
 from tests.places import STEWARD, Place, lab_contract
 

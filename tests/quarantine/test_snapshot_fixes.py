@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from platform_assets.quarantine.desk import Fix, QuarantineError
+from platform_assets.quarantine.fixes import Fix, QuarantineError
 from platform_assets.quarantine.tables import RowKey
 from tests.erasure.erasing import erase, subject
 from tests.places import Place, lab_contract

@@ -158,7 +158,7 @@ def test_an_analyst_neither_checks_nor_sends_nor_takes_back(office: Office) -> N
 def test_a_file_that_would_take_the_console_down_is_told_before_it_is_sent(tmp_path: Path) -> None:
     """It is read in a process of its own: that one dies, and the next upload is judged as ever."""
     place = Place(tmp_path, lab_contract(format=[{"kind": k} for k in ("csv", "xlsx", "json5", "parquet")]))
-    office = Office({"lab_results": place.contract}, place.warehouse, place.store, place.keys, place.home)
+    office = place.office()
     hostile = {
         "far.xlsx": files.far_cells()["single quotes"],
         "far.zip": files.zipped({"far.xlsx": files.far_cells()["another folder"]}),

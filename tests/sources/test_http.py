@@ -148,7 +148,7 @@ def test_a_source_that_fails_does_not_hold_up_files_in_landing(server: Server, o
     landing.mkdir(parents=True)
     (landing / "dropped.csv").write_bytes(BODY)
     defs = dataset_definitions(_contract(server), domain="test")
-    done = dg.materialize([*defs.assets], resources={"platform": online}, instance=dg.DagsterInstance.ephemeral())  # type: ignore[arg-type, list-item, misc]
+    done = dg.materialize([*defs.assets], resources={"platform": online}, instance=dg.DagsterInstance.ephemeral())  # type: ignore[misc]
     assert done.success
     checks = {c.check_name: c for c in done.get_asset_check_evaluations()}
     assert not checks["fetched"].passed

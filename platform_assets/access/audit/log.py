@@ -1,12 +1,13 @@
-"""The audit log: who did what to which table or subject, when, on what ground. Append-only, every entry chained to the one before.
+"""The audit log: who did what to which table or subject, when, on what ground. Append-only, chained, every entry authenticated.
 
-An entry is one line, a JSON object with `seq`, `prev` (hash of the entry before) and `hash` (SHA-256 of the entry without it): of
-`audit/log.jsonl` on one machine, an object of its own in a bucket (`audit_tape`). `audit/head.json`, in another file on purpose, holds
-number and hash of the last entry; with a key (purpose `audit`) the hash in it is keyed, so that it cannot be forged along with the log.
+The entries are lines of `audit/log.jsonl` on one machine, objects of their own in a bucket (`tape`). `audit/head.json`, in another file on purpose,
+holds number and hash of the last one, sealed. The key (purpose `audit`) is one that writers of files lack; on a laptop without one it is made and
+kept in `audit/key`, which holds off whoever cannot read it, not the user of the machine.
 
-Found by `verify`: an entry that was edited, removed, reordered or inserted (the chain breaks); a log cut off at the end, or gone
-(the head knows more). Not found: the log *and* the head put back together to an earlier state, or, where there is no key, both
-rewritten. Against these, heads are written down elsewhere (every erasure certificate carries one): `verify --head 120:1f0c...`.
+A new entry is added only to an end that fits: the last two entries are authentic and chained, and the head is sealed and names the last of them (or
+the one before it, where a crash came between). So nothing that was done to the log's end is ever sealed anew. What was done to earlier
+entries is found by `verify`, at any time. Not found by either: log *and* head put back together to an earlier state. Against
+that, heads are written down elsewhere (certificates of erasures, a message a day): `verify --head 120:1f0c...`.
 
 No identifiers in clear: a subject appears as a keyed hash.
 """
@@ -14,96 +15,37 @@ No identifiers in clear: a subject appears as a keyed hash.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import hmac
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from platform_assets.access.audit.entry import NOTHING, UPGRADE, AuditError, Entry, Head, Ring, SealedHead, parse
 from platform_assets.access.audit.tape import FolderTape, Tape
+from platform_assets.access.audit.verify import Verdict, verdict_of
 from resources.identity import EnvironmentKeys, IdentityKeys, MissingIdentityKey
 
 PURPOSE = "audit"
-NOTHING = "0" * 64
-"""What the first entry is chained to."""
-
-
-class AuditError(RuntimeError):
-    """The log is damaged: nothing is added to it until someone has looked."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One act. Times are UTC, ISO 8601."""
-
-    seq: int
-    at: str
-    who: str
-    role: str
-    action: str
-    """A verb with its place, e.g. ``quarantine.resubmit``."""
-    table: str
-    """Table or dataset, '' where none."""
-    subject: str
-    """Keyed hash, '' where the act is about no single subject."""
-    ground: str
-    """Why: the reason given, the number of the request."""
-    details: dict[str, Any]
-    """Counts, ids of deliveries and requests. No values of patients."""
-    prev: str
-    hash: str = ""
-
-    @property
-    def right_hash(self) -> str:
-        """The hash that the entry must have."""
-        content = {k: v for k, v in asdict(self).items() if k != "hash"}
-        return hashlib.sha256(_canonical(content).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Head:
-    """Number and hash of an entry: what the log is held against."""
-
-    seq: int
-    hash: str
-
-    def __str__(self) -> str:
-        return f"{self.seq}:{self.hash}"
-
-    @classmethod
-    def parse(cls, text: str) -> Head:
-        """Read ``120:1f0c...``. Raises ValueError."""
-        seq, _, digest = text.partition(":")
-        if not seq.isdigit() or len(digest) != 64:
-            raise ValueError(f"{text!r} is not a head: write its number, a colon and 64 hex digits")
-        return cls(int(seq), digest)
-
-
-@dataclass
-class Verdict:
-    """What `verify` found."""
-
-    entries: int = 0
-    head: Head | None = None
-    problems: list[str] = field(default_factory=list)
-    """What is wrong, one line each. Empty: the log is whole."""
-    notes: list[str] = field(default_factory=list)
-    """What is odd, and explained (a write that a crash cut off)."""
-
-    @property
-    def whole(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.problems
+SYSTEM = "system"
 
 
 class AuditLog:
     """The log on a tape; a folder stands for the files in it (``DATA_HOME/audit``). Several processes may write."""
 
-    def __init__(self, tape: Tape | Path, keys: IdentityKeys | None = None) -> None:
+    def __init__(
+        self,
+        tape: Tape | Path,
+        keys: IdentityKeys | None = None,
+        on_head: Callable[[Head], None] = lambda _: None,
+    ) -> None:
+        """`on_head` is told where the log ends, after each entry."""
         self.tape: Tape = FolderTape(tape) if isinstance(tape, Path) else tape
         self._keys = keys or EnvironmentKeys()
+        self._on_head = on_head
+
+    @property
+    def place(self) -> str:
+        """Where the log is, by which one is told from another."""
+        return self.tape.place
 
     # ------------------------------------------------------------------------------------------------ writing
 
@@ -118,141 +60,158 @@ class AuditLog:
         ground: str = "",
         details: Mapping[str, Any] | None = None,
     ) -> Entry:
-        """Add an entry; it is on disk when this returns. Raises AuditError where the log is shorter than its head says."""
+        """Add an entry; it is on disk when this returns. Raises AuditError where the end of the log does not fit, or there is no key."""
         with self.tape.lock():
+            ring = self._ring(make=True)
+            last = self._last(ring)  # before anything is changed
+            if last is None:
+                self.tape.write_head(Head(0, NOTHING).sealed(ring))  # from now on a log without a head is a damaged one
             torn = self.tape.set_torn_tail_aside()
-            last = self._last()
             if torn:
                 found = {"bytes": torn[1], "sha256": torn[2], "kept_as": torn[0]}
-                last = self._append(last, "system", "audit.torn_line", "", "", "", "a crash cut off a write", found)
-            return self._append(last, who, action, role, table, subject, ground, dict(details or {}))
+                last = self._append(
+                    ring, last, SYSTEM, "audit.torn_line", ground="a crash cut off a write", details=found
+                )
+            if last and last.key != ring.current:
+                keys = {"from": last.key, "to": ring.current}
+                last = self._append(ring, last, SYSTEM, "audit.new_key", ground="the key was changed", details=keys)
+            rest = {"role": role, "table": table, "subject": subject, "ground": ground, "details": dict(details or {})}
+            return self._append(ring, last, who, action, **rest)
 
-    def _append(self, last: Head | None, who: str, action: str, *rest: Any) -> Any:
-        role, table, subject, ground, details = rest
+    def upgrade(self, who: str) -> Entry:
+        """Take over a log that an earlier release wrote, whose entries are not authenticated: one entry says up to where it went.
+
+        Raises AuditError where the log is none of an earlier release, or does not fit its own hashes and head. What was done to it before
+        cannot be told: hold it against heads noted elsewhere first.
+        """
+        with self.tape.lock():
+            ring = self._ring(make=True)
+            text = self.tape.read_head()
+            sealed = SealedHead.parse(text) if text else None
+            if sealed is None or sealed.key:
+                raise AuditError("there is no audit log of an earlier release here: nothing was taken over")
+            head, was_sealed = sealed.opened_as_of_earlier_release(ring)
+            entries = self._of_earlier_release(head)
+            last = entries[-1] if entries else None
+            if last and last.key:  # the last attempt was cut off before it wrote the head
+                self.tape.write_head(Head(last.seq, last.hash).sealed(ring))
+                return last
+            details = {"until": str(Head(last.seq, last.hash)) if last else "", "sealed": was_sealed}
+            return self._append(ring, last, who, UPGRADE, ground="a log of an earlier release", details=details)
+
+    def _of_earlier_release(self, head: Head) -> list[Entry]:
+        """Its entries, the one that took it over among them. Raises AuditError unless they fit each other and the head."""
+        entries: list[Entry] = []
+        for number, line in enumerate(self.tape.content().split(b"\n")[:-1], start=1):
+            entry = parse(line)
+            taken_over = entry is not None and bool(entry.key) and entry.action == UPGRADE
+            if entry is None or entry.seq != number or (entry.key and not taken_over):
+                raise AuditError(f"line {number} of the audit log is damaged: put a copy back before it is taken over")
+            if entry.hash != entry.right_hash or entry.prev != (entries[-1].hash if entries else NOTHING):
+                raise AuditError(f"entry {number} of the audit log was edited: put a copy back before it is taken over")
+            entries.append(entry)
+        found = [Head(e.seq, e.hash) for e in entries[-2:]]
+        if head not in (found or [Head(0, NOTHING)]):
+            raise AuditError("the audit log does not end where its head says: put a copy back before it is taken over")
+        return entries
+
+    def _append(self, ring: Ring, last: Entry | None, who: str, action: str, **rest: Any) -> Entry:
         now = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
         seq, prev = (last.seq + 1, last.hash) if last else (1, NOTHING)
-        entry = Entry(seq, now, who, role, action, table, subject, ground, details, prev)
-        entry = Entry(**{**asdict(entry), "hash": entry.right_hash})
-        self.tape.append(seq, _canonical(asdict(entry)).encode())
-        self._write_head(Head(entry.seq, entry.hash))
+        given = {"role": "", "table": "", "subject": "", **rest, "ground": _written(rest["ground"])}
+        entry = Entry(seq=seq, at=now, who=_written(who), action=action, prev=prev, **given).signed(ring)
+        self.tape.append(seq, entry.line)
+        head = Head(entry.seq, entry.hash)
+        self.tape.write_head(head.sealed(ring))
+        self._on_head(head)
         return entry
 
-    def _last(self) -> Head | None:
-        """Where the log ends now; it may be ahead of the head (a crash between the two writes), never behind."""
-        head = self._read_head()
-        line = self.tape.last_line(head.seq if head else 0)
-        entry = _parse(line) if line else None
-        if line and (entry is None or entry.hash != entry.right_hash):
-            raise AuditError("the last entry of the audit log is damaged: run verify, and put a copy back")
-        if head and (entry is None or entry.seq < head.seq):
+    def _last(self, ring: Ring) -> Entry | None:
+        """Where the log ends now; None: it has not begun. Raises AuditError unless its end fits. Reads no more than two entries."""
+        text = self.tape.read_head()
+        head = SealedHead.parse(text).opened(ring) if text else None
+        tail = [parse(line) for line in self.tape.tail(head.seq if head else 0)]
+        if head is None:
+            if tail:
+                raise AuditError("audit/head.json is gone: run verify, and put a copy back before anything is added")
+            return None
+        if not tail and head.seq == 0:
+            return None
+        last = self._fitting(tail, ring)
+        if last is None or last.seq < head.seq:
             raise AuditError(
-                f"the audit log ends at entry {entry.seq if entry else 0}, its head says {head.seq}: entries are missing. "
+                f"the audit log ends at entry {last.seq if last else 0}, its head says {head.seq}: entries are missing. "
                 "Run verify, and put a copy back before anything is added"
             )
-        return Head(entry.seq, entry.hash) if entry else None
+        if (head.seq, head.hash) not in ((last.seq, last.hash), (last.seq - 1, last.prev)):
+            raise AuditError(
+                f"the end of the audit log (entry {last.seq}) is not what its head says ({head.seq}): "
+                "run verify, and put a copy back before anything is added"
+            )
+        return last
 
-    # ------------------------------------------------------------------------------------------------ the head
+    def _fitting(self, tail: Sequence[Entry | None], ring: Ring) -> Entry | None:
+        """The last entry of the log's end. Raises AuditError unless all of it is authentic and chained."""
+        before: Entry | None = None
+        for entry in tail:
+            taken_over = entry is not None and entry is not tail[-1] and not entry.key and _is_upgrade(tail[-1])
+            if entry is None or not (entry.authentic(ring) or (taken_over and entry.hash == entry.right_hash)):
+                raise AuditError("the end of the audit log was edited: run verify, and put a copy back")
+            first = entry.seq == 1 and entry.prev == NOTHING
+            if before is None and len(tail) == 1 and not first:
+                raise AuditError("entries are missing from the end of the audit log: run verify, and put a copy back")
+            if before is not None and (entry.seq, entry.prev) != (before.seq + 1, before.hash):
+                raise AuditError("the end of the audit log is not chained: run verify, and put a copy back")
+            before = entry
+        return before
 
-    def _write_head(self, head: Head) -> None:
-        self.tape.write_head(json.dumps({**asdict(head), "seal": self._seal(head)}))
-
-    def _seal(self, head: Head) -> str:
+    def _ring(self, *, make: bool = False) -> Ring:
         try:
-            key = self._keys.key(PURPOSE)
-        except MissingIdentityKey:
-            return ""
-        return hmac.new(key, str(head).encode(), hashlib.sha256).hexdigest()
-
-    def _read_head(self) -> Head | None:
-        text = self.tape.read_head()
-        if text is None:
-            return None
-        try:
-            found = json.loads(text)
-            head, seal = Head(int(found["seq"]), str(found["hash"])), str(found["seal"])
-        except (ValueError, KeyError, TypeError):
-            raise AuditError("audit/head.json cannot be read: run verify, and put a copy back") from None
-        right = self._seal(head)
-        if right and seal and not hmac.compare_digest(right, seal):
-            raise AuditError("the seal of audit/head.json is not ours: it was written by someone without the audit key")
-        return head
-
-    def head(self) -> Head | None:
-        """The last entry's number and hash, to be written down elsewhere; None while the log is empty."""
-        return self._read_head()
+            return Ring(self._keys.ring(PURPOSE, make=make))
+        except (MissingIdentityKey, ValueError) as error:
+            wrong = f" ({error})" if isinstance(error, ValueError) else ""
+            raise AuditError(
+                "there is no key of the audit log, and nothing may be done without an entry in it: set PLATFORM_IDENTITY_KEY_AUDIT "
+                f"to 64 hex digits (make one: python -m resources.identity){wrong}"
+            ) from None
 
     # ------------------------------------------------------------------------------------------------ reading
+
+    def head(self) -> Head | None:
+        """The last entry's number and hash, to be written down elsewhere; None while the log is empty.
+
+        Raises AuditError unless the end of the log fits.
+        """
+        if self.tape.read_head() is None and not self.tape.tail(0):
+            return None
+        with self.tape.lock():
+            last = self._last(self._ring())
+        return Head(last.seq, last.hash) if last else None
 
     def entries(self) -> Iterator[Entry]:
         """All entries that can be read, oldest first."""
         for line in self.tape.content().split(b"\n"):
-            entry = _parse(line)
+            entry = parse(line)
             if entry:
                 yield entry
 
     def verify(self, known: Sequence[Head] = ()) -> Verdict:
-        """Hold the log against itself, its head, and `known` heads that were written down elsewhere."""
-        verdict = Verdict()
-        wanted = {head.seq: head for head in known}
+        """Hold the log against itself, its keys, its head, and `known` heads that were written down elsewhere."""
         try:
-            head = self._read_head()
-        except AuditError as error:
-            head = None
-            verdict.problems.append(str(error))
-        if head:
-            wanted.setdefault(head.seq, head)
+            ring: Ring | None = self._ring()
+        except AuditError:
+            ring = None
         with self.tape.lock():
-            lines = self.tape.content().split(b"\n")
-        tail = lines.pop()
-        if tail:
-            verdict.notes.append(
-                f"{len(tail)} bytes after the last entry: a write was cut off; the next one sets them aside"
-            )
-        prev, seq = NOTHING, 0
-        for number, line in enumerate(lines, start=1):
-            entry = _parse(line)
-            if entry is None:
-                verdict.problems.append(f"line {number}: is no entry")
-                seq += 1
-                continue
-            if entry.hash != entry.right_hash:
-                verdict.problems.append(
-                    f"line {number}: entry {entry.seq} was edited (its content does not fit its hash)"
-                )
-            if entry.seq != seq + 1:
-                verdict.problems.append(
-                    f"line {number}: entry {entry.seq} follows {seq}: entries were removed, added or reordered"
-                )
-            elif entry.prev != prev:
-                verdict.problems.append(f"line {number}: entry {entry.seq} is not chained to the one before it")
-            if entry.seq in wanted and wanted[entry.seq].hash != entry.hash:
-                verdict.problems.append(
-                    f"line {number}: entry {entry.seq} is another one than was written down elsewhere"
-                )
-            prev, seq = entry.hash, entry.seq
-            verdict.head = Head(entry.seq, entry.hash)
-        verdict.entries = len(lines)
-        for missing in sorted(s for s in wanted if s > seq):
-            verdict.problems.append(
-                f"the log ends at entry {seq}, entry {missing} was written down elsewhere: it was cut off"
-            )
-        if head is None and lines and not verdict.problems:
-            verdict.problems.append("audit/head.json is gone: whether the end of the log is missing cannot be told")
-        if head and verdict.head and verdict.head.seq > head.seq:
-            ahead = verdict.head.seq - head.seq
-            kind = verdict.notes if ahead == 1 else verdict.problems
-            kind.append(
-                f"{ahead} entries after the head: {'a crash came between' if ahead == 1 else 'not written by us'}"
-            )
-        return verdict
+            content, head = self.tape.content(), self.tape.read_head()
+        if ring is None and not content and head is None:
+            return Verdict()
+        return verdict_of(content, head, ring, known)
 
 
-def _canonical(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+def _written(text: str) -> str:
+    """What people typed, as far as it can be written: a name from elsewhere may hold half a character."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _parse(line: bytes) -> Entry | None:
-    try:
-        return Entry(**json.loads(line))
-    except (ValueError, TypeError):
-        return None
+def _is_upgrade(entry: Entry | None) -> bool:
+    return entry is not None and entry.action == UPGRADE

@@ -25,6 +25,9 @@ TornTail = tuple[str, int, str]
 class Tape(Protocol):
     """Lines in order, and beside them the head."""
 
+    place: str
+    """Where it is."""
+
     def lock(self) -> AbstractContextManager[None]:
         """Held by the one writer among all processes."""
         ...
@@ -33,8 +36,8 @@ class Tape(Protocol):
         """Add line `number` (from 1); it is safe when this returns."""
         ...
 
-    def last_line(self, known: int) -> bytes:
-        """The last line, b'' where there is none. Line `known` was there once."""
+    def tail(self, known: int) -> list[bytes]:
+        """The last two lines, or what there is of them; without what a crash left of one. Line `known` was there once."""
         ...
 
     def content(self) -> bytes:
@@ -59,6 +62,7 @@ class FolderTape:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.place = str(home)
         self.path = home / "log.jsonl"
         self.head_path = home / "head.json"
 
@@ -80,16 +84,19 @@ class FolderTape:
             file.flush()
             os.fsync(file.fileno())
 
-    def last_line(self, known: int) -> bytes:
+    def tail(self, known: int) -> list[bytes]:
         """Read from the end."""
         if not self.path.exists():
-            return b""
+            return []
         with self.path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            if not size:
-                return b""
-            file.seek(_start_of_tail(file, size - 1))
-            return bytes(file.read())
+            end = _start_of_tail(file, file.seek(0, os.SEEK_END))
+            lines: list[bytes] = []
+            while end and len(lines) < 2:
+                start = _start_of_tail(file, end - 1)
+                file.seek(start)
+                lines.insert(0, file.read(end - 1 - start))
+                end = start
+            return lines
 
     def content(self) -> bytes:
         """The file."""
@@ -140,6 +147,7 @@ class StoreTape:
         self._lock = lock
         self._entries = f"{folder}/log"
         self._head = f"{folder}/head.json"
+        self.place = store.url(folder)
 
     def lock(self) -> AbstractContextManager[None]:
         """The lock that was given."""
@@ -153,12 +161,13 @@ class StoreTape:
             raise FileExistsError(f"{name} is there already")
         self._store.write(name, line + b"\n")
 
-    def last_line(self, known: int) -> bytes:
+    def tail(self, known: int) -> list[bytes]:
         """Looked for from the one that is known: a list of all would take longer with every entry."""
         number = known
         while self._store.stat(self._name(number + 1)):
             number += 1
-        return self._read(self._name(number)) if number and self._store.stat(self._name(number)) else b""
+        names = [self._name(n) for n in (number - 1, number) if n > 0]
+        return [self._read(name).removesuffix(b"\n") for name in names if self._store.stat(name)]
 
     def content(self) -> bytes:
         """All objects, by number; several are asked for at once, as each answer takes its time."""

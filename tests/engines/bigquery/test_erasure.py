@@ -102,7 +102,7 @@ def test_a_record_goes_and_those_of_other_dates_stay_and_are_told(pair: Pair) ->
     lab.keys = KEYRING
     lab.send("a.csv", "sample_id,viral_load,test_date\nA-100,1,2024-01-01\nA-100,1,2024-01-02\nB-100,1,2024-01-01\n")
     target = Target(lab.contract.name, {"sample_id": "A-100", "test_date": "2024-01-01"})
-    assert {k: v for k, v in eraser(lab).preview([target]).items() if v} == {
+    assert {k: v for k, v in eraser(lab).preview([target], STEWARD).items() if v} == {
         "archive": 1,
         "bigquery_raw": 1,
         "bigquery_validated": 1,

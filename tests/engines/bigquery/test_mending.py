@@ -12,7 +12,8 @@ from platform_assets.engines.bigquery import mending
 from platform_assets.erasure.holders.bigquery import settle_loads
 from platform_assets.ingest.load import LoadReport
 from platform_assets.office import Office
-from platform_assets.quarantine.desk import Desk, Fix, QuarantineError
+from platform_assets.quarantine.desk import Desk
+from platform_assets.quarantine.fixes import Fix, QuarantineError
 from platform_assets.quarantine.overview import in_quarantine, waiting
 from platform_assets.quarantine.tables import RowKey
 from resources.bigquery import BigQuery, Done
