@@ -66,7 +66,9 @@ class Place:
 
     def load(self) -> LoadReport:
         """What the sensor's run would do."""
-        return load_dataset(self.contract, self.warehouse, self.store, self.keys, neighbours=NEIGHBOURS, settle_seconds=0)
+        return load_dataset(
+            self.contract, self.warehouse, self.store, self.keys, neighbours=NEIGHBOURS, settle_seconds=0
+        )
 
     def deliver(
         self, name: str, *rows: str, header: str = "sample_id,patient_id,lab,test_date,result,viral_load"

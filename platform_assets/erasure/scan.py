@@ -1,57 +1,61 @@
-"""The search of every byte: whether a name, number or pseudonym is still anywhere under a folder, packed or not.
+"""The search of every byte: whether a name, number or pseudonym still stands anywhere as a whole value, packed or not.
 
-Files are searched as they are (UTF-8 and UTF-16), and once more unpacked: gzip, zip (also workbooks), Parquet. Their names too.
+Files are searched as they are (UTF-8, UTF-16, Latin-1; as written in JSON, in XML and in addresses), and once more unpacked: gzip, zip
+(also workbooks), Parquet, SQLite. Of SQLite files only the rows count: a page has nothing between one value and the next, so nobody can
+tell there where a value ends; what was removed leaves them by VACUUM. Not looked into: Base64, pictures, encrypted content.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gzip
+import io
 import json
+import re
+import sqlite3
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import quote
+from xml.sax.saxutils import escape
+
+from platform_assets.erasure import whole
+from platform_assets.erasure.whole import SHORTEST
+from resources.object_store import LocalStore, ObjectStore
 
 if TYPE_CHECKING:
     import ahocorasick
 
 CHUNK = 1 << 20
-SHORTEST = 4
-"""Shorter texts are found everywhere by chance: they are searched for in tables only."""
 DEEPEST = 3
+SQLITE, PARQUET, ZIP, GZIP = b"SQLite format 3\0", b"PAR1", b"PK\x03\x04", b"\x1f\x8b"
+_RUNS = re.compile(rb"</(?:\w+:)?t>\s*(?:</(?:\w+:)?r>\s*<(?:\w+:)?r>.*?)?<(?:\w+:)?t(?:\s[^>]*)?>", re.DOTALL)
+"""Between two runs of one cell of a workbook, which people read as one text."""
 
 
 @dataclass
 class Found:
-    """What a search found."""
+    """What a search has read."""
 
     files: int = 0
     bytes: int = 0
-    hits: dict[str, set[str]] = field(default_factory=dict)
-    """Path below the folder -> the texts found there."""
     unreadable: list[str] = field(default_factory=list)
     """Packed files that could not be unpacked: searched as they are."""
 
 
 class Search:
-    """One search for `texts`, through as many places as there are; `found` fills up."""
+    """One search for `texts`, through as many places as there are; `found` counts what was read."""
 
     def __init__(self, texts: Collection[str]) -> None:
         self.found = Found()
+        self.texts = frozenset(texts)
         self._automaton = _automaton([t for t in texts if len(t) >= SHORTEST])
 
-    def folder(self, home: Path, *, without: Collection[Path] = ()) -> None:
-        """All files below `home` but `without`."""
-        for path in sorted(home.rglob("*")):
-            if path in without or path.is_symlink() or not path.is_file():
-                continue
-            self.file(path.relative_to(home).as_posix(), lambda path=path: path.open("rb"))  # type: ignore[misc]
-
-    def file(self, name: str, opened: Callable[[], IO[bytes]]) -> None:
-        """One file or object: its bytes, packed ones unpacked, and its name. One that goes meanwhile is someone's at work."""
+    def file(self, name: str, opened: Callable[[], IO[bytes]]) -> set[str]:
+        """Which texts stand in one file or object, packed ones unpacked. One that goes meanwhile is someone's at work."""
         self.found.files += 1
         hits: set[str] = set()
         with contextlib.suppress(FileNotFoundError):
@@ -59,32 +63,66 @@ class Search:
                 opened, self._automaton, self.found, name
             ):  # what was found counts, whatever comes then
                 hits.add(hit)
-        if self._automaton:
-            hits |= {text for _, text in self._automaton.iter(_bytewise(name))}
-        self._note(name, hits)
+        return hits
 
-    def text(self, name: str, text: str) -> None:
-        """A piece of text, e.g. a row of a database's table."""
+    def text(self, text: str) -> set[str]:
+        """Which texts stand in a piece of text, e.g. a row of a database's table."""
         self.found.bytes += len(text)
-        if self._automaton:
-            self._note(name, {word for _, word in self._automaton.iter(_bytewise(text))})
-
-    def _note(self, name: str, hits: set[str]) -> None:
-        if hits:
-            self.found.hits.setdefault(name, set()).update(hits)
-
-
-def search(home: Path, texts: Collection[str], *, without: Collection[Path] = ()) -> Found:
-    """Search all files below `home` but `without`."""
-    work = Search(texts)
-    work.folder(home, without=without)
-    return work.found
+        return set(_in_text(_bytewise(text), self._automaton)) if self._automaton else set()
 
 
 def search_file(path: Path, texts: Collection[str]) -> set[str]:
     """Which of `texts` stand in one file."""
-    automaton = _automaton([t for t in texts if len(t) >= SHORTEST])
-    return set(_in_file(lambda: path.open("rb"), automaton, Found(), ""))
+    return Search(texts).file("", lambda: path.open("rb"))
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Files below DATA_HOME and objects of the store, whichever way they are kept."""
+
+    home: Path
+    store: ObjectStore
+
+    @property
+    def one(self) -> bool:
+        """Whether the store's objects are files below `home`."""
+        return isinstance(self.store, LocalStore) and self.store.root.resolve().is_relative_to(self.home.resolve())
+
+    def files(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
+        """(name, opener) of all whose name is `wanted`."""
+        for path in sorted(self.home.rglob("*")):
+            name = path.relative_to(self.home).as_posix()
+            if wanted(name) and not path.is_symlink() and path.is_file():
+                yield name, lambda path=path: path.open("rb")  # type: ignore[misc]
+        if not self.one:
+            for stored in self.store.walk(""):
+                if wanted(stored.name):
+                    yield stored.name, lambda name=stored.name: self.store.open(name)  # type: ignore[misc]
+
+    def read(self, name: str) -> bytes:
+        """The content of a file or object."""
+        path = self.home / name
+        if path.is_file():
+            return path.read_bytes()
+        with self.store.open(name) as file:
+            return file.read()
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put `data` in the place of a file or object; a reader sees the old one or the new one."""
+        path = self.home / name
+        if self.one or not path.is_file():
+            self.store.write(name, data)
+        else:
+            fresh = path.with_name(f"{path.name}.part")
+            fresh.write_bytes(data)
+            fresh.replace(path)
+
+    def delete(self, name: str) -> None:
+        """Remove a file or object."""
+        if (self.home / name).is_file():
+            (self.home / name).unlink()
+        else:
+            self.store.delete(name)
 
 
 def _bytewise(text: str) -> str:
@@ -98,18 +136,42 @@ def _automaton(texts: Collection[str]) -> ahocorasick.Automaton | None:
 
     automaton = ahocorasick.Automaton()
     for text in texts:
-        for form in {
-            text.encode(),
-            text.encode("utf-16-le"),
-            text.encode("utf-16-be"),
-            text.encode("latin-1", "replace"),
-            json.dumps(text)[1:-1].encode(),
-        }:
-            automaton.add_word(form.decode("latin-1"), text)
+        forms = {
+            text.encode("utf-16-le"): "le",
+            text.encode("utf-16-be"): "be",
+            text.encode(): "",
+            text.encode("latin-1", "replace"): "",
+            json.dumps(text)[1:-1].encode(): "",
+            escape(text, {'"': "&quot;"}).encode(): "",
+            quote(text, safe="").encode(): "",
+            quote(text).encode(): "",
+        }
+        for form, kind in forms.items():
+            automaton.add_word(form.decode("latin-1"), (text, len(form), kind))
     if not len(automaton):
         return None
     automaton.make_automaton()
     return automaton
+
+
+def _in_text(text: str, automaton: Any, *, first: int = 0, last: int | None = None) -> Iterator[str]:
+    """Texts that stand in `text` as whole values, of those that begin at `first` or later and end before `last`."""
+    for end, (word, length, kind) in automaton.iter(text):
+        start, end = end + 1 - length, end + 1
+        if start < first or (last is not None and end > last):
+            continue
+        width = 2 if kind else 1
+        before, after = text[max(0, start - width * whole.CONTEXT) : start], text[end : end + width]
+        if kind:
+            before, after = _narrow(before[len(before) % 2 :], kind), _narrow(after, kind)
+        if whole.is_whole(before, after):
+            yield word
+
+
+def _narrow(wide: str, kind: str) -> str:
+    """Bytes of UTF-16 as characters, where these are some of Latin-1."""
+    pairs = [wide[n : n + 2] if kind == "le" else wide[n : n + 2][::-1] for n in range(0, len(wide) - 1, 2)]
+    return "".join(pair[0] if pair[1] in "\0\xfe\xff" else "\0" for pair in pairs)
 
 
 def _in_file(opened: Callable[[], IO[bytes]], automaton: Any, found: Found, name: str) -> Iterator[str]:
@@ -118,60 +180,126 @@ def _in_file(opened: Callable[[], IO[bytes]], automaton: Any, found: Found, name
             while chunk := file.read(CHUNK):
                 found.bytes += len(chunk)
         return
+    yield from _in_content(opened, automaton, found, name, 1)
+
+
+def _in_content(opened: Callable[[], IO[bytes]], automaton: Any, found: Found, name: str, depth: int) -> Iterator[str]:
+    """A file, or what was packed in one: as it is, and unpacked."""
     with opened() as file:
-        yield from _in_stream(file, automaton, found)
-    with opened() as file:
-        yield from _unpacked(file, automaton, found, name, 1)
+        head = file.read(len(SQLITE))
+    if not head.startswith((SQLITE, PARQUET)):  # of these the bytes say less than the rows: where a value ends
+        with opened() as file:
+            yield from _in_stream(file, automaton, found)
+    try:
+        if head[:2] == GZIP and depth <= DEEPEST:
+            yield from _in_content(lambda: _gunzipped(opened()), automaton, found, name, depth + 1)
+        elif head[:4] == ZIP and depth <= DEEPEST:
+            with opened() as file:
+                yield from _in_zip(file, automaton, found, name, depth)
+        elif head[:4] == PARQUET:
+            with opened() as file:
+                yield from _in_parquet(file, automaton, found)
+        elif head == SQLITE:
+            with opened() as file:
+                for row in sqlite_rows(file):
+                    found.bytes += len(row)
+                    yield from _in_text(_bytewise(row), automaton)
+    except FileNotFoundError:
+        raise
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        zipfile.BadZipFile,
+        RuntimeError,
+        NotImplementedError,
+        ValueError,
+        sqlite3.Error,
+    ):
+        found.unreadable.append(name)
+        if head.startswith((SQLITE, PARQUET)):
+            with opened() as file:
+                yield from _in_stream(file, automaton, found)
+
+
+class _Gunzipped(gzip.GzipFile):
+    """Unpacked content that closes the file below it."""
+
+    def close(self) -> None:
+        below = self.fileobj
+        super().close()
+        if below is not None:
+            below.close()
+
+
+def _gunzipped(file: IO[bytes]) -> IO[bytes]:
+    return _Gunzipped(fileobj=file, mode="rb")  # type: ignore[return-value]
 
 
 def _in_stream(file: IO[bytes] | gzip.GzipFile, automaton: Any, found: Found) -> Iterator[str]:
+    margin = 2 * whole.CONTEXT + 2  # what is looked at before and after a value
     longest = max(len(word) for word in automaton)
-    rest = ""
-    while chunk := file.read(CHUNK):
+    rest, begun = "", False
+    chunk = file.read(CHUNK)
+    while chunk:
+        following = file.read(CHUNK)
         found.bytes += len(chunk)
         text = rest + chunk.decode("latin-1")
-        for _, word in automaton.iter(text):
-            yield word
-        rest = text[-longest:]
+        # what ends near the end of what was read is looked at again with what follows it
+        last = len(text) - margin if following else None
+        yield from _in_text(text, automaton, first=margin if begun else 0, last=last)
+        rest, begun, chunk = text[-(longest + 2 * margin) :], True, following
 
 
-def _unpacked(file: IO[bytes], automaton: Any, found: Found, name: str, depth: int) -> Iterator[str]:
-    """What is in packed content."""
-    head = file.read(4)
-    file.seek(0)
-    try:
-        if head[:2] == b"\x1f\x8b":
-            with gzip.open(file) as unpacked:  # a binary stream like any other
-                yield from _in_stream(unpacked, automaton, found)
-        elif head == b"PK\x03\x04" and depth <= DEEPEST:
-            with zipfile.ZipFile(file) as archive:
-                for info in archive.infolist():
-                    for _, word in automaton.iter(info.filename):
-                        yield word
-                    with archive.open(info) as member:
-                        yield from _in_stream(member, automaton, found)
-                    with archive.open(info) as member:
-                        yield from _unpacked(member, automaton, found, name, depth + 1)
-        elif head == b"PAR1":
-            yield from _in_parquet(file, automaton, found)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError):
-        found.unreadable.append(name)
+def _in_zip(file: IO[bytes], automaton: Any, found: Found, name: str, depth: int) -> Iterator[str]:
+    with zipfile.ZipFile(file) as archive:
+        yield from _in_text(archive.comment.decode("latin-1"), automaton)
+        for info in archive.infolist():
+            yield from _in_text(_bytewise(info.filename), automaton)
+            yield from _in_content(lambda info=info: archive.open(info), automaton, found, name, depth + 1)  # type: ignore[misc]
+            if info.filename.endswith(".xml") and "xl/" in info.filename:
+                with archive.open(info) as member:
+                    joined = _RUNS.sub(b"", member.read())
+                    yield from _in_text(joined.decode("latin-1"), automaton)
 
 
 def _in_parquet(file: IO[bytes], automaton: Any, found: Found) -> Iterator[str]:
+    """Every cell, and what stands at the end of the file: names of columns, and whatever its writer has noted."""
     import pyarrow.parquet as pq
 
+    file.seek(-8, io.SEEK_END)
+    length = int.from_bytes(file.read(4), "little")
+    file.seek(-8 - length, io.SEEK_END)
+    yield from _in_text(file.read(length).decode("latin-1"), automaton)
+    file.seek(0)
     with pq.ParquetFile(file) as table:
         for batch in table.iter_batches(50_000):
             for column in batch.columns:
-                values = (
+                flat = (
                     "\n".join(str(v) for v in column.unique().to_pylist())
                     if _hashable(column)
                     else str(column.to_pylist())
                 )
-                found.bytes += len(values)
-                for _, word in automaton.iter(values.encode().decode("latin-1")):
-                    yield word
+                found.bytes += len(flat)
+                yield from _in_text(_bytewise(flat), automaton)
+
+
+def sqlite_rows(file: IO[bytes]) -> Iterator[str]:
+    """Every row of every table of a SQLite file, as text; with what its write-ahead log holds where it lies on this machine."""
+    path = file.name if isinstance(file, io.BufferedReader) else ""
+    if isinstance(path, str) and Path(path).is_file():
+        database = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True, timeout=30)
+    else:
+        database = sqlite3.connect(":memory:")
+        database.deserialize(file.read())
+    with contextlib.closing(database):
+        database.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+        tables = [r[0] for r in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        yield "\n".join(str(r[0]) for r in database.execute("SELECT sql FROM sqlite_master"))
+        for table in tables:
+            name = table.replace('"', '""')
+            for row in database.execute(f'SELECT * FROM "{name}"'):
+                yield "\n".join(v.decode("latin-1") if isinstance(v, bytes) else str(v) for v in row)
 
 
 def _hashable(column: Any) -> bool:

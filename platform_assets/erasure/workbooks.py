@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
@@ -24,10 +24,17 @@ _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def without_rows(path: Path, contract: Contract, fmt: FileFormat, rows: set[int]) -> bytes:
-    """The sheet that `fmt` names, all cells as text, without `rows` (counted from 1). Raises FileRejected."""
+def edited(
+    path: Path, contract: Contract, fmt: FileFormat, out: Collection[int], cell: Callable[[int, str], str]
+) -> bytes:
+    """The sheet that `fmt` names, all cells as text, without the rows `out` (counted from 1), every other cell as `cell` (row, text)
+    says. Raises FileRejected."""
     book = read_workbook(path, contract, fmt)
-    kept = (book.texts(cells) for number, cells in enumerate(book.cells, start=1) if number not in rows)
+    kept = (
+        [t if t is None else cell(number, t) for t in book.texts(cells)]
+        for number, cells in enumerate(book.cells, start=1)
+        if number not in out
+    )
     return written(book.sheet, kept)
 
 

@@ -13,9 +13,8 @@ from zoneinfo import ZoneInfo
 
 from platform_assets.contracts.compiled import CompiledContract
 from platform_assets.contracts.model import Contract, Freshness
-from platform_assets.ingest import accounts
+from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.accounts import Erased
-from platform_assets.ingest import ledger
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.tables import Tables
 from resources.warehouse import quoted, scalar

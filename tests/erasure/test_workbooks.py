@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platform_assets.erasure.workbooks import without_rows, written
+from platform_assets.erasure.workbooks import edited, written
 from platform_assets.ingest.documents import read_workbook
 from tests.erasure.erasing import erase, places_of, subject
 from tests.places import Place, lab_contract
@@ -109,7 +109,7 @@ def test_texts_survive_being_written_and_read(rows: list[list[str]]) -> None:
 def test_only_the_rows_that_are_named_go(tmp_path: Path, gone: set[int]) -> None:
     path = tmp_path / "a.xlsx"
     path.write_bytes(as_excel_saves_it())
-    (tmp_path / "b.xlsx").write_bytes(without_rows(path, CONTRACT, FORMAT, gone))
+    (tmp_path / "b.xlsx").write_bytes(edited(path, CONTRACT, FORMAT, gone, lambda _, text: text))
     book = read_workbook(tmp_path / "b.xlsx", CONTRACT, FORMAT)
     samples = [book.texts(cells)[0] for cells in book.cells[1:]]
     assert samples == [s for row, s in ((2, "A-1"), (3, "A-2")) if row not in gone]

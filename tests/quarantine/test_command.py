@@ -31,7 +31,9 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Platform:
 
 def load(platform: Platform) -> list[Entry]:
     contract = read_contracts()["lab_results"]
-    return load_dataset(contract, platform.warehouse, platform.store, platform.keys, neighbours=NEIGHBOURS, settle_seconds=0).entries
+    return load_dataset(
+        contract, platform.warehouse, platform.store, platform.keys, neighbours=NEIGHBOURS, settle_seconds=0
+    ).entries
 
 
 def exported(file: Path) -> list[dict[str, str]]:

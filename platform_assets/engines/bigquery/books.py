@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from platform_assets.ingest import accounts
+from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.accounts import Erased
-from platform_assets.ingest import ledger
 from platform_assets.ingest.deliveries import Mending
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.neighbours import ALONE, Neighbours

@@ -24,8 +24,8 @@ from platform_assets.ingest import accounts
 from platform_assets.ingest.deliveries import Delivery
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.load import Load, LoadFailed, LoadReport, Log, today, waiting_files
-from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.merge import count_decided, count_valid
+from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.publish import Batch, count, hold, register
 from platform_assets.ingest.snapshots import choose, present
 from platform_assets.ingest.staging import Drift

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Sequence
 from platform_assets.contracts.compiled import CompiledContract
 from platform_assets.contracts.model import Contract, Order
 from platform_assets.engines.bigquery.tables import FENCE, BigTables, StagingTables
-from platform_assets.ingest import accounts
-from platform_assets.ingest import ledger
+from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.derived import HEX_DIGITS
 from platform_assets.ingest.publish import TOP_REASONS, repeated_key
 from resources.bigquery import BigQuery

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest import accounts
-from platform_assets.ingest import ledger
+from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.tables import Tables, duckdb_type
 from resources.bigquery import STAGING, BigQuery
 

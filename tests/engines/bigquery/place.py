@@ -54,7 +54,14 @@ class BigBench:
 
     def load(self) -> BigLoadReport:
         return load_dataset(
-            self.contract, self.engine, self.warehouse, self.store, self.keys, bucket=self.bucket, neighbours=NEIGHBOURS, settle_seconds=0
+            self.contract,
+            self.engine,
+            self.warehouse,
+            self.store,
+            self.keys,
+            bucket=self.bucket,
+            neighbours=NEIGHBOURS,
+            settle_seconds=0,
         )
 
     def send(self, name: str, data: bytes | str) -> BigLoadReport:

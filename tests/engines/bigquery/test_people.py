@@ -166,7 +166,15 @@ def test_the_lake_is_not_lent_who_was_erased_there(people: BigBench) -> None:
     people.send("1.csv", HEAD + "A,2024-01-01,POS,1,P-77\nB,2024-01-01,POS,1,P-78\n")
     tombstones.add(people.store, [subject(people, "P-77")])
     assert (
-        lend(people.contract, people.engine, people.warehouse, people.store, people.keys, most=1000, neighbours=NEIGHBOURS)
+        lend(
+            people.contract,
+            people.engine,
+            people.warehouse,
+            people.store,
+            people.keys,
+            most=1000,
+            neighbours=NEIGHBOURS,
+        )
         == "1 rows copied to the lake"
     )
     with people.warehouse.connect(read_only=True) as connection:

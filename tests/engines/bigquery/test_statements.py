@@ -14,9 +14,8 @@ from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery import judging
 from platform_assets.engines.bigquery.statements import Statements, text
 from platform_assets.engines.bigquery.tables import FENCE, FENCE_COLUMNS, BigTables, StagingTables
-from platform_assets.ingest import accounts
 from platform_assets.erasure.holders import bigquery as erasing
-from platform_assets.ingest import ledger
+from platform_assets.ingest import accounts, ledger
 from resources.bigquery import BigQuery
 from resources.bigquery_types import BigQueryError, bigquery_type
 from tests.conftest import LAB
