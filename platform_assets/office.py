@@ -17,7 +17,7 @@ from platform_assets.contracts.model import Contract
 from platform_assets.erasure import tombstones
 from platform_assets.erasure.eraser import Eraser
 from platform_assets.erasure.holder import Parts, all_holders
-from platform_assets.erasure.holders.tables import keys_of
+from platform_assets.erasure.holders.tables.rows import keys_of
 from platform_assets.erasure.naming import Names
 from platform_assets.erasure.redaction import put_away_without_erased
 from platform_assets.ingest.neighbours import Neighbours

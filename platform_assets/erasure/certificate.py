@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from platform_assets.erasure import decisions, holder
 from platform_assets.erasure.holder import Holder
 from platform_assets.erasure.requests import Request
-from platform_assets.erasure.scan import Found
+from platform_assets.erasure.search.scan import Found
 from resources.object_store import ObjectStore
 
 if TYPE_CHECKING:

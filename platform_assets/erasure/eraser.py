@@ -25,7 +25,7 @@ from platform_assets.erasure.holder import Busy, Holder, Parts, Remaining, Work,
 from platform_assets.erasure.naming import Names
 from platform_assets.erasure.requests import FOLDER as REQUESTS
 from platform_assets.erasure.requests import Request, RequestError, Requests
-from platform_assets.erasure.scan import Search
+from platform_assets.erasure.search.scan import Search
 from platform_assets.erasure.targets import Needles, Target, Tombstone, resolve
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.contracts.model import Contract
-from platform_assets.erasure import whole
 from platform_assets.erasure.decisions import DROP, ELSE, MEND, Decision, Spot
-from platform_assets.erasure.scan import Ground, Search
+from platform_assets.erasure.search import whole
+from platform_assets.erasure.search.scan import Ground, Search
 from platform_assets.erasure.targets import Tombstone
 from resources.identity import IdentityKeys
 from resources.object_store import ObjectStore

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.erasure import whole, workbooks
+from platform_assets.erasure import workbooks
+from platform_assets.erasure.search import whole
 from platform_assets.erasure.targets import Tombstone, identifying_columns
 from platform_assets.erasure.tombstones import Marks, read
 from platform_assets.ingest import csv_lines

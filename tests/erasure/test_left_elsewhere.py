@@ -12,11 +12,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from platform_assets.erasure import certificate, whole
+from platform_assets.erasure import certificate
 from platform_assets.erasure.decisions import DROP, ELSE, MEND, STAYS
 from platform_assets.erasure.eraser import Eraser, ErasureIncomplete
 from platform_assets.erasure.naming import NamesSomeone
 from platform_assets.erasure.requests import Request, RequestError
+from platform_assets.erasure.search import whole
 from platform_assets.quarantine.tables import RowKey
 from tests.erasure.erasing import approved, eraser, everything, office, subject
 from tests.places import ANALYST, SECOND, STEWARD, Place

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from platform_assets.erasure import scan, whole
-from platform_assets.erasure.scan import Search, search_file
+from platform_assets.erasure.search import scan, whole
+from platform_assets.erasure.search.scan import Search, search_file
 from platform_assets.erasure.workbooks import written
 
 IDS = ["70412", "ZX-ERASE-003", "PATIENT-77", "Müller-1970", "a1b2c3d4e5f60718"]

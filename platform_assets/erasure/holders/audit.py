@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
 
-from platform_assets.erasure import whole
 from platform_assets.erasure.decisions import STAYS, Spot
 from platform_assets.erasure.holder import FileHolder, Work
-from platform_assets.erasure.scan import Search
+from platform_assets.erasure.search import whole
+from platform_assets.erasure.search.scan import Search
 
 _IN_WORDS = {"ground": "its reason or ground", "table": "its table", "subject": "its subject", "details": "its details"}
 

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Iterator
 
 from platform_assets.erasure.decisions import ELSE, Spot
 from platform_assets.erasure.holder import Busy, Holder, Work, is_claimed
-from platform_assets.erasure.holders.tables import extremes
-from platform_assets.erasure.scan import Search
+from platform_assets.erasure.holders.tables.rows import extremes
+from platform_assets.erasure.search.scan import Search
 from resources.catalog import CatalogError
 
 STATISTICS = (

@@ -14,10 +14,10 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from platform_assets.erasure import whole
 from platform_assets.erasure.decisions import DROP, ELSE, MEND, Spot
 from platform_assets.erasure.holder import FileHolder, Work
-from platform_assets.erasure.scan import SQLITE, Search
+from platform_assets.erasure.search import whole
+from platform_assets.erasure.search.scan import SQLITE, Search
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -78,6 +78,12 @@ class DagsterRecords(FileHolder):
 
     def keeps(self) -> list[str]:
         """What the database server keeps of what was replaced."""
+        with self.parts.dagster() as instance:
+            if instance is None and not self.parts.ground.one:
+                return [
+                    "Dagster's database was not reached from the machine that carried this out (DAGSTER_HOME is not set there): what it "
+                    "remembers of runs was not looked into."
+                ]
         if not self._servers():
             return []
         return [

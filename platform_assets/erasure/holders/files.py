@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from platform_assets.contracts.model import Contract
-from platform_assets.erasure import whole
 from platform_assets.erasure.decisions import DROP, ELSE, MEND, Spot
 from platform_assets.erasure.holder import Count, FileHolder, Work, key_of
-from platform_assets.erasure.holders.tables import keys_of
+from platform_assets.erasure.holders.tables.rows import keys_of
 from platform_assets.erasure.redaction import NOTE, Cells, Redacted, Redactor, replace
-from platform_assets.erasure.scan import Search, search_file
+from platform_assets.erasure.search import whole
+from platform_assets.erasure.search.scan import Search, search_file
 from platform_assets.erasure.targets import identifying_columns
 from platform_assets.ingest.deliveries import landing_folder
 

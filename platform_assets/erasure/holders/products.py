@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from platform_assets.erasure import whole
 from platform_assets.erasure.decisions import DROP, ELSE
 from platform_assets.erasure.holder import FileHolder, Work
-from platform_assets.erasure.scan import Search
+from platform_assets.erasure.search import whole
+from platform_assets.erasure.search.scan import Search
 
 
 class Products(FileHolder):

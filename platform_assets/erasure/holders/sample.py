@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from platform_assets.erasure import whole
 from platform_assets.erasure.holder import FileHolder, Work
+from platform_assets.erasure.search import whole
 
 
 class Sample(FileHolder):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from platform_assets.erasure import whole
 from platform_assets.erasure.decisions import DROP, ELSE, Spot
 from platform_assets.erasure.holder import Holder, Work, key_of
-from platform_assets.erasure.scan import Search
+from platform_assets.erasure.search import whole
+from platform_assets.erasure.search.scan import Search
 from resources.object_store import StoredObject
 
 

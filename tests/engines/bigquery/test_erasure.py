@@ -15,7 +15,7 @@ from platform_assets.engines.bigquery.lending import lend
 from platform_assets.engines.bigquery.tables import DATASETS
 from platform_assets.erasure import certificate
 from platform_assets.erasure.eraser import Eraser, ErasureIncomplete
-from platform_assets.erasure.holders.bigquery import BigErasureFailed, keeps
+from platform_assets.erasure.holders.bigquery.rows import BigErasureFailed, keeps
 from platform_assets.erasure.targets import Target
 from platform_assets.office import Office
 from resources.bigquery import STAGING, BigQuery

@@ -22,8 +22,8 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-from platform_assets.erasure import whole
-from platform_assets.erasure.whole import SHORTEST
+from platform_assets.erasure.search import whole
+from platform_assets.erasure.search.whole import SHORTEST
 from resources.object_store import LocalStore, ObjectStore
 
 if TYPE_CHECKING:

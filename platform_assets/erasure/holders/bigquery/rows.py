@@ -11,9 +11,9 @@ import contextlib
 import re
 import shutil
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery import mending
@@ -21,13 +21,10 @@ from platform_assets.engines.bigquery.books import BigBooks
 from platform_assets.engines.bigquery.load import WRITING
 from platform_assets.engines.bigquery.sending import folder_of
 from platform_assets.engines.bigquery.tables import DATASETS, LINEAGE, BigTables
-from platform_assets.erasure import whole
-from platform_assets.erasure.decisions import DROP, ELSE, MEND, Spot
-from platform_assets.erasure.holder import Count, Holder, Parts, Remaining, Work
-from platform_assets.erasure.holders.tables import COMPUTED, LAYERS
+from platform_assets.erasure.holders.tables.rows import COMPUTED, LAYERS
 from platform_assets.erasure.requests import RequestError
-from platform_assets.erasure.scan import Search
-from platform_assets.erasure.targets import Tombstone, identifying_columns
+from platform_assets.erasure.search import whole
+from platform_assets.erasure.targets import Tombstone
 from platform_assets.erasure.tombstones import Marks
 from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.books import origins
@@ -115,17 +112,17 @@ def rename_files(engine: BigQuery, contracts: Sequence[Contract], texts: Sequenc
         return
     places = [(getattr(BigTables(c), layer), "_file") for c in contracts for layer in LAYERS]
     places += [(ledger.TABLE, "file"), (ledger.TABLE, "first_rows")]
-    with _told():
+    with told():
         for table, column in places:
             if column in engine.columns(table):
                 found = engine.query(f"SELECT DISTINCT `{column}` AS name FROM {engine.name(table)}")
                 names = {r["name"]: whole.without(r["name"] or "", texts, "erased") for r in found}
-                _replace(engine, table, column, {was: now for was, now in names.items() if now != (was or "")})
+                replace_cells(engine, table, column, {was: now for was, now in names.items() if now != (was or "")})
 
 
 def settle_loads(engine: BigQuery, warehouse: Warehouse, store: ObjectStore, contract: Contract) -> None:
     """Bring into the lake, or drop, the rejected rows of a load that was cut off. The caller holds ``load-<name>``."""
-    with _told():
+    with told():
         mending.settle(contract, engine, warehouse, store)
 
 
@@ -135,7 +132,7 @@ def clear_leftovers(engine: BigQuery, store: ObjectStore, contract: Contract) ->
     Returns the folders of the bucket whose earlier versions have to go too.
     """
     ours = re.compile(rf"{re.escape(contract.name)}__[0-9a-f]{{12}}__\w+")
-    with _told():
+    with told():
         for table in engine.tables(STAGING):
             if ours.fullmatch(table):
                 engine.drop(f"{STAGING}.{table}")
@@ -147,7 +144,7 @@ def clear_leftovers(engine: BigQuery, store: ObjectStore, contract: Contract) ->
 
 def keeps(engine: BigQuery) -> str:
     """What a certificate has to say of an erasure in BigQuery: what is kept where no erasure reaches."""
-    with _told():
+    with told():
         known = [engine.time_travel_hours(dataset) for dataset in (*DATASETS, "products")]
     hours = max((h for h in known if h is not None), default=DEFAULT_TIME_TRAVEL_HOURS)
     return (
@@ -161,7 +158,7 @@ def keeps(engine: BigQuery) -> str:
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """Errors of BigQuery as BigErasureFailed."""
     import requests
     from google.api_core.exceptions import GoogleAPICallError
@@ -183,7 +180,7 @@ def _search(
     # what is read may be more than memory holds
     config: dict[str, Any] = {"memory_limit": warehouse.memory_limit, "temp_directory": str(folder / "spill")}
     try:
-        with _told(), duckdb.connect(config=config) as connection:
+        with told(), duckdb.connect(config=config) as connection:
             known = (
                 origins(BigBooks(engine, contract.name, warehouse, BOOKKEEPERS)) if engine.columns(ledger.TABLE) else []
             )
@@ -299,19 +296,20 @@ class _Search:
     def delete_computed(self) -> None:
         """Remove rows of computed tables that hold one of the values found."""
         for table, column, values in self._computed:
-            with _lent(self._engine, {"value": "VARCHAR"}, [{"value": v} for v in values]) as lent:
-                self._engine.transaction([clearing(self._engine.name(table), column, lent)])
+            with lent(self._engine, {"value": "VARCHAR"}, [{"value": v} for v in values]) as values:
+                self._engine.transaction([clearing(self._engine.name(table), column, values)])
 
 
-def _replace(engine: BigQuery, table: str, column: str, names: Mapping[str, str]) -> None:
+def replace_cells(engine: BigQuery, table: str, column: str, names: Mapping[str, str]) -> None:
+    """Replace what `column` holds, cell by cell: was -> now."""
     if names:
         rows = [{"was": was, "now": now} for was, now in names.items()]
-        with _lent(engine, {"was": "VARCHAR", "now": "VARCHAR"}, rows) as lent:
-            engine.transaction([renaming(engine.name(table), column, lent)])
+        with lent(engine, {"was": "VARCHAR", "now": "VARCHAR"}, rows) as values:
+            engine.transaction([renaming(engine.name(table), column, values)])
 
 
 @contextlib.contextmanager
-def _lent(engine: BigQuery, columns: Mapping[str, str], rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
+def lent(engine: BigQuery, columns: Mapping[str, str], rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
     """A staging table of `rows`, as it stands in SQL: no value stands in a statement, nor among its parameters."""
     engine.ensure_dataset(STAGING)
     staging = f"{STAGING}.erasure__{uuid.uuid4().hex[:12]}__values"
@@ -356,135 +354,8 @@ def containing(engine: BigQuery, table: str, column: str, texts: Collection[str]
     wanted = [{"value": text} for text in sorted(texts) if len(text) >= whole.SHORTEST]
     if not wanted:
         return []
-    with _lent(engine, {"value": "VARCHAR"}, wanted) as lent:
+    with lent(engine, {"value": "VARCHAR"}, wanted) as values:
         found = engine.query(
-            f"SELECT DISTINCT t.`{column}` AS cell FROM {engine.name(table)} t JOIN {lent} w ON STRPOS(t.`{column}`, w.value) > 0"
+            f"SELECT DISTINCT t.`{column}` AS cell FROM {engine.name(table)} t JOIN {values} w ON STRPOS(t.`{column}`, w.value) > 0"
         )
     return sorted(r["cell"] for r in found if whole.standing(r["cell"], texts))
-
-
-# ------------------------------------------------------------------ the holder
-
-
-class BigTablesHolder(Holder):
-    """BigQuery's tables, where it loads datasets or has copies."""
-
-    order = 50
-    name = "bigquery"
-    tells_deliveries = True
-    places: ClassVar[Mapping[str, str]] = {
-        "bigquery_raw": "rows as delivered (raw), in BigQuery",
-        "bigquery_validated": "checked rows (validated), in BigQuery",
-        "bigquery_quarantine": "rejected rows (quarantine), in BigQuery",
-        "bigquery_tables": "rows of computed tables, in BigQuery",
-    }
-    column = "bigquery"
-    remark = (
-        "BigQuery's bytes cannot be searched: its tables were held against the marks again, and no row was left; the texts of other "
-        "rows were searched there."
-    )
-
-    @classmethod
-    def present(cls, parts: Parts) -> bool:
-        """Whether there is a BigQuery with tables of the platform."""
-        return parts.bigquery is not None
-
-    @property
-    def _engine(self) -> BigQuery:
-        assert self.parts.bigquery is not None
-        return self.parts.bigquery
-
-    def claims(self) -> Collection[str]:
-        """Nothing below DATA_HOME: rows on their way there are files."""
-        return ()
-
-    @contextlib.contextmanager
-    def stopped(self, work: Work) -> Iterator[None]:
-        """No copy that was begun before may bring rows back into the lake; what a load that was cut off has left is brought in first."""
-        with contextlib.ExitStack() as locks:
-            for contract in work.contracts:
-                locks.enter_context(self.parts.warehouse.lock(f"lend-{contract.name}"))
-                settle_loads(self._engine, self.parts.warehouse, self.parts.store, contract)
-            yield
-
-    def count(self, work: Work) -> Count:
-        """Marked rows by layer."""
-        total = Count()
-        for contract in work.contracts:
-            found, holding = count(self._engine, self.parts.warehouse, contract, self.parts.keys, work.stones)
-            total.deliveries.setdefault(contract.name, set()).update(holding)
-            for place, number in found.items():
-                total.found[f"bigquery_{place}"] = total.found.get(f"bigquery_{place}", 0) + number
-        return total
-
-    def erase(self, work: Work) -> list[str]:
-        """Marked rows, names of files, and what was decided of others' texts."""
-        for contract in work.contracts:
-            erase_rows(self._engine, self.parts.warehouse, contract, self.parts.keys, work.stones, work.number)
-        rename_files(self._engine, work.contracts, sorted(work.texts or ()))
-        if work.decided(MEND) | work.decided(DROP):
-            with _told():
-                for key, _, table, column, cells in self._standing(work.searched, work):
-                    if key in work.decided(MEND):
-                        _replace(self._engine, table, column, {c: whole.without(c, work.searched) for c in cells})
-                    elif key in work.decided(DROP):
-                        with _lent(self._engine, {"value": "VARCHAR"}, [{"value": c} for c in cells]) as lent:
-                            self._engine.transaction([clearing(self._engine.name(table), column, lent)])
-        return []
-
-    def clean(self, work: Work) -> int:
-        """Staging tables and files of loads that were cut off; their earlier versions go with those of all files."""
-        for contract in work.contracts:
-            clear_leftovers(self._engine, self.parts.store, contract)
-        return 0
-
-    def remaining(self, work: Work) -> Remaining:
-        """Marked rows that are there again, and records of other dates."""
-        left = Remaining()
-        for contract in work.contracts:
-            given = (self._engine, self.parts.warehouse, contract, self.parts.keys, work.stones)
-            left.rows += sum(count(*given)[0].values())
-            for mark, rows in kept_records(*given).items():
-                left.kept[mark] = left.kept.get(mark, 0) + rows
-        return left
-
-    def search(self, work: Work, search: Search) -> Iterable[Spot]:
-        """A spot for every column of the datasets, and of computed tables, in whose texts one of the texts stands."""
-        with _told():
-            for key, words, _, _, cells in self._standing(search.texts, work):
-                there = frozenset(t for cell in cells for t in whole.standing(cell, search.texts))
-                # a row that goes here would have to be accounted for in the ledger: others' rows are mended, or left
-                ways = (MEND, DROP, ELSE) if key.startswith("bigquery:") else (MEND, ELSE)
-                yield Spot(key, f"{words}, in BigQuery", ways, there, tuple(whole.around(c, there) for c in cells[:5]))
-
-    def keeps(self) -> list[str]:
-        """What BigQuery keeps where no erasure reaches."""
-        return [keeps(self._engine)]
-
-    def _standing(self, texts: Collection[str], work: Work) -> Iterator[tuple[str, str, str, str, list[str]]]:
-        """(key, words, table, column, cells) wherever one of `texts` stands."""
-        for contract in work.contracts:
-            skipped = {*identifying_columns(contract), *LINEAGE}
-            for layer in LAYERS:
-                table = getattr(BigTables(contract), layer)
-                for column in self._engine.columns(table, kind="STRING"):
-                    cells = [] if column in skipped else containing(self._engine, table, column, texts)
-                    if cells:
-                        words = f"other rows of {contract.name}, column {column}"
-                        yield f"{contract.name}/{column}", words, table, column, cells
-        for dataset in COMPUTED:
-            for name in self._engine.tables(dataset):
-                table = f"{dataset}.{name}"
-                for column in self._engine.columns(table, kind="STRING"):
-                    cells = containing(self._engine, table, column, texts)
-                    if cells:
-                        yield (
-                            f"bigquery:{table}/{column}",
-                            f"the computed table {table}, column {column}",
-                            table,
-                            column,
-                            cells,
-                        )
-
-
-HOLDER = BigTablesHolder
