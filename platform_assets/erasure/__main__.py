@@ -126,9 +126,9 @@ def _show(eraser: Eraser, number: str, user: User) -> None:
     for dataset, counts in found.items():
         for place, count in counts.items():
             out(f"{count:>8,}  {dataset}: {certificate.words().get(place, place)}\n")
-    for place, spot in enumerate(request.spots, start=1):
+    for counter, spot in enumerate(request.spots, start=1):
         decision = request.decisions.get(spot.key)
-        out(f"place {place}: {spot.words}\n")
+        out(f"place {counter}: {spot.words}\n")
         for text in spot.shown:
             out(f"    {text!r}\n")
         out(f"    {'decided: ' + decision.way if decision else 'decide: ' + ', '.join(spot.ways)}\n")

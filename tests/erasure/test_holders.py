@@ -12,6 +12,7 @@ import pytest
 import platform_assets
 from platform_assets.erasure import holder
 from platform_assets.erasure.holder import Holder, all_holders, kinds, unclaimed
+from platform_assets.quarantine.tables import RowKey
 from platform_assets.reports import logs
 from platform_assets.reports.events import rows_erased
 from tests.erasure.erasing import eraser, office
@@ -35,7 +36,7 @@ def test_what_a_platform_at_work_keeps_is_all_claimed(place: Place) -> None:
     place.drop("broken.csv", "no;such;header\n1;2;3\n")
     place.load()
     place.drop("waits.csv", "sample_id\n")
-    place.desk().dismiss(list(_keys(place)), "a typing error of the laboratory")
+    place.desk().dismiss(_keys(place), "a typing error of the laboratory")
     eraser(place).submit([], "a letter", STEWARD)
     for log in logs.LOGS:
         logs.publish(log, place.warehouse, place.store)
@@ -44,9 +45,7 @@ def test_what_a_platform_at_work_keeps_is_all_claimed(place: Place) -> None:
     assert nobodys(place) == []
 
 
-def _keys(place: Place) -> list[object]:
-    from platform_assets.quarantine.tables import RowKey
-
+def _keys(place: Place) -> list[RowKey]:
     rows = place.desk().rows()
     return [RowKey(d, f, int(r)) for d, f, r in zip(rows["_delivery"], rows["_file"], rows["_row"], strict=True)]
 

@@ -15,7 +15,7 @@ import pytest
 from platform_assets.erasure import certificate
 from platform_assets.erasure.decisions import DROP, ELSE, MEND, STAYS
 from platform_assets.erasure.eraser import Eraser, ErasureIncomplete
-from platform_assets.erasure.naming import NamesSomeone
+from platform_assets.erasure.naming import NamesSomeone, naming_people
 from platform_assets.erasure.requests import Request, RequestError
 from platform_assets.erasure.search import whole
 from platform_assets.quarantine.tables import RowKey
@@ -169,7 +169,7 @@ def test_what_dagster_remembers_is_mended(place: Place, where: Any) -> None:
     """Metadata, tags, configuration and a tick hold the number as text; a count that has the same digits is a number."""
 
     @dg.op(config_schema={"who": str})
-    def asked(context: dg.OpExecutionContext) -> None:
+    def asked(context) -> None:  # type: ignore[no-untyped-def]  # Dagster reads the annotation, which is a text here
         context.log.info(f"asked for {context.op_config['who']}, and 704129")
         records = [dg.TableRecord({"sample_id": "70412", "n": 5}), dg.TableRecord({"sample_id": "704129", "n": 6})]
         context.log_event(
@@ -199,8 +199,8 @@ def test_what_dagster_remembers_is_mended(place: Place, where: Any) -> None:
         decide(work, request, ELSE)
         document = work.execute(number, SECOND)
         (event,) = instance.fetch_materializations(dg.AssetKey(["indicators", "x"]), limit=1).records
-        shown = event.asset_materialization.metadata  # type: ignore[union-attr]
-        assert [r.data["sample_id"] for r in shown["preview"].records] == ["[erased]", "704129"]  # type: ignore[attr-defined]
+        shown = event.asset_materialization.metadata
+        assert [r.data["sample_id"] for r in shown["preview"].records] == ["[erased]", "704129"]
         assert shown["dagster/row_count"].value == 70412
         assert shown["note"].value == 'the "[erased]"\n[erased]'
         kept = instance.get_run_by_id(run.run_id)
@@ -396,3 +396,16 @@ def test_reasons_grounds_and_names_of_files_refuse_identifiers(place: Place, tex
             act()
     assert list(place.audit.entries()) == []
     office(place).refuse("letter 17 of 2024-01-31, the laboratory confirmed by telephone (results.csv)")
+
+
+def test_previews_leave_out_columns_that_name_people(place: Place) -> None:
+    place.deliver("week1.csv", f"A-1,{NUMBER},north,2024-01-01,NEG,")
+    called = place.pseudonym(NUMBER)
+    columns = {
+        "who": ["x", called],
+        "whom": [f"sample of {called}/2024"],
+        "patient_id": ["nobody"],
+        "lab": ["north", "see nobody"],
+        "longer": [f"{called}0"],
+    }
+    assert naming_people(place.warehouse, {"lab_results": place.contract}, columns) == {"who", "whom", "patient_id"}

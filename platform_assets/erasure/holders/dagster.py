@@ -101,7 +101,7 @@ class DagsterRecords(FileHolder):
             if instance is None:
                 return []
             storages = (instance.event_log_storage, instance.run_storage, instance.schedule_storage)
-            return sorted({s.postgres_url for s in storages if hasattr(s, "postgres_url")})
+            return sorted({str(getattr(s, "postgres_url", "")) for s in storages} - {""})
 
 
 @contextlib.contextmanager

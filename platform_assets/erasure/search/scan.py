@@ -16,6 +16,7 @@ import sqlite3
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -192,7 +193,7 @@ def _in_content(opened: Callable[[], IO[bytes]], automaton: Any, found: Found, n
             yield from _in_stream(file, automaton, found)
     try:
         if head[:2] == GZIP and depth <= DEEPEST:
-            yield from _in_content(lambda: _gunzipped(opened()), automaton, found, name, depth + 1)
+            yield from _in_content(lambda: _gunzipped(opened), automaton, found, name, depth + 1)
         elif head[:4] == ZIP and depth <= DEEPEST:
             with opened() as file:
                 yield from _in_zip(file, automaton, found, name, depth)
@@ -222,18 +223,11 @@ def _in_content(opened: Callable[[], IO[bytes]], automaton: Any, found: Found, n
                 yield from _in_stream(file, automaton, found)
 
 
-class _Gunzipped(gzip.GzipFile):
-    """Unpacked content that closes the file below it."""
-
-    def close(self) -> None:
-        below = self.fileobj
-        super().close()
-        if below is not None:
-            below.close()
-
-
-def _gunzipped(file: IO[bytes]) -> IO[bytes]:
-    return _Gunzipped(fileobj=file, mode="rb")  # type: ignore[return-value]
+@contextlib.contextmanager
+def _gunzipped(opened: Callable[[], AbstractContextManager[IO[bytes]]]) -> Iterator[IO[bytes]]:
+    """Unpacked content, for as long as the file below it is open."""
+    with opened() as file, gzip.open(file) as unpacked:
+        yield unpacked  # type: ignore[misc]  # a binary stream like any other
 
 
 def _in_stream(file: IO[bytes] | gzip.GzipFile, automaton: Any, found: Found) -> Iterator[str]:
