@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platform_assets.access.roles import Role, User
+from platform_assets.erasure.requests import RequestError
 from platform_assets.office import Office
 from platform_assets.quarantine.desk import HELD, Desk, Fix, QuarantineError, Resubmission
 from platform_assets.quarantine.fix_files import CannotResubmit
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.dataset not in office.contracts:
             raise QuarantineError(f"there is no dataset {chosen.dataset!r}; there are {', '.join(office.contracts)}")
         return _run(office.desk(chosen.dataset, user), chosen)
-    except (QuarantineError, CannotResubmit, OSError) as error:
+    except (QuarantineError, CannotResubmit, RequestError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract
+from platform_assets.erasure.naming import told
 from platform_assets.ingest.books import Books, LakeBooks
 from platform_assets.ingest.judging import judge
 from platform_assets.ingest.readers.interface import first_row
@@ -91,7 +92,10 @@ class Desk:
         audit: AuditLog,
         user: User,
         bigquery: BigQuery | None = None,
+        refuse: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """`refuse` raises for a reason that names somebody: reasons are kept for good, also in the audit log."""
+        self._refuse = refuse
         self.contract = contract
         self.warehouse = warehouse
         self.store = store
@@ -236,7 +240,7 @@ class Desk:
     def release(self, delivery: str, reason: str) -> Resubmission:
         """Send the right rows of a held delivery after someone has looked; its wrong rows stay in quarantine."""
         self.user.require(Permission.FIX)
-        _need(reason)
+        self._need(reason)
         with self._connection() as connection:
             names = ", ".join(["_delivery", "_file", "_row", *map(quoted, self.texts)])
             found = connection.execute(
@@ -259,7 +263,13 @@ class Desk:
 
     def resubmit(self, reason: str = "", *, only: Iterable[RowKey] | None = None) -> Resubmission:
         """Send staged fixes (all, or `only` some) as files into landing, one per file that they mend. Wrong ones stay staged."""
+        self._refuse(reason)
         return self._resubmit(reason, None if only is None else set(only), RESUBMITTED)
+
+    def _need(self, reason: str) -> None:
+        if not reason.strip():
+            raise QuarantineError("say why: the reason is kept with the rows")
+        self._refuse(reason)
 
     def _resubmit(self, reason: str, only: set[RowKey] | None, action: str) -> Resubmission:
         self.user.require(Permission.FIX)
@@ -283,7 +293,12 @@ class Desk:
                     self._send(connection, RowKey(delivery, file, 0), group, (action, reason), result)
             self._moves(connection).finish()
         if result.sent:
-            self._log("quarantine.resubmit", ground=reason, rows=result.sent, files=result.files)
+            self._log(
+                "quarantine.resubmit",
+                ground=reason,
+                rows=result.sent,
+                files=[told(f, self._refuse) for f in result.files],
+            )
         return result
 
     def settle(self) -> int:
@@ -300,7 +315,7 @@ class Desk:
     def dismiss(self, keys: Sequence[RowKey], reason: str) -> None:
         """Close rows that will not be mended."""
         self.user.require(Permission.FIX)
-        _need(reason)
+        self._need(reason)
         with self._connection() as connection, self.warehouse.write(connection):
             self._require_open(connection, keys)
             forget_staged(connection, self.contract.name, keys)
@@ -310,7 +325,7 @@ class Desk:
     def dismiss_delivery(self, delivery: str, reason: str) -> None:
         """Close a held delivery that has no rows."""
         self.user.require(Permission.FIX)
-        _need(reason)
+        self._need(reason)
         with self._connection() as connection, self.warehouse.write(connection):
             found = [e for e in empty_held(connection, self.contract.name) if e.delivery == delivery]
             if not found:
@@ -408,8 +423,3 @@ class Desk:
         self.audit.record(
             self.user.name, action, role=self.user.role_names, table=self.table, ground=ground, details=details
         )
-
-
-def _need(reason: str) -> None:
-    if not reason.strip():
-        raise QuarantineError("say why: the reason is kept with the rows")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.erasure import tombstones
+from platform_assets.erasure.naming import told
 from platform_assets.erasure.targets import PURPOSE as ERASURE
 from platform_assets.ingest import ledger
 from platform_assets.ingest.deliveries import UNFINISHED, landing_folder, open_delivery
@@ -235,6 +236,7 @@ def send(office: Office, dataset: str, name: str, data: bytes, user: User) -> st
     """Put the file into landing; never over another one that waits. Returns its name there."""
     user.require(Permission.UPLOAD)
     name = _accepted(name, data)
+    office.refuse(name)
     folder = landing_folder(dataset)
     waiting = office.store.stat(f"{folder}/{name}")
     if waiting:
@@ -273,7 +275,12 @@ def withdraw(office: Office, dataset: str, name: str, user: User) -> int:
                 with office.warehouse.write(connection):
                     quarantine_tables.ensure(office.warehouse, connection)
             opened = FixMoves(office.warehouse, office.store, connection, dataset, user.name).take_back(name)
-    details = {"file": name, "sha256": digest.hexdigest(), "bytes": found.size, "rows_opened": opened}
+    details = {
+        "file": told(name, office.refuse),
+        "sha256": digest.hexdigest(),
+        "bytes": found.size,
+        "rows_opened": opened,
+    }
     office.audit.record(user.name, "delivery.withdraw", role=user.role_names, table=dataset, details=details)
     return opened
 

@@ -52,7 +52,7 @@ def test_an_upload_of_one_identifier_column_is_about_subjects(place: Place) -> N
 
 def test_the_preview_counts_what_a_request_would_touch_and_changes_nothing(place: Place) -> None:
     place.deliver("week1.csv", "A-1,PATIENT-77,north,2024-01-01,NEG,", "A-3,PATIENT-77,north,2024-13-03,NEG,")
-    found = eraser(place).preview([subject("PATIENT-77")])
+    found = eraser(place).preview([subject("PATIENT-77")], STEWARD)
     assert (found["raw"], found["validated"], found["quarantine"], found["archive"]) == (2, 1, 1, 2)
     assert place.samples() == ["A-1"]
 

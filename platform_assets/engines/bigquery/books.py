@@ -52,7 +52,7 @@ class BigBooks:
         sql = f"SELECT {listed} FROM {self.engine.name(ledger.TABLE)} WHERE {asked}"
         return [_entry(row) for row in self.engine.query(sql, given)]
 
-    def mendings(self) -> dict[str, Mending]:
+    def mendings(self) -> Mapping[str, Mending]:
         """As `Books.mendings`."""
         with self.warehouse.connect() as connection:
             return self.neighbours.mendings(self.warehouse, connection, self.dataset, self.entries)

@@ -14,7 +14,7 @@ from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery import judging
 from platform_assets.engines.bigquery.statements import Statements, text
 from platform_assets.engines.bigquery.tables import FENCE, FENCE_COLUMNS, BigTables, StagingTables
-from platform_assets.erasure.holders import bigquery as erasing
+from platform_assets.erasure.holders.bigquery import rows as erasing
 from platform_assets.ingest import accounts, ledger
 from resources.bigquery import BigQuery
 from resources.bigquery_types import BigQueryError, bigquery_type
