@@ -296,8 +296,8 @@ class _Search:
     def delete_computed(self) -> None:
         """Remove rows of computed tables that hold one of the values found."""
         for table, column, values in self._computed:
-            with lent(self._engine, {"value": "VARCHAR"}, [{"value": v} for v in values]) as values:
-                self._engine.transaction([clearing(self._engine.name(table), column, values)])
+            with lent(self._engine, {"value": "VARCHAR"}, [{"value": v} for v in values]) as given:
+                self._engine.transaction([clearing(self._engine.name(table), column, given)])
 
 
 def replace_cells(engine: BigQuery, table: str, column: str, names: Mapping[str, str]) -> None:
