@@ -182,7 +182,9 @@ def _in_file(opened: Callable[[], IO[bytes]], automaton: Any, found: Found, name
     yield from _in_content(opened, automaton, found, name, 1)
 
 
-def _in_content(opened: Callable[[], IO[bytes]], automaton: Any, found: Found, name: str, depth: int) -> Iterator[str]:
+def _in_content(
+    opened: Callable[[], AbstractContextManager[IO[bytes]]], automaton: Any, found: Found, name: str, depth: int
+) -> Iterator[str]:
     """A file, or what was packed in one: as it is, and unpacked."""
     with opened() as file:
         head = file.read(len(SQLITE))
