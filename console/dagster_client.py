@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,7 +95,12 @@ class Client:
         return sorted(j["name"] for j in self._repository()["jobs"] if not j["name"].startswith("__"))
 
     def launch(
-        self, job: str, user: str, config: dict[str, Any] | None = None, assets: list[list[str]] | None = None
+        self,
+        job: str,
+        user: str,
+        config: dict[str, Any] | None = None,
+        assets: list[list[str]] | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> str:
         """Start a run; its id. Raises DagsterError where Dagster refuses."""
         repository = self._repository()
@@ -105,12 +111,12 @@ class Client:
         }
         if assets:
             selector["assetSelection"] = [{"path": path} for path in assets]
-        tags = [{"key": USER_TAG, "value": user}]
+        marks = [{"key": key, "value": value} for key, value in {USER_TAG: user, **(tags or {})}.items()]
         answer = self.query(
             "mutation($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename"
             " ... on LaunchRunSuccess { run { runId } } ... on RunConfigValidationInvalid { errors { message } }"
             " ... on PipelineNotFoundError { message } ... on PythonError { message } ... on UnauthorizedError { message } } }",
-            p={"selector": selector, "runConfigData": config or {}, "executionMetadata": {"tags": tags}},
+            p={"selector": selector, "runConfigData": config or {}, "executionMetadata": {"tags": marks}},
         )["launchRun"]
         if answer["__typename"] != "LaunchRunSuccess":
             reasons = answer.get("message") or "; ".join(e["message"] for e in answer.get("errors", []))
@@ -132,6 +138,15 @@ class Client:
             f"query($n: Int) {{ runsOrError(limit: $n) {{ ... on Runs {{ results {{ {_RUN} }} }} }} }}", n=limit
         )
         return [_run(r) for r in found["runsOrError"].get("results", [])]
+
+    def unfinished(self, tag: str, value: str) -> Run | None:
+        """The latest run with this tag, where it has not ended yet."""
+        found = self.query(
+            f"query($f: RunsFilter) {{ runsOrError(filter: $f, limit: 1) {{ ... on Runs {{ results {{ {_RUN} }} }} }} }}",
+            f={"tags": [{"key": tag, "value": value}]},
+        )
+        runs = [_run(r) for r in found["runsOrError"].get("results", [])]
+        return next((run for run in runs if run.status not in DONE), None)
 
     def log(self, run_id: str, cursor: str | None = None) -> tuple[list[tuple[str, str]], str | None]:
         """(level, line) of a run's log after `cursor`, and the next cursor. The failure card is among the lines."""

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +19,13 @@ from platform_assets.access.audit.tape import StoreTape
 from platform_assets.access.roles import User
 from platform_assets.contracts.model import Contract
 from platform_assets.engines import Engine
-from platform_assets.erasure import tombstones
+from platform_assets.erasure import naming, tombstones
 from platform_assets.erasure.eraser import Eraser
+from platform_assets.erasure.holder import Parts, all_holders
+from platform_assets.erasure.holders.tables.rows import keys_of
+from platform_assets.erasure.naming import Names
 from platform_assets.erasure.redaction import put_away_without_erased
+from platform_assets.erasure.targets import PURPOSE
 from platform_assets.ingest.neighbours import Neighbours
 from platform_assets.quarantine.desk import Desk
 from platform_assets.quarantine.tables import BOOKKEEPERS
@@ -29,6 +34,9 @@ from resources.object_store import LocalStore, ObjectStore
 from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    import dagster as dg
+    import duckdb
+
     from resources.bigquery import BigQuery
     from resources.environment import Platform
 
@@ -96,26 +104,44 @@ class Office:
 
     def desk(self, dataset: str, user: User) -> Desk:
         """The quarantine of `dataset`, as `user` works on it."""
-        return Desk(self.contracts[dataset], self.warehouse, self.store, self.audit, user, self.engine)
+        contract = self.contracts[dataset]
+        return Desk(contract, self.warehouse, self.store, self.audit, user, self.engine, self.refuse, self.told)
+
+    def refuse(self, text: str) -> None:
+        """Raise NamesSomeone where a text that is kept for good (a reason, the name of a file) names somebody."""
+        Names(self.contracts, self.warehouse, self._keys_of).refuse(text)
+
+    def told(self, name: str) -> str:
+        """The name of a file as the audit log may keep it."""
+        return naming.told(name, self.refuse)
+
+    def purposes_of_erasure(self, contract: Contract) -> set[str]:
+        """Keys that a load of the dataset needs to keep out who was erased."""
+        return {PURPOSE} if any(stone.matches(contract) for stone in tombstones.read(self.store)) else set()
+
+    def _keys_of(self, connection: duckdb.DuckDBPyConnection, dataset: str) -> IdentityKeys:
+        return keys_of(self.warehouse, connection, self.keys, dataset)
 
     def eraser(
         self,
         on_step: Callable[[str], None] = lambda _: None,
         on_change: Callable[[Sequence[str], str], None] = lambda _datasets, _request: None,
+        dagster: Callable[[], AbstractContextManager[dg.DagsterInstance | None]] = lambda: nullcontext(None),
     ) -> Eraser:
-        """What carries erasures out; see there for what it tells."""
-        return Eraser(
+        """What carries erasures out; see there for what it tells. `dagster` gives Dagster's instance, whose records are a holder too."""
+        parts = Parts(
             self.contracts,
             self.warehouse,
             self.store,
             self.keys,
             self.audit,
             self.home,
-            on_step,
             self._lake(),
             self.bigquery or self.copies,
-            on_change,
+            dagster,
         )
+
+        return Eraser(parts, all_holders(parts), self._keys_of, on_step, on_change)
 
     def _lake(self) -> ObjectStore | None:
         """The lake's bucket."""

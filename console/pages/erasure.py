@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
-from console.frame import Frame, done, moment, plain, told
+from console.dagster_client import DONE, DagsterError, Run
+from console.frame import Frame, counted, done, moment, plain, told
 from platform_assets.access.roles import Permission
 from platform_assets.contracts.columns import TEMPORAL
 from platform_assets.erasure import certificate
-from platform_assets.erasure.requests import Request
+from platform_assets.erasure.decisions import WAYS, WITH_REASON
+from platform_assets.erasure.requests import Request, RequestError
 from platform_assets.erasure.targets import Target, from_rows, identifying_columns, read_csv
 from platform_assets.people_csv import csv_bytes
+
+REQUEST_TAG = "console/request"
+"""On a run: the request for erasure that it carries out."""
+EVERY = 3
 
 
 def show(frame: Frame) -> None:
@@ -60,7 +69,9 @@ def _ask(frame: Frame) -> None:
             found = frame.office.eraser().preview(targets, frame.user)
             if certificate.found_nothing(found):
                 st.warning(plain(certificate.NOBODY))
-            st.dataframe([{"what": certificate.WORDS.get(k, k), "found": v} for k, v in found.items()], hide_index=True)
+            st.dataframe(
+                [{"what": certificate.words().get(k, k), "found": v} for k, v in found.items()], hide_index=True
+            )
         if send.button("Make the request", type="primary", disabled=not targets):
             request = frame.office.eraser().submit(targets, ground, frame.user)
             nobody = certificate.found_nothing(frame.office.eraser().preview(targets, frame.user))
@@ -75,29 +86,139 @@ def _request(frame: Frame, request: Request) -> None:
     eraser = frame.office.eraser()
     with st.container(border=True):
         st.text(
-            f"{request.id}   {request.status}   {len(request.targets)} line(s) of {', '.join(request.datasets)}\n"
+            f"{request.id}   {request.status}   {counted(len(request.targets), 'line')} of {', '.join(request.datasets)}\n"
             f"asked for by {request.requested_by}, {request.requested_at}\n{request.ground}"
         )
+        running = _running(frame, request) if request.status in ("approved", "running") else None
+        if running:
+            _progress(frame, request.id, running)
+            return  # nothing can be done while it runs
         if request.progress.get("left"):
-            st.warning(plain(f"The last attempt was incomplete: {request.progress['left']}"))
-        left, right, _ = st.columns([1, 1, 4])
+            st.warning(plain(f"Not done yet: {request.progress['left']}"))
         approves = frame.user.may(Permission.APPROVE_ERASURE)
+        if approves and st.button("Show whom and what", key=f"look{request.id}"):
+            with told(frame):
+                st.session_state[f"seen{request.id}"] = eraser.look(request.id, frame.user)[1]
+        seen = st.session_state.get(f"seen{request.id}")
+        if seen is not None:
+            _whom(request, seen)
+        if request.spots and approves and seen is not None:
+            _decide(frame, request)
+        left, right, _ = st.columns([1, 1, 4])
+        if request.status == "pending" and approves:
+            help_ = None if seen is not None else "First look whom it concerns and what it removes."
+            if left.button(
+                "Approve", key=f"approve{request.id}", disabled=seen is None, help=plain(help_) if help_ else None
+            ):
+                with told(frame):
+                    eraser.requests.approve(request.id, frame.user)
+                    done(f"Request {request.id} is approved.")
+        elif approves and request.status in ("approved", "running"):
+            _erase_now(frame, request, left)
         asks = frame.user.may(Permission.REQUEST_ERASURE)
-        if request.status == "pending" and approves and left.button("Approve", key=f"approve{request.id}"):
-            with told(frame):
-                eraser.requests.approve(request.id, frame.user)
-                done(f"Request {request.id} is approved.")
-        ready = request.status in ("approved", "running")
-        if ready and approves and left.button("Erase now", key=f"run{request.id}", type="primary"):
-            with told(frame):
-                config = {"ops": {"erase_request": {"config": {"request": request.id}}}}
-                run = frame.dagster.launch("erase", frame.user.name, config)
-                st.session_state["run"] = run
-                done(f"Run {run[:8]} was handed to Dagster: follow it on the page Runs.")
         if request.status != "running" and asks and right.button("Withdraw", key=f"withdraw{request.id}"):
             with told(frame):
                 eraser.requests.withdraw(request.id, frame.user)
                 done(f"Request {request.id} was withdrawn.")
+
+
+def _running(frame: Frame, request: Request) -> Run | None:
+    """The run that carries the request out now, as far as Dagster can be asked."""
+    try:
+        return frame.dagster.unfinished(REQUEST_TAG, request.id)
+    except DagsterError:
+        return None
+
+
+@st.fragment(run_every=EVERY)
+def _progress(frame: Frame, number: str, running: Run) -> None:
+    """How far it is, looked at again by itself; the page is drawn anew when it ends."""
+    try:
+        now = frame.dagster.run(running.id)
+        request = frame.office.eraser().requests.read(number)
+    except (DagsterError, RequestError):  # the request goes as the last step
+        st.rerun()
+    if now.status in DONE:
+        st.rerun()
+    step = request.progress.get("step")
+    if step:
+        words = f"step {step['number']} of {step['of']}: {step['name']} (since {step['at']})"
+        st.progress(step["number"] / step["of"], plain(words))
+    else:
+        st.text(f"handed to Dagster: {now.word}")
+
+
+def _whom(request: Request, found: Mapping[str, Mapping[str, int]]) -> None:
+    """Whom it names, and what would go: written down in the audit log before it is shown."""
+    st.text("Whom it names")
+    st.dataframe([{"dataset": t.dataset, **t.values} for t in request.targets], hide_index=True)
+    st.text("What would be removed now")
+    words = certificate.words()
+    rows = [
+        {"dataset": dataset, "what": words.get(place, place), "found": number}
+        for dataset, counts in found.items()
+        for place, number in counts.items()
+    ]
+    st.dataframe(rows, hide_index=True)
+
+
+def _decide(frame: Frame, request: Request) -> None:
+    """Where the number still stands, and what becomes of it there."""
+    st.text("Where the number still stands: what becomes of it there?")
+    ways: dict[str, tuple[str, str]] = {}
+    for number, spot in enumerate(request.spots, start=1):
+        st.text(f"{number}. {spot.words}")
+        for text in spot.shown:
+            st.code(text, language=None, wrap_lines=True)
+        known = request.decisions.get(spot.key)
+        options = ["", *spot.ways]
+        chosen = st.selectbox(
+            plain(f"Place {number}"),
+            options,
+            index=options.index(known.way) if known and known.way in options else 0,
+            format_func=lambda way: WAYS[way] if way else "not decided",
+            key=f"way{request.id}{spot.key}",
+        )
+        reason = ""
+        if chosen in WITH_REASON:
+            reason = st.text_input(
+                plain(f"Why (place {number}; stands in the certificate, no names)"),
+                value=known.reason if known else "",
+                key=f"why{request.id}{spot.key}",
+            )
+        if chosen:
+            ways[spot.key] = (chosen, reason)
+    if st.button("Keep these decisions", key=f"decide{request.id}", disabled=not ways):
+        with told(frame):
+            frame.office.eraser().requests.decide(request.id, ways, frame.user)
+            done(f"{counted(len(ways), 'decision')} of request {request.id} were kept. Erase again to carry them out.")
+
+
+def _erase_now(frame: Frame, request: Request, place: Any) -> None:
+    """Asks once more, then hands the request to Dagster."""
+    asked = f"sure{request.id}"
+    if not st.session_state.get(asked):
+        if place.button("Erase now", key=f"run{request.id}", type="primary"):
+            st.session_state[asked] = True
+            st.rerun()
+        return
+    st.warning(
+        plain(
+            f"What is erased cannot be given back. Erase {counted(len(request.targets), 'person or record', 'persons or records')} "
+            f"from {', '.join(request.datasets)} now?"
+        )
+    )
+    yes, no, _ = st.columns([1, 1, 4])
+    if no.button("Not now", key=f"no{request.id}"):
+        st.session_state[asked] = False
+        st.rerun()
+    if yes.button("Yes, erase", key=f"yes{request.id}", type="primary"):
+        with told(frame):
+            frame.user.require(Permission.APPROVE_ERASURE)
+            config = {"ops": {"erase_request": {"config": {"request": request.id}}}}
+            run = frame.dagster.launch("erase", frame.user.name, config, tags={REQUEST_TAG: request.id})
+            st.session_state["run"], st.session_state[asked] = run, False
+            done(f"Run {run[:8]} was handed to Dagster: follow it here, or on the page Runs.")
 
 
 def _certificates(frame: Frame) -> None:

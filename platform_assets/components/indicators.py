@@ -11,6 +11,8 @@ import dagster as dg
 
 from platform_assets.components import literature
 from platform_assets.components.metadata import shown
+from platform_assets.contracts.files import read_contracts
+from platform_assets.erasure.naming import naming_people
 from platform_assets.indicators.header import list_indicators, read_indicator
 from platform_assets.indicators.model import HeaderError, Indicator
 from platform_assets.indicators.sqlfile import list_sql
@@ -322,10 +324,13 @@ def _noted(notes: Iterable[str]) -> dg.MetadataValue:
 
 
 def _preview(platform: Platform, indicator: Indicator) -> dg.MetadataValue:
-    """The first rows, small counts left out: everyone who can open the UI sees metadata."""
+    """The first rows, without small counts and without columns that name people: everyone who can open the UI sees metadata."""
     from platform_assets.indicators.product import protected_table
 
     frame = protected_table(indicator, platform).head(PREVIEW_ROWS)
+    texts = {c.name: frame[c.name].dropna().tolist() for c in indicator.outputs.values() if c.type == "text"}
+    kept_back = naming_people(platform.warehouse, read_contracts(), texts)
+    frame = frame.drop(columns=list(kept_back))
     for column in indicator.outputs.values():
         if column.type == "date":
             frame[column.name] = frame[column.name].dt.strftime("%Y-%m-%d")

@@ -1,6 +1,7 @@
 """Stewards' work as Dagster sees it: the job that erases, and the reports and logs as assets. Thin: the work is in the other modules."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -11,13 +12,12 @@ from platform_assets.office import Office
 from platform_assets.people_csv import csv_bytes
 from platform_assets.reports import logs
 from platform_assets.reports import tables as reports
+from platform_assets.reports.events import GROUP, first_rows, log_key, publish_logs, rows_erased, shown
 from resources.environment import Platform
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PREVIEW = 10
-GROUP = "stewardship"
 OWNER = "team:stewardship"
 
 
@@ -32,26 +32,13 @@ def erase_request(context: dg.OpExecutionContext) -> None:
     eraser = office.eraser(
         lambda step: context.log.info(f"step: {step}"),
         lambda datasets, number: rows_erased(context.instance, datasets, number),
+        lambda: nullcontext(context.instance),
     )
     request = eraser.requests.read(context.op_config["request"])
     user = User(request.approved_by, frozenset({Role.STEWARD}))
     document = eraser.execute(request.id, user)
-    publish_logs(context.instance, office)
+    publish_logs(context.instance, office.warehouse, office.store)
     context.add_output_metadata({"certificate": document["request"], **document["found_and_removed"]})
-
-
-def rows_erased(instance: dg.DagsterInstance, datasets: Sequence[str], number: str) -> None:
-    """Tell Dagster that tables have changed, so that what is computed from them is computed again."""
-    for dataset in datasets:
-        words = f"Rows erased, request {number}."
-        instance.report_runless_asset_event(dg.AssetMaterialization(["validated", dataset], description=words))
-
-
-def publish_logs(instance: dg.DagsterInstance, office: Office) -> None:
-    """Make the logs anew, as assets."""
-    for log in logs.LOGS:
-        metadata = _shown(log, logs.publish(log, office.warehouse, office.store))
-        instance.report_runless_asset_event(dg.AssetMaterialization(_log_key(log), metadata=metadata))
 
 
 @dg.job(
@@ -73,15 +60,11 @@ def definitions(contracts: dict[str, Contract]) -> dg.Definitions:
     return dg.Definitions(jobs=[erase_job], assets=assets)
 
 
-def _log_key(log: logs.Log) -> dg.AssetKey:
-    return dg.AssetKey([GROUP, log.name])
-
-
 def _log(log: logs.Log, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
     updated: Any = dg.AutomationCondition.any_deps_updated().since_last_handled()
 
     @dg.asset(
-        key=_log_key(log),
+        key=log_key(log),
         deps=deps,
         group_name=GROUP,
         owners=[OWNER],
@@ -98,26 +81,9 @@ def _log(log: logs.Log, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
     )
     def made(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         platform: Platform = context.resources.platform
-        return dg.MaterializeResult(metadata=_shown(log, logs.publish(log, platform.warehouse, platform.store)))
+        return dg.MaterializeResult(metadata=shown(log, logs.publish(log, platform.warehouse, platform.store)))
 
     return made
-
-
-def _shown(log: logs.Log, published: logs.Published) -> dict[str, Any]:
-    """What Dagster shows of a log: its size, its file, its first rows."""
-    return {
-        "dagster/row_count": len(published.rows),
-        "file": published.stored.name,
-        "bytes": published.stored.size,
-        "first rows": _first_rows(published.rows.drop(columns=list(log.private))),
-    }
-
-
-def _first_rows(table: "pd.DataFrame") -> dg.MetadataValue:
-    """As a table: what stands in a cell is shown as it is."""
-    first = table.head(PREVIEW).astype("string").fillna("")
-    records = [dg.TableRecord(dict(zip(first.columns, row, strict=True))) for row in first.itertuples(index=False)]
-    return dg.MetadataValue.table(records) if records else dg.MetadataValue.text("nothing yet")
 
 
 def _reports(contract: Contract) -> list[dg.AssetsDefinition]:
@@ -179,7 +145,7 @@ def _report(
         stored = platform.store.write(f"products/{name}/{name}.csv", csv_bytes(table))
         metadata: dict[str, Any] = {"dagster/row_count": len(table), "file": stored.name, "bytes": stored.size}
         if shown:  # metadata is for everyone who can open the UI: rows of people are not
-            metadata["preview"] = _first_rows(table)
+            metadata["preview"] = first_rows(table)
         return dg.MaterializeResult(metadata=metadata)
 
     return report

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from platform_assets.access.audit.entry import AuditError
 from platform_assets.access.roles import AccessDenied, Role, User, declared_user
 from platform_assets.erasure import certificate
-from platform_assets.erasure.eraser import ErasureIncomplete
-from platform_assets.erasure.requests import RequestError
+from platform_assets.erasure.decisions import WAYS
+from platform_assets.erasure.eraser import Eraser, ErasureIncomplete
+from platform_assets.erasure.requests import Request, RequestError
 from platform_assets.erasure.targets import MalformedRequest, read_csv
 from platform_assets.office import Office
 from resources.identity import MissingIdentityKey
@@ -48,19 +49,30 @@ def _parser() -> argparse.ArgumentParser:
         if name == "request":
             command.add_argument("--ground", required=True, help="why; it stands in the certificate")
     for name, words in (
+        (
+            "show",
+            "show whom a request names, what it would remove, and what waits for a decision (written down in the audit log)",
+        ),
         ("approve", "agree to a request (a second person)"),
         ("withdraw", "take a request back"),
         ("run", "carry an approved request out, or go on with one that was cut off"),
         ("certificate", "show the certificate of a request"),
     ):
         commands.add_parser(name, help=words).add_argument("number")
+    decide = commands.add_parser("decide", help="decide what becomes of a place in which the number still stands")
+    decide.add_argument("number")
+    decide.add_argument("place", help="its number in what `show` lists, or `all`")
+    decide.add_argument("way", choices=WAYS, help="; ".join(WAYS.values()))
+    decide.add_argument(
+        "--reason", default="", help="why; it stands in the certificate (needed where something is left)"
+    )
     commands.add_parser("replay", help="after a restore: erase again what was erased before")
     return parser
 
 
 def _run(office: Office, chosen: argparse.Namespace, user: User) -> None:
     out = sys.stdout.write
-    eraser = office.eraser(_tell, _changed)
+    eraser = office.eraser(_tell, _changed, _dagster)
     if chosen.command == "list":
         for request in eraser.requests.all():
             out(
@@ -75,9 +87,13 @@ def _run(office: Office, chosen: argparse.Namespace, user: User) -> None:
             out(f"{eraser.submit(targets, chosen.ground, user).id}\n")
         else:
             for place, count in counts.items():
-                out(f"{count:>8,}  {certificate.WORDS.get(place, place)}\n")
+                out(f"{count:>8,}  {certificate.words().get(place, place)}\n")
         if certificate.found_nothing(counts):
             sys.stderr.write(f"{certificate.NOBODY}\n")
+    elif chosen.command == "show":
+        _show(eraser, chosen.number, user)
+    elif chosen.command == "decide":
+        eraser.requests.decide(chosen.number, _ways(eraser.requests.read(chosen.number), chosen), user)
     elif chosen.command == "approve":
         eraser.requests.approve(chosen.number, user)
     elif chosen.command == "withdraw":
@@ -86,18 +102,46 @@ def _run(office: Office, chosen: argparse.Namespace, user: User) -> None:
         document = eraser.execute(chosen.number, user)
         with _dagster() as instance:
             if instance:
-                from platform_assets.components.stewardship import publish_logs
+                from platform_assets.reports.events import publish_logs
 
-                publish_logs(instance, office)
+                publish_logs(instance, office.warehouse, office.store)
         out(certificate.as_text(document))
     elif chosen.command == "replay":
         for place, count in eraser.replay(user).items():
-            out(f"{count:>8,}  {certificate.WORDS.get(place, place)}\n")
+            out(f"{count:>8,}  {certificate.words().get(place, place)}\n")
     elif chosen.command == "certificate":
         found = [c for c in certificate.read_all(office.store) if c["request"] == chosen.number]
         if not found:
             raise RequestError(f"there is no certificate of {chosen.number}: was the request carried out?")
         out(certificate.as_text(found[0]))
+
+
+def _show(eraser: Eraser, number: str, user: User) -> None:
+    out = sys.stdout.write
+    request, found = eraser.look(number, user)
+    out(
+        f"{request.id}  {request.status}  asked for by {request.requested_by}, {request.requested_at}: {request.ground}\n"
+    )
+    for target in request.targets:
+        out(f"  {target.dataset}: {', '.join(f'{name} {value}' for name, value in target.values.items())}\n")
+    for dataset, counts in found.items():
+        for place, count in counts.items():
+            out(f"{count:>8,}  {dataset}: {certificate.words().get(place, place)}\n")
+    for counter, spot in enumerate(request.spots, start=1):
+        decision = request.decisions.get(spot.key)
+        out(f"place {counter}: {spot.words}\n")
+        for text in spot.shown:
+            out(f"    {text!r}\n")
+        out(f"    {'decided: ' + decision.way if decision else 'decide: ' + ', '.join(spot.ways)}\n")
+
+
+def _ways(request: Request, chosen: argparse.Namespace) -> dict[str, tuple[str, str]]:
+    """What was chosen, by the key of the place."""
+    if chosen.place == "all":
+        return {spot.key: (chosen.way, chosen.reason) for spot in request.undecided}
+    if not chosen.place.isdigit() or not 1 <= int(chosen.place) <= len(request.spots):
+        raise RequestError(f"there is no place {chosen.place}: `show {request.id}` lists them with their numbers")
+    return {request.spots[int(chosen.place) - 1].key: (chosen.way, chosen.reason)}
 
 
 @contextlib.contextmanager
@@ -119,7 +163,7 @@ def _changed(datasets: Sequence[str], number: str) -> None:
                 "DAGSTER_HOME is not set, so Dagster does not hear of this: start the job weekly, which computes anew what counted these rows\n"
             )
             return
-        from platform_assets.components.stewardship import rows_erased
+        from platform_assets.reports.events import rows_erased
 
         rows_erased(instance, datasets, number)
 

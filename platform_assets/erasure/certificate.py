@@ -3,62 +3,71 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from platform_assets.erasure import decisions, holder
+from platform_assets.erasure.holder import Holder
 from platform_assets.erasure.requests import Request
-from platform_assets.erasure.scan import Found
+from platform_assets.erasure.search.scan import Found
 from resources.object_store import ObjectStore
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FOLDER = "erasure/certificates"
-WORDS = {
-    "raw": "rows as delivered (raw)",
-    "validated": "checked rows (validated)",
-    "quarantine": "rejected rows (quarantine)",
-    "staged_fixes": "fixes in preparation",
-    "tables": "rows of computed tables",
-    "archive": "rows in archived files",
-    "landing": "rows in waiting files",
-    "rejected": "rows or lines in rejected files",
-    "products": "files of products",
-    "bigquery_raw": "rows as delivered (raw), in BigQuery",
-    "bigquery_validated": "checked rows (validated), in BigQuery",
-    "bigquery_quarantine": "rejected rows (quarantine), in BigQuery",
-    "bigquery_tables": "rows of computed tables, in BigQuery",
-}
 NOBODY = "Nobody found: check the number. Nothing in the platform is of whom the request names."
-BIGQUERY = tuple(place for place in WORDS if place.startswith("bigquery_"))
-PLACES = tuple(place for place in WORDS if place != "products" and place not in BIGQUERY)
-LOG_MEANINGS = {
-    "request": "Number of the request, and of its certificate",
-    "finished_at": "When (UTC)",
-    "datasets": "Datasets that the request names",
-    "subjects": "Persons or records erased",
-    **{place: f"Removed: {WORDS[place]}" for place in PLACES},
-    "bigquery": "Removed: rows in BigQuery",
-    "products": "Removed: files of products (they are made again)",
-    "requested_by": "Who asked",
-    "approved_by": "Who agreed",
-    "ground": "On what ground",
-}
-"""Columns of the deletion log."""
+
+
+def words() -> dict[str, str]:
+    """Place -> what is counted there, as the kinds of holders say."""
+    return holder.words()
+
+
+def log_meanings() -> dict[str, str]:
+    """Columns of the deletion log."""
+    return {
+        "request": "Number of the request, and of its certificate",
+        "finished_at": "When (UTC)",
+        "datasets": "Datasets that the request names",
+        "subjects": "Persons or records erased",
+        **{column: f"Removed: {text}" for column, (text, _) in _columns().items()},
+        "products": "Removed: files of products (they are made again)",
+        "requested_by": "Who asked",
+        "approved_by": "Who agreed",
+        "ground": "On what ground",
+    }
+
+
+def counted_columns() -> list[str]:
+    """Those of the deletion log that are counts."""
+    return ["subjects", *_columns(), "products"]
+
+
+def _columns() -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Column of the deletion log -> (what it counts, its places). A holder has a column for each place, or one for all."""
+    columns: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for kind in holder.kinds():
+        if kind.column:
+            columns[kind.column] = (f"rows, {kind.name}", tuple(kind.places))
+        else:
+            columns |= {place: (text, (place,)) for place, text in kind.places.items()}
+    return columns
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the last search found."""
+    """What the holders have reported at the end."""
 
     found: Found
     kept: int
     """Other records of the same keys, which the request does not cover."""
-    elsewhere: list[str]
-    """Files of other datasets in which the same text stands."""
-    unreachable: list[str]
-    """What is kept for a while where no erasure reaches, as sentences."""
+    explained: Mapping[str, str]
+    """Where the same text stands and needs no decision, by key: in words."""
+    holders: Sequence[Holder]
+    unclaimed: Sequence[str]
+    """Files and tables that no holder answers for."""
 
 
 def found_nothing(counts: Mapping[str, int]) -> bool:
@@ -71,7 +80,6 @@ def issue(
 ) -> dict[str, Any]:
     """Write the certificate as JSON and as text; the same request always gets the same names."""
     found = outcome.found
-    counts = request.progress.get("found", {})
     document = {
         "request": request.id,
         "ground": request.ground,
@@ -83,13 +91,16 @@ def issue(
         "datasets": request.datasets,
         "asked_for": len(request.targets),
         "subjects": subjects,
-        "found_and_removed": counts,
+        "found_and_removed": request.progress.get("found", {}),
         "products_removed": request.progress.get("products", []),
-        "searched": {"files": found.files, "bytes": found.bytes, "unreadable": found.unreadable},
+        "searched": {"files": found.files, "bytes": found.bytes, "unreadable": len(found.unreadable)},
         "earlier_versions_removed": request.progress.get("earlier_versions", 0),
-        "same_text_in_other_datasets": outcome.elsewhere,
+        "holders": [{"holder": h.name, "places": dict(h.places), "remark": h.remark} for h in outcome.holders],
+        "decisions": [decisions.for_certificate(key, d) for key, d in sorted(request.decisions.items())],
+        "explained": [{"spot": key, "words": text} for key, text in sorted(outcome.explained.items())],
+        "nobodys": len(outcome.unclaimed),
         "other_records_of_the_same_key": outcome.kept,
-        "kept_elsewhere_for_a_while": outcome.unreachable,
+        "kept_elsewhere_for_a_while": [note for h in outcome.holders for note in h.keeps()],
         "audit_head": head,
     }
     store.write(f"{FOLDER}/{request.id}.json", json.dumps(document, indent=2).encode())
@@ -117,8 +128,10 @@ def deletion_log(store: ObjectStore) -> pd.DataFrame:
             "finished_at": c["finished_at"],
             "datasets": ", ".join(c["datasets"]),
             "subjects": len(c["subjects"]),
-            **{place: c["found_and_removed"].get(place, 0) for place in PLACES},
-            "bigquery": sum(c["found_and_removed"].get(place, 0) for place in BIGQUERY),
+            **{
+                column: sum(c["found_and_removed"].get(place, 0) for place in places)
+                for column, (_, places) in _columns().items()
+            },
             "products": len(c["products_removed"]),
             "requested_by": c["requested_by"],
             "approved_by": c["approved_by"],
@@ -126,15 +139,18 @@ def deletion_log(store: ObjectStore) -> pd.DataFrame:
         }
         for c in reversed(read_all(store))
     ]
-    return pd.DataFrame(lines, columns=list(LOG_MEANINGS))
+    return pd.DataFrame(lines, columns=list(log_meanings()))
 
 
 def as_text(document: dict[str, Any]) -> str:
     """The certificate for people."""
-    removed = [f"  {count:>8,}  {WORDS.get(place, place)}" for place, count in document["found_and_removed"].items()]
+    holders = document.get("holders", [])
+    called = words() | {place: text for h in holders for place, text in h["places"].items()}
+    removed = [f"  {count:>8,}  {called.get(place, place)}" for place, count in document["found_and_removed"].items()]
     asked = document.get("asked_for", len(document["subjects"]))  # certificates of earlier releases do not say it
     nothing = found_nothing(document["found_and_removed"]) and not document["products_removed"]
     known = "known here by keyed marks only"
+    decided = document.get("decisions", [])
     lines = [
         f"Certificate of erasure {document['request']}",
         "",
@@ -151,25 +167,36 @@ def as_text(document: dict[str, Any]) -> str:
         *(removed or ["         nothing was there"]),
         "",
         f"Afterwards every byte was searched: {document['searched']['files']:,} files, "
-        f"{document['searched']['bytes']:,} bytes, packed files unpacked. Nothing was left.",
+        f"{document['searched']['bytes']:,} bytes, packed files unpacked. "
+        + ("Nothing was left but what is told here." if decided or document.get("explained") else "Nothing was left."),
     ]
-    if BIGQUERY[0] in document["found_and_removed"]:
+    lines += [h["remark"] for h in holders if h["remark"]]
+    if decided:
+        lines += ["", "Where the number stood beside the person's own rows, and what was decided"]
+        for d in decided:
+            reason = f": {d['reason']}" if d["reason"] else ""
+            lines.append(f"  {d['words']}: {decisions.DONE[d['way']]}{reason} ({d['by']}, {d['at']})")
+        lines.append("")
+    explained = [e["words"] for e in document.get("explained", [])]
+    if explained:
+        lines += [
+            "",
+            "Where the same characters stand and mean someone or something else",
+            *(f"  {e}" for e in explained),
+            "",
+        ]
+    if document.get("nobodys"):
         lines.append(
-            "BigQuery's bytes cannot be searched: its tables were held against the marks again, and no row was left."
+            f"{document['nobodys']} file(s) or table(s) belong to no part of the platform; they were searched too."
         )
     if document.get("earlier_versions_removed"):
         lines.append(
             f"{document['earlier_versions_removed']:,} earlier version(s) of files and tables were removed for good."
         )
-    if document["searched"]["unreadable"]:
-        lines.append(
-            f"{len(document['searched']['unreadable'])} packed file(s) could not be unpacked: searched as they are."
-        )
-    if document["same_text_in_other_datasets"]:
-        lines.append(
-            f"The same text stands in {len(document['same_text_in_other_datasets'])} file(s) of datasets that the request is not "
-            "about and that do not know these people: it means something else there."
-        )
+    unreadable = document["searched"]["unreadable"]
+    unreadable = unreadable if isinstance(unreadable, int) else len(unreadable)
+    if unreadable:
+        lines.append(f"{unreadable} packed file(s) could not be unpacked: searched as they are.")
     if document["other_records_of_the_same_key"]:
         lines.append(
             f"{document['other_records_of_the_same_key']} record(s) of the same key with another date are not part of the "

@@ -1,106 +1,121 @@
 """Erasure: an approved request removes its rows from every store, leaves a tombstone, searches every byte, and ends in a certificate.
 
-The steps, in order: tombstones, count, files, tables, compact, catalog, caches, search, certificate, request. Each may be repeated: a
-crash at any of them and another run end in the same state. What was found is kept in the request before anything is removed, so that the
-certificate tells it whatever happens in between; the request is the last thing to go.
+The eraser walks a list of holders (`erasure.holder`) and knows none of them by name. The steps, in order: count, tombstones, every holder
+erases, every holder cleans up, search, certificate, request. Each may be repeated: a crash at any of them and another run end in the
+same state. What was found is kept in the request before anything is removed, so that the certificate tells it whatever happens in
+between; the request is the last thing to go.
+
+What the search still finds is not the person's own rows: a steward decides each spot (`erasure.decisions`), and the next run does what
+was decided and ends.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.access import handing_out
-from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract
-from platform_assets.erasure import certificate, tombstones
-from platform_assets.erasure.holders import bigquery as erasing
-from platform_assets.erasure.holders import files as erased_files
-from platform_assets.erasure.holders import tables as erased_tables
-from platform_assets.erasure.holders.stores import Stores
+from platform_assets.erasure import certificate, decisions, tombstones
+from platform_assets.erasure.decisions import Spot
+from platform_assets.erasure.holder import Busy, Holder, Parts, Remaining, Work, unclaimed
+from platform_assets.erasure.naming import Names
 from platform_assets.erasure.requests import FOLDER as REQUESTS
 from platform_assets.erasure.requests import Request, RequestError, Requests
-from platform_assets.erasure.scan import Found
+from platform_assets.erasure.search.scan import Search
 from platform_assets.erasure.targets import Needles, Target, Tombstone, resolve
-from resources.catalog import CatalogError
-from resources.identity import IdentityKeys
-from resources.object_store import ObjectStore
-from resources.processes import alive
-from resources.warehouse import LAKE, Warehouse
 
 if TYPE_CHECKING:
     import duckdb
 
-    from resources.bigquery import BigQuery
+    from resources.identity import IdentityKeys
 
-STEPS = ("tombstones", "count", "files", "tables", "compact", "catalog", "caches", "search", "certificate", "request")
+FIRST = ("count", "tombstones")
+LAST = ("search", "certificate", "request")
 
 
 class ErasureIncomplete(RuntimeError):
-    """Something is left where the erasure cannot reach. `places` names it; the request stays open, run it again afterwards."""
+    """Something is left that a steward has to decide (`spots`), or that keeps changing. The request stays open."""
 
-    def __init__(self, places: Sequence[str]) -> None:
-        self.places = list(places)
-        super().__init__(
-            f"still found in {len(places)} place(s): {', '.join(places[:10])}. Remove it there (load or withdraw files that wait, "
-            "delete copies), then run the request again"
-        )
+    def __init__(self, message: str, spots: Sequence[Spot] = ()) -> None:
+        self.spots = list(spots)
+        super().__init__(message)
+
+
+def waits(spots: Sequence[Spot]) -> ErasureIncomplete:
+    """The error that says what has to be decided."""
+    listed = "; ".join(s.words for s in spots[:5]) + ("; ..." if len(spots) > 5 else "")
+    return ErasureIncomplete(
+        f"the rows are gone; the same number still stands in {len(spots)} other place(s): {listed}. Decide for each what becomes of it "
+        "(page Erasure), then run the request again",
+        spots,
+    )
 
 
 @dataclass
 class Eraser:
-    """Carries requests out. `home` is DATA_HOME: all of it is searched."""
+    """Carries requests out."""
 
-    contracts: Mapping[str, Contract]
-    warehouse: Warehouse
-    store: ObjectStore
-    keys: IdentityKeys
-    audit: AuditLog
-    home: Path
+    parts: Parts
+    """The stores of the platform."""
+    holders: Sequence[Holder]
+    """What can hold a person there, in order."""
+    keys_of: Callable[[duckdb.DuckDBPyConnection, str], IdentityKeys]
+    """The keys under which a dataset's deliveries were loaded (throwaway ones where all are sample files)."""
     on_step: Callable[[str], None] = field(default=lambda _: None)
     """Told the name of each step before it begins."""
-    lake: ObjectStore | None = None
-    """Where the lake's data are in a bucket: that bucket, for what it keeps of replaced files."""
-    bigquery: BigQuery | None = None
-    """Where BigQuery is the engine of loads: its tables are erased beside the lake's, which are copies then. Where it only has copies
-    of indicators and products: these."""
     on_change: Callable[[Sequence[str], str], None] = field(default=lambda _datasets, _request: None)
     """Told the datasets that have lost rows, as soon as they have, and by which request: what is computed from them is to follow,
     also where something is found later that keeps the request open."""
 
     @property
-    def stores(self) -> Stores:
-        """Every place to be searched."""
-        return Stores(self.home, self.store, self.warehouse, self.lake)
-
-    @property
     def requests(self) -> Requests:
         """The pending list."""
-        return Requests(self.store, self.audit, self.contracts)
+        lock = self.parts.warehouse.lock
+        names = Names(self.parts.contracts, self.parts.warehouse, self.keys_of)
+        return Requests(
+            self.parts.store,
+            self.parts.audit,
+            self.parts.contracts,
+            lambda: lock("erasure-requests"),
+            names.refuse,
+        )
+
+    @property
+    def steps(self) -> list[str]:
+        """The names of all steps, in order."""
+        names = [h.name for h in self.holders]
+        return [*FIRST, *names, *(f"clean {name}" for name in names), *LAST]
 
     # ------------------------------------------------------------------------------------------------ before
 
     def check(self, targets: Sequence[Target]) -> None:
         """Raises MalformedRequest unless every target can be read as its contract says."""
-        with self.warehouse.connect() as connection:
+        with self.parts.warehouse.connect() as connection:
             self._resolve(connection, targets, "", "")
 
     def preview(self, targets: Sequence[Target], user: User) -> dict[str, int]:
-        """What a request would touch, as counts by store. Nothing is changed; that `user` has asked is written down."""
+        """What a request would touch, as counts by place. Nothing is changed; that somebody has looked is written down first."""
         user.require(Permission.REQUEST_ERASURE)
-        with self.warehouse.connect() as connection:
-            stones, needles = self._resolve(connection, targets, "", "")
-            found = self._count(connection, stones, needles)[0]
-        datasets = ",".join(sorted({t.dataset for t in targets}))
-        marks = sorted({mark[:16] for stone in stones for mark in stone.columns.values()})
-        handing_out.seen(self.audit, user, "erasure.preview", table=datasets, rows=sum(found.values()), subjects=marks)
-        return found
+        work = self._work(targets, "", "")
+        self._looked(user, "erasure.preview", work, targets)
+        return self._count(work)[0]
+
+    def look(self, number: str, user: User) -> tuple[Request, dict[str, dict[str, int]]]:
+        """A request with whom it names, and what it would remove, as counts by dataset and place. Written down before it is shown."""
+        user.require(Permission.APPROVE_ERASURE)
+        request = self.requests.read(number)
+        work = self._work(request.targets, request.id, "")
+        self._looked(user, "erasure.look", work, request.targets, request)
+        found = {}
+        for contract in work.contracts:
+            alone = Work(work.number, work.stones, [contract], work.texts, work.searched, work.owners)
+            found[contract.name] = self._count(alone)[0]
+        return request, found
 
     def submit(self, targets: Sequence[Target], ground: str, user: User) -> Request:
         """Check the targets and make a request of them. Raises MalformedRequest, RequestError, AccessDenied."""
@@ -113,7 +128,7 @@ class Eraser:
     # ------------------------------------------------------------------------------------------------ execution
 
     def execute(self, number: str, user: User) -> dict[str, Any]:
-        """Carry out an approved request, or go on with one that was cut off. Returns the certificate.
+        """Carry out an approved request, or go on with one that was cut off or that waited for decisions. Returns the certificate.
 
         Raises RequestError, ErasureIncomplete.
         """
@@ -121,87 +136,97 @@ class Eraser:
         request = self.requests.read(number)
         if request.status not in ("approved", "running"):
             raise RequestError(f"request {number} is {request.status}: it has to be approved first")
-        with self.warehouse.lock("erasure"):
-            with self.warehouse.connect() as connection:
-                stones, needles = self._resolve(connection, request.targets, request.id, request.approved_at)
-            with self._loads_stopped(stones):
-                self.on_step("tombstones")
-                request.status = "running"
-                self.requests.write(request)
-                tombstones.add(self.store, stones)
-                self.on_step("count")
-                self._remember(request, stones, needles)
-                self.erase(stones, needles, request.progress, request.id)
-                self.on_step("search")
+        with self.parts.warehouse.lock("erasure"):
+            work = self._work(request.targets, request.id, request.approved_at)
+            work.request, work.decisions = request.name, request.decisions
+            self._spare(work, request.progress.get("shared", []))
+            with self._loads_stopped(work):
+                self._step("count", request)
+                self._remember(request, work)
+                self._step("tombstones", request)
+                request = self.requests.begin(request)
+                tombstones.add(self.parts.store, work.stones)
                 try:
-                    found, elsewhere, kept = self._search(request, stones, needles)
-                except ErasureIncomplete as error:
-                    request.progress["left"] = str(error)
-                    self.requests.write(request)
-                    raise
-            self.on_step("certificate")
-            subjects = sorted({h for s in stones for h in s.columns.values()})
+                    self.erase(work, request.progress, request)
+                except Busy as error:
+                    raise self._stopped(request, ErasureIncomplete(str(error))) from None
+                self._step("search", request)
+                outcome, subjects = self._search(request, work)
+            self._step("certificate", request)
             self._record(user, "erasure.execute", request, len(subjects))
             now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-            head = str(self.audit.head() or "")
-            keeps = [*self.stores.keeps(), *([erasing.keeps(self.bigquery)] if self.bigquery else [])]
-            outcome = certificate.Outcome(found, kept, elsewhere, keeps)
-            document = certificate.issue(self.store, request, subjects, outcome, now, head)
+            head = str(self.parts.audit.head() or "")
+            document = certificate.issue(self.parts.store, request, subjects, outcome, now, head)
             self.on_step("request")
-            self.stores.forget_earlier([REQUESTS])  # every state that the request has had
-            self.store.delete(request.name)
+            for earlier in list(self.parts.store.earlier(REQUESTS)):  # every state that the request has had
+                self.parts.store.forget(earlier)
+            self.parts.store.delete(request.name)
         return document
 
     def replay(self, user: User) -> dict[str, int]:
-        """Erase again, by the tombstones, what a restored copy has brought back. Returns the rows found, by store."""
+        """Erase again, by the tombstones, what a restored copy has brought back. Returns the rows found, by place."""
         user.require(Permission.APPROVE_ERASURE)
-        stones = tombstones.read(self.store)
+        stones = tombstones.read(self.parts.store)
+        work = Work("replay", stones, self._touched(stones), None)
         progress: dict[str, Any] = {}
-        with self.warehouse.lock("erasure"), self._loads_stopped(stones):
-            with self.warehouse.connect() as connection:
-                progress["found"], progress["deliveries"] = self._count(connection, stones, None)
-            self.erase(stones, None, progress, "replay")
-        self.audit.record(
+        with self.parts.warehouse.lock("erasure"), self._loads_stopped(work):
+            progress["found"], work.deliveries = self._count(work)
+            self.erase(work, progress)
+        self.parts.audit.record(
             user.name, "erasure.replay", role=user.role_names, ground="restored copy", details=progress["found"]
         )
         return dict(progress["found"])
 
-    def erase(
-        self, stones: Sequence[Tombstone], needles: Needles | None, progress: dict[str, Any], number: str
-    ) -> None:
-        """The steps that remove. `needles` is None where only the marks are known: then every file is looked into."""
-        texts = list(needles.texts) if needles else None
-        self.on_step("files")
-        for contract in self._touched(stones):
-            files = erased_files.Files(self.warehouse, self.store, contract, self.keys, stones)
-            files.redact(progress.get("deliveries", {}).get(contract.name, []), texts)
-        if texts is not None:
-            progress.setdefault("products", []).extend(erased_files.remove_products(self.warehouse, self.store, texts))
-            erased_files.clean_samples(self.home / "sample", texts)
-        self.on_step("tables")
-        with self.warehouse.connect() as connection, self.warehouse.write(connection):
-            for contract in self._touched(stones):
-                erased_tables.delete(self.warehouse, connection, contract, self.keys, stones, number)
-            erased_tables.rename_files(self.warehouse, connection, texts or [])
-        if self.bigquery:
-            for contract in self._touched(stones):
-                erasing.erase_rows(self.bigquery, self.warehouse, contract, self.keys, stones, number)
-            erasing.rename_files(self.bigquery, self._touched(stones), texts or [])
-        self.on_change([contract.name for contract in self._touched(stones)], number)
-        self.on_step("compact")
-        self._compact()
-        self.on_step("catalog")
-        self._scrub_catalog()
-        self.on_step("caches")
-        self._clear_caches()
-        folders = [f"{place}/{c.name}" for c in self._touched(stones) for place in erased_files.PLACES]
-        if self.bigquery:
-            for contract in self._touched(stones):
-                folders += erasing.clear_leftovers(self.bigquery, self.store, contract)
-        removed = self.stores.forget_earlier([*folders, "products"])
-        progress["earlier_versions"] = progress.get("earlier_versions", 0) + removed
+    def erase(self, work: Work, progress: dict[str, Any], request: Request | None = None) -> None:
+        """The steps that remove."""
+        removed: list[str] = progress.setdefault("products", [])
+        for holder in self.holders:
+            self._step(holder.name, request)
+            removed += [name for name in holder.erase(work) if name not in removed]
+        self.on_change([contract.name for contract in work.contracts], work.number)
+        if request is not None:  # what is cleaned next must not touch the key of records that are kept
+            kept = self._remaining(work).kept
+            progress["shared"] = [n for n, stone in enumerate(work.stones) if kept.get(_mark(stone))]
+            self._spare(work, progress["shared"])
+        for holder in self.holders:
+            self._step(f"clean {holder.name}", request)
+            progress["earlier_versions"] = progress.get("earlier_versions", 0) + holder.clean(work)
 
     # ------------------------------------------------------------------------------------------------ inside
+
+    def _step(self, name: str, request: Request | None) -> None:
+        self.on_step(name)
+        if request is not None and request.status == "running":
+            steps = self.steps
+            at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+            request.progress["step"] = {"name": name, "number": steps.index(name) + 1, "of": len(steps), "at": at}
+            self.requests.write(request)
+
+    def _work(self, targets: Sequence[Target], number: str, at: str) -> Work:
+        """What is to be done for `targets`."""
+        with self.parts.warehouse.connect() as connection:
+            stones, needles = self._resolve(connection, targets, number, at)
+        texts = frozenset(needles.texts)
+        return Work(number, stones, self._touched(stones), texts, texts, needles.texts)
+
+    def _spare(self, work: Work, numbers: Sequence[int]) -> None:
+        """Do not search for the keys of tombstones whose key other records have, which are kept."""
+        work.searched = frozenset(text for text, number in work.owners.items() if number not in numbers)
+
+    def _remaining(self, work: Work) -> Remaining:
+        total = Remaining()
+        for holder in self.holders:
+            found = holder.remaining(work)
+            total.rows += found.rows
+            for mark, rows in found.kept.items():
+                total.kept[mark] = total.kept.get(mark, 0) + rows
+        return total
+
+    def _stopped(self, request: Request, error: ErasureIncomplete) -> ErasureIncomplete:
+        """Keep in the request why it did not end."""
+        request.progress["left"] = str(error)
+        self.requests.write(request)
+        return error
 
     def _resolve(
         self, connection: duckdb.DuckDBPyConnection, targets: Sequence[Target], number: str, at: str
@@ -212,61 +237,42 @@ class Eraser:
         for target in targets:
             groups.setdefault((target.dataset, tuple(target.values)), []).append(target)
         for (dataset, _), group in groups.items():
-            if dataset not in self.contracts:
+            if dataset not in self.parts.contracts:
                 raise RequestError(f"there is no dataset {dataset!r}")
-            made, found = resolve(
-                self.warehouse,
-                connection,
-                self.contracts[dataset],
-                self._keys_of(dataset, connection),
-                group,
-                number,
-                at,
-            )
+            contract, keys = self.parts.contracts[dataset], self.keys_of(connection, dataset)
+            made, found = resolve(self.parts.warehouse, connection, contract, keys, group, number, at)
             needles.texts.update({text: place + len(stones) for text, place in found.texts.items()})
             stones += made
         return stones, needles
 
-    def _keys_of(self, dataset: str, connection: duckdb.DuckDBPyConnection) -> IdentityKeys:
-        """The keys under which the dataset's deliveries were loaded (throwaway ones where all are sample files)."""
-        return erased_tables.keys_of(self.warehouse, connection, self.keys, dataset)
-
     def _touched(self, stones: Sequence[Tombstone]) -> list[Contract]:
-        return [c for _, c in sorted(self.contracts.items()) if any(s.matches(c) for s in stones)]
+        return [c for _, c in sorted(self.parts.contracts.items()) if any(s.matches(c) for s in stones)]
 
     @contextlib.contextmanager
-    def _loads_stopped(self, stones: Sequence[Tombstone]) -> Iterator[None]:
+    def _loads_stopped(self, work: Work) -> Iterator[None]:
         with contextlib.ExitStack() as locks:
-            for contract in self._touched(stones):
-                locks.enter_context(self.warehouse.lock(f"load-{contract.name}"))
-                if self.bigquery:  # nor may a copy that was begun before bring them back into the lake
-                    locks.enter_context(self.warehouse.lock(f"lend-{contract.name}"))
-                    # what a load that was cut off has left, before it is looked for in the lake
-                    erasing.settle_loads(self.bigquery, self.warehouse, self.store, contract)
+            for contract in work.contracts:
+                locks.enter_context(self.parts.warehouse.lock(f"load-{contract.name}"))
+            for holder in self.holders:
+                locks.enter_context(holder.stopped(work))
             yield
 
-    def _count(
-        self, connection: duckdb.DuckDBPyConnection, stones: Sequence[Tombstone], needles: Needles | None
-    ) -> tuple[dict[str, int], dict[str, list[str]]]:
-        """Rows found by store, and per dataset the deliveries that hold some."""
+    def _count(self, work: Work) -> tuple[dict[str, int], dict[str, list[str]]]:
+        """Rows found by place, and per dataset the deliveries that hold some. Files are looked for by what the tables have told."""
         found: dict[str, int] = {}
-        deliveries: dict[str, list[str]] = {}
-        for contract in self._touched(stones):
-            counts, holding = erased_tables.count(self.warehouse, connection, contract, self.keys, stones)
-            if self.bigquery:
-                there, also = erasing.count(self.bigquery, self.warehouse, contract, self.keys, stones)
-                counts |= {f"bigquery_{place}": rows for place, rows in there.items()}
-                holding = sorted({*holding, *also})
-            files = erased_files.Files(self.warehouse, self.store, contract, self.keys, stones)
-            counts |= files.count(holding, list(needles.texts) if needles else None)
-            deliveries[contract.name] = holding
-            for place, number in counts.items():
+        deliveries: dict[str, set[str]] = {}
+        order = [place for holder in self.holders for place in holder.places]
+        for holder in sorted(self.holders, key=lambda h: not h.tells_deliveries):
+            counted = holder.count(work)
+            for place, number in counted.found.items():
                 found[place] = found.get(place, 0) + number
-        return found, deliveries
+            for dataset, holding in counted.deliveries.items():
+                deliveries.setdefault(dataset, set()).update(holding)
+            work.deliveries = {dataset: sorted(ids) for dataset, ids in deliveries.items()}
+        return {place: found[place] for place in order if place in found}, dict(work.deliveries)  # type: ignore[arg-type]
 
-    def _remember(self, request: Request, stones: Sequence[Tombstone], needles: Needles) -> None:
-        with self.warehouse.connect() as connection:
-            found, deliveries = self._count(connection, stones, needles)
+    def _remember(self, request: Request, work: Work) -> None:
+        found, deliveries = self._count(work)
         before = request.progress
         request.progress = {
             **before,
@@ -278,101 +284,59 @@ class Eraser:
             "products": before.get("products", []),
             "earlier_versions": before.get("earlier_versions", 0),
         }
-        self.requests.write(request)
+        work.deliveries = request.progress["deliveries"]
+        self.requests.keep(request)
 
-    def _compact(self) -> None:
-        """Files without the deleted rows, no older snapshots, no file that a snapshot does not need."""
-        with self.warehouse.write_lock(), self.warehouse.connect() as connection:
-            connection.execute(f"CALL ducklake_rewrite_data_files('{LAKE}', delete_threshold => 0)")
-            connection.execute(f"CALL ducklake_expire_snapshots('{LAKE}', older_than => now())")
-            connection.execute(f"CALL ducklake_cleanup_old_files('{LAKE}', cleanup_all => true)")
-            # what a killed writer left behind: no snapshot knows it, and nobody writes now
-            connection.execute(f"CALL ducklake_delete_orphaned_files('{LAKE}', cleanup_all => true)")
+    def _search(self, request: Request, work: Work) -> tuple[certificate.Outcome, list[str]]:
+        """Search everything. Returns what the certificate is made of. Raises ErasureIncomplete."""
+        remaining = self._remaining(work)
+        if remaining.rows:
+            words = f"{remaining.rows} row(s) in tables came back while this ran: run the request again"
+            raise self._stopped(request, ErasureIncomplete(words))
+        search = Search(work.searched)
+        spots = decisions.merged([spot for holder in self.holders for spot in holder.search(work, search)])
+        open_spots = [spot for spot in spots if not self._ended(spot, work)]
+        request.progress["spots"] = [decisions.as_dict(spot) for spot in open_spots]
+        if open_spots:
+            raise self._stopped(request, waits(open_spots))
+        request.progress.pop("left", None)
+        outcome = certificate.Outcome(
+            found=search.found,
+            kept=sum(remaining.kept.values()),
+            explained=work.explained,
+            holders=self.holders,
+            unclaimed=unclaimed(self.holders, self.parts.home, self.parts.warehouse),
+        )
+        return outcome, sorted({h for s in work.stones for h in s.columns.values()})
 
-    def _scrub_catalog(self) -> None:
-        """Table-wide minimum and maximum, which the catalog only ever widens, made true again; then no freed page is kept.
+    def _ended(self, spot: Spot, work: Work) -> bool:
+        """Whether a decision leaves it where it is."""
+        decision = work.decisions.get(spot.key)
+        return decision is not None and decision.way in decisions.WITH_REASON
 
-        They are set to what the table holds, not to NULL: DuckLake would take the next insert's range for the table's and leave
-        rows out of answers.
-        """
-        with self.warehouse.write_lock():
-            with self.warehouse.connect(read_only=True) as connection:
-                true = erased_tables.extremes(connection)
-            try:
-                self.warehouse.catalog.forget(true)
-            except CatalogError as error:
-                raise ErasureIncomplete([str(error)]) from None
-
-    def _clear_caches(self) -> None:
-        # compiled contracts hold no values (they are searched like everything else); scratch may
-        for folder in self.warehouse.scratch.iterdir() if self.warehouse.scratch.exists() else []:
-            owner = folder.name.split("-")[0]
-            if owner.isdigit() and not alive(int(owner)):
-                shutil.rmtree(folder, ignore_errors=True)
-        for spilled in (self.warehouse.scratch / "spill").rglob("*"):
-            if spilled.is_file() and not _in_use(spilled):
-                spilled.unlink(missing_ok=True)
-
-    def _search(self, request: Request, stones: Sequence[Tombstone], needles: Needles) -> tuple[Found, list[str], int]:
-        """Search everything. Returns what was searched, where else the same text stands (datasets that the request is not about), and
-        how many other records of the same keys are kept. Raises ErasureIncomplete."""
-        kept: dict[str, int] = {}
-        left = 0
-        with self.warehouse.connect() as connection:
-            for contract in self._touched(stones):
-                given = (self.warehouse, connection, contract, self.keys, stones)
-                counts = erased_tables.count(*given)[0]
-                left += sum(counts.get(layer, 0) for layer in (*erased_tables.LAYERS, "staged_fixes"))
-                others = [erased_tables.kept_records(*given)]
-                if self.bigquery:
-                    there = (self.bigquery, self.warehouse, contract, self.keys, stones)
-                    left += sum(erasing.count(*there)[0].values())
-                    others.append(erasing.kept_records(*there))
-                for other in others:
-                    kept |= {mark: kept.get(mark, 0) + rows for mark, rows in other.items()}
-        if left:
-            raise ErasureIncomplete([f"{left} row(s) in tables"])
-        shared = {text for n, stone in enumerate(stones) if kept.get(_mark(stone)) for text in needles.of(n)}
-        found = self.stores.search(set(needles.texts) - shared, without=request.name)
-        names = {c.name for c in self._touched(stones)}
-        elsewhere = [p for p in found.hits if _dataset_of(p, self.contracts) not in (None, *names)]
-        remaining = [p for p in found.hits if p not in elsewhere]
-        if remaining:
-            raise ErasureIncomplete(remaining)
-        return found, elsewhere, sum(kept.values())
+    def _looked(
+        self, user: User, action: str, work: Work, targets: Sequence[Target], request: Request | None = None
+    ) -> None:
+        subjects = sorted({h for s in work.stones for h in s.columns.values()})
+        which = {"request": request.id} if request else {}
+        datasets = ",".join(sorted({t.dataset for t in targets}))
+        handing_out.seen(
+            self.parts.audit, user, action, table=datasets, targets=len(targets), subjects=subjects[:100], **which
+        )
 
     def _record(self, user: User, action: str, request: Request, subjects: int) -> None:
-        self.audit.record(
+        chosen = {key: decision.way for key, decision in sorted(request.decisions.items())}
+        self.parts.audit.record(
             user.name,
             action,
             role=user.role_names,
             table=",".join(request.datasets),
             ground=request.ground,
-            details={"request": request.id, "subjects": subjects, "found": request.progress.get("found", {})},
+            details={"request": request.id, "subjects": subjects, "found": request.progress.get("found", {})}
+            | ({"decisions": chosen} if chosen else {}),
         )
 
 
 def _mark(stone: Tombstone) -> str:
     """One word for a tombstone's subject."""
     return "+".join(stone.columns[c] for c in (stone.identifying or ("",)))
-
-
-def _dataset_of(path: str, contracts: Mapping[str, Contract]) -> str | None:
-    """The dataset in whose store a file lies, None where it is nobody's."""
-    parts = path.split("/")
-    if parts[0] in ("archive", "landing", "rejected") and len(parts) > 2:
-        return parts[1] if parts[1] in contracts else None
-    if parts[:2] == ["lake", "data"] and len(parts) > 4 and parts[2] in ("raw", "validated", "quarantine"):
-        return parts[3] if parts[3] in contracts else None
-    return None
-
-
-def _in_use(path: Path) -> bool:
-    """Whether a process has the file open (as far as /proc shows)."""
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            if link.resolve() == path.resolve():
-                return True
-        except OSError:
-            continue
-    return False

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from platform_assets.access import handing_out
 from platform_assets.access.audit.entry import AuditError
 from platform_assets.access.roles import AccessDenied, Role, declared_user
+from platform_assets.erasure.requests import RequestError
 from platform_assets.office import Office
 from platform_assets.people_csv import as_typed, csv_bytes
 from platform_assets.quarantine.desk import Desk
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.dataset not in office.contracts:
             raise QuarantineError(f"there is no dataset {chosen.dataset!r}; there are {', '.join(office.contracts)}")
         return _run(office.desk(chosen.dataset, user), chosen)
-    except (AccessDenied, AuditError, QuarantineError, CannotResubmit, OSError) as error:
+    except (AccessDenied, AuditError, QuarantineError, CannotResubmit, RequestError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
 

@@ -10,7 +10,7 @@ delivery is the whole table (a snapshot), a fix joins it, as long as the table i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,13 @@ class Desk:
         audit: AuditLog,
         user: User,
         engine: Engine,
+        refuse: Callable[[str], None] = lambda _: None,
+        told: Callable[[str], str] = str,
     ) -> None:
+        """`refuse` raises for a reason that names somebody: reasons are kept for good, also in the audit log. `told` gives the name of a file
+        as that log may keep it."""
+        self._refuse = refuse
+        self._told = told
         self.contract = contract
         self.warehouse = warehouse
         self.store = store
@@ -216,7 +222,7 @@ class Desk:
     def release(self, delivery: str, reason: str) -> Resubmission:
         """Send the right rows of a held delivery after someone has looked; its wrong rows stay in quarantine."""
         self.user.require(Permission.FIX)
-        _need(reason)
+        self._need(reason)
         with self._connection() as connection:
             names = ", ".join(["_delivery", "_file", "_row", *map(quoted, self.texts)])
             found = connection.execute(
@@ -239,7 +245,13 @@ class Desk:
 
     def resubmit(self, reason: str = "", *, only: Iterable[RowKey] | None = None) -> Resubmission:
         """Send staged fixes (all, or `only` some) as files into landing, one per file that they mend. Wrong ones stay staged."""
+        self._refuse(reason)
         return self._resubmit(reason, None if only is None else set(only), RESUBMITTED)
+
+    def _need(self, reason: str) -> None:
+        if not reason.strip():
+            raise QuarantineError("say why: the reason is kept with the rows")
+        self._refuse(reason)
 
     def _resubmit(self, reason: str, only: set[RowKey] | None, action: str) -> Resubmission:
         self.user.require(Permission.FIX)
@@ -263,7 +275,12 @@ class Desk:
                     self._send(connection, RowKey(delivery, file, 0), group, (action, reason), result)
             self._moves(connection).finish()
         if result.sent:
-            self._log("quarantine.resubmit", ground=reason, rows=result.sent, files=result.files)
+            self._log(
+                "quarantine.resubmit",
+                ground=reason,
+                rows=result.sent,
+                files=[self._told(f) for f in result.files],
+            )
         return result
 
     def settle(self) -> int:
@@ -280,7 +297,7 @@ class Desk:
     def dismiss(self, keys: Sequence[RowKey], reason: str) -> None:
         """Close rows that will not be mended."""
         self.user.require(Permission.FIX)
-        _need(reason)
+        self._need(reason)
         with self._connection() as connection, self.warehouse.write(connection):
             self._require_open(connection, keys)
             forget_staged(connection, self.contract.name, keys)
@@ -290,7 +307,7 @@ class Desk:
     def dismiss_delivery(self, delivery: str, reason: str) -> None:
         """Close a held delivery that has no rows."""
         self.user.require(Permission.FIX)
-        _need(reason)
+        self._need(reason)
         with self._connection() as connection, self.warehouse.write(connection):
             found = [e for e in empty_held(connection, self.contract.name) if e.delivery == delivery]
             if not found:
@@ -394,8 +411,3 @@ class Desk:
         self.audit.record(
             self.user.name, action, role=self.user.role_names, table=self.table, ground=ground, details=details
         )
-
-
-def _need(reason: str) -> None:
-    if not reason.strip():
-        raise QuarantineError("say why: the reason is kept with the rows")

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 from platform_assets.access import handing_out
 from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.erasure import tombstones
-from platform_assets.erasure.targets import PURPOSE as ERASURE
 from platform_assets.ingest.deliveries import UNFINISHED, landing_folder, open_delivery
 from platform_assets.ingest.judging import expression_of
 from platform_assets.ingest.ledger import Entry
@@ -217,8 +215,7 @@ def _foresee(
 def missing_keys(office: Office, contract: Contract, sha256: str) -> list[str]:
     """Environment variables of keys that a load of a file with this hash needs and that are not set, or hold no proper key."""
     purposes = set(contract.identifiers.values())
-    if any(stone.matches(contract) for stone in tombstones.read(office.store)):
-        purposes.add(ERASURE)
+    purposes |= office.purposes_of_erasure(contract)
     keys, missing = office.keys.for_files([sha256]), []
     for purpose in sorted(purposes):
         try:
@@ -232,6 +229,7 @@ def send(office: Office, dataset: str, name: str, data: bytes, user: User) -> st
     """Put the file into landing; never over another one that waits. Returns its name there."""
     user.require(Permission.UPLOAD)
     name = _accepted(name, data)
+    office.refuse(name)
     folder = landing_folder(dataset)
     waiting = office.store.stat(f"{folder}/{name}")
     if waiting:
@@ -270,7 +268,12 @@ def withdraw(office: Office, dataset: str, name: str, user: User) -> int:
                 with office.warehouse.write(connection):
                     quarantine_tables.ensure(office.warehouse, connection)
             opened = FixMoves(office.warehouse, office.store, connection, dataset, user.name).take_back(name)
-    details = {"file": name, "sha256": digest.hexdigest(), "bytes": found.size, "rows_opened": opened}
+    details = {
+        "file": office.told(name),
+        "sha256": digest.hexdigest(),
+        "bytes": found.size,
+        "rows_opened": opened,
+    }
     office.audit.record(user.name, "delivery.withdraw", role=user.role_names, table=dataset, details=details)
     return opened
 

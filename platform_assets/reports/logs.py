@@ -107,7 +107,7 @@ EXECUTION_LOG = Log(
 DELETION_LOG = Log(
     "deletion_log",
     "Every erasure that was carried out, newest first: what was found and removed, place by place. People are not named.",
-    _columns(certificate.LOG_MEANINGS, subjects="BIGINT", **_counts("products", "bigquery", *certificate.PLACES)),
+    _columns(certificate.log_meanings(), **_counts(*certificate.counted_columns())),
     _deletions,
     private=("requested_by", "approved_by", "ground"),
 )

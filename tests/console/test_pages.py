@@ -270,10 +270,15 @@ def test_a_request_is_made_withdrawn_and_not_approved_by_who_asked(tmp_path: Pat
     next(t for t in at.text_input if t.label.startswith("Ground")).input("a letter")
     next(b for b in at.button if b.label == "Make the request").click().run()
     at = opened("erasure", place, person(Role.STEWARD))
+    assert next(b for b in at.button if b.label == "Approve").disabled
+    next(b for b in at.button if b.label == "Show whom and what").click().run()
+    assert at.dataframe[0].value["patient_id"].tolist() == [CANARY]
+    assert at.dataframe[1].value.set_index("what")["found"]["rows as delivered (raw)"] == 1
     next(b for b in at.button if b.label == "Approve").click().run()
     assert "second person" in at.error[0].value.replace("\\", "")
     next(b for b in at.button if b.label == "Withdraw").click().run()
-    assert [e.action for e in place.audit.entries()] == ["erasure.preview", "erasure.request", "erasure.withdraw"]
+    said = [e.action.removeprefix("erasure.") for e in place.audit.entries()]
+    assert said == ["preview", "request", "preview", "look", "withdraw"]
     assert CANARY not in place.audit.tape.content().decode()
 
 
@@ -286,8 +291,30 @@ def test_an_erasure_that_ended_incomplete_says_why_beside_its_request(tmp_path: 
     number = approved(place, subject("PATIENT-77"))
     with pytest.raises(ErasureIncomplete):
         eraser(place).execute(number, SECOND)
-    (warning,) = opened("erasure", place, person(Role.STEWARD)).warning
+    at = opened("erasure", place, person(Role.STEWARD))
+    (warning,) = at.warning
     assert "notes/private.txt" in warning.value.replace("\\", "")
+    assert not at.code  # how it stands there is shown to who has asked for it
+    next(b for b in at.button if b.label == "Show whom and what").click().run()
+    next(s for s in at.selectbox if s.label == "Place 1").select("else").run()
+    next(t for t in at.text_input if t.label.startswith("Why (place 1")).input("a note about another").run()
+    next(b for b in at.button if b.label == "Keep these decisions").click().run()
+    assert at.session_state["done"].startswith("1 decision of request")
+    document = eraser(place).execute(number, SECOND)
+    assert [(d["way"], d["reason"]) for d in document["decisions"]] == [("else", "a note about another")]
+
+
+def test_erase_now_asks_once_more(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.deliver("week1.csv", "A-1,PATIENT-77,north,2024-01-01,NEG,")
+    number = approved(place, subject("PATIENT-77"))
+    at = opened("erasure", place, person(Role.STEWARD))
+    next(b for b in at.button if b.label == "Erase now").click().run()
+    assert "cannot be given back" in at.warning[0].value
+    assert "Erase now" not in [b.label for b in at.button]
+    next(b for b in at.button if b.label == "Not now").click().run()
+    assert "Erase now" in [b.label for b in at.button]
+    assert eraser(place).requests.read(number).status == "approved"
 
 
 def test_without_login_the_console_serves_this_machine_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

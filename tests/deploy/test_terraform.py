@@ -14,7 +14,7 @@ import yaml
 
 from platform_assets.contracts.files import read_contracts
 from platform_assets.engines.bigquery.tables import DATASETS
-from platform_assets.erasure.holders.tables import COMPUTED, LAYERS
+from platform_assets.erasure.holders.tables.rows import COMPUTED, LAYERS
 from platform_assets.erasure.targets import PURPOSE
 from resources.bigquery import TIME_TRAVEL_HOURS
 from tests.environments import environment

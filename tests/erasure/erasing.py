@@ -14,12 +14,17 @@ import duckdb
 from platform_assets.contracts import Contract
 from platform_assets.erasure.eraser import Eraser
 from platform_assets.erasure.targets import Target
+from platform_assets.office import Office
 from tests.places import SECOND, STEWARD, Place
 
 
 def eraser(place: Place, on_step: Callable[[str], None] = lambda _: None, *others: Contract) -> Eraser:
-    contracts = {c.name: c for c in (place.contract, *others)}
-    return Eraser(contracts, place.warehouse, place.store, place.keys, place.audit, place.home, on_step)
+    return office(place, *others).eraser(on_step)
+
+
+def office(place: Place, *others: Contract) -> Office:
+    """The office of the platform that `place` is."""
+    return place.office(*others)
 
 
 def subject(patient: str) -> Target:

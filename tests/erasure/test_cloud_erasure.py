@@ -13,13 +13,13 @@ import psycopg2
 import pytest
 import requests
 
-from platform_assets.erasure.eraser import Eraser, ErasureIncomplete
+from platform_assets.erasure.eraser import ErasureIncomplete
 from resources.catalog import PostgresCatalog
 from resources.gcs_store import GCSStore
 from resources.warehouse import Warehouse
 from tests.console.conftest import free_port
 from tests.erasure.bucket_versions import Kept, refused, versioned
-from tests.erasure.erasing import subject
+from tests.erasure.erasing import eraser, subject
 from tests.places import SECOND, STEWARD, Place, lab_contract
 from tests.programs import needed_module
 from tests.resources.gcs_emulator import BUCKET, CloudStorage, client, cloud_storage
@@ -84,12 +84,6 @@ def place(
     made.store = GCSStore(BUCKET, client=client(cloud.port))
     made.warehouse = Warehouse(tmp_path / "lake", catalog=catalog, data=f"gs://lake-test/{tmp_path.name}", threads=1)
     return made
-
-
-def eraser(place: Place) -> Eraser:
-    return Eraser(
-        {place.contract.name: place.contract}, place.warehouse, place.store, place.keys, place.audit, place.home
-    )
 
 
 def approved(place: Place, patient: str) -> str:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from platform_assets.erasure import redaction
 from platform_assets.ingest.readers.formats.xlsx import Xlsx, open_sheet
+from platform_assets.ingest.readers.interface import Edits
 from platform_assets.ingest.readers.limits import Limits
 from platform_assets.ingest.readers.staged import FileRejected
 from tests.erasure.erasing import erase, places_of, subject
@@ -136,7 +137,7 @@ def test_texts_survive_being_written_and_read(rows: list[list[str]]) -> None:
 def test_only_the_rows_that_are_named_go(tmp_path: Path, gone: set[int]) -> None:
     path = tmp_path / "a.xlsx"
     path.write_bytes(as_excel_saves_it())
-    Xlsx().without_rows(path, CONTRACT, FORMAT, gone, tmp_path / "b.xlsx", Limits())
+    Xlsx().edited(path, CONTRACT, FORMAT, Edits(gone), tmp_path / "b.xlsx", Limits())
     sheet = open_sheet(tmp_path / "b.xlsx", CONTRACT, FORMAT, Limits())
     samples = [sheet.texts(cells)[0] for number, cells in sheet.rows if number >= sheet.start]
     assert samples == [s for row, s in ((2, "A-1"), (3, "A-2")) if row not in gone]

@@ -1,1 +1,1 @@
-"""What can hold a person: one file per kind of store."""
+"""What can hold a person: one file per kind of store, each with its class as `HOLDER`. See `erasure.holder`."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, ClassVar
 
 from platform_assets.contracts.formats import KINDS
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest.readers.limits import Limits
-from platform_assets.ingest.readers.staged import Header, RowWriter
+from platform_assets.ingest.readers.staged import MAX_BROKEN_TEXT, Header, RowWriter, kept
 
 TextRow = Mapping[str, str | None]
 """Column -> text."""
@@ -20,8 +21,35 @@ class CannotWrite(ValueError):
     """Rows cannot be written in this format; the message says why and what to do."""
 
 
+@dataclass(frozen=True)
+class Edits:
+    """What becomes of the rows of a file. Rows are numbered, and cells are texts, as `Format.stage` gives them."""
+
+    out: Collection[int] = frozenset()
+    """These rows go."""
+    cells: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    """Row -> text of a cell, or of a line that is no row -> what it becomes."""
+
+    def __bool__(self) -> bool:
+        return bool(self.out or self.cells)
+
+    def cell(self, row: int, text: str) -> str:
+        """What the text of a cell becomes."""
+        now = self.cells.get(row, {})
+        return now.get(text, now.get(text.strip(), text))
+
+    def line(self, row: int, text: str) -> str | None:
+        """What a line that is no row becomes; None where nothing is said of it.
+
+        Bytes that are no text are written there as they are shown to stewards.
+        """
+        shown = kept(text)
+        now = self.cells.get(row, {}).get(shown[:MAX_BROKEN_TEXT])
+        return None if now is None else now + shown[MAX_BROKEN_TEXT:]
+
+
 class Format(ABC):
-    """One kind of file. `stage` and `without_rows` run in a process of their own (see `process`): they may read what they are given,
+    """One kind of file. `stage` and `edited` run in a process of their own (see `process`): they may read what they are given,
     trust nothing in it, and raise FileRejected with a sentence for people."""
 
     kind: ClassVar[str]
@@ -36,8 +64,10 @@ class Format(ABC):
     """Whether it is delimited text: the engine reads clean files of it (see `delimited.engine`), and every cell holds a text."""
     magic: ClassVar[bytes] = b""
     """First bytes of a file whose content is packed; empty where a search of its bytes finds every text in it."""
+    bytes_mislead: ClassVar[bool] = False
+    """Whether the bytes of a packed file may show texts that do not stand in it: then only what is `unpacked` is searched."""
     lost: ClassVar[str] = ""
-    """What a file loses when rows are taken out of it, for the note beside it."""
+    """What a file loses when it is edited, for the note beside it."""
 
     @abstractmethod
     def stage(self, path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter, limits: Limits) -> Header:
@@ -48,10 +78,10 @@ class Format(ABC):
         """A file of `rows`. Raises CannotWrite where it has no way to say one of the texts."""
 
     @abstractmethod
-    def without_rows(
-        self, path: Path, contract: Contract, fmt: FileFormat, rows: set[int], target: Path, limits: Limits
+    def edited(
+        self, path: Path, contract: Contract, fmt: FileFormat, edits: Edits, target: Path, limits: Limits
     ) -> None:
-        """Write to `target` the file at `path` without the rows that `stage` numbers so. Raises FileRejected."""
+        """Write to `target` the file at `path` as `edits` say. Raises FileRejected."""
 
     def unpacked(self, file: IO[bytes]) -> Iterator[bytes]:
         """What a search for texts must look at beside the bytes of the file themselves; nothing where `magic` is empty.

@@ -1,11 +1,15 @@
-"""Archives taken apart: gzip and zip, in a process of their own. What is in them is taken, what is packed in that again is not."""
+"""Archives taken apart: gzip and zip, in a process of their own. What is in them is taken, what is packed in that again is not.
+
+And put together again, from files that came out of such a process.
+"""
 
 from __future__ import annotations
 
 import gzip
+import shutil
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -17,6 +21,8 @@ CHUNK = 1 << 20
 LONGEST_NAME = 1_000
 ENDINGS = (".gz", ".zip")
 """Of files that are archives, whatever is in them."""
+MAGIC = (b"\x1f\x8b", b"PK\x03\x04")
+"""First bytes of them."""
 
 
 def is_packed(file: str) -> bool:
@@ -35,6 +41,21 @@ def unpack(child: Child, file: str, path: Path, folder: Path) -> list[tuple[str,
         raise FileRejected(ODD)
     inner = [file[:-3]] if work is _gunzip else ["".join(c if c.isprintable() else "_" for c in n) for n in names]
     return list(zip(inner, found, strict=True))
+
+
+def packed_again(file: str, members: Sequence[tuple[str, Path]], target: Path) -> None:
+    """Write to `target` the file of the name `file` with these (name, file) in it: an archive where it is one by its name."""
+    if file.lower().endswith(".zip"):
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, path in members:
+                archive.write(path, name)
+        return
+    ((_, path),) = members
+    if not is_packed(file):
+        shutil.copyfile(path, target)
+        return
+    with target.open("wb") as out, gzip.GzipFile("", "wb", fileobj=out, mtime=0) as packed, path.open("rb") as whole:
+        shutil.copyfileobj(whole, packed, CHUNK)
 
 
 def _member(number: int) -> str:

@@ -1,4 +1,4 @@
-"""Files that are not read by the engine: their rows as text, and files without some of their rows. Each file in a process of its own."""
+"""Files that are not read by the engine: their rows as text, and files with some of their rows edited. Each file in a process of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.ingest.readers.interface import Edits
 from platform_assets.ingest.readers.limits import Limits
 from platform_assets.ingest.readers.process import ODD, Child
 from platform_assets.ingest.readers.registry import format_named, modules
@@ -16,7 +17,7 @@ from platform_assets.ingest.readers.staged import BROKEN, ROWS, FileRejected, He
 WARM = ("pyarrow.parquet", "pyarrow.compute", "ijson.backends.python", *modules())
 """What takes longest to import: before the first file, not for each."""
 LEFT = "left"
-"""What is left of a file of which rows were taken out."""
+"""What an edited file is called."""
 
 
 class _Told(BaseModel):
@@ -52,17 +53,17 @@ def stage(
     return part, Header(told.positions, told.width, told.drift)
 
 
-def without_rows(child: Child, path: Path, contract: Contract, fmt: FileFormat, rows: set[int], folder: Path) -> Path:
-    """A file of what is left of the one at `path` without `rows`. Raises FileRejected where that cannot be made."""
+def edited(child: Child, path: Path, contract: Contract, fmt: FileFormat, edits: Edits, folder: Path) -> Path:
+    """The file at `path` as `edits` say, beside it. Raises FileRejected where that cannot be made."""
     _, target = child.run(
-        _without_rows,
+        _edited,
         files=[path],
         folder=folder,
         warm=WARM,
         path=path.resolve(),
         contract=contract,
         fmt=fmt,
-        rows=rows,
+        edits=edits,
     )
     if not (target / LEFT).exists():
         raise FileRejected(ODD)
@@ -92,7 +93,6 @@ def _stage(
     }
 
 
-def _without_rows(
-    *, path: Path, contract: Contract, fmt: FileFormat, rows: set[int], target: Path, limits: Limits
-) -> None:
-    format_named(fmt.kind).without_rows(path, contract, fmt, rows, target / LEFT, limits)
+def _edited(*, path: Path, contract: Contract, fmt: FileFormat, edits: Edits, target: Path, limits: Limits) -> None:
+    sys.set_int_max_str_digits(max(limits.digits, sys.int_info.str_digits_check_threshold))
+    format_named(fmt.kind).edited(path, contract, fmt, edits, target / LEFT, limits)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from decimal import Decimal
 from itertools import chain, islice
 from typing import Any
 
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest.readers.header import match_header
+from platform_assets.ingest.readers.interface import Edits
 from platform_assets.ingest.readers.limits import Limits
 from platform_assets.ingest.readers.staged import BATCH, FileRejected, Header, RowWriter
 
@@ -80,13 +83,58 @@ def nested(records: Sequence[Mapping[str, str | None]], path: str | None) -> Any
     return document
 
 
-def without(document: Any, path: str | None, rows: set[int], *, ascii_only: bool = False) -> str:
-    """The document as JSON, without the records of these numbers at the dotted path."""
+def edited_document(document: Any, path: str | None, edits: Edits, digits: int, *, ascii_only: bool = False) -> str:
+    """The document as JSON, with the records at the dotted path as `edits` say."""
     place: Any = document
     for part in path.split(".") if path else []:
         place = place[part]
-    place[:] = [record for n, record in enumerate(place, start=1) if n not in rows]
-    return json.dumps(document, ensure_ascii=ascii_only)
+    place[:] = [
+        edited_record(record, edits, n, digits) for n, record in enumerate(place, start=1) if n not in edits.out
+    ]
+    return as_json(document, ascii_only=ascii_only)
+
+
+def edited_record(record: Any, edits: Edits, row: int, digits: int) -> Any:
+    """A record with its cells as `edits` say; what is no record, or none that can be kept as a row, as a whole."""
+    if row not in edits.cells:
+        return record
+    line = edits.line(row, shown(record))
+    return _edited_value(record, edits, row, digits) if line is None else _parsed(line)
+
+
+def _edited_value(value: Any, edits: Edits, row: int, digits: int, *, cell: bool = False) -> Any:
+    """A value of a record. What is nested may be a cell as a whole, as `text_of` shows it, or in its parts."""
+    with suppress(TooLong):
+        text = text_of(value, digits) if cell else None
+        now = None if text is None else edits.cell(row, text)
+        if now is not None and now != text:
+            return _parsed(now) if isinstance(value, dict | list) else now
+    if isinstance(value, dict):
+        return {k: _edited_value(v, edits, row, digits, cell=True) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_edited_value(v, edits, row, digits, cell=True) for v in value]
+    return value
+
+
+def _parsed(text: str) -> Any:
+    """What the text says in JSON; the text where it says nothing."""
+    try:
+        return json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return text
+
+
+def as_json(value: Any, *, ascii_only: bool = False) -> str:
+    """`value` as JSON, numbers with all their digits."""
+    if isinstance(value, dict):
+        pairs = (
+            f"{json.dumps(str(k), ensure_ascii=ascii_only)}: {as_json(v, ascii_only=ascii_only)}"
+            for k, v in value.items()
+        )
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(as_json(v, ascii_only=ascii_only) for v in value) + "]"
+    return str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=ascii_only)
 
 
 # ------------------------------------------------------------------ values

@@ -7,7 +7,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 
-from platform_assets.ingest.readers import formats
+from platform_assets.ingest.readers import formats, packing
 from platform_assets.ingest.readers.interface import Format
 
 
@@ -44,6 +44,11 @@ def all_formats() -> Mapping[str, Format]:
             raise NoFormat(f"{name}: there is a format {form.kind!r} already")
         found[form.kind] = form
     return found
+
+
+def is_text(head: bytes) -> bool:
+    """Whether a file that begins so is neither an archive nor of a packed format."""
+    return not head.startswith((*packing.MAGIC, *(form.magic for form in all_formats().values() if form.magic)))
 
 
 def format_named(kind: str) -> Format:

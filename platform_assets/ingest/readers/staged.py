@@ -47,6 +47,11 @@ class StagedFile:
     broken_rows: dict[int, int] = field(default_factory=dict)
 
 
+def kept(text: str) -> str:
+    """A line that is no row as it is kept: bytes that are no text are shown as \\xff, so that people can read it."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 ROWS, BROKEN = "rows.parquet", "broken.parquet"
 """Names of what a RowWriter writes."""
 
@@ -91,8 +96,7 @@ class RowWriter:
 
     def write_broken(self, row: int, text: str, reason: str) -> None:
         """Add a line that is no row, with the reason."""
-        # bytes that are no text are shown as \\xff, so that the line can be kept and read
-        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        text = kept(text)
         if len(text) > MAX_BROKEN_TEXT:
             text = text[:MAX_BROKEN_TEXT]
             reason += f" (only the first {MAX_BROKEN_TEXT} characters are kept here; the archived file has all)"

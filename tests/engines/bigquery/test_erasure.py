@@ -11,13 +11,13 @@ import pytest
 from google.api_core.exceptions import ServiceUnavailable
 from google.cloud.bigquery import Dataset
 
-from platform_assets.access.audit.log import AuditLog
 from platform_assets.engines.bigquery.lending import lend
 from platform_assets.engines.bigquery.tables import DATASETS
 from platform_assets.erasure import certificate
 from platform_assets.erasure.eraser import Eraser, ErasureIncomplete
-from platform_assets.erasure.holders.bigquery import BigErasureFailed, keeps
+from platform_assets.erasure.holders.bigquery.rows import BigErasureFailed, keeps
 from platform_assets.erasure.targets import Target
+from platform_assets.office import Office
 from resources.bigquery import STAGING, BigQuery
 from resources.identity import EnvironmentKeys, pseudonym
 from tests.engines.bigquery.place import SMALL, BigBench, Both
@@ -47,9 +47,8 @@ def eraser(lab: BigBench, at: str = "", what: Callable[[], object] = stop) -> Er
         if step == at:
             what()
 
-    audit = AuditLog(lab.home / "audit", lab.keys)
     contracts = {lab.contract.name: lab.contract}
-    return Eraser(contracts, lab.warehouse, lab.store, lab.keys, audit, lab.home, on_step, bigquery=lab.engine)
+    return Office(contracts, lab.warehouse, lab.store, lab.keys, lab.home, lab.asked, lab.engine).eraser(on_step)
 
 
 def approved(lab: BigBench, target: Target) -> str:
@@ -77,7 +76,7 @@ def test_a_person_leaves_bigquery_the_lakes_copy_and_the_files_also_when_the_era
     lab.store.write(f"staging/{name}/0123456789ab-rows.parquet", b"PATIENT-77")
     number = approved(lab, Target(name, {"patient_id": "PATIENT-77"}, subject=True))
     with pytest.raises(Stopped):
-        eraser(lab, "compact").execute(number, SECOND)
+        eraser(lab, "clean files").execute(number, SECOND)
     document = eraser(lab).execute(number, SECOND)
     found = document["found_and_removed"]
     assert [found[f"bigquery_{place}"] for place in ("raw", "quarantine", "validated", "tables")] == [2, 1, 1, 1]
@@ -150,9 +149,8 @@ def test_copies_lose_an_erased_person_where_duckdb_is_the_engine(engine: BigQuer
     engine.ensure_dataset("indicators")
     people = [{"patient": place.pseudonym(p)} for p in ("PATIENT-77", "PATIENT-78")]
     engine.load_rows("indicators.copied", {"patient": "VARCHAR"}, people)
-    lake_eraser = lake_erasing.eraser(place)
     number = lake_erasing.approved(place, lake_erasing.subject("PATIENT-77"))
-    document = replace(lake_eraser, bigquery=engine).execute(number, SECOND)
+    document = replace(lake_erasing.office(place), copies=engine).eraser().execute(number, SECOND)
     assert document["found_and_removed"]["bigquery_tables"] == 1
     assert engine.query("SELECT patient FROM indicators.copied") == people[1:]
     assert place.samples() == ["A-2"]

@@ -15,7 +15,7 @@ from platform_assets.engines.bigquery import quality as big_quality
 from platform_assets.engines.bigquery.lending import lend
 from platform_assets.engines.bigquery.sending import WITHHELD
 from platform_assets.erasure import tombstones
-from platform_assets.erasure.holders.bigquery import erase_rows
+from platform_assets.erasure.holders.bigquery.rows import erase_rows
 from platform_assets.erasure.targets import Target, Tombstone, resolve
 from platform_assets.ingest.load import LoadReport
 from platform_assets.office import NEIGHBOURS

@@ -16,7 +16,7 @@ from platform_assets.engines.bigquery import rules
 from platform_assets.engines.bigquery.rules import own, say
 from platform_assets.engines.bigquery.statements import Statements
 from platform_assets.engines.bigquery.tables import FENCE, FENCE_COLUMNS, BigTables, StagingTables
-from platform_assets.erasure.holders import bigquery as erasing
+from platform_assets.erasure.holders.bigquery import rows as erasing
 from platform_assets.ingest import accounts, ledger
 from resources.bigquery import BigQuery
 from resources.bigquery_types import BigQueryError, bigquery_type

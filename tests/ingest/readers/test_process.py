@@ -172,6 +172,7 @@ def test_a_reader_makes_no_threads_as_a_user_who_may_not(tmp_path: Path) -> None
         "import sys, pathlib\n"
         "from platform_assets.contracts.model import FileFormat\n"
         "from platform_assets.ingest.readers import process, reading\n"
+        "from platform_assets.ingest.readers.interface import Edits\n"
         "from platform_assets.ingest.readers.registry import all_formats\n"
         "from tests.conftest import lab_contract\n"
         "folder, contract = pathlib.Path(sys.argv[1]), lab_contract()\n"
@@ -181,7 +182,7 @@ def test_a_reader_makes_no_threads_as_a_user_who_may_not(tmp_path: Path) -> None
         "        path.write_bytes(form.written(fmt, list(contract.columns), [['A', '2024-01-01', 'POS', '1']] * 50_000))\n"
         "        part, _ = reading.stage(child, path, 0, contract, fmt, folder)\n"
         "        assert part.rows == {0: 50_000}, kind\n"
-        "        reading.without_rows(child, path, contract, fmt, {2}, folder)\n"
+        "        reading.edited(child, path, contract, fmt, Edits({2}, {3: {'A': 'B'}}), folder)\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
     if not os.getuid():

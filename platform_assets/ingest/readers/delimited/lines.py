@@ -22,12 +22,12 @@ MAX_RECORD_LINES = 200
 MAX_RECORD_TEXT = 1 << 20
 MAX_LINE = 64 << 20
 CHUNK = 1 << 20
+csv.field_size_limit(1 << 30)  # longer ones than the usual 128 KiB are cells too, whoever goes through the file
 _UNDECODABLE = re.compile("[\udc80-\udcff]")  # what errors="surrogateescape" makes of bytes that are no text (PEP 383)
 
 
 def stage(path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter) -> Header:
     """Write the rows of the file at `path`. Raises FileRejected where nothing in it can be judged."""
-    csv.field_size_limit(1 << 30)
     lines = _Lines(path, fmt.encoding)
     if fmt.header:
         first = next((line for line in lines if line.strip()), None)
@@ -122,7 +122,7 @@ def _records(lines: _Lines, fmt: FileFormat, width: int) -> Iterator[tuple[str, 
     for line in lines:
         if not line.strip("\r"):
             continue
-        fields, reason = _split(line, fmt, width)
+        fields, reason = split(line, fmt, width)
         if reason and line.count(fmt.quote) % 2 == 1:
             text, joined = _join(line, lines, fmt, width)
             if joined:
@@ -142,13 +142,14 @@ def _join(line: str, lines: _Lines, fmt: FileFormat, width: int) -> tuple[str, l
         size += len(more)
         odd ^= more.count(fmt.quote) % 2 == 1
     text = "\n".join(taken)
-    fields, reason = ([], "open") if odd else _split(text, fmt, width)
+    fields, reason = ([], "open") if odd else split(text, fmt, width)
     if reason:
         lines.push(taken[1:])
     return text, fields
 
 
-def _split(text: str, fmt: FileFormat, width: int) -> tuple[list[str], str]:
+def split(text: str, fmt: FileFormat, width: int) -> tuple[list[str], str]:
+    """The cells of a record, or why it is no row of `width` cells."""
     if not text.isascii() and _UNDECODABLE.search(text):
         return [], f"is not {fmt.encoding} text"
     if "\0" in text:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest.readers.delimited import lines
 from platform_assets.ingest.readers.header import header_names
-from platform_assets.ingest.readers.interface import CannotWrite, Format
+from platform_assets.ingest.readers.interface import CannotWrite, Edits, Format
 from platform_assets.ingest.readers.limits import Limits
 from platform_assets.ingest.readers.scan import BOM, scan
 from platform_assets.ingest.readers.staged import Header, RowWriter
@@ -31,20 +31,17 @@ class Csv(Format):
 
     def written(self, fmt: FileFormat, headers: Sequence[str], rows: Sequence[Sequence[str | None]]) -> bytes:
         """See `Format`."""
-        out = io.StringIO(newline="")
-        writer = csv.writer(out, delimiter=fmt.separator, quotechar=fmt.quote, lineterminator="\n")
-        writer.writerows([headers, *rows] if fmt.header else rows)
         try:
-            return out.getvalue().encode(fmt.encoding)
+            return _table([headers, *rows] if fmt.header else rows, fmt).encode(fmt.encoding)
         except UnicodeEncodeError:
             raise CannotWrite(
                 f"a value holds a character that {fmt.encoding}, the encoding of the file, does not have"
             ) from None
 
-    def without_rows(
-        self, path: Path, contract: Contract, fmt: FileFormat, rows: set[int], target: Path, limits: Limits
+    def edited(
+        self, path: Path, contract: Contract, fmt: FileFormat, edits: Edits, target: Path, limits: Limits
     ) -> None:
-        """See `Format`. Every other line stays byte for byte."""
+        """See `Format`. Every other line stays byte for byte; cells of a row that is edited are quoted where they must be."""
         whole = scan(path)
         head = lines.rows_as_written(path, fmt, 1)
         width = len(header_names(next(head)[1], fmt)) if fmt.header else len(contract.file_columns)
@@ -54,5 +51,19 @@ class Csv(Format):
         end = whole.line_end or ("\n" if whole.newlines else "\r")
         with target.open("w", encoding=encoding, errors="surrogateescape", newline="") as out:
             for row, text in lines.rows_as_written(path, fmt, width):
-                if row not in rows:
-                    out.write(text + end)
+                if row not in edits.out:
+                    out.write((_edited(text, fmt, width, edits, row) if row in edits.cells else text) + end)
+
+
+def _edited(text: str, fmt: FileFormat, width: int, edits: Edits, row: int) -> str:
+    line = edits.line(row, text)
+    if line is not None:
+        return line
+    fields, reason = lines.split(text, fmt, width)
+    return text if reason else _table([[edits.cell(row, cell) for cell in fields]], fmt).removesuffix("\n")
+
+
+def _table(rows: Iterable[Sequence[str | None]], fmt: FileFormat) -> str:
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=fmt.separator, quotechar=fmt.quote, lineterminator="\n").writerows(rows)
+    return out.getvalue()

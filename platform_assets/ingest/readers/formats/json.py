@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.readers.interface import Format
+from platform_assets.ingest.readers.interface import Edits, Format
 from platform_assets.ingest.readers.limits import Limits
-from platform_assets.ingest.readers.records import Record, nested, stage_records
+from platform_assets.ingest.readers.records import Record, as_json, edited_record, nested, stage_records
 from platform_assets.ingest.readers.staged import FileRejected, Header, RowWriter
 
 _MARK = b"\xef\xbb\xbf"
@@ -37,18 +37,19 @@ class Json(Format):
             return json.dumps(nested(records, fmt.records)).encode()
         return "".join(json.dumps(record) + "\n" for record in records).encode()
 
-    def without_rows(
-        self, path: Path, contract: Contract, fmt: FileFormat, rows: set[int], target: Path, limits: Limits
+    def edited(
+        self, path: Path, contract: Contract, fmt: FileFormat, edits: Edits, target: Path, limits: Limits
     ) -> None:
-        """See `Format`. Lines stay byte for byte, a document is written anew."""
+        """See `Format`. Every other line stays byte for byte, a document is written anew."""
         if _is_lines(path, fmt):
             with path.open("rb") as old, target.open("wb") as new:
-                new.writelines(line for number, line in enumerate(old, start=1) if number not in rows)
+                kept = ((n, line) for n, line in enumerate(old, start=1) if n not in edits.out)
+                new.writelines(_line(line, edits, n, limits) if n in edits.cells else line for n, line in kept)
             return
         with path.open("rb") as old, target.open("w", encoding="utf-8", errors="surrogatepass") as new:
             if old.read(3) != _MARK:
                 old.seek(0)
-            new.writelines(_document_without(old, fmt.records, rows, limits))
+            new.writelines(_edited_document(old, fmt.records, edits, limits))
 
 
 def _is_lines(path: Path, fmt: FileFormat) -> bool:
@@ -56,16 +57,34 @@ def _is_lines(path: Path, fmt: FileFormat) -> bool:
         return not fmt.records and file.read(4096).lstrip(_MARK + b" \t\r\n")[:1] == b"{"
 
 
+def _text(line: bytes, number: int) -> str:
+    """A line as it is read."""
+    return line.decode("utf-8-sig" if number == 1 else "utf-8", "surrogateescape").strip()
+
+
 def _lines(path: Path) -> Iterator[Record]:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8", "surrogateescape").strip()
+            text = _text(line, number)
             if not text:
                 continue
             try:
                 yield number, json.loads(text, parse_float=Decimal), ""
             except (ValueError, RecursionError):
                 yield number, None, text
+
+
+def _line(line: bytes, edits: Edits, number: int, limits: Limits) -> bytes:
+    text = _text(line, number)
+    now = edits.line(number, text)
+    if now is None:
+        try:
+            record = json.loads(text, parse_float=Decimal)
+            now = as_json(edited_record(record, edits, number, limits.digits))
+        except (ValueError, RecursionError):
+            return line
+    before, after = line.split(text.encode("utf-8", "surrogateescape"), 1)
+    return before + now.encode("utf-8", "surrogatepass") + after
 
 
 def _items(path: Path, fmt: FileFormat, limits: Limits) -> Iterator[Record]:
@@ -131,13 +150,23 @@ def _walk(file: BinaryIO, records: str | None, limits: Limits) -> Iterator[tuple
         yield event, value, item if within else 0, within and len(names) == inside
 
 
-def _document_without(file: BinaryIO, records: str | None, rows: set[int], limits: Limits) -> Iterator[str]:
-    """The document, piece by piece, without the items `rows` of the array at the dotted path."""
+def _edited_document(file: BinaryIO, records: str | None, edits: Edits, limits: Limits) -> Iterator[str]:
+    """The document, piece by piece, with the items of the array at the dotted path as `edits` say."""
+    from ijson.common import ObjectBuilder
+
     before: list[str] = []
     """Of the maps and arrays that we are in: what comes before the next thing in them."""
     after_key = False
-    for event, value, item, _ in _walk(file, records, limits):
-        if item in rows:
+    builder = ObjectBuilder()
+    for event, value, item, complete in _walk(file, records, limits):
+        if item in edits.out:
+            continue
+        if item in edits.cells:
+            builder.event(event, value)
+            if complete:
+                yield before[-1] + as_json(edited_record(builder.value, edits, item, limits.digits))
+                before[-1] = ", "
+                builder = ObjectBuilder()
             continue
         text = _WORDS.get(event) or (str(value) if event == "number" else json.dumps(value, ensure_ascii=False))
         if event in ("end_map", "end_array"):

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.readers.interface import Format
+from platform_assets.ingest.readers.interface import Edits, Format
 from platform_assets.ingest.readers.limits import Limits
-from platform_assets.ingest.readers.records import Record, nested, stage_records, without
+from platform_assets.ingest.readers.records import Record, edited_document, nested, stage_records
 from platform_assets.ingest.readers.staged import FileRejected, Header, RowWriter
 
 
@@ -31,12 +31,13 @@ class Json5(Format):
         document = nested([dict(zip(headers, row, strict=True)) for row in rows], fmt.records)
         return json.dumps(document).encode(fmt.encoding)
 
-    def without_rows(
-        self, path: Path, contract: Contract, fmt: FileFormat, rows: set[int], target: Path, limits: Limits
+    def edited(
+        self, path: Path, contract: Contract, fmt: FileFormat, edits: Edits, target: Path, limits: Limits
     ) -> None:
         """See `Format`. Written anew, without comments."""
         everything = fmt.encoding.startswith("utf")  # other encodings lack characters, which are written as escapes
-        text = without(_document(path, fmt, limits), fmt.records, rows, ascii_only=not everything)
+        document = _document(path, fmt, limits)
+        text = edited_document(document, fmt.records, edits, limits.digits, ascii_only=not everything)
         target.write_bytes(text.encode(fmt.encoding))
 
 

@@ -1,6 +1,6 @@
 """Excel workbooks (xlsx): one sheet of a workbook, its dates and numbers as text.
 
-Without some of its rows a workbook is written anew as one sheet of texts, each as ingest reads it. What else it may hold (formulas,
+Where rows of it are edited, a workbook is written anew as one sheet of texts, each as ingest reads it. What else it may hold (formulas,
 formats, comments, other sheets, caches of pivot tables) does not come along: nobody could say whom it tells of. ECMA-376, Office Open
 XML, part 1, is the format; texts stand in the cells themselves (`inlineStr`).
 """
@@ -22,7 +22,7 @@ from platform_assets.contracts.columns import TEMPORAL
 from platform_assets.contracts.dates import read_format
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest.readers.header import match_header, positional_header
-from platform_assets.ingest.readers.interface import Format
+from platform_assets.ingest.readers.interface import Edits, Format
 from platform_assets.ingest.readers.limits import Limits, setting
 from platform_assets.ingest.readers.records import text_of
 from platform_assets.ingest.readers.staged import BATCH, FileRejected, Header, RowWriter
@@ -32,6 +32,10 @@ _LINKS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _TYPES = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+_RUNS = re.compile(rb"</(?:\w+:)?t>\s*(?:</(?:\w+:)?r>\s*<(?:\w+:)?r>.*?)?<(?:\w+:)?t(?:\s[^>]*)?>", re.DOTALL)
+"""Between two runs of one cell."""
+_CELL_END = re.compile(rb"</(?:\w+:)?(?:si|c|comment|row)>")
+_CHUNK, _LONGEST_CELL = 1 << 20, 64 << 20
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -42,6 +46,7 @@ class Xlsx(Format):
     words = "Excel: the first sheet of a workbook, or the one that `sheet` names"
     example = "a sheet with the names in its first row and A-1, POS in the next"
     ending = "xlsx"
+    magic = b"PK\x03\x04"
     lost = "workbooks hold texts only now, one sheet each"
 
     def stage(self, path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter, limits: Limits) -> Header:
@@ -69,14 +74,26 @@ class Xlsx(Format):
         write_workbook(buffer, fmt.sheet or "Sheet1", [headers, *rows] if fmt.header else rows)
         return buffer.getvalue()
 
-    def without_rows(
-        self, path: Path, contract: Contract, fmt: FileFormat, rows: set[int], target: Path, limits: Limits
+    def edited(
+        self, path: Path, contract: Contract, fmt: FileFormat, edits: Edits, target: Path, limits: Limits
     ) -> None:
         """See `Format`. The sheet that `fmt` names, all cells as text."""
         sheet = open_sheet(path, contract, fmt, limits)
-        kept = (sheet.texts(cells) for number, cells in sheet.rows if number not in rows)
+        kept = (
+            [text if text is None else edits.cell(number, text) for text in sheet.texts(cells)]
+            for number, cells in sheet.rows
+            if number not in edits.out
+        )
         with target.open("wb") as out:
             write_workbook(out, sheet.name, kept)
+
+    def unpacked(self, file: IO[bytes]) -> Iterator[bytes]:
+        """See `Format`. A cell may be written in runs (one word of it is bold), which people read as one text."""
+        with zipfile.ZipFile(file) as archive:
+            for info in archive.infolist():
+                if info.filename.startswith("xl/") and info.filename.endswith(".xml"):
+                    with archive.open(info) as part:
+                        yield from _joined(part)
 
 
 # ------------------------------------------------------------------ reading
@@ -149,6 +166,20 @@ def open_sheet(path: Path, contract: Contract, fmt: FileFormat, limits: Limits) 
         if spec.type in TEMPORAL and spec.format and c in header.positions
     }
     return Sheet(sheet.name, chain(seen, rows), start, header, formats, limits.digits)
+
+
+def _joined(part: IO[bytes]) -> Iterator[bytes]:
+    """The content of a part of a workbook in pieces that end where a cell ends, with the runs of each cell joined."""
+    rest = b""
+    while chunk := part.read(_CHUNK):
+        rest += chunk
+        end = max((found.end() for found in _CELL_END.finditer(rest)), default=0)
+        if end:
+            yield _RUNS.sub(b"", rest[:end])
+            rest = rest[end:]
+        elif len(rest) > _LONGEST_CELL:
+            raise ValueError("a cell of a workbook does not end")
+    yield _RUNS.sub(b"", rest)
 
 
 def _text(value: Any, date_format: str | None, digits: int) -> str | None:

@@ -21,13 +21,15 @@ from platform_assets.engines.bigquery.books import BigBooks
 from platform_assets.engines.bigquery.load import WRITING
 from platform_assets.engines.bigquery.sending import folder_of
 from platform_assets.engines.bigquery.tables import DATASETS, LINEAGE, BigTables
-from platform_assets.erasure.holders.tables import COMPUTED, LAYERS, without
+from platform_assets.erasure.holders.tables.rows import COMPUTED, LAYERS
 from platform_assets.erasure.requests import RequestError
+from platform_assets.erasure.search import whole
 from platform_assets.erasure.targets import Tombstone
 from platform_assets.erasure.tombstones import Marks
 from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.books import origins
 from platform_assets.ingest.judging import view_staged
+from platform_assets.quarantine.tables import BOOKKEEPERS
 from resources.bigquery import DEFAULT_TIME_TRAVEL_HOURS, STAGING, BigQuery
 from resources.identity import IdentityKeys
 from resources.object_store import ObjectStore
@@ -110,17 +112,17 @@ def rename_files(engine: BigQuery, contracts: Sequence[Contract], texts: Sequenc
         return
     places = [(getattr(BigTables(c), layer), "_file") for c in contracts for layer in LAYERS]
     places += [(ledger.TABLE, "file"), (ledger.TABLE, "first_rows")]
-    with _told():
+    with told():
         for table, column in places:
             if column in engine.columns(table):
                 found = engine.query(f"SELECT DISTINCT `{column}` AS name FROM {engine.name(table)}")
-                names = {r["name"]: without(r["name"] or "", texts) for r in found}
-                _replace(engine, table, column, {was: now for was, now in names.items() if now != (was or "")})
+                names = {r["name"]: whole.without(r["name"] or "", texts, "erased") for r in found}
+                replace_cells(engine, table, column, {was: now for was, now in names.items() if now != (was or "")})
 
 
 def settle_loads(engine: BigQuery, warehouse: Warehouse, store: ObjectStore, contract: Contract) -> None:
     """Bring into the lake, or drop, the rejected rows of a load that was cut off. The caller holds ``load-<name>``."""
-    with _told():
+    with told():
         mending.settle(contract, engine, warehouse, store)
 
 
@@ -130,7 +132,7 @@ def clear_leftovers(engine: BigQuery, store: ObjectStore, contract: Contract) ->
     Returns the folders of the bucket whose earlier versions have to go too.
     """
     ours = re.compile(rf"{re.escape(contract.name)}__[0-9a-f]{{12}}__\w+")
-    with _told():
+    with told():
         for table in engine.tables(STAGING):
             if ours.fullmatch(table):
                 engine.drop(f"{STAGING}.{table}")
@@ -142,7 +144,7 @@ def clear_leftovers(engine: BigQuery, store: ObjectStore, contract: Contract) ->
 
 def keeps(engine: BigQuery) -> str:
     """What a certificate has to say of an erasure in BigQuery: what is kept where no erasure reaches."""
-    with _told():
+    with told():
         known = [engine.time_travel_hours(dataset) for dataset in (*DATASETS, "products")]
     hours = max((h for h in known if h is not None), default=DEFAULT_TIME_TRAVEL_HOURS)
     return (
@@ -156,7 +158,7 @@ def keeps(engine: BigQuery) -> str:
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """Errors of BigQuery as BigErasureFailed."""
     import requests
     from google.api_core.exceptions import GoogleAPICallError
@@ -178,8 +180,10 @@ def _search(
     # what is read may be more than memory holds
     config: dict[str, Any] = {"memory_limit": warehouse.memory_limit, "temp_directory": str(folder / "spill")}
     try:
-        with _told(), duckdb.connect(config=config) as connection:
-            known = origins(BigBooks(engine, contract.name, warehouse)) if engine.columns(ledger.TABLE) else []
+        with told(), duckdb.connect(config=config) as connection:
+            known = (
+                origins(BigBooks(engine, contract.name, warehouse, BOOKKEEPERS)) if engine.columns(ledger.TABLE) else []
+            )
             chosen = keys.for_files(known) if known else keys
             marks = Marks(warehouse, connection, contract, chosen, stones)
             yield _Search(engine, connection, contract, marks, folder) if marks else None
@@ -292,19 +296,20 @@ class _Search:
     def delete_computed(self) -> None:
         """Remove rows of computed tables that hold one of the values found."""
         for table, column, values in self._computed:
-            with _lent(self._engine, {"value": "VARCHAR"}, [{"value": v} for v in values]) as lent:
-                self._engine.transaction([clearing(self._engine.name(table), column, lent)])
+            with lent(self._engine, {"value": "VARCHAR"}, [{"value": v} for v in values]) as given:
+                self._engine.transaction([clearing(self._engine.name(table), column, given)])
 
 
-def _replace(engine: BigQuery, table: str, column: str, names: Mapping[str, str]) -> None:
+def replace_cells(engine: BigQuery, table: str, column: str, names: Mapping[str, str]) -> None:
+    """Replace what `column` holds, cell by cell: was -> now."""
     if names:
         rows = [{"was": was, "now": now} for was, now in names.items()]
-        with _lent(engine, {"was": "VARCHAR", "now": "VARCHAR"}, rows) as lent:
-            engine.transaction([renaming(engine.name(table), column, lent)])
+        with lent(engine, {"was": "VARCHAR", "now": "VARCHAR"}, rows) as values:
+            engine.transaction([renaming(engine.name(table), column, values)])
 
 
 @contextlib.contextmanager
-def _lent(engine: BigQuery, columns: Mapping[str, str], rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
+def lent(engine: BigQuery, columns: Mapping[str, str], rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
     """A staging table of `rows`, as it stands in SQL: no value stands in a statement, nor among its parameters."""
     engine.ensure_dataset(STAGING)
     staging = f"{STAGING}.erasure__{uuid.uuid4().hex[:12]}__values"
@@ -342,3 +347,15 @@ def clearing(table: str, column: str, values: str) -> str:
 def renaming(table: str, column: str, names: str) -> str:
     """Replace what `column` holds by what the table `names` (was, now) says."""
     return f"UPDATE {table} t SET `{column}` = n.now FROM {names} n WHERE n.was = t.`{column}`"
+
+
+def containing(engine: BigQuery, table: str, column: str, texts: Collection[str]) -> list[str]:
+    """Cells of `column` in which one of `texts` stands as a whole value. The texts go to BigQuery in a table, not in the statement."""
+    wanted = [{"value": text} for text in sorted(texts) if len(text) >= whole.SHORTEST]
+    if not wanted:
+        return []
+    with lent(engine, {"value": "VARCHAR"}, wanted) as values:
+        found = engine.query(
+            f"SELECT DISTINCT t.`{column}` AS cell FROM {engine.name(table)} t JOIN {values} w ON STRPOS(t.`{column}`, w.value) > 0"
+        )
+    return sorted(r["cell"] for r in found if whole.standing(r["cell"], texts))

@@ -1,4 +1,4 @@
-"""Erasure in the warehouse: which rows of which tables are meant, and their removal in one transaction."""
+"""The lake's tables: which rows are meant, their removal in one transaction, and what is left in the texts of others."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract
+from platform_assets.erasure.search import whole
 from platform_assets.erasure.targets import Tombstone
 from platform_assets.erasure.tombstones import Marks
 from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.books import LakeBooks, origins
 from platform_assets.ingest.judging import view_staged
 from platform_assets.ingest.tables import Tables
-from platform_assets.quarantine.tables import STAGED
+from platform_assets.quarantine.tables import BOOKKEEPERS, STAGED
 from resources.catalog import Extremes
 from resources.identity import IdentityKeys
 from resources.warehouse import LAKE, Warehouse, quoted, scalar
@@ -107,7 +108,7 @@ def rename_files(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, te
     for table, column in names:
         found = connection.execute(f"SELECT DISTINCT {quoted(column)} FROM {table}").fetchall()
         for (name,) in found:
-            clean = without(name or "", texts)
+            clean = whole.without(name or "", texts, "erased")
             if clean != (name or ""):
                 connection.execute(f"UPDATE {table} SET {quoted(column)} = ? WHERE {quoted(column)} = ?", [clean, name])
 
@@ -133,21 +134,13 @@ def extremes(connection: duckdb.DuckDBPyConnection) -> list[Extremes]:
     return true
 
 
-def without(name: str, texts: Sequence[str]) -> str:
-    """`name` with `texts` (of some length) replaced."""
-    for text in sorted(texts, key=len, reverse=True):
-        if len(text) > 3:
-            name = name.replace(text, "erased")
-    return name
-
-
 def keys_of(
     warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, keys: IdentityKeys, dataset: str
 ) -> IdentityKeys:
     """The keys under which a dataset's deliveries were loaded (throwaway ones where all of them are sample files)."""
     if not warehouse.columns(connection, ledger.TABLE):
         return keys
-    hashes = origins(LakeBooks(warehouse, connection, dataset))
+    hashes = origins(LakeBooks(warehouse, connection, dataset, BOOKKEEPERS))
     return keys.for_files(hashes) if hashes else keys
 
 

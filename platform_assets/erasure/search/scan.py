@@ -1,0 +1,278 @@
+"""The search of every byte: whether a name, number or pseudonym still stands anywhere as a whole value, packed or not.
+
+Files are searched as they are (UTF-8, UTF-16, Latin-1; as written in JSON, in XML and in addresses), and once more unpacked: gzip, zip,
+SQLite, and every packed format of `ingest.readers`. Of SQLite files only the rows count: a page has nothing between one value and the next, so nobody can
+tell there where a value ends; what was removed leaves them by VACUUM. Not looked into: Base64, pictures, encrypted content.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import json
+import sqlite3
+import zipfile
+import zlib
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import quote
+from xml.sax.saxutils import escape
+
+from platform_assets.erasure.search import whole
+from platform_assets.erasure.search.whole import SHORTEST
+from platform_assets.ingest.readers.registry import all_formats
+from resources.object_store import LocalStore, ObjectStore
+
+if TYPE_CHECKING:
+    import ahocorasick
+
+CHUNK = 1 << 20
+DEEPEST = 3
+SQLITE, ZIP, GZIP = b"SQLite format 3\0", b"PK\x03\x04", b"\x1f\x8b"
+
+
+@dataclass
+class Found:
+    """What a search has read."""
+
+    files: int = 0
+    bytes: int = 0
+    unreadable: list[str] = field(default_factory=list)
+    """Packed files that could not be unpacked: searched as they are."""
+
+
+class Search:
+    """One search for `texts`, through as many places as there are; `found` counts what was read."""
+
+    def __init__(self, texts: Collection[str]) -> None:
+        self.found = Found()
+        self.texts = frozenset(texts)
+        self._automaton = _automaton([t for t in texts if len(t) >= SHORTEST])
+
+    def file(self, name: str, opened: Callable[[], IO[bytes]]) -> set[str]:
+        """Which texts stand in one file or object, packed ones unpacked. One that goes meanwhile is someone's at work."""
+        self.found.files += 1
+        hits: set[str] = set()
+        with contextlib.suppress(FileNotFoundError):
+            for hit in _in_file(
+                opened, self._automaton, self.found, name
+            ):  # what was found counts, whatever comes then
+                hits.add(hit)
+        return hits
+
+    def text(self, text: str) -> set[str]:
+        """Which texts stand in a piece of text, e.g. a row of a database's table."""
+        self.found.bytes += len(text)
+        return set(_in_text(_bytewise(text), self._automaton)) if self._automaton else set()
+
+
+def search_file(path: Path, texts: Collection[str]) -> set[str]:
+    """Which of `texts` stand in one file."""
+    return Search(texts).file("", lambda: path.open("rb"))
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Files below DATA_HOME and objects of the store, whichever way they are kept."""
+
+    home: Path
+    store: ObjectStore
+
+    @property
+    def one(self) -> bool:
+        """Whether the store's objects are files below `home`."""
+        return isinstance(self.store, LocalStore) and self.store.root.resolve().is_relative_to(self.home.resolve())
+
+    def files(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
+        """(name, opener) of all whose name is `wanted`."""
+        for path in sorted(self.home.rglob("*")):
+            name = path.relative_to(self.home).as_posix()
+            if wanted(name) and not path.is_symlink() and path.is_file():
+                yield name, lambda path=path: path.open("rb")  # type: ignore[misc]
+        if not self.one:
+            for stored in self.store.walk(""):
+                if wanted(stored.name):
+                    yield stored.name, lambda name=stored.name: self.store.open(name)  # type: ignore[misc]
+
+    def read(self, name: str) -> bytes:
+        """The content of a file or object."""
+        path = self.home / name
+        if path.is_file():
+            return path.read_bytes()
+        with self.store.open(name) as file:
+            return file.read()
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put `data` in the place of a file or object; a reader sees the old one or the new one."""
+        path = self.home / name
+        if self.one or not path.is_file():
+            self.store.write(name, data)
+        else:
+            fresh = path.with_name(f"{path.name}.part")
+            fresh.write_bytes(data)
+            fresh.replace(path)
+
+    def delete(self, name: str) -> None:
+        """Remove a file or object."""
+        if (self.home / name).is_file():
+            (self.home / name).unlink()
+        else:
+            self.store.delete(name)
+
+
+def _bytewise(text: str) -> str:
+    """`text` as the automaton reads it: every byte a character."""
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _automaton(texts: Collection[str]) -> ahocorasick.Automaton | None:
+    """All texts at once, each in the forms that bytes may have: read as Latin-1, a byte is a character."""
+    import ahocorasick
+
+    automaton = ahocorasick.Automaton()
+    for text in texts:
+        forms = {
+            text.encode("utf-16-le"): "le",
+            text.encode("utf-16-be"): "be",
+            text.encode(): "",
+            text.encode("latin-1", "replace"): "",
+            json.dumps(text)[1:-1].encode(): "",
+            escape(text, {'"': "&quot;"}).encode(): "",
+            quote(text, safe="").encode(): "",
+            quote(text).encode(): "",
+        }
+        for form, kind in forms.items():
+            automaton.add_word(form.decode("latin-1"), (text, len(form), kind))
+    if not len(automaton):
+        return None
+    automaton.make_automaton()
+    return automaton
+
+
+def _in_text(text: str, automaton: Any, *, first: int = 0, last: int | None = None) -> Iterator[str]:
+    """Texts that stand in `text` as whole values, of those that begin at `first` or later and end before `last`."""
+    for end, (word, length, kind) in automaton.iter(text):
+        start, end = end + 1 - length, end + 1
+        if start < first or (last is not None and end > last):
+            continue
+        width = 2 if kind else 1
+        before, after = text[max(0, start - width * whole.CONTEXT) : start], text[end : end + width]
+        if kind:
+            before, after = _narrow(before[len(before) % 2 :], kind), _narrow(after, kind)
+        if whole.is_whole(before, after):
+            yield word
+
+
+def _narrow(wide: str, kind: str) -> str:
+    """Bytes of UTF-16 as characters, where these are some of Latin-1."""
+    pairs = [wide[n : n + 2] if kind == "le" else wide[n : n + 2][::-1] for n in range(0, len(wide) - 1, 2)]
+    return "".join(pair[0] if pair[1] in "\0\xfe\xff" else "\0" for pair in pairs)
+
+
+def _in_file(opened: Callable[[], IO[bytes]], automaton: Any, found: Found, name: str) -> Iterator[str]:
+    if automaton is None:  # nothing to be searched for: all is read all the same, and counted
+        with opened() as file:
+            while chunk := file.read(CHUNK):
+                found.bytes += len(chunk)
+        return
+    yield from _in_content(opened, automaton, found, name, 1)
+
+
+def _in_content(
+    opened: Callable[[], AbstractContextManager[IO[bytes]]], automaton: Any, found: Found, name: str, depth: int
+) -> Iterator[str]:
+    """A file, or what was packed in one: as it is, and unpacked."""
+    with opened() as file:
+        head = file.read(len(SQLITE))
+    packed = [form for form in all_formats().values() if form.magic and head.startswith(form.magic)]
+    misleading = head == SQLITE or any(form.bytes_mislead for form in packed)
+    if not misleading:  # of others the bytes say less than the rows: where a value ends
+        with opened() as file:
+            yield from _in_stream(file, automaton, found)
+    try:
+        if head.startswith((GZIP, ZIP)) and depth > DEEPEST:
+            found.unreadable.append(name)
+            return
+        if head.startswith(GZIP):
+            yield from _in_content(lambda: _gunzipped(opened), automaton, found, name, depth + 1)
+        elif head.startswith(ZIP):
+            with opened() as file:
+                yield from _in_zip(file, automaton, found, name, depth)
+        elif head == SQLITE:
+            with opened() as file:
+                for row in sqlite_rows(file):
+                    found.bytes += len(row)
+                    yield from _in_text(_bytewise(row), automaton)
+        for form in packed:
+            with opened() as file:
+                for piece in form.unpacked(file):
+                    found.bytes += len(piece)
+                    yield from _in_text(piece.decode("latin-1"), automaton)
+    except FileNotFoundError:
+        raise
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        zipfile.BadZipFile,
+        RuntimeError,
+        NotImplementedError,
+        ValueError,
+        sqlite3.Error,
+    ):
+        found.unreadable.append(name)
+        if misleading:
+            with opened() as file:
+                yield from _in_stream(file, automaton, found)
+
+
+@contextlib.contextmanager
+def _gunzipped(opened: Callable[[], AbstractContextManager[IO[bytes]]]) -> Iterator[IO[bytes]]:
+    """Unpacked content, for as long as the file below it is open."""
+    with opened() as file, gzip.open(file) as unpacked:
+        yield unpacked  # type: ignore[misc]  # a binary stream like any other
+
+
+def _in_stream(file: IO[bytes] | gzip.GzipFile, automaton: Any, found: Found) -> Iterator[str]:
+    margin = 2 * whole.CONTEXT + 2  # what is looked at before and after a value
+    longest = max(len(word) for word in automaton)
+    rest, begun = "", False
+    chunk = file.read(CHUNK)
+    while chunk:
+        following = file.read(CHUNK)
+        found.bytes += len(chunk)
+        text = rest + chunk.decode("latin-1")
+        # what ends near the end of what was read is looked at again with what follows it
+        last = len(text) - margin if following else None
+        yield from _in_text(text, automaton, first=margin if begun else 0, last=last)
+        rest, begun, chunk = text[-(longest + 2 * margin) :], True, following
+
+
+def _in_zip(file: IO[bytes], automaton: Any, found: Found, name: str, depth: int) -> Iterator[str]:
+    with zipfile.ZipFile(file) as archive:
+        yield from _in_text(archive.comment.decode("latin-1"), automaton)
+        for info in archive.infolist():
+            yield from _in_text(_bytewise(info.filename), automaton)
+            yield from _in_content(lambda info=info: archive.open(info), automaton, found, name, depth + 1)  # type: ignore[misc]
+
+
+def sqlite_rows(file: IO[bytes]) -> Iterator[str]:
+    """Every row of every table of a SQLite file, as text; with what its write-ahead log holds where it lies on this machine."""
+    path = file.name if isinstance(file, io.BufferedReader) else ""
+    if isinstance(path, str) and Path(path).is_file():
+        database = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True, timeout=30)
+    else:
+        database = sqlite3.connect(":memory:")
+        database.deserialize(file.read())
+    with contextlib.closing(database):
+        database.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+        tables = [r[0] for r in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        yield "\n".join(str(r[0]) for r in database.execute("SELECT sql FROM sqlite_master"))
+        for table in tables:
+            name = table.replace('"', '""')
+            for row in database.execute(f'SELECT * FROM "{name}"'):
+                yield "\n".join(v.decode("latin-1") if isinstance(v, bytes) else str(v) for v in row)
