@@ -106,8 +106,8 @@ def _request(frame: Frame, request: Request) -> None:
             _decide(frame, request)
         left, right, _ = st.columns([1, 1, 4])
         if request.status == "pending" and approves:
-            help_ = None if seen is not None else "First look whom it concerns and what it removes."
-            if left.button("Approve", key=f"approve{request.id}", disabled=seen is None, help=help_):
+            help_ = "" if seen is not None else "First look whom it concerns and what it removes."
+            if left.button("Approve", key=f"approve{request.id}", disabled=seen is None, help=plain(help_)):
                 with told():
                     eraser.requests.approve(request.id, frame.user)
                     done(f"Request {request.id} is approved.")
@@ -171,7 +171,7 @@ def _decide(frame: Frame, request: Request) -> None:
         known = request.decisions.get(spot.key)
         options = ["", *spot.ways]
         chosen = st.selectbox(
-            f"Place {number}",
+            plain(f"Place {number}"),
             options,
             index=options.index(known.way) if known and known.way in options else 0,
             format_func=lambda way: WAYS[way] if way else "not decided",
@@ -180,7 +180,7 @@ def _decide(frame: Frame, request: Request) -> None:
         reason = ""
         if chosen in WITH_REASON:
             reason = st.text_input(
-                f"Why (place {number}; stands in the certificate, no names)",
+                plain(f"Why (place {number}; stands in the certificate, no names)"),
                 value=known.reason if known else "",
                 key=f"why{request.id}{spot.key}",
             )
