@@ -106,10 +106,8 @@ def _request(frame: Frame, request: Request) -> None:
             _decide(frame, request)
         left, right, _ = st.columns([1, 1, 4])
         if request.status == "pending" and approves:
-            help_ = None if seen is not None else "First look whom it concerns and what it removes."
-            if left.button(
-                "Approve", key=f"approve{request.id}", disabled=seen is None, help=plain(help_) if help_ else None
-            ):
+            help_ = "" if seen is not None else "First look whom it concerns and what it removes."
+            if left.button("Approve", key=f"approve{request.id}", disabled=seen is None, help=plain(help_)):
                 with told(frame):
                     eraser.requests.approve(request.id, frame.user)
                     done(f"Request {request.id} is approved.")
