@@ -86,7 +86,7 @@ def _request(frame: Frame, request: Request) -> None:
     eraser = frame.office.eraser()
     with st.container(border=True):
         st.text(
-            f"{request.id}   {request.status}   {counted(len(request.targets), 'line')} of {', '.join(request.datasets)}\n"
+            f"{request.id}   {_state(request)}   {counted(len(request.targets), 'line')} of {', '.join(request.datasets)}\n"
             f"asked for by {request.requested_by}, {request.requested_at}\n{request.ground}"
         )
         running = _running(frame, request) if request.status in ("approved", "running") else None
@@ -118,6 +118,13 @@ def _request(frame: Frame, request: Request) -> None:
             with told():
                 eraser.requests.withdraw(request.id, frame.user)
                 done(f"Request {request.id} was withdrawn.")
+
+
+def _state(request: Request) -> str:
+    """The state for people: after a run that could not end, a request waits for them."""
+    if request.undecided:
+        return "waits for decisions"
+    return "decided, to be finished" if request.spots else request.status
 
 
 def _running(frame: Frame, request: Request) -> Run | None:
