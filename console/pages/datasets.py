@@ -11,6 +11,7 @@ from console.frame import Frame, counted, plain
 from platform_assets.access.roles import Permission
 from platform_assets.contracts.columns import Column
 from platform_assets.contracts.model import Contract
+from platform_assets.contracts.words import limits_in_words
 from platform_assets.ingest import ledger
 from platform_assets.ingest.ledger import Entry
 
@@ -205,15 +206,8 @@ def sentences(contract: Contract) -> list[str]:
 
 def rule(column: Column) -> str:
     """What a value of the column must be, in words."""
-    parts = ["needed" if not column.nullable else "may be missing"]
+    parts = [] if column.nullable else ["needed"]
     if column.role == "identifier":
         parts.append("replaced by a pseudonym")
-    if column.allowed:
-        parts.append("one of " + ", ".join(map(str, column.allowed)))
-    if column.matches:
-        parts.append(f"matches {column.matches}")
-    if column.format:
-        parts.append("written as " + " or ".join(column.format))
-    words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
-    parts += [f"{word} {getattr(column, name)}" for name, word in words.items() if getattr(column, name) is not None]
+    parts += limits_in_words(column)
     return "; ".join(parts)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dagster as dg
 
-from platform_assets.contracts.columns import Column, ColumnType
+from platform_assets.contracts.columns import Column
 from platform_assets.contracts.model import Contract
+from platform_assets.contracts.words import limits_in_words
 from platform_assets.ingest.tables import Tables, duckdb_type
 from resources import markdown
 
@@ -85,26 +86,5 @@ def _lineage(columns: dict[str, str]) -> list[dg.TableColumn]:
 
 
 def _limits(column: Column) -> str:
-    words = []
-    if column.constant is not None:
-        words.append(f"always {column.constant}")
-    if column.format:
-        words.append("written as " + " or ".join(column.format))
-    if column.allowed:
-        words.append(
-            "one of " + ", ".join(map(str, column.allowed[:12])) + (", ..." if len(column.allowed) > 12 else "")
-        )
-    if column.matches:
-        words.append(f"matches {column.matches}")
-    words += [
-        f"{sign} {getattr(column, name)}"
-        for name, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
-        if getattr(column, name) is not None
-    ]
-    if column.cumulative:
-        words.append("running total: take the last, never sum over time")
-    if column.derived_from:
-        words.append(f"where missing, derived from {', '.join(column.derived_from)}")
-    elif column.nullable and column.type is not ColumnType.BOOLEAN:
-        words.append("may be missing")
+    words = limits_in_words(column)
     return ("; ".join(words) + ".") if words else ""

@@ -1,0 +1,48 @@
+"""What a column's options mean, for people: the descriptions in Dagster and in the console say the same, and leave nothing out."""
+
+from __future__ import annotations
+
+from platform_assets.contracts.columns import Column, ColumnType
+
+MOST_LISTED = 12
+"""Values that are named one by one."""
+
+
+def limits_in_words(column: Column) -> list[str]:
+    """What is right in the column, and how it is read, a phrase for each option that is set."""
+    words = []
+    if column.constant is not None:
+        words.append(f"always {column.constant}")
+    if column.format:
+        words.append("written as " + " or ".join(column.format))
+    if column.allowed:
+        words.append(f"one of {_listed(column.allowed)}")
+    if column.not_in:
+        words.append(f"never {_listed(column.not_in)}")
+    if column.matches is not None:
+        words.append(f"matches {column.matches}")
+    words += _length(column.min_length, column.max_length)
+    words += [
+        f"{word} {getattr(column, name)}"
+        for name, word in (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than"))
+        if getattr(column, name) is not None
+    ]
+    if column.type is ColumnType.DECIMAL:
+        words.append(f"at most {column.scale} digits behind the point")
+    if column.cumulative:
+        words.append("running total: take the last, never sum over time")
+    if column.derived_from:
+        words.append(f"where missing, derived from {', '.join(column.derived_from)}")
+    elif column.nullable and column.type is not ColumnType.BOOLEAN:
+        words.append("may be missing")
+    return words
+
+
+def _length(low: int | None, high: int | None) -> list[str]:
+    if high is not None:
+        return [f"{low or 0} to {high} characters"]
+    return [f"at least {low} characters"] if low is not None else []
+
+
+def _listed(values: tuple[str | int | float, ...]) -> str:
+    return ", ".join(map(str, values[:MOST_LISTED])) + (", ..." if len(values) > MOST_LISTED else "")

@@ -1,0 +1,57 @@
+"""No option of a column is left out of its description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from platform_assets.contracts.columns import Column
+from platform_assets.contracts.words import limits_in_words
+
+SAID: dict[str, tuple[dict[str, Any], str]] = {
+    "constant": ({"type": "string", "constant": "NL"}, "always NL"),
+    "format": ({"type": "date", "format": "%Y-%m-%d"}, "written as %Y-%m-%d"),
+    "allowed": ({"type": "string", "in": ["A", "B"]}, "one of A, B"),
+    "not_in": ({"type": "string", "not_in": ["X"]}, "never X"),
+    "matches": ({"type": "string", "matches": "^a$"}, "matches ^a$"),
+    "min_length": ({"type": "string", "min_length": 3}, "at least 3 characters"),
+    "max_length": ({"type": "string", "max_length": 40}, "0 to 40 characters"),
+    "ge": ({"type": "integer", "ge": 1}, "at least 1"),
+    "gt": ({"type": "integer", "gt": 2}, "more than 2"),
+    "le": ({"type": "date", "format": "%Y-%m-%d", "le": "today"}, "at most today"),
+    "lt": ({"type": "integer", "lt": 4}, "less than 4"),
+    "scale": ({"type": "decimal", "scale": 2}, "at most 2 digits behind the point"),
+    "cumulative": ({"type": "integer", "cumulative": True}, "running total: take the last, never sum over time"),
+    "derived_from": ({"type": "string", "required": False, "derived_from": ["a"]}, "where missing, derived from a"),
+    "required": ({"type": "integer", "required": False}, "may be missing"),
+}
+NO_LIMIT = {
+    "type",
+    "description",
+    "role",
+    "purpose",
+    "header",
+    "optional",
+    "trim",
+    "replace",
+    "replace_pattern",
+    "case",
+    "null_tokens",
+    "decimal_separator",
+    "thousands_separator",
+    "precision",
+    "true_values",
+    "false_values",
+}
+"""How text is cleaned and read, and who may see it: told elsewhere."""
+
+
+@pytest.mark.parametrize(("options", "words"), SAID.values(), ids=SAID)
+def test_an_option_is_told(options: dict[str, Any], words: str) -> None:
+    assert words in limits_in_words(Column.model_validate(options))
+
+
+def test_every_option_is_told_or_is_no_limit() -> None:
+    assert set(Column.model_fields) == set(SAID) | NO_LIMIT
+    assert not set(SAID) & NO_LIMIT
