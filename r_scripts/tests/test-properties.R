@@ -342,6 +342,8 @@ entries <- list(
                                  title = function(n) "T", value_label = function(n) "v"), function(a, r) draws(r))
 )
 
+source("entries-second.R", local = TRUE)
+
 patients_of <- function(n) data.frame(y = stats::rbinom(n, 1, 0.4), x = stats::rnorm(n, 77, 8))
 set.seed(1)
 fitted_on <- patients_of(200)
