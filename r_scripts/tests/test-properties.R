@@ -349,7 +349,7 @@ set.seed(1)
 fitted_on <- patients_of(200)
 a_model <- everything$case_mix_model(fitted_on, y ~ x)
 a_glm <- stats::glm(y ~ x, stats::binomial(), fitted_on)
-plots <- c("ranking_plot", "funnel_plot", "control_chart_plot", "empty_plot")
+plots <- c(grep("_plot$", names(entries), value = TRUE))
 
 argument <- function(kind, n) {
   if (is.function(kind)) return(kind(n))
