@@ -83,7 +83,8 @@ test_that("x-bar and S charts are Montgomery's (piston rings)", {
                   6, 10, 18, 3, 0, -16, 2, 3, 5, -3, 0, 10, 13, 20, 3, -18, 1, 15, 5, -4, 4, -1, -10, 6, 9,
                   10, -11, -10, 9, 14, 15, 8, -7, 0, 10, -18, -16, -5, 17, 13) / 1000
   chart <- samples$xbar_s_chart(rings, rep(1:25, each = 5))
-  expect_equal(round(c(chart$centre[1], chart$lower[1], chart$upper[1]), 3), c(74.001, 73.988, 74.014))
+  # the book rounds the centre to 74.001 and s to 0.0094 before it computes the limits
+  expect_lt(max(abs(c(chart$centre[1], chart$lower[1], chart$upper[1]) - c(74.001, 73.988, 74.014))), 0.0008)
   expect_equal(round(c(chart$spread_centre[1], chart$spread_lower[1], chart$spread_upper[1]), 4), c(0.0094, 0, 0.0196))
   expect_false(any(chart$outside, chart$spread_outside))
   # unequal samples: constants of Montgomery's appendix VI, A3 and B4
