@@ -105,12 +105,13 @@ risk_table <- function(time, event, group, kind = NULL) {
   sums <- if (length(place)) rowsum(cbind(as.double(event > 0), if (is.null(kind)) event > 0 else event == kind, 1), place,
                                     reorder = FALSE) else matrix(numeric(), 0, 3)
   of <- of[fresh]
+  rownames(sums) <- NULL
   ended <- running_sum(sums[, 3], of)
   total <- tapply(sums[, 3], factor(of, seq_along(groups$names)), sum)
   at_risk <- as.double(total)[of] - ended + sums[, 3]
-  table <- data.frame(time = time[fresh], at_risk = at_risk, events = unname(sums[, 2]), left = unname(sums[, 3] - sums[, 1]))
+  table <- data.frame(time = time[fresh], at_risk = at_risk, events = sums[, 2], left = sums[, 3] - sums[, 1])
   if (!is.null(group)) table <- cbind(group = groups$names[of], table)
-  if (!is.null(kind)) table$any <- unname(sums[, 1])
+  if (!is.null(kind)) table$any <- sums[, 1]
   table$of <- of
   table
 }
@@ -147,7 +148,7 @@ curve_at <- function(curve, times) {
     data.frame(part[rep(1, length(times)), keys, drop = FALSE], time = times, value = pick("value", start),
                lower = pick("lower", NA_real_), upper = pick("upper", NA_real_), row.names = NULL)
   })
-  if (!length(rows)) return(data.frame(curve[0, keys, drop = FALSE], time = numeric(), value = numeric(), lower = numeric(), upper = numeric()))
+  if (!length(rows)) return(curve[0, c(keys, "time", "value", "lower", "upper")])
   result <- do.call(rbind, rows)
   rownames(result) <- NULL
   result

@@ -12,9 +12,8 @@ test_that("Kaplan-Meier of the leukaemia trial is as published", {
   for (group in unique(aml$x)) {
     fit <- survival::survfit(survival::Surv(time, status) ~ 1, aml[aml$x == group, ], conf.type = "log-log")
     ours <- km[km$group == group, ]
-    expect_equal(ours[c("time", "at_risk", "events", "left", "value")],
-                 data.frame(time = fit$time, at_risk = fit$n.risk, events = fit$n.event, left = fit$n.censor, value = fit$surv),
-                 ignore_attr = TRUE, tolerance = 1e-10)
+    expect_equal(as.list(ours[c("time", "at_risk", "events", "left", "value")]),
+                 list(time = fit$time, at_risk = fit$n.risk, events = fit$n.event, left = fit$n.censor, value = fit$surv))
     inside <- ours$value > 0 & ours$value < 1
     expect_equal(ours$lower[inside], fit$lower[inside], tolerance = 1e-9)
     expect_equal(ours$upper[inside], fit$upper[inside], tolerance = 1e-9)
@@ -34,8 +33,7 @@ test_that("the lung data: median survival 270 and 426 days, as published", {
 })
 
 test_that("Cox regression of the lung data is as published", {
-  ours <- s$cox_model(survival::lung, "time", "died", c("age", "sex")) |> tryCatch(error = conditionMessage)
-  expect_match(ours, "no column died")
+  expect_error(s$cox_model(survival::lung, "time", "died", c("age", "sex")), "data has no column died")
   lung <- transform(survival::lung, died = status == 2)
   ours <- s$cox_model(lung, "time", "died", c("age", "sex"))
   expect_equal(round(ours$estimate, 6), c(0.017045, -0.513219))
@@ -43,7 +41,6 @@ test_that("Cox regression of the lung data is as published", {
   expect_equal(c(ours$patients[1], ours$events[1]), c(228, 165))
   sex <- s$cox_model(lung, "time", "died", "sex")
   expect_equal(round(c(sex$ratio, sex$lower, sex$upper), 4), c(0.5880, 0.4237, 0.8160))
-  lung$side <- ifelse(lung$died, lung$inst %% 2 == 0, TRUE)
   expect_error(s$cox_model(lung[lung$died == 0, ], "time", "died", "age"), "no patient with all characteristics has the event")
   lung$group <- ifelse(lung$died & seq_len(228) %% 3 == 0, "a", "b")
   lung$group[!lung$died][1:5] <- "c"
@@ -62,13 +59,14 @@ test_that("cumulative incidence is Aalen and Johansen's, and all shares add up t
     at <- states$strata == paste0("sex=", sex)
     mine <- read[read$group == sex & read$event == kind, ]
     expect_equal(mine$value, states$pstate[at, match(kind, fit$states)], info = paste(sex, kind))
-    errors <- ours$standard_error[ours$group == sex & ours$event == kind & ours$time %in% c(60, 120, 240)]
+    part <- ours[ours$group == sex & ours$event == kind, ]
+    errors <- part$standard_error[findInterval(c(60, 120, 240), part$time)]
     expect_equal(errors, states$std.err[at, match(kind, fit$states)], tolerance = 0.01, info = paste(sex, kind))
   }
   any <- s$kaplan_meier(time, what != "none", d$sex)
   free <- s$curve_at(any, 120)$value
-  expect_equal(tapply(s$curve_at(ours, 120)$value, s$curve_at(ours, 120)$group, sum)[c("F", "M")], 1 - free[match(c("F", "M"), unique(d$sex))],
-               ignore_attr = TRUE)
+  ten_years <- s$curve_at(ours, 120)
+  for (sex in c("F", "M")) expect_equal(sum(ten_years$value[ten_years$group == sex]), 1 - free[match(sex, unique(d$sex))])
 })
 
 test_that("95 % limits hold the truth about 95 times in 100", {
