@@ -44,6 +44,20 @@ entries <- c(entries, list(
     expect_equal(grepl("95 %|99.8 %", r$significance)[clear], (level > 0)[clear])
     expect_equal(grepl("99.8 %", r$significance)[clear], (level > 1)[clear])
   }),
+  expected_of_patients = list(list(data = function(n) data.frame(y = good$outcome(40), x = stats::rnorm(40, 77, 8)), outcome = function(n) "y",
+                                   characteristics = function(n) "x"), function(a, r) {
+    y <- as.double(a$data[[a$outcome]])
+    if (any(r$known)) same(sum(r$expected, na.rm = TRUE), sum(y[r$known]), "expected", 1e-4)
+    expect_identical(is.na(r$expected), !r$known)
+  }),
+  survival_plot = list(list(curve = function(n) everything$kaplan_meier(c(2, 4, 9), c(1, 0, 1), c("a", "b", "b")), title = function(n) "T",
+                            time_label = function(n) "t", value_label = function(n) "v"), function(a, r) draws(r)),
+  between_plot = list(list(data = function(n) data.frame(event = seq_len(n), value = good$part(n), centre = 9, lower = 0, upper = 60, highlight = "ordinary"),
+                           title = function(n) "T", value_label = function(n) "v"), function(a, r) draws(r)),
+  assurance_plot = list(list(data = function(n) data.frame(unit = good$text(n), variation = "concern", assurance = "consistently meets"),
+                             title = function(n) "T"), function(a, r) draws(r)),
+  running_plot = list(list(data = function(n) data.frame(value = good$score(n), lower = -2, upper = 2), title = function(n) "T", value_label = function(n) "v"),
+                      function(a, r) draws(r)),
   model_checks = list(list(observed = "outcome", expected = "chance", confidence = "confidence"), function(a, r) {
     v <- used_patients(a)
     expect_equal(c(r$patients, r$observed), c(nrow(v), sum(v$y)))
