@@ -89,9 +89,9 @@ outcome_funnel <- function(result, funnel) {
   funnel_plot(
     data.frame(unit = result$organisation, size = funnel$effective_patients, value = funnel$value, highlight)[judged, ],
     funnel_curve(funnel[judged, ]), target = funnel$target[1], title = title,
-    subtitle = "Adjusted for age and ASA class, by hospital", size_label = "Operations (effective number)",
+    subtitle = "Adjusted for age and ASA class, by hospital. The axis does not start at 0", size_label = "Operations (effective number)",
     value_label = "Adjusted textbook outcome (%)", labels = scales::label_number(),
-    target_label = sprintf("all hospitals %.1f %%", funnel$target[1]),
+    target_label = sprintf("all hospitals %.1f %%", funnel$target[1]), from_zero = FALSE,
     meanings = c(better = "higher (99.8 %)", different = "higher or lower (95 %)", ordinary = "not different",
                  worse = "lower (99.8 %)"),
     caption = paste("Effective number: of as many patients who are all alike chance would leave the same uncertainty.",
@@ -107,7 +107,7 @@ outcome_calibration <- function(rows, mix) {
     calibration_table(rows$textbook_outcome, mix$expected), title, "Observed textbook outcome (%)",
     "Expected from age and ASA class (%)", subtitle = "Patients in tenths, from the lowest to the highest expectation",
     caption = paste("Lines: 95 % limits. On the dashed line as many had the outcome as was expected.", if (!is.na(test$p_value))
-      sprintf("Distances as large as these together arise by chance in %s of right models (Hosmer and Lemeshow's test).",
+      sprintf("Of a right model chance alone leaves distances as large as these in %s of cases (Hosmer and Lemeshow's test).",
               if (test$p_value < 0.01) "fewer than 1 %" else sprintf("%.0f %%", 100 * test$p_value)))
   )
 }

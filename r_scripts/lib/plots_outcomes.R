@@ -81,9 +81,9 @@ survival_plot <- function(curve, title, time_label, value_label, highlighted = N
 #' A curve from its `start` until `end`, each group (and kind of event) one line.
 steps_of <- function(curve, end, start) {
   for (name in c("time", "value", "lower", "upper")) curve[[name]] <- check_numbers(curve[[name]], paste("column", name))
-  group <- if (is.null(curve$group)) rep("", nrow(curve)) else check_groups(curve$group, nrow(curve), "column group")
+  group <- if (is.null(curve[["group"]])) rep("", nrow(curve)) else check_groups(curve[["group"]], nrow(curve), "column group")
   if (is.list(group)) group <- group$names[group$index]
-  if (!is.null(curve$event)) group <- if (is.null(curve$group)) as.character(curve$event) else paste(group, curve$event)
+  if ("event" %in% names(curve)) group <- if (is.null(curve[["group"]])) as.character(curve$event) else paste(group, curve$event)
   curve <- data.frame(group = group, curve[c("time", "value", "lower", "upper")])
   curve <- curve[!is.na(curve$time) & !is.na(curve$value) & curve$time <= end, ]
   first <- unique(curve$group)
@@ -111,12 +111,19 @@ between_plot <- function(data, title, value_label, subtitle = NULL, caption = NU
     ggplot2::geom_line(colour = plot_colours[["limit"]], linewidth = 0.5, na.rm = TRUE) +
     ggplot2::geom_point(ggplot2::aes(colour = .data$highlight, shape = .data$highlight, size = .data$highlight), na.rm = TRUE) +
     highlight_scales(meanings, size = if (is.null(data$unit)) 2.6 else 1.7) +
-    ggplot2::scale_y_sqrt(limits = c(0, NA)) +
+    ggplot2::scale_y_sqrt(limits = c(0, NA), breaks = few_breaks) +
     ggplot2::labs(title = title, subtitle = wrap_text(subtitle, 80), caption = wrap_text(caption), x = "Event, in order of time",
                   y = value_label) + theme_platform()
   if (is.null(data$unit)) return(plot)
   plot + ggplot2::facet_wrap(ggplot2::vars(.data$unit), scales = "free_x") +
     ggplot2::theme(strip.text = ggplot2::element_text(face = "bold", hjust = 0), panel.spacing = ggplot2::unit(14, "pt"))
+}
+
+#' Three or four round numbers that stand apart on a square-root scale.
+few_breaks <- function(limits) {
+  round <- c(1, 2, 5, 10, 20, 50) * rep(10^(0:12), each = 6)
+  top <- max(round[round <= max(limits, 1, na.rm = TRUE)])
+  unique(c(0, signif(top / 10, 1), signif(top / 3, 1), top))
 }
 
 #' Variation and assurance of many units at a glance (the icons of "Making data count")

@@ -55,32 +55,37 @@ t_chart <- function(between, direction = "higher is better", screen = TRUE, fix_
 #' @param direction,fix_after,phase,exclude  as in [t_chart]
 #' @param limits   "probability" or "three sigma"
 #' @param minimum  in a phase with fewer known points nothing is judged
+#' @param reference  mean number of cases between events to hold the points against (of all hospitals together, or of years
+#'                 before), or NULL: the mean of the points themselves. With it few points are judged as well
 #' @return data frame: value, phase, mean, centre, lower, upper, outside, side, special_cause, judgement (as [xmr]; its
 #'   rule of two in three is left out, since the distribution is skew). All 0: "too little variation to judge"
 g_chart <- function(cases, direction = "higher is better", limits = c("probability", "three sigma"), fix_after = NULL,
-                    phase = NULL, minimum = 12, exclude = NULL) {
+                    phase = NULL, minimum = 12, exclude = NULL, reference = NULL) {
   direction <- match.arg(direction, directions)
+  if (!is.null(reference)) reference <- check_number(reference, "reference", 0, open = TRUE)
   limits <- match.arg(limits)
   cases <- check_numbers(cases, "cases", 0, whole = TRUE)
   fix_after <- check_fix_after(fix_after)
   exclude <- check_exclude(exclude, length(cases))
   minimum <- check_number(minimum, "minimum", 2)
+  phases <- check_phase(phase, cases)
   chart <- data.frame(value = cases, phase = if (is.null(phase)) rep(1L, length(cases)) else phase)
   blank <- data.frame(mean = NA_real_, centre = NA_real_, lower = NA_real_, upper = NA_real_, outside = NA,
                       side = NA_integer_, special_cause = NA_character_, judgement = NA_character_)
   chart <- cbind(chart, blank[rep(1, length(cases)), ], row.names = NULL)
-  for (rows in split(seq_along(cases), check_phase(phase, cases))) {
+  for (rows in split(seq_along(cases), phases)) {
     value <- cases[rows]
     basis <- value[counted(value, fix_after, exclude[rows])]
-    chart[rows, -(1:2)] <- g_phase(value, basis, direction, limits, minimum)
+    chart[rows, -(1:2)] <- g_phase(value, basis, direction, limits, minimum, reference)
   }
   chart
 }
 
-#' One phase of a G chart, its lines from the points in `basis`.
-g_phase <- function(value, basis, direction, limits, minimum) {
-  mean <- if (length(basis)) mean(basis) else NA_real_
-  enough <- length(basis) >= minimum && mean > 0
+#' One phase of a G chart, its lines from the points in `basis`, or from a reference.
+g_phase <- function(value, basis, direction, limits, minimum, reference) {
+  mean <- if (!is.null(reference)) reference else if (length(basis)) mean(basis) else NA_real_
+  known <- !is.null(reference) || length(basis) >= minimum
+  enough <- known && mean > 0
   lower <- upper <- NA_real_
   centre <- mean
   if (enough && limits == "probability") {
@@ -97,7 +102,7 @@ g_phase <- function(value, basis, direction, limits, minimum) {
   side[is.na(side)] <- 0L
   cause <- special_causes(value, side, outside, rep(FALSE, length(value)))
   if (limits == "probability") cause <- sub("the mean", "the median", cause)
-  reason <- if (length(basis) >= minimum) "too little variation to judge" else "too few points to judge"
+  reason <- if (known) "too little variation to judge" else "too few points to judge"
   if (!enough) cause[!is.na(value)] <- reason
   data.frame(mean = mean, centre = centre, lower = lower, upper = upper, outside = outside, side = side,
              special_cause = cause, judgement = judge(cause, direction))[seq_along(value), ]

@@ -19,8 +19,8 @@ kaplan_meier <- function(time, event, group = NULL, confidence = 0.95) {
   z <- normal_quantile(confidence)
   table <- risk_table(time, check_outcome(event, "event"), group)
   at <- table$of
-  value <- exp(running_sum(log1p(-table$events / table$at_risk), at))
   gone <- table$events == table$at_risk
+  value <- exp(running_sum(log1p(ifelse(gone, 0, -table$events / table$at_risk)), at))
   value[running_sum(as.double(gone), at) > 0] <- 0
   step <- ifelse(gone, 0, table$events / table$at_risk / (table$at_risk - table$events))
   greenwood <- running_sum(step, at)
@@ -54,7 +54,7 @@ cumulative_incidence <- function(time, event, group = NULL, none = "none", confi
     at <- table$of
     n <- table$at_risk
     all <- table$any
-    after <- exp(running_sum(log1p(-pmin(all / n, 1 - 1e-16)), at))
+    after <- exp(running_sum(log1p(ifelse(all == n, 0, -all / n)), at))
     after[running_sum(as.double(all == n), at) > 0] <- 0
     first <- !duplicated(at)
     before <- c(1, after)[seq_along(after)]
