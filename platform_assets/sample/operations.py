@@ -62,7 +62,11 @@ def operations(until: dt.date) -> list[Delivery]:
     clean = [(*row[:5], flags[row[5]], flags[row[6]], *row[7:]) for row in rows]
     return [
         Delivery(
-            "operations", f"operations_{until.year}.csv", COLUMNS, rows, clean=Delivery("operations", "", COLUMNS, clean)
+            "operations",
+            f"operations_{until.year}.csv",
+            COLUMNS,
+            rows,
+            clean=Delivery("operations", "", COLUMNS, clean),
         )
     ]
 

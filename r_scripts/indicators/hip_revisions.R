@@ -39,10 +39,10 @@ hip_revisions <- function(operations, params = list()) {
   if (unnamed) warning(unnamed, " operations name no organisation and are left out", call. = FALSE)
   rows <- rows[!is.na(rows$organisation), ]
   known <- !is.na(rows$age) & !is.na(rows$follow_up_days) & !is.na(rows$follow_up_ended_by)
-  rows$years <- ifelse(known, rows$follow_up_days / 365.25, NA_real_)
-  rows$revised <- ifelse(known, rows$follow_up_ended_by == "revision", NA)
+  rows$years <- replace(rows$follow_up_days / 365.25, !known, NA)
+  rows$revised <- replace(rows$follow_up_ended_by == "revision", !known, NA)
   age_group <- cut(rows$age, c(-Inf, 60, 70, 80, Inf), c("under 60", "60 to 69", "70 to 79", "80 and over"), right = FALSE)
-  age_group <- ifelse(is.na(age_group), "unknown", as.character(age_group))
+  age_group <- replace(as.character(age_group), is.na(age_group), "unknown")
   expected <- person_time_expected(rows$years, rows$revised, age_group)$expected
 
   units <- observed_expected(rows$organisation, rows$revised, expected, family = "poisson")
@@ -51,10 +51,10 @@ hip_revisions <- function(operations, params = list()) {
   funnel <- funnel_ratio(units$observed, ifelse(judged, units$expected, NA))
   curve <- kaplan_meier(rows$years, rows$revised, rows$organisation)
   at <- lapply(c(1, 2), function(year) revised_by(curve, year, as.character(units$group)))
-  years <- rowsum(ifelse(known, rows$years, 0), rows$organisation)
+  years <- vapply(split(rows$years, rows$organisation), sum, 0, na.rm = TRUE)
   result <- data.frame(
     organisation = as.character(units$group), operations = as.integer(units$patients), left_out = as.integer(units$left_out),
-    years = years[match(units$group, rownames(years))], observed = as.integer(units$observed), expected = units$expected,
+    years = as.double(years[match(units$group, names(years))]), observed = as.integer(units$observed), expected = units$expected,
     ratio = units$value, lower_95 = units$lower, upper_95 = units$upper, revised_1_year = at[[1]]$value,
     revised_2_years = at[[2]]$value, revised_2_years_lower = at[[2]]$lower, revised_2_years_upper = at[[2]]$upper, z = funnel$z,
     label = funnel$significance

@@ -48,12 +48,13 @@ textbook_outcome <- function(operations, params = list()) {
   judged <- units$patients >= minimum_operations & pmin(units$expected, units$patients - units$expected) >= 5
   funnel <- funnel_adjusted(units$observed, ifelse(judged, units$expected, NA), units$variance, units$patients,
                             overall(units), multiplier = 100)
+  shown <- funnel$target + 0 * funnel$value # NA where nobody is judged
   result <- data.frame(
     organisation = as.character(units$group), operations = as.integer(units$patients), left_out = as.integer(units$left_out),
     observed = as.integer(units$observed), expected = units$expected,
-    crude = ifelse(units$patients > 0, 100 * units$observed / units$patients, NA_real_), adjusted = funnel$value,
-    lower_95 = ifelse(is.na(funnel$value), NA_real_, units$lower * funnel$target),
-    upper_95 = ifelse(is.na(funnel$value), NA_real_, units$upper * funnel$target), funnel_lower_95 = funnel$lower_95,
+    crude = 100 * units$observed / ifelse(units$patients > 0, units$patients, NA), adjusted = funnel$value,
+    lower_95 = units$lower * shown,
+    upper_95 = units$upper * shown, funnel_lower_95 = funnel$lower_95,
     funnel_upper_95 = funnel$upper_95, funnel_lower_998 = funnel$lower_998, funnel_upper_998 = funnel$upper_998, z = funnel$z,
     label = funnel$significance
   )

@@ -30,11 +30,11 @@ funnel_adjusted <- function(observed, expected, variance, patients, target = NUL
   target <- check_target(target, "proportion", rows$observed[known], rows$patients[known])
   inside <- known & target > 0 & target < 1
   inside[is.na(inside)] <- FALSE
-  error <- ifelse(inside, target * sqrt(rows$variance) / rows$expected, NA_real_)
+  error <- replace(target * sqrt(rows$variance) / rows$expected, !inside, NA)
   units <- data.frame(numerator = rows$observed, denominator = target * (1 - target) / error^2,
-                      value = ifelse(inside, rows$observed / rows$expected * target, NA_real_),
+                      value = replace(rows$observed / rows$expected * target, !inside, NA),
                       target = rep_len(target, nrow(rows)))
-  units$z <- ifelse(inside, (rows$observed - rows$expected) / sqrt(rows$variance), NA_real_)
+  units$z <- replace((rows$observed - rows$expected) / sqrt(rows$variance), !inside, NA)
   result <- funnel_table(units, "adjusted", multiplier, function(confidence) {
     half <- normal_quantile(confidence) * error
     list(lower = pmax(target - half, 0), upper = pmin(target + half, pmax(units$value, 1)))

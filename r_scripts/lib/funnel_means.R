@@ -49,13 +49,13 @@ funnel_mean <- function(value, standard_deviation, n, target = NULL, trim = 0.1,
 funnel_mean_curve <- function(units, points = 200) {
   numbers <- c("value", "n", "target", "pooled_sd", "tau2", "lowest")
   check_columns(units, numbers, "units")
-  points <- check_number(points, "points", 2, 1e5, whole = TRUE)
+  points <- check_number(points, "points", 2, 5000, whole = TRUE)
   numbers <- stats::setNames(lapply(numbers, function(name) check_numbers(units[[name]], paste("column", name))), numbers)
   size <- check_not_negative(numbers$n, "column n")
   known <- which(!is.na(numbers$value) & size > 0)
   drawn <- if (length(known)) exp(seq(log(0.8 * min(size[known])), log(1.05 * max(size[known])), length.out = points)) else
     numeric()
-  first <- if (length(known)) known[1] else 0
+  first <- if (length(known)) known[1] else NA_integer_
   tau2 <- check_not_negative(numbers$tau2[first], "column tau2")
   lowest <- numbers$lowest[first]
   wide <- if (length(drawn)) sqrt(numbers$pooled_sd[first]^2 / drawn + tau2) else numeric()
@@ -66,7 +66,6 @@ funnel_mean_curve <- function(units, points = 200) {
 mean_limits <- function(target, error, lowest) {
   inner <- normal_quantile(0.95) * error
   outer <- normal_quantile(0.998) * error
-  lowest <- if (length(lowest)) lowest else -Inf
   data.frame(lower_95 = pmax(target - inner, lowest), upper_95 = target + inner, lower_998 = pmax(target - outer, lowest),
              upper_998 = target + outer)
 }

@@ -49,7 +49,7 @@ cumulative_incidence <- function(time, event, group = NULL, none = "none", confi
   z <- normal_quantile(confidence)
   none <- check_text(none, "none")
   kinds <- event_kinds(event, none)
-  rows <- lapply(seq_along(kinds$names), function(kind) {
+  rows <- lapply(seq_len(max(1, length(kinds$names))), function(kind) {
     table <- risk_table(time, kinds$index, group, kind)
     at <- table$of
     n <- table$at_risk
@@ -68,14 +68,13 @@ cumulative_incidence <- function(time, event, group = NULL, none = "none", confi
     error <- sqrt(pmax(variance, 0))
     inside <- value > 0 & value < 1 & error > 0
     half <- ifelse(inside, z * error / (value * log(value)), NA_real_)
-    result <- data.frame(event = rep_len(kinds$names[kind], nrow(table)), table[c("time", "at_risk", "events")],
+    result <- data.frame(event = rep_len(as.character(kinds$names[kind]), nrow(table)), table[c("time", "at_risk", "events")],
                          value = value, lower = ifelse(inside, value^exp(-half), NA_real_),
                          upper = ifelse(inside, value^exp(half), NA_real_), standard_error = error,
                          confidence = rep_len(confidence, nrow(table)))
     if (is.null(group)) result else cbind(group = table$group, result)
   })
-  if (length(rows)) return(do.call(rbind, rows))
-  risk_table(time, numeric(length(time)), group)[0, ]
+  if (length(kinds$names)) do.call(rbind, rows) else rows[[1]][0, ]
 }
 
 #' The names of kinds of event, and each patient's kind: 0 none, NA not known.
