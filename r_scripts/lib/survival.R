@@ -99,28 +99,28 @@ risk_table <- function(time, event, group, kind = NULL) {
   of <- groups$index[used]
   time <- rows$time[used]
   event <- rows$event[used]
-  fresh <- c(TRUE, of[-1] != of[-length(of)] | time[-1] != time[-length(time)])[seq_along(of)]
-  place <- cumsum(fresh)
-  sums <- if (length(place)) rowsum(cbind(as.double(event > 0), if (is.null(kind)) event > 0 else event == kind, 1), place,
-                                    reorder = FALSE) else matrix(numeric(), 0, 3)
-  of <- of[fresh]
-  rownames(sums) <- NULL
-  ended <- running_sum(sums[, 3], of)
-  total <- tapply(sums[, 3], factor(of, seq_along(groups$names)), sum)
-  at_risk <- as.double(total)[of] - ended + sums[, 3]
-  table <- data.frame(time = time[fresh], at_risk = at_risk, events = sums[, 2], left = sums[, 3] - sums[, 1])
+  last <- which(c(of[-1] != of[-length(of)] | time[-1] != time[-length(time)], TRUE)[seq_along(of)])
+  # Sums of neighbours by differences of running sums: rows of a time are together.
+  total <- function(x) diff(c(0, cumsum(as.double(x))[last]))
+  any <- total(event > 0)
+  here <- total(rep(1, length(event)))
+  events <- if (is.null(kind)) any else total(event == kind)
+  of <- of[last]
+  ended <- running_sum(here, of)
+  at_risk <- tabulate(groups$index[used], length(groups$names))[of] - ended + here
+  table <- data.frame(time = time[last], at_risk = at_risk, events = events, left = here - any)
   if (!is.null(group)) table <- cbind(group = groups$names[of], table)
-  if (!is.null(kind)) table$any <- sums[, 1]
+  if (!is.null(kind)) table$any <- any
   table$of <- of
   table
 }
 
 #' Running sums that start afresh with each group; rows of a group are neighbours.
 running_sum <- function(x, of) {
+  if (!length(x)) return(numeric())
   total <- cumsum(as.double(x))
-  first <- which(!duplicated(of))
-  start <- c(0, total)[first]
-  total - start[match(of, of[first])]
+  first <- c(TRUE, of[-1] != of[-length(of)])
+  total - c(0, total)[which(first)][cumsum(first)]
 }
 
 #' The share at given times, from a curve
