@@ -75,7 +75,7 @@ tell_model <- function(rows, mix) {
   } else {
     checks <- model_checks(rows$textbook_outcome, mix$expected)
     message(sprintf(paste("Case mix: %d operations. Of two patients of whom one had a textbook outcome, the model points to that",
-                          "one in %.0f %% of pairs (95 %% limits %.0f to %.0f %%; 50 %% is a coin)."), checks$patients,
+                          "one in %.0f %% of pairs (95 %% limits %.0f %% to %.0f %%; 50 %% is a coin)."), checks$patients,
                     100 * checks$c, 100 * checks$c_lower, 100 * checks$c_upper))
   }
   if (any(!mix$known)) message(sum(!mix$known), " operations without outcome, age or ASA class are left out.")

@@ -18,12 +18,12 @@ source("../lib/casemix.R")
 kaplan_meier <- function(time, event, group = NULL, confidence = 0.95) {
   z <- normal_quantile(confidence)
   table <- risk_table(time, check_outcome(event, "event"), group)
-  at <- table$of
+  running_sum <- running_sums(table$of)
   gone <- table$events == table$at_risk
-  value <- exp(running_sum(log1p(ifelse(gone, 0, -table$events / table$at_risk)), at))
-  value[running_sum(as.double(gone), at) > 0] <- 0
+  value <- exp(running_sum(log1p(ifelse(gone, 0, -table$events / table$at_risk))))
+  value[running_sum(as.double(gone)) > 0] <- 0
   step <- ifelse(gone, 0, table$events / table$at_risk / (table$at_risk - table$events))
-  greenwood <- running_sum(step, at)
+  greenwood <- running_sum(step)
   inside <- value > 0 & value < 1
   half <- ifelse(inside, z * sqrt(greenwood) / log(value), NA_real_)
   table$value <- value
@@ -52,19 +52,20 @@ cumulative_incidence <- function(time, event, group = NULL, none = "none", confi
   rows <- lapply(seq_len(max(1, length(kinds$names))), function(kind) {
     table <- risk_table(time, kinds$index, group, kind)
     at <- table$of
+    running_sum <- running_sums(at)
     n <- table$at_risk
     all <- table$any
-    after <- exp(running_sum(log1p(ifelse(all == n, 0, -all / n)), at))
-    after[running_sum(as.double(all == n), at) > 0] <- 0
+    after <- exp(running_sum(log1p(ifelse(all == n, 0, -all / n))))
+    after[running_sum(as.double(all == n)) > 0] <- 0
     first <- !duplicated(at)
     before <- c(1, after)[seq_along(after)]
     before[first] <- 1
-    value <- running_sum(before * table$events / n, at)
+    value <- running_sum(before * table$events / n)
     a <- ifelse(all == n, 0, all / n / pmax(n - all, 1)) # nobody is left to have the event
     b <- before^2 * (n - table$events) * table$events / n^3
     c <- before * table$events / n^2
-    variance <- value^2 * running_sum(a, at) - 2 * value * running_sum(a * value, at) + running_sum(a * value^2, at) +
-      running_sum(b, at) - 2 * (value * running_sum(c, at) - running_sum(c * value, at))
+    variance <- value^2 * running_sum(a) - 2 * value * running_sum(a * value) + running_sum(a * value^2) +
+      running_sum(b) - 2 * (value * running_sum(c) - running_sum(c * value))
     error <- sqrt(pmax(variance, 0))
     inside <- value > 0 & value < 1 & error > 0
     half <- ifelse(inside, z * error / (value * log(value)), NA_real_)
@@ -106,7 +107,7 @@ risk_table <- function(time, event, group, kind = NULL) {
   here <- total(rep(1, length(event)))
   events <- if (is.null(kind)) any else total(event == kind)
   of <- of[last]
-  ended <- running_sum(here, of)
+  ended <- running_sums(of)(here)
   at_risk <- tabulate(groups$index[used], length(groups$names))[of] - ended + here
   table <- data.frame(time = time[last], at_risk = at_risk, events = events, left = here - any)
   if (!is.null(group)) table <- cbind(group = groups$names[of], table)
@@ -115,12 +116,15 @@ risk_table <- function(time, event, group, kind = NULL) {
   table
 }
 
-#' Running sums that start afresh with each group; rows of a group are neighbours.
-running_sum <- function(x, of) {
-  if (!length(x)) return(numeric())
-  total <- cumsum(as.double(x))
-  first <- c(TRUE, of[-1] != of[-length(of)])
-  total - c(0, total)[which(first)][cumsum(first)]
+#' A function that gives running sums that start afresh with each group; rows of a group are neighbours.
+running_sums <- function(of) {
+  first <- c(TRUE, of[-1] != of[-length(of)])[seq_along(of)]
+  start <- which(first)
+  place <- cumsum(first)
+  function(x) {
+    total <- cumsum(as.double(x))
+    total - c(0, total[start[-1] - 1])[place]
+  }
 }
 
 #' The share at given times, from a curve
