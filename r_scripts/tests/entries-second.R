@@ -209,8 +209,8 @@ entries <- c(entries, list(
   }),
   person_time_expected = list(list(time = "time_at_risk", event = "outcome", stratum = "maybe_group"), function(a, r) {
     v <- followed(list(time = a$time, event = a$event, group = a$stratum))
-    with_time <- tapply(v$t, v$g, sum)
-    same(sum(r$expected, na.rm = TRUE), sum(v$e[with_time[v$g] > 0]), "events")
+    at_risk <- if (nrow(v)) stats::ave(v$t, v$g, FUN = sum) > 0 else logical()
+    same(sum(r$expected, na.rm = TRUE), sum(v$e[at_risk]), "events")
   }),
   risk_adjusted_cusum = list(list(outcome = "outcome", chance = "chance", group = "maybe_group"), function(a, r) {
     n <- rows_of(a$outcome, a$chance)
