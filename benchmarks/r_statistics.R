@@ -71,4 +71,35 @@ measure("funnel drawn, 1,000 units, 123 to be named", function() {
   print(funnel_plot(data, units$curve, units$units$target[1], "Deaths", "stays", "share", "all"))
   grDevices::dev.off()
 })
+patients$years <- pmin(rexp(rows, 0.1), runif(rows, 0, 5))
+patients$ended <- sample(c("none", "revision", "death"), rows, TRUE, c(0.8, 0.1, 0.1))
+patients$chance <- pmin(pmax(patients$expected, 0.001), 0.999)
+measure("kaplan_meier, 1,000 hospitals, times in days", function() {
+  kaplan_meier(floor(patients$years * 365), patients$ended == "revision", patients$hospital)
+})
+measure("cumulative_incidence, 1,000 hospitals", function() {
+  cumulative_incidence(floor(patients$years * 365), patients$ended, patients$hospital)
+})
+measure("person_time_expected and observed_expected", function() {
+  event <- patients$ended == "revision"
+  expected <- person_time_expected(patients$years, event, patients$diagnosis)$expected
+  observed_expected(patients$hospital, event, expected, family = "poisson")
+})
+measure("quantile_limits, three quantiles", function() quantile_limits(patients$hours, patients$hospital))
+measure("risk_adjusted_cusum, 1,000 hospitals", function() {
+  risk_adjusted_cusum(patients$died, patients$chance, patients$hospital)
+})
+measure("vlad, 1,000 hospitals", function() vlad(patients$died, patients$chance, patients$hospital))
+measure("xbar_s_chart, 1,000 samples", function() xbar_s_chart(patients$hours, patients$hospital))
+measure("model_checks", function() model_checks(patients$died, patients$chance))
+measure("life_expectancy, 1,000 areas x 19 bands", function() {
+  life_expectancy(strata$events, strata$people, c(0, 1, seq(5, 85, 5))[strata$band], strata$hospital)
+})
+sums <- data.frame(n = hospitals$size, e = hospitals$size * 0.12)
+measure("funnel_adjusted, shrinkage, reliability, benchmark, 1,000 units", function() {
+  funnel_adjusted(hospitals$events, sums$e, sums$e * 0.85, sums$n)
+  shrunken_proportion(hospitals$events, sums$n)
+  reliability(hospitals$events, sums$n)
+  achievable_benchmark(hospitals$events, sums$n)
+})
 cat("size of the model\t\t\t", sprintf("%.2f", as.double(utils::object.size(model)) / 2^20), "\n", sep = "")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from platform_assets.contracts.columns import ColumnType
 from platform_assets.contracts.files import read_contracts
-from platform_assets.sample import admissions, emergency, literature, sales, surveillance
+from platform_assets.sample import admissions, emergency, literature, operations, sales, surveillance
 from platform_assets.sample.rows import Delivery, to_bytes, to_csv
 from resources.identity import SAMPLE_MANIFEST
 
@@ -26,6 +26,7 @@ GENERATORS: tuple[Callable[[dt.date], list[Delivery]], ...] = (
     admissions.population,
     admissions.hospital_stays,
     emergency.ae_attendances,
+    operations.operations,
     literature.drugs,
     literature.pubmed,
     literature.clinical_trials,

@@ -64,19 +64,15 @@ standardised_admissions <- function(hospital_stays, params = list()) {
 
 #' Stays with each patient's chance to die, from age; the same for everyone where deaths or ages do not vary.
 expected_deaths <- function(stays) {
-  known <- !is.na(stays$age) & !is.na(stays$died)
-  stays$expected <- rep(NA_real_, nrow(stays))
+  mix <- expected_of_patients(stays, "died", "age")
+  known <- mix$known
+  stays$expected <- mix$expected
   if (!any(known)) return(stays)
-  deaths <- stays$died[known]
-  if (length(unique(deaths)) < 2 || length(unique(stays$age[known])) < 2) {
-    stays$expected[known] <- mean(deaths)
+  if (is.null(mix$model)) {
     message("Deaths or ages do not vary: every patient is expected to fare like the average.")
     return(stays)
   }
-  model <- case_mix_model(stays, died ~ age, "logistic")
-  odds <- case_mix_coefficients(model)
-  stays <- expected_per_patient(stays, model)
-  stays$expected[!known] <- NA
+  odds <- case_mix_coefficients(mix$model)
   message(sprintf(paste("Case mix: %d stays. Ten years older: odds of death x %.2f. Of two patients of whom one died,",
                         "age points to that one in %.0f %% of pairs (c-statistic; 50 %% is a coin)."), sum(known),
                   odds$ratio[odds$term == "age"]^10, 100 * c_statistic(stays$died, stays$expected)))

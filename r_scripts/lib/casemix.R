@@ -73,6 +73,36 @@ expected_per_patient <- function(data, model) {
   data
 }
 
+#' Expected outcome per patient from those characteristics that vary, in the patients who have them all
+#'
+#' Logistic [case_mix_model] over the characteristics with more than one value; the average for everybody where outcome or
+#' characteristics do not vary, since then there is nothing to adjust for.
+#'
+#' @param data  one row per patient
+#' @param outcome,characteristics  names of columns; the outcome TRUE/FALSE or 1/0
+#' @return list: expected (a chance per patient; NA where outcome or a characteristic is missing), known (is it?), model
+#'   (NULL where there was nothing to adjust for)
+expected_of_patients <- function(data, outcome, characteristics) {
+  names <- c(check_name(outcome, "outcome"), check_name(characteristics, "characteristics", many = TRUE))
+  check_columns(data, names)
+  data <- as.data.frame(data)[names]
+  data[[outcome]] <- check_outcome(data[[outcome]], paste("column", outcome))
+  for (name in characteristics) check_characteristic(data[[name]], name)
+  known <- stats::complete.cases(data)
+  expected <- rep(NA_real_, nrow(data))
+  if (!any(known)) return(list(expected = expected, known = known, model = NULL))
+  used <- data[known, , drop = FALSE]
+  vary <- vapply(used, function(x) length(unique(x)) > 1, TRUE)
+  characteristics <- characteristics[vary[characteristics]]
+  if (!vary[[outcome]] || !length(characteristics)) {
+    expected[known] <- mean(used[[outcome]])
+    return(list(expected = expected, known = known, model = NULL))
+  }
+  model <- case_mix_model(used, stats::reformulate(paste0("`", characteristics, "`"), as.name(outcome)), "logistic")
+  expected[known] <- expected_per_patient(used, model)$expected
+  list(expected = expected, known = known, model = model)
+}
+
 #' The model's coefficients, for a report
 #'
 #' @return data frame: term, estimate, standard_error, ratio (odds or rate ratio), lower, upper (Wald limits of it); a

@@ -19,6 +19,8 @@ directions <- c("higher is better", "higher is worse", "neutral")
 #' @param direction  "higher is better", "higher is worse" or "neutral"
 #' @param screen     leave the largest moving ranges out of the limits?
 #' @param fix_after  compute mean and limits from the first so many points of a phase only; NULL: from all
+#' @param exclude    TRUE for points that are shown, and judged, but do not count for mean and limits (a strike, a count
+#'                   known to be wrong); NULL: none
 #' @param phase      a label per point, where the process was knowingly changed: limits start afresh; NULL: one phase.
 #'                   Points of a phase are neighbours
 #' @param period     date or number of each point, to be checked for order, duplicates and gaps; NULL: not checked
@@ -31,11 +33,12 @@ directions <- c("higher is better", "higher is worse", "neutral")
 #'   outside them (rare events: count the time between them instead). All equal: limits equal to the mean, nothing
 #'   special.
 xmr <- function(value, direction = "neutral", screen = TRUE, fix_after = NULL, phase = NULL, period = NULL,
-                minimum = 12, minimum_phase = 10) {
+                minimum = 12, minimum_phase = 10, exclude = NULL) {
   direction <- match.arg(direction, directions)
   value <- check_numbers(value, "value")
   check_flag(screen, "screen")
-  if (!is.null(fix_after)) fix_after <- check_number(fix_after, "fix_after", 1, whole = TRUE)
+  fix_after <- check_fix_after(fix_after)
+  exclude <- check_exclude(exclude, length(value))
   if (!is.null(period)) check_periods(period, length(value))
   minimum <- check_number(minimum, "minimum", 2)
   needed <- min(minimum, check_number(minimum_phase, "minimum_phase", 2))
@@ -46,7 +49,7 @@ xmr <- function(value, direction = "neutral", screen = TRUE, fix_after = NULL, p
   result <- cbind(data.frame(value = value, phase = if (is.null(phase)) rep(1L, length(value)) else phase),
                   blank[rep(1, length(value)), ], row.names = NULL)
   for (rows in split(seq_along(value), phases)) {
-    result[rows, -(1:2)] <- xmr_phase(value[rows], direction, screen, fix_after, needed)
+    result[rows, -(1:2)] <- xmr_phase(value[rows], direction, screen, fix_after, needed, exclude[rows])
   }
   if (is.null(period)) result else cbind(period = period, result)
 }
@@ -62,10 +65,9 @@ check_phase <- function(phase, value) {
   index
 }
 
-#' One phase of an XmR chart; fewer known points in its basis than `needed`: no limits, nothing judged.
-xmr_phase <- function(value, direction, screen, fix_after, needed) {
-  basis <- value
-  if (!is.null(fix_after)) basis[seq_along(basis) > fix_after] <- NA
+#' One phase of an XmR chart; fewer known points that count than `needed`: no limits, nothing judged.
+xmr_phase <- function(value, direction, screen, fix_after, needed, exclude) {
+  basis <- ifelse(counted(value, fix_after, exclude), value, NA_real_)
   known <- !is.na(value)
   centre <- if (all(is.na(basis))) NA_real_ else mean(basis, na.rm = TRUE)
   average <- mean_moving_range(basis, screen)
@@ -166,11 +168,14 @@ judge <- function(special_cause, direction) {
 #' With thousands of cases per period the limits become unrealistically narrow: use [laney_p] or [xmr].
 #'
 #' @param numerator,denominator  per period; a single denominator is that of every period
-#' @param period  as in [xmr]
-#' @return data frame: period (if given), numerator, denominator, value, centre, lower, upper, outside. An empty period:
-#'   value and limits NA, not outside; it has no part in the centre.
-p_chart <- function(numerator, denominator, period = NULL) {
-  shewhart(numerator, denominator, period, function(centre, n) sqrt(centre * (1 - centre) / n), 1)
+#' @param period,phase,fix_after,exclude  as in [xmr]
+#' @param minimum  a phase with fewer known points that count has a centre and no limits. Montgomery asks for 20 to 25
+#'   points, NHS England for 12
+#' @return data frame: period, phase (if given), numerator, denominator, value, centre, lower, upper, outside. An empty
+#'   period: value and limits NA, not outside; it has no part in the centre.
+p_chart <- function(numerator, denominator, period = NULL, phase = NULL, fix_after = NULL, exclude = NULL, minimum = 1) {
+  shewhart(numerator, denominator, period, function(centre, n) sqrt(centre * (1 - centre) / n), 1,
+           list(phase = phase, fix_after = fix_after, exclude = exclude, minimum = minimum))
 }
 
 #' u chart: a rate of events per period, limits by the exposure of each period
@@ -180,12 +185,27 @@ p_chart <- function(numerator, denominator, period = NULL) {
 #' @inheritParams p_chart
 #' @param multiplier  value, centre and limits are per this many
 #' @return as [p_chart]
-u_chart <- function(numerator, denominator, multiplier = 1, period = NULL) {
+u_chart <- function(numerator, denominator, multiplier = 1, period = NULL, phase = NULL, fix_after = NULL,
+                    exclude = NULL, minimum = 1) {
   check_multiplier(multiplier)
-  chart <- shewhart(numerator, denominator, period, function(centre, n) sqrt(centre / n), Inf)
+  chart <- shewhart(numerator, denominator, period, function(centre, n) sqrt(centre / n), Inf,
+                    list(phase = phase, fix_after = fix_after, exclude = exclude, minimum = minimum))
   scaled <- c("value", "centre", "lower", "upper")
   chart[scaled] <- chart[scaled] * multiplier
   chart
+}
+
+#' c chart: a number of events per period, where every period offers the same opportunity
+#'
+#' Centre: mean count. Limits: centre -/+ 3 sqrt(centre), cut at 0. Source: as [p_chart].
+#'
+#' @param count  events per period
+#' @inheritParams p_chart
+#' @return as [p_chart], without numerator and denominator; the value is the count
+c_chart <- function(count, period = NULL, phase = NULL, fix_after = NULL, exclude = NULL, minimum = 1) {
+  chart <- u_chart(check_not_negative(count, "count"), rep(1, length(count)), 1, period, phase, fix_after, exclude,
+                   minimum)
+  chart[setdiff(names(chart), c("numerator", "denominator"))]
 }
 
 #' Laney's p' chart: a p chart whose limits also hold the variation between periods
@@ -198,35 +218,69 @@ u_chart <- function(numerator, denominator, multiplier = 1, period = NULL) {
 #' @param screen  leave moving ranges of z of 3.267 times their mean and more out of sigma_z?
 #' @return as [p_chart], with z and sigma_z. Fewer than two neighbouring periods, or nearly all z equal so that the
 #'   limits would have no width: sigma_z and limits NA, nothing outside.
-laney_p <- function(numerator, denominator, period = NULL, screen = TRUE) {
-  chart <- p_chart(numerator, denominator, period)
+laney_p <- function(numerator, denominator, period = NULL, screen = TRUE, phase = NULL, fix_after = NULL,
+                    exclude = NULL, minimum = 1) {
+  check_flag(screen, "screen")
+  chart <- p_chart(numerator, denominator, period, phase, fix_after, exclude, minimum)
   sigma <- sqrt(chart$centre * (1 - chart$centre) / chart$denominator)
-  chart$z <- ifelse(is.na(chart$value), NA_real_, ifelse(sigma == 0, 0, (chart$value - chart$centre) / sigma))
-  sigma_z <- mean_moving_range(chart$z, check_flag(screen, "screen")) / 1.128
-  if (!is.na(sigma_z) && sigma_z <= 1e-12 && any(abs(chart$z) > 1e-9, na.rm = TRUE)) sigma_z <- NA_real_
-  chart$sigma_z <- rep_len(sigma_z, nrow(chart))
   known <- !is.na(chart$value)
+  chart$z <- ifelse(known, ifelse(sigma == 0, 0, (chart$value - chart$centre) / sigma), NA_real_)
+  chart$sigma_z <- rep_len(NA_real_, nrow(chart))
+  for (rows in split(seq_len(nrow(chart)), check_phase(phase, chart$value))) {
+    z <- chart$z[rows]
+    basis <- counted(z, fix_after, exclude[rows])
+    sigma_z <- mean_moving_range(ifelse(basis, z, NA_real_), screen) / 1.128
+    flat <- !is.na(sigma_z) && sigma_z <= 1e-12 && any(abs(z) > 1e-9, na.rm = TRUE)
+    if (sum(basis) >= minimum && !flat) chart$sigma_z[rows] <- sigma_z
+  }
   chart$lower <- ifelse(known, pmax(chart$centre - 3 * chart$sigma_z * sigma, 0), NA_real_)
   chart$upper <- ifelse(known, pmin(chart$centre + 3 * chart$sigma_z * sigma, 1), NA_real_)
   chart$outside <- beyond(chart$value, chart$lower, chart$upper) %in% c(-1, 1)
   chart
 }
 
-#' Three-sigma chart of counts over sizes.
-shewhart <- function(numerator, denominator, period, sigma, ceiling) {
+#' Three-sigma chart of counts over sizes; `parts`: list of phase, fix_after, exclude and minimum.
+shewhart <- function(numerator, denominator, period, sigma, ceiling, parts) {
   rows <- check_rows(numerator = check_not_negative(numerator, "numerator"),
                      denominator = check_not_negative(denominator, "denominator"), one = "denominator")
   x <- rows$numerator
   n <- rows$denominator
   if (ceiling == 1) check_part_of(x, n)
   if (!is.null(period)) check_periods(period, nrow(rows))
+  fix_after <- check_fix_after(parts$fix_after)
+  exclude <- check_exclude(parts$exclude, nrow(rows))
+  minimum <- check_number(parts$minimum, "minimum", 1)
   known <- !is.na(x) & !is.na(n) & n > 0
-  centre <- overall_share(x[known], n[known])
-  half <- ifelse(known, 3 * sigma(centre, n), NA_real_)
   value <- ifelse(known, x / n, NA_real_)
-  lower <- pmax(centre - half, 0)
-  upper <- pmin(centre + half, ceiling)
-  chart <- data.frame(numerator = x, denominator = n, value = value, centre = rep_len(centre, nrow(rows)),
-                      lower = lower, upper = upper, outside = beyond(value, lower, upper) %in% c(-1, 1))
+  centre <- half <- rep(NA_real_, nrow(rows))
+  for (of in split(seq_along(x), check_phase(parts$phase, x))) {
+    basis <- of[counted(value[of], fix_after, exclude[of])]
+    centre[of] <- overall_share(x[basis], n[basis])
+    if (length(basis) >= minimum) half[of] <- 3 * sigma(centre[of], n[of])
+  }
+  lower <- ifelse(known, pmax(centre - half, 0), NA_real_)
+  upper <- ifelse(known, pmin(centre + half, ceiling), NA_real_)
+  chart <- data.frame(numerator = x, denominator = n, value = value, centre = centre, lower = lower, upper = upper,
+                      outside = beyond(value, lower, upper) %in% c(-1, 1))
+  if (!is.null(parts$phase)) chart <- cbind(phase = parts$phase, chart)
   if (is.null(period)) chart else cbind(period = period, chart)
+}
+
+#' Which points of one phase count for its centre and limits.
+counted <- function(value, fix_after, exclude) {
+  early <- if (is.null(fix_after)) TRUE else seq_along(value) <= fix_after
+  !is.na(value) & early & (if (is.null(exclude)) TRUE else !exclude)
+}
+
+check_fix_after <- function(fix_after) {
+  if (is.null(fix_after)) NULL else check_number(fix_after, "fix_after", 1, whole = TRUE)
+}
+
+#' TRUE for the points that are shown and do not count; NULL: none.
+check_exclude <- function(exclude, rows) {
+  if (is.null(exclude)) return(rep(FALSE, rows))
+  if (length(exclude) != rows) stop("exclude must say TRUE or FALSE for every value", call. = FALSE)
+  exclude <- check_outcome(exclude, "exclude") == 1
+  stop_at(is.na(exclude), "exclude is missing")
+  exclude
 }

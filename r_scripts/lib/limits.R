@@ -24,10 +24,10 @@ level_of_score <- function(z) {
 #'
 #' Proportions: target -/+ z sqrt(target (1 - target) / n), cut at 0 and 1, where a Wilson interval just touches the
 #' target. Ratios and rates: the counts whose exact Poisson interval just touches the expected count.
-#' @param kind  "proportion", or any kind of ratio or rate
+#' @param kind  "proportion" ("adjusted" is one of an effective size), or any kind of ratio or rate
 #' @param size  cases, exposure or expected events
 chance_limits <- function(kind, target, size, confidence) {
-  if (kind == "proportion") {
+  if (kind %in% c("proportion", "adjusted")) {
     half <- normal_quantile(confidence) * sqrt(target * (1 - target) / size)
     return(list(lower = pmax(target - half, 0), upper = pmin(target + half, 1)))
   }

@@ -139,9 +139,10 @@ ranking_plot <- function(data, title, value_label, reference = NULL, reference_l
 #' @param size_label,value_label  axis titles with units
 #' @param labelled  names of the units to write beside their points, where there is room; by default all of up to 15,
 #'                  else those that are not ordinary. Those that are not ordinary are written first
+#' @param from_zero  does the vertical axis start at 0? Of a common outcome (70 %) that leaves little room for the funnel
 #' @return ggplot; units whose value is NA are left out
 funnel_plot <- function(data, curve, target, title, size_label, value_label, target_label, subtitle = NULL,
-                        caption = NULL, labels = scales::label_comma(), meanings = NULL, labelled = NULL) {
+                        caption = NULL, labels = scales::label_comma(), meanings = NULL, labelled = NULL, from_zero = TRUE) {
   check_columns(data, c("unit", "size", "value", "highlight"))
   check_columns(curve, c("size", "lower_95", "upper_95", "lower_998", "upper_998"), "curve")
   check_text(title, "title")
@@ -163,11 +164,13 @@ funnel_plot <- function(data, curve, target, title, size_label, value_label, tar
   middle <- which.min(abs(curve$size - stats::median(data$size)))
   # Limits of the very smallest units would flatten the plot.
   top <- max(1.1 * data$value, min(max(curve$upper_998), 1.6 * curve$upper_998[middle]))
-  limits <- limits[limits$value <= top, ]
+  bottom <- if (check_flag(from_zero, "from_zero")) 0 else
+    max(0, min(0.97 * data$value, max(min(curve$lower_998), 2 * curve$lower_998[middle] - target)))
+  limits <- limits[limits$value <= top & limits$value >= bottom, ]
   ends <- limits[limits$size == max(curve$size), ]
   wide <- max(data$size) > 30 * min(data$size)
   if (is.null(labelled)) labelled <- data$unit[nrow(data) <= 15 | !data$highlight %in% c("ordinary", "too_few")]
-  names <- funnel_names(data, limits, target, target_label, labelled, wide)
+  names <- funnel_names(data, limits, target, target_label, labelled, wide, bottom)
   ggplot2::ggplot(data, ggplot2::aes(.data$size, .data$value)) +
     ggplot2::geom_line(data = limits, ggplot2::aes(group = .data$line, linetype = .data$outer),
                        colour = plot_colours[["limit"]], linewidth = 0.6) +
@@ -184,7 +187,7 @@ funnel_plot <- function(data, curve, target, title, size_label, value_label, tar
     ggplot2::scale_x_continuous(labels = scales::label_comma(), trans = if (wide) "log10" else "identity",
                                 expand = ggplot2::expansion(c(0.02, 0.09))) +
     ggplot2::scale_y_continuous(labels = labels, expand = ggplot2::expansion(c(0.02, 0.06))) +
-    ggplot2::expand_limits(y = 0) + ggplot2::coord_cartesian(clip = "off") +
+    ggplot2::expand_limits(y = bottom) + ggplot2::coord_cartesian(clip = "off") +
     ggplot2::labs(title = title, subtitle = wrap_text(subtitle, 80), caption = wrap_text(caption),
                   x = paste0(size_label, if (wide) " (logarithmic)"), y = value_label) +
     theme_platform()
@@ -192,14 +195,14 @@ funnel_plot <- function(data, curve, target, title, size_label, value_label, tar
 
 #' Names of units and of the target with their places in a funnel, on the scales of its axes.
 #' A data frame: text, x, y (its middle), far (a line leads from edge_x, edge_y to the point at to_x, to_y)
-funnel_names <- function(data, limits, target, target_label, labelled, wide) {
+funnel_names <- function(data, limits, target, target_label, labelled, wide, bottom = 0) {
   panel <- c(6.3, 2.7) # inches between the limits' ends, in a plot of 8 by 5 with legend and caption
   scale <- if (wide) log10 else identity
   back <- if (wide) function(x) 10^x else identity
   reach <- range(scale(limits$size))
   top <- max(limits$value, data$value, target)
   across <- function(size) (scale(size) - reach[1]) / diff(reach) * panel[1]
-  up <- function(value) value / top * panel[2]
+  up <- function(value) (value - bottom) / (top - bottom) * panel[2]
   data <- data[order(data$highlight %in% c("ordinary", "too_few")), ]
   x <- across(data$size)
   y <- up(data$value)
@@ -213,7 +216,7 @@ funnel_names <- function(data, limits, target, target_label, labelled, wide) {
                       to_x = c(NA, data$size), to_y = c(NA, data$value))
   names <- names[!is.na(names$x), ]
   names[c("x", "edge_x")] <- lapply(names[c("x", "edge_x")], function(x) back(x / panel[1] * diff(reach) + reach[1]))
-  names[c("y", "edge_y")] <- lapply(names[c("y", "edge_y")], function(y) y / panel[2] * top)
+  names[c("y", "edge_y")] <- lapply(names[c("y", "edge_y")], function(y) y / panel[2] * (top - bottom) + bottom)
   names
 }
 

@@ -36,11 +36,62 @@ directly_standardised_rate <- function(count, population, standard_population, g
                          weight = ifelse(used & !unknown, weight, 0), events = count, rate = share * count,
                          variance = share^2 * count), areas)
   tell_other_standards(weight, areas)
+  dsr_frame(sums, areas, confidence, multiplier, minimum_events)
+}
+
+#' Directly standardised rate of events that can happen to one person again (readmissions, falls, attacks)
+#'
+#' Events of one person are not independent: limits that take them so are too narrow. Rate sum(w f x / n) / sum(w) over
+#' strata and numbers of events f, x people with f events each; variance sum(w^2 f^2 x / n^2) / sum(w)^2; limits as
+#' [directly_standardised_rate]. Source: Stukel TA et al (1994) Stat Med 13:1781-1791; Public Health England, technical
+#' guide "Confidence intervals" (2018), as phe_dsr(independent_events = FALSE) of PHEindicatormethods.
+#'
+#' @param stratum              age band (or other stratum) of each row
+#' @param people               people of the stratum with exactly `events` events
+#' @param events               how many events each of them had; rows with 0 may be left out
+#' @param population,standard_population  of the stratum, the same in each of its rows. Every stratum needs a row: one
+#'                             without events has people 0
+#' @inheritParams directly_standardised_rate
+#' @return data frame: group (only if given), total_count (events), total_people (with events), total_population, value,
+#'   lower, upper, confidence, method. Edge cases as [directly_standardised_rate]
+directly_standardised_rate_repeats <- function(stratum, people, events, population, standard_population, group = NULL,
+                                               confidence = 0.95, multiplier = 100000, minimum_events = 10) {
+  rows <- check_strata("unknown", people = people, events = events, population = population,
+                       standard_population = standard_population)
+  check_multiplier(multiplier)
+  minimum_events <- check_number(minimum_events, "minimum_events", 0)
+  areas <- strata_groups(group, nrow(rows))
+  strata <- check_groups(stratum, nrow(rows), "stratum")
+  place <- paste(areas$index, strata$index)
+  first <- match(place, place)
+  for (name in c("population", "standard_population")) {
+    stop_at(!(rows[[name]] == rows[[name]][first] | (is.na(rows[[name]]) & is.na(rows[[name]][first]))) %in% TRUE, name,
+            " differs from that of the same stratum in an earlier row")
+  }
+  stop_at(duplicated(paste(place, rows$events)), "the stratum has a row with this number of events already")
+  once <- first == seq_along(first)
+  weight <- rows$standard_population
+  used <- is.na(weight) | weight > 0
+  count <- rows$people * rows$events
+  unknown <- used & (is.na(weight) | is.na(count) | rows$population %in% c(0, NA))
+  share <- ifelse(used & !unknown, weight / rows$population, 0)
+  kept <- ifelse(used & !unknown, count, 0)
+  sums <- area_sums(list(total = count, people = ifelse(rows$events %in% 0, 0, rows$people),
+                         population = ifelse(once, rows$population, 0), unknown = as.double(unknown),
+                         weight = ifelse(once & used & !unknown, weight, 0), events = kept, rate = share * kept,
+                         variance = share^2 * kept * ifelse(is.na(rows$events), 0, rows$events)), areas)
+  tell_other_standards(weight[once], list(names = areas$names, index = areas$index[once]))
+  dsr_frame(sums, areas, confidence, multiplier, minimum_events, c("people", "population"))
+}
+
+#' Value and Dobson's limits of areas from their sums; `shown`: the sums to show beside the events.
+dsr_frame <- function(sums, areas, confidence, multiplier, minimum_events, shown = "population") {
   usable <- (sums$unknown == 0 & !is.na(sums$total) & sums$weight > 0 & sums$events >= minimum_events) %in% TRUE
   value <- ifelse(usable, sums$rate / sums$weight, NA_real_)
   scale <- ifelse(usable & sums$events > 0, sqrt(sums$variance / sums$events) / sums$weight, NA_real_)
   limits <- byar_count(sums$events, confidence)
-  named(areas, data.frame(total_count = sums$total, total_population = sums$population, value = value * multiplier,
+  totals <- stats::setNames(sums[shown], paste0("total_", shown))
+  named(areas, data.frame(total_count = sums$total, totals, value = value * multiplier,
                           lower = (value + scale * (limits$lower - sums$events)) * multiplier,
                           upper = (value + scale * (limits$upper - sums$events)) * multiplier,
                           confidence = rep_len(confidence, nrow(sums)), method = rep_len("Dobson-Byar", nrow(sums))))

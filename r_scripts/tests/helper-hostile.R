@@ -67,12 +67,12 @@ hostile_settings <- list(NA, NaN, Inf, -1, 0, 8642.5, "8642", c(0.95, 0.998), nu
 # Does an error leak, or is it R's own rather than words of ours?
 no_words <- function(error, arguments) {
   message <- conditionMessage(error)
-  known <- c("1e15", "1e-100", "2024-05-31", "0.231", "23.1", "0.95", "0.998", "0.499")
+  known <- c("1e15", "1e-100", "between 0.5 and", "2024-05-31", "0.231", "23.1", "0.95", "0.998", "0.499")
   for (text in known) message <- gsub(text, "", message, fixed = TRUE)
   if (!is.null(conditionCall(error)) && !grepl("should be one of|must be of length 1|must be NULL or", message)) {
     return(paste("not in words:", message))
   }
-  words <- c("8642", names(good), "proportion", "rate", "neutral", "day", "site", "month", "week", "sqrt", "winsorise", "period")
+  words <- c("8642", names(good), "proportion", "rate", "neutral", "day", "site", "month", "week", "sqrt", "winsorise", "period", "time", "event")
   values <- unlist(lapply(unlist(lapply(arguments, function(x) if (is.data.frame(x)) as.list(x) else list(x)), FALSE),
                           function(x) if (is.function(x) || inherits(x, "formula")) NULL else
                             tryCatch(c(as.character(unlist(x)), as.character(x)), error = function(e) NULL)))
