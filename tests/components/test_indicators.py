@@ -12,6 +12,7 @@ import pytest
 from platform_assets.components.indicators import is_taken, script_assets
 from platform_assets.definitions import build_definitions
 from resources.environment import INDICATORS, Platform
+from resources.markdown import unescaped
 from tests.conftest import Bench
 
 GOOD = "#' T\n#' @input lab result <text>\n#' @output n <integer>\n#' @owner team:test\nNAME <- function(lab) lab\n"
@@ -22,10 +23,10 @@ def write(folder: Path, name: str, text: str = GOOD) -> None:
 
 
 def described(folder: Path, platform: Platform) -> dict[str, str]:
-    """Key -> description of all assets of a folder, once Dagster has taken them together."""
+    """Key -> description of all assets of a folder, as it is read, once Dagster has taken them together."""
     assets = script_assets(folder)
     dg.Definitions(assets=assets, resources={"platform": platform}).resolve_asset_graph()
-    return {spec.key.to_user_string(): str(spec.description) for asset in assets for spec in asset.specs}
+    return {spec.key.to_user_string(): unescaped(str(spec.description)) for asset in assets for spec in asset.specs}
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from platform_assets.components.dataset import dataset_definitions
 from platform_assets.components.sql import sql_asset
 from platform_assets.contracts.files import DEFS, read_contracts
 from resources.environment import Platform
+from resources.markdown import unescaped
 
 SQL = DEFS / "sales" / "sql"
 KEY = dg.AssetKey(["indicators", "daily_sales"])
@@ -90,5 +91,5 @@ def test_a_file_that_cannot_be_read_is_an_asset_that_says_so(platform: Platform,
     path = tmp_path / "daily_sales.sql"
     path.write_text("-- Sales\n-- @owner team:sales\nSELECT 1 AS one FROM validated.transactions\n")
     asset = sql_asset(path)
-    assert "no @output line" in str(next(iter(asset.specs)).description)
+    assert "no @output line" in unescaped(str(next(iter(asset.specs)).description))
     assert not run(platform, asset).success

@@ -41,7 +41,7 @@ defs = dg.Definitions(assets=[admissions], jobs=[dg.define_asset_job("weekly", "
 def started(command: list[str], ready: str, **options: object) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options)  # type: ignore[call-overload]
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while True:
             try:
                 requests.get(ready, timeout=5)

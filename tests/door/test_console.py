@@ -127,17 +127,25 @@ def test_who_is_not_logged_in_is_shown_a_button_and_nothing_else(guarded: Wire) 
 
 
 def test_a_login_of_ours_opens_the_stream(guarded: Wire) -> None:
+    now = int(time.time())
     claims = {
-        "email": "stan@example.org",
+        "iss": "http://127.0.0.1:9",
         "sub": "stan",
+        "email": "stan@example.org",
         "roles": ["steward"],
         "is_logged_in": True,
-        "exp": int(time.time()) + 60,
+        "iat": now,
+        "exp": now + 600,
     }
-    signed = create_signed_value(SECRET, "_streamlit_user", json.dumps(claims)).decode()
-    headers = {"Cookie": f"_streamlit_user={signed}", "Origin": f"http://127.0.0.1:{guarded.port}"}
-    assert guarded.upgrade(STREAM, **headers) == 101
-    assert guarded.upgrade(STREAM, **{**headers, "Origin": "http://evil.example"}) == 403
+
+    def cookie(**other: object) -> dict[str, str]:
+        signed = create_signed_value(SECRET, "_streamlit_user", json.dumps({**claims, **other})).decode()
+        return {"Cookie": f"_streamlit_user={signed}", "Origin": f"http://127.0.0.1:{guarded.port}"}
+
+    assert guarded.upgrade(STREAM, **cookie()) == 101
+    assert guarded.upgrade(STREAM, **{**cookie(), "Origin": "http://evil.example"}) == 403
+    for over in ({"is_logged_in": False}, {"exp": now - 1}, {"iat": now - 86400}, {"iss": None}, {"sub": ""}):
+        assert guarded.upgrade(STREAM, **cookie(**over)) in (401, 403), over
 
 
 def test_every_answer_keeps_other_pages_out(laptop: Wire) -> None:

@@ -18,6 +18,11 @@ from resources.object_store import LocalStore
 from tests.places import KEYS
 
 COMMANDS: dict[str, list[str]] = {
+    "door": [
+        "-c",
+        "import door.__main__ as door; door._run = lambda *_: door.explorer(); door.main()",
+        *("--port", "0", "--files-port", "0"),
+    ],
     "console": ["-c", "from platform_assets.office import Office; Office.here().audit.record('a', 'login')"],
     "platform_assets.access.audit": ["-m", "platform_assets.access.audit", "verify"],
     "platform_assets.erasure": ["-m", "platform_assets.erasure", "list"],
@@ -32,7 +37,7 @@ COMMANDS: dict[str, list[str]] = {
     "resources.r_runtime": ["-m", "resources.r_runtime", "--help"],
 }
 """Entry point -> how it is called here; of those that write nothing themselves, the shortest way that opens DATA_HOME."""
-NOT_THE_FOLDER = ("dagster", "platform_assets.literature", "resources.r_runtime")
+NOT_THE_FOLDER = ("dagster", "door", "platform_assets.literature", "resources.r_runtime")
 """These do not open DATA_HOME as a whole; the others begin by closing it."""
 
 
@@ -67,7 +72,7 @@ def started(arguments: list[str], home: Path, umask: int) -> None:
 def test_every_entry_point_is_among_those_that_are_tried() -> None:
     found = {
         ".".join(path.relative_to(REPOSITORY).parent.parts)
-        for top in ("platform_assets", "resources", "console")
+        for top in ("platform_assets", "resources", "console", "door")
         for path in (REPOSITORY / top).rglob("__main__.py")
     }
     assert found - set(COMMANDS) == set()
