@@ -55,7 +55,10 @@ class Ui:
 def ui(home: Path, port: int | None = None) -> Iterator[Ui]:
     """Start it on an instance of its own, with one asset; by the end of the block it has ended or is killed."""
     (home / "dagster").mkdir(parents=True, exist_ok=True)
-    (home / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    # the databases lie in the folder of the logs, as those of `make ui` do (dagster.yaml)
+    (home / "dagster" / "dagster.yaml").write_text(
+        f"telemetry: {{enabled: false}}\nstorage: {{sqlite: {{base_dir: {home / 'dagster' / 'storage'}}}}}\n"
+    )
     (home / "ui_test.py").write_text(DEFINITIONS)
     (home / "workspace.yaml").write_text(
         "load_from: [{python_file: {relative_path: ui_test.py, location_name: ui_test.py}}]\n"

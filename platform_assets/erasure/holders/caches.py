@@ -8,6 +8,7 @@ from pathlib import Path
 
 from platform_assets.erasure.decisions import DROP, ELSE
 from platform_assets.erasure.holder import FileHolder, Work
+from resources.private import MARKER
 from resources.processes import alive
 
 
@@ -20,8 +21,8 @@ class Caches(FileHolder):
     ways = (DROP, ELSE)
 
     def claims(self) -> Collection[str]:
-        """Folders of the lake that are no data, and the folders `cache` and `state`."""
-        return ("lake/scratch", "lake/expressions", "lake/locks", "lake/ready", "cache", "state")
+        """Folders of the lake that are no data, the folders `cache` and `state`, and the mark that DATA_HOME is its owner's alone."""
+        return ("lake/scratch", "lake/expressions", "lake/locks", "lake/ready", "cache", "state", MARKER)
 
     def clean(self, work: Work) -> int:
         """Remove the scratch of processes that are dead; what others are working on stays, and is searched."""
