@@ -318,7 +318,7 @@ class Eraser:
         self, user: User, action: str, work: Work, targets: Sequence[Target], request: Request | None = None
     ) -> None:
         subjects = sorted({h for s in work.stones for h in s.columns.values()})
-        which = {"request": request.id} if request else {}
+        which: dict[str, Any] = {"request": request.id} if request else {}
         datasets = ",".join(sorted({t.dataset for t in targets}))
         handing_out.seen(
             self.parts.audit, user, action, table=datasets, targets=len(targets), subjects=subjects[:100], **which
