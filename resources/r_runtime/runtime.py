@@ -20,12 +20,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources.identity import in_reach
 from resources.r_child import intake
 from resources.r_child.types import TABLE, most_bytes
 from resources.r_runtime.card import FailureCard, IndicatorFailed
@@ -46,17 +47,29 @@ class RUnavailable(RuntimeError):
     """R is not installed, or not where it is looked for."""
 
 
+class KeysInReach(RuntimeError):
+    """R was to run where identity keys can be read, and must not there."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"R does not run where identity keys can be read, and here {', '.join(names)} can: nothing was run. Steps of R have pods of "
+            "their own without the secret platform-identities (see docs/cloud.md)"
+        )
+
+
 @dataclass(frozen=True)
 class RRuntime(Limits):
     """How indicators are run: within which limits (see `Limits`), and
 
     library            folders of R packages beside the system's
     slots              places shared with other processes; a run waits for one (None: no waiting)
+    beside_keys        whether R may run in a process that could read identity keys; in the cluster it may not
     """
 
     library: tuple[Path, ...] = ()
     slots: Slots | None = None
     harness: Path = HARNESS
+    beside_keys: bool = True
 
     @property
     def limits(self) -> Limits:
@@ -78,8 +91,10 @@ class RRuntime(Limits):
         Everything is written to a new folder inside `run_dir`, so that nothing older can be taken for the result.
         `params` overrides the header's defaults. `reproduce` is the command that the failure card names; by
         default the one that repeats this run from the same files.
-        Raises IndicatorFailed with the failure card, whatever went wrong in the child.
+        Raises IndicatorFailed with the failure card, whatever went wrong in the child; KeysInReach.
         """
+        if not self.beside_keys and (names := in_reach(os.environ)):
+            raise KeysInReach(names)
         missing = [name for name in indicator.inputs if name not in inputs]
         if missing:
             raise ValueError(f"{indicator.name} needs the input tables {', '.join(missing)}")

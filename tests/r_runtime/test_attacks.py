@@ -17,6 +17,7 @@ import pytest
 
 from platform_assets.indicators import read_indicator
 from resources.r_runtime import IndicatorFailed, InputTable, RRuntime
+from resources.r_runtime.runtime import KeysInReach
 from tests.r_runtime.conftest import Ran
 
 HEAD = """#' Attack
@@ -590,6 +591,25 @@ def test_no_process_of_a_run_holds_a_key_of_the_platform(attack: Attack, monkeyp
     assert found == {"supervisor.py": False, "reader.py": False}  # the host is a fork of the supervisor
     if os.geteuid() == 0:
         assert _in_memory(os.getpid(), marker)  # the search does find it where it is
+
+
+@pytest.mark.parametrize("kept", ["file", "variable"])
+def test_in_the_cluster_r_does_not_run_where_keys_can_be_read(
+    kept: str, attack: Attack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    monkeypatch.setenv("PLATFORM_IDENTITY_KEYS_DIR", str(folder))
+    cluster = RRuntime(beside_keys=False)
+    assert attack(DONE, cluster).rows()  # the folder is named in every pod, and is there in some
+    if kept == "file":
+        (folder / "PLATFORM_IDENTITY_KEY_PATIENT").write_text("c0ffee" * 11)
+    else:
+        monkeypatch.setenv("PLATFORM_IDENTITY_KEY_PATIENT", "c0ffee" * 11)
+    with pytest.raises(KeysInReach, match="here PLATFORM_IDENTITY_KEY_PATIENT can: nothing was run") as refused:
+        attack(DONE, cluster)
+    assert "c0ffee" not in str(refused.value)
+    assert attack(DONE).rows()
 
 
 def _below(root: int) -> set[int]:
