@@ -16,7 +16,7 @@ from platform_assets.contracts.files import read_contracts
 from platform_assets.engines.bigquery.tables import DATASETS
 from platform_assets.erasure.holders.tables.rows import COMPUTED, LAYERS
 from platform_assets.erasure.targets import PURPOSE
-from resources.bigquery import TIME_TRAVEL_HOURS
+from resources.gcp.bigquery import TIME_TRAVEL_HOURS
 from tests.environments import environment
 
 TERRAFORM = Path(__file__).resolve().parents[2] / "deploy" / "terraform"
