@@ -76,12 +76,8 @@ def rewrite_svg(source: Path, target: Path) -> None:
     parser.StartDoctypeDeclHandler = writer.refuse("a document type")
     parser.EntityDeclHandler = writer.refuse("an entity")
     parser.ProcessingInstructionHandler = writer.refuse("an instruction to the program that shows it")
-    data = source.read_bytes()
     try:
-        data.decode()
-        parser.Parse(data, True)
-    except UnicodeDecodeError:
-        raise NotAPlot("is not SVG in UTF-8") from None
+        parser.Parse(source.read_bytes(), True)
     except expat.ExpatError as error:
         raise NotAPlot(f"is not well-formed SVG (line {error.lineno})") from None
     writer.judge()
