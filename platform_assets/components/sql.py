@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from platform_assets.components.describe import table_kinds
 from platform_assets.components.metadata import column_schema, made_from, shown
 from platform_assets.indicators.model import HeaderError
 from platform_assets.indicators.sql.file import SqlIndicator, list_sql, read_sql, to_bigquery
@@ -62,7 +63,7 @@ def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
         key=key,
         deps=[dg.AssetKey(table.split(".")) for table in indicator.tables],
         group_name="indicators",
-        kinds={"sql", "duckdb", "table"},
+        kinds={"sql", *table_kinds()},
         owners=[indicator.owner],
         tags={"domain": indicator.path.parent.parent.name},
         description=_in_words(indicator),
