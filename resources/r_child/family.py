@@ -98,6 +98,42 @@ def nameless_bytes(members: Iterable[Member], device: int) -> int:
     return sum(open_ones.values()) + sum(size for (inode, _), size in mapped.items() if int(inode) not in open_ones)
 
 
+def below() -> list[Member]:
+    """The same as `descendants`, at a hundredth of the cost: by the kernel's lists of children.
+
+    What starts or ends at that moment may be left out, so this is for looking again and again, not for making an end.
+    """
+    try:
+        found, ways = [], _children(os.getpid())
+        while ways:
+            pid = ways.pop()
+            member = _look_at(pid)
+            if member:
+                found.append(member)
+                ways += _children(pid)
+    except FileNotFoundError:  # a kernel that keeps no such lists
+        return descendants()
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return found
+    for task in tasks:
+        try:
+            with open(f"/proc/{pid}/task/{task}/children", "rb") as file:
+                found += map(int, file.read().split())
+        except FileNotFoundError:
+            if os.path.isdir(f"/proc/{pid}/task/{task}"):
+                raise
+        except ProcessLookupError:
+            continue
+    return found
+
+
 def end_all(statuses: dict[int, int], patience: float = 30.0) -> bool:
     """End every descendant. True when none is left; False where some would not go within `patience` seconds.
 

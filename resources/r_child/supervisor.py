@@ -194,7 +194,7 @@ class Run:
             peek = os.WEXITED | os.WNOHANG | os.WNOWAIT
             while (ended := os.waitid(os.P_ALL, 0, peek)) and ended.si_pid != self.pid:
                 os.waitpid(ended.si_pid, 0)
-        running = [member for member in family.descendants() if not member.zombie]
+        running = [member for member in family.below() if not member.zombie]
         if len(running) > self.limits["processes"]:
             raise TooMuch(f"it had more than {self.limits['processes']} processes at once")
         most = self.limits["memory_limit_mb"]
@@ -207,7 +207,7 @@ class Run:
     def _look_at_folder(self) -> None:
         most = self.limits["folder_mb"] << 20
         with contextlib.suppress(OSError):
-            nameless = family.nameless_bytes(family.descendants(), os.fstat(self.folder).st_dev)
+            nameless = family.nameless_bytes(family.below(), os.fstat(self.folder).st_dev)
             if intake.used(self.folder, most - nameless, _MOST_FILES):
                 raise TooMuch(
                     f"its folder held more than {most >> 20} MB, {_MOST_FILES:,} files, or folders too deep inside each other"

@@ -162,7 +162,7 @@ def test_what_is_packed_is_opened_in_a_process_of_its_own(
             if stored == "file"
             else (lambda data=data: io.BytesIO(data))
         )
-        assert search.file(form, opener) == {"70412"}, form  # type: ignore[arg-type]
+        assert search.file(form, opener) == {"70412"}, form
         assert (search.found.unreadable, search.found.files) == ([], 1)
         assert search.found.bytes > 5
 

@@ -385,6 +385,24 @@ def test_a_run_that_takes_too_much_is_ended(
     assert sorted(path.name for path in folder.iterdir()) == ["card.txt", "request.json"]
 
 
+def test_looking_again_and_again_sees_what_a_full_search_sees() -> None:
+    """Whoever started it, in whatever session; threads have children too."""
+    program = """
+import os, subprocess, sys, threading, time
+sys.path.insert(0, sys.argv[1])
+from resources.r_child import family
+family.adopt_orphans()
+subprocess.Popen(["sh", "-c", "(setsid sleep 20 &) ; sleep 20; true"])
+threading.Thread(target=lambda: (subprocess.Popen(["sleep", "20"]), time.sleep(3))).start()
+time.sleep(1)
+seen, all_of_them = ({member.pid for member in look()} for look in (family.below, family.descendants))
+assert seen == all_of_them and len(seen) == 4, (seen, all_of_them)
+assert family.end_all({})
+assert family.below() == []
+"""
+    subprocess.run([sys.executable, "-c", program, str(Path(__file__).parents[2])], check=True, timeout=60)
+
+
 NAMELESS = {
     "removed": "f = open('u%d' % i, 'wb'); f.write(bytes(8 << 20)); f.flush(); os.unlink(f.name); held.append(f)",
     "never had one": "f = os.open('.', os.O_TMPFILE | os.O_RDWR, 0o600); os.write(f, bytes(8 << 20)); held.append(f)",

@@ -231,8 +231,8 @@ def test_the_reader_checks_the_files_itself(run: RunScript, tmp_path: Path) -> N
 
     assert problem() is None
     assert problem(2) == "the output file does not have the number of rows that the child reported"
-    assert problem(most=(0, 1)).startswith("the table has more than 0 rows: ")
-    assert problem(most=(10, 0)).startswith("the table holds more than 0 MB: ")
+    assert str(problem(most=(0, 1))).startswith("the table has more than 0 rows: ")
+    assert str(problem(most=(10, 0))).startswith("the table holds more than 0 MB: ")
     (received / "lines.svg").write_text("<svg/>")
     assert problem() == "the plot lines.svg holds an element <svg>, which a plot must not"
     pq.write_table(pa.table({"n": ["1"]}), result.output)
