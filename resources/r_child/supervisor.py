@@ -34,6 +34,7 @@ _LOOK_AT_PROCESSES = 0.1  # seconds; longer where the look itself takes long
 _LOOK_AT_FOLDER = 1.0
 _FREE_DISK = 256 << 20
 _MOST_FILES = 100_000
+_MOST_ENDED = 1_000
 _VICTIM = b"500"  # oom_score_adj of R: when memory is short, the kernel takes R and not the platform
 
 
@@ -194,7 +195,10 @@ class Run:
             peek = os.WEXITED | os.WNOHANG | os.WNOWAIT
             while (ended := os.waitid(os.P_ALL, 0, peek)) and ended.si_pid != self.pid:
                 os.waitpid(ended.si_pid, 0)
-        running = [member for member in family.below() if not member.zombie]
+        members = family.below()
+        running = [member for member in members if not member.zombie]
+        if len(members) - len(running) > _MOST_ENDED:  # for root the kernel has no limit to them
+            raise TooMuch(f"it left more than {_MOST_ENDED:,} processes that had ended without asking how")
         if len(running) > self.limits["processes"]:
             raise TooMuch(f"it had more than {self.limits['processes']} processes at once")
         most = self.limits["memory_limit_mb"]

@@ -370,6 +370,11 @@ def test_a_forged_traceback_costs_little(attack: Attack) -> None:
             "its folder held more than 20 MB",
         ),
         ("d <- 'out'; for (i in 1:80) { d <- file.path(d, 'd'); dir.create(d) }; Sys.sleep(9)", {}, "too deep"),
+        (
+            f"system2('{PYTHON}', c('-Ic', shQuote('import os, time; [os.fork() or os._exit(0) for _ in range(1500)]; time.sleep(20)')))",
+            {},
+            "it left more than 1,000 processes",
+        ),
         ("system('yes'); Sys.sleep(9)", {}, "it printed more than 256 MB"),
         ("system('yes >&2'); Sys.sleep(9)", {}, "it printed more than 256 MB"),
     ],
