@@ -78,4 +78,4 @@ def _report(check: uploads.Check) -> None:
     elif not check.rows and not check.held:
         st.info("The file has no rows.")
     for kind, names in check.drift.items():
-        st.info(plain(f"Columns {kind}: {', '.join(names)}"))
+        st.info(plain(f"Differs from the contract ({kind}): {', '.join(names)}"))

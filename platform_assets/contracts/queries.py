@@ -17,3 +17,5 @@ class CompiledContract:
     """`_file`, `_row`, `_reasons` (list of text) of the rows that are wrong."""
     warned: str
     """One row with, per warn rule, how many typed rows break it; empty text where the contract has none. Over a table `typed`."""
+    respelled: str
+    """`_file`, and per file column in how many rows its text came in another spelling (see `resources.spelling`)."""

@@ -32,7 +32,7 @@ from platform_assets.ingest.loading.batch import Batch
 from platform_assets.ingest.loading.publish import publish
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.readers.process import Child
-from platform_assets.ingest.staging import Drift, stage
+from platform_assets.ingest.staging import Drift, respelled_columns, stage
 from resources.clock import today
 from resources.identity import IdentityKeys, bound
 from resources.object_store import ObjectStore, StoredObject
@@ -205,8 +205,10 @@ class Load:
         """The batch's entries and those of rejected files, ready for the ledger. Raises AssertionError where rows are missing."""
         rejected = {d.id: self._entry(d, "rejected", d.rejected) for d in deliveries if d.rejected}
         entries = [*batch.entries.values(), *rejected.values()]
+        expression = compiled(self.contract, today(), self.warehouse.home / "expressions")
+        respelled = respelled_columns(self.connection, expression, batch) if batch.entries else {}
         for entry in entries:
-            entry.drift = drift.get(entry.delivery, {})
+            entry.drift = {**drift.get(entry.delivery, {}), **respelled.get(entry.delivery, {})}
             entry.seconds = round(time.monotonic() - clock, 3)
             if not entry.conserved:  # cannot happen; if it does, nothing may be published
                 raise AssertionError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from typing_extensions import override
@@ -128,7 +129,7 @@ def for_identifiers(contract: Contract, today: dt.date, folder: Path) -> Compile
     """The SQL by which this machine's engine cleans (`raw`) and judges (`judged`) the identifiers, and nothing else."""
     columns = {name: contract.columns[name] for name in contract.identifiers}
     only = compiled(contract.model_copy(update={"columns": columns, "rules": ()}), today, folder)
-    return CompiledContract(compiled(contract, today, folder).raw, only.typed, only.judged, "")
+    return replace(only, raw=compiled(contract, today, folder).raw, warned="")
 
 
 def _rules_that_read_identifiers(contract: Contract) -> list[tuple[str, str]]:

@@ -12,9 +12,11 @@ import io
 import re
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.ingest.readers.encodings import is_other, spoken, told
 from platform_assets.ingest.readers.header import header_names, match_header, positional_header
 from platform_assets.ingest.readers.staged import BATCH, FileRejected, Header, RowWriter
 
@@ -28,6 +30,7 @@ _UNDECODABLE = re.compile("[\udc80-\udcff]")  # what errors="surrogateescape" ma
 
 def stage(path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter) -> Header:
     """Write the rows of the file at `path`. Raises FileRejected where nothing in it can be judged."""
+    declared, fmt = fmt.encoding, as_spoken(path, fmt)
     lines = _Lines(path, fmt.encoding)
     if fmt.header:
         first = next((line for line in lines if line.strip()), None)
@@ -60,11 +63,18 @@ def stage(path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter) ->
             if len(records) >= BATCH:
                 flush()
     flush()
-    return header
+    return replace(header, drift={**header.drift, **told(fmt.encoding, declared)})
+
+
+def as_spoken(path: Path, fmt: FileFormat) -> FileFormat:
+    """`fmt` with the encoding in which the file at `path` is written."""
+    encoding = spoken(path, fmt.encoding)
+    return fmt if encoding == fmt.encoding else fmt.model_copy(update={"encoding": encoding})
 
 
 def rows_as_written(path: Path, fmt: FileFormat, width: int) -> Iterator[tuple[int, str]]:
     """(row, text without its line end) of every row of a file, the header too, numbered as `stage` numbers them."""
+    fmt = as_spoken(path, fmt)
     lines = _Lines(path, fmt.encoding)
     if fmt.header:
         yield 1, next((line for line in lines if line.strip()), "")
@@ -152,6 +162,8 @@ def split(text: str, fmt: FileFormat, width: int) -> tuple[list[str], str]:
     """The cells of a record, or why it is no row of `width` cells."""
     if not text.isascii() and _UNDECODABLE.search(text):
         return [], f"is not {fmt.encoding} text"
+    if is_other(text, fmt.encoding):
+        return [], f"is UTF-8 text, though the file is {fmt.encoding}"
     if "\0" in text:
         return [], "contains a NUL byte"
     if "\r" in text:

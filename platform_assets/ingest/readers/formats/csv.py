@@ -42,7 +42,7 @@ class Csv(Format):
         self, path: Path, contract: Contract, fmt: FileFormat, edits: Edits, target: Path, limits: Limits
     ) -> None:
         """See `Format`. Every other line stays byte for byte; cells of a row that is edited are quoted where they must be."""
-        whole = scan(path)
+        whole, fmt = scan(path), lines.as_spoken(path, fmt)
         head = lines.rows_as_written(path, fmt, 1)
         width = len(header_names(next(head)[1], fmt)) if fmt.header else len(contract.file_columns)
         with path.open("rb") as file:
