@@ -211,7 +211,7 @@ def _read_date(text: ir.StringValue, fmt: dates.DateFormat, kind: str) -> ir.Val
 def _judged(both: ir.Table, wrong: list[tuple[ir.BooleanValue, ir.StringValue]]) -> ir.Table:
     """The rows that break a rule of `wrong`, with every reason."""
     if not wrong:  # a contract of optional text: nothing can be wrong
-        return both.filter(ibis.literal(False)).select("_file", "_row", _reasons=ibis.literal([], type="array<string>"))
+        return both.filter(ibis.literal(False)).select("_file", "_row", _reasons=ibis.null("array<string>"))
     reasons = ibis.array([ibis.ifelse(bad, reason, ibis.null("string")) for bad, reason in wrong])
     return (
         both.filter(_any([bad for bad, _ in wrong]))

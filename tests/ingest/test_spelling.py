@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest.readers.encodings import spoken
+from platform_assets.ingest.readers.encodings import OTHER, spoken
 from platform_assets.ingest.staging import RESPELLED
 from resources.environment import Platform
 from resources.identity import pseudonym
@@ -194,21 +194,21 @@ def test_bytes_that_contradict_the_contract_are_believed_and_told(
     (entry,) = lab.send("a.csv", (TEXT + ("a,b,c\n" if broken else "")).encode(written)).entries
     assert lab.table("city") == [("Café Zoë",), ("Köln – Süd",), ("Oss",)]
     assert entry.quarantined == broken
-    assert bool(entry.drift.get("encoding")) == (written != declared)
+    assert bool(entry.drift.get(OTHER)) == (written != declared)
 
 
 def test_utf8_under_utf16_is_believed(bench: Make) -> None:
     lab = bench(people(format={"kind": "csv", "encoding": "utf-16"}))
     (entry,) = lab.send("a.csv", TEXT.encode()).entries
     assert lab.table("city") == [("Café Zoë",), ("Köln – Süd",), ("Oss",)]
-    assert entry.drift == {"encoding": ["utf-8, the contract says utf-16"]}
+    assert entry.drift == {OTHER: ["utf-8, the contract says utf-16"]}
 
 
 def test_json5_is_read_in_the_encoding_of_its_bytes(bench: Make) -> None:
     lab = bench(people(format={"kind": "json5", "encoding": "cp1252"}))
     (entry,) = lab.send("a.json5", '[{patient_id: "Z1", city: "Café"},]'.encode()).entries
     assert lab.table("city") == [("Café",)]
-    assert "encoding" in entry.drift
+    assert OTHER in entry.drift
 
 
 def test_lines_of_another_encoding_in_a_joined_file_go_to_quarantine(bench: Make) -> None:

@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 
 CHUNK = 1 << 20
+OTHER = "in another encoding"
+"""How it is told."""
 SINGLE_BYTE = ("latin-1", "cp1252")
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _CONTROLS = re.compile(rb"[\x80-\x9f]")
@@ -66,4 +68,4 @@ def is_other(text: str, encoding: str) -> bool:
 
 def told(spoken_one: str, declared: str) -> dict[str, list[str]]:
     """What of it is told as drift; nothing where the file is written as declared."""
-    return {} if spoken_one == declared else {"encoding": [f"{spoken_one}, the contract says {declared}"]}
+    return {} if spoken_one == declared else {OTHER: [f"{spoken_one}, the contract says {declared}"]}
