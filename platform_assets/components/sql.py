@@ -11,7 +11,7 @@ from platform_assets.indicators.model import HeaderError
 from platform_assets.indicators.sqlfile import SqlIndicator, list_sql, read_sql, to_bigquery
 from platform_assets.office import engine_of
 from resources.environment import REPOSITORY, Platform, Settings
-from resources.markdown import beside, bold, bullets, fenced, plain, together
+from resources.markdown import bullets, fenced, plain, together
 
 _CONFIG = {"integer": int, "number": float, "flag": bool}
 _TYPES = {"text": "string", "integer": "int", "number": "float", "flag": "bool", "time": "timestamp"}
@@ -43,7 +43,7 @@ def _unreadable(path: Path, problem: str) -> dg.AssetsDefinition:
         key=["indicators", path.stem],
         group_name="indicators",
         kinds={"sql"},
-        description=beside(bold(f"{path.name} cannot be read."), plain(problem)),
+        description=plain(f"{path.name} cannot be read. {problem}"),
     )
     def unreadable() -> None:
         raise dg.Failure(problem, allow_retries=False)
@@ -145,4 +145,4 @@ def _bigquery(key: dg.AssetKey, indicator: SqlIndicator) -> dg.AssetCheckResult:
 
 def _in_words(indicator: SqlIndicator) -> str:
     params = bullets(f"Parameter {p.name}: {p.help} (default {p.default})" for p in indicator.params.values())
-    return together(bold(indicator.title), plain(indicator.description), params)
+    return together(plain(indicator.title), plain(indicator.description), params)

@@ -7,7 +7,6 @@ out of landing) is repeated by the next run, which recognises the content.
 from __future__ import annotations
 
 import datetime as dt
-import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -36,6 +35,7 @@ from platform_assets.ingest.staging import Drift, respelled_columns, stage
 from resources.clock import today
 from resources.identity import IdentityKeys, bound
 from resources.object_store import ObjectStore, StoredObject
+from resources.shown import of_engine
 from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class LoadFailed(RuntimeError):
     """The engine gave up: nothing was changed. Its message is told without what it quotes, which may be a value of a row."""
 
     def __init__(self, dataset: str, error: Exception) -> None:
-        said = re.sub(r"""'[^']*'|"[^"]*"|LINE \d+:.*""", "...", str(error).split("\n\n")[0], flags=re.DOTALL)
+        said = of_engine(str(error).split("\n\n")[0].split("LINE ")[0])
         super().__init__(
             f"{dataset}: the engine gave up ({type(error).__name__}: {said[:300]}). Nothing was changed, the files stay in "
             "landing; run it again. If it happens again, look for a full disk or a small PLATFORM_MEMORY_LIMIT."
@@ -341,6 +341,7 @@ def describe(entry: Entry) -> str:
     )
     why = f" {entry.status.upper()}: {entry.reason};" if entry.reason else ""
     reasons = "; ".join(reasons_in_words(entry)[:3])
+    removed = f", {entry.removed:,} removed from the table" if entry.removed else ""
     merged = f", {entry.merged:,} merged with a copy that has an id" if entry.merged else ""
     left = f"; not taken: {', '.join(not_taken_in_words(entry)[:5])}" if entry.not_taken else ""
-    return f"{entry.file}{why} {counts}{merged}" + (f" [{reasons}]" if reasons else "") + left
+    return f"{entry.file}{why} {counts}{removed}{merged}" + (f" [{reasons}]" if reasons else "") + left

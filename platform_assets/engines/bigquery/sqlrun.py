@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from platform_assets.indicators.derived_tables import TableMissing
 from platform_assets.indicators.sqlfile import SqlIndicator, to_bigquery
-from platform_assets.indicators.sqlrun import OutputMismatch, SqlFailed
+from platform_assets.indicators.sqlrun import OutputMismatch, SqlFailed, public_names
 from resources.bigquery import STAGING, BigQuery
+from resources.shown import names_in
 
 TYPES = {
     "text": ("STRING",),
@@ -78,7 +79,8 @@ def check_output(indicator: SqlIndicator, columns: Mapping[str, str]) -> None:
     """Raises OutputMismatch unless `columns` (name -> BigQuery type) are the declared ones, in order."""
     if list(columns) != list(indicator.outputs):
         raise OutputMismatch(
-            f"{indicator.path.name} gives the columns {', '.join(columns)}; its header declares {', '.join(indicator.outputs)}"
+            f"{indicator.path.name} gives the columns {names_in(columns, public_names(indicator))}; its header declares "
+            f"{', '.join(indicator.outputs)}"
         )
     for name, output in indicator.outputs.items():
         if columns[name] not in TYPES[output.type]:

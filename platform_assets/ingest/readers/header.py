@@ -7,11 +7,9 @@ import re
 from collections.abc import Sequence
 
 from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.ingest.readers.names import told_names
 from platform_assets.ingest.readers.staged import FileRejected, Header
 from resources.spelling import folded
-
-_LONG_NUMBER = re.compile(r"\d{5,}")
-"""May be a patient's number, where a table was turned on its side; a year or a week is shorter."""
 
 
 def decode_header(line: bytes, fmt: FileFormat) -> str:
@@ -79,11 +77,8 @@ def match_header(names: Sequence[str], contract: Contract, fmt: FileFormat) -> H
         )
     taken = set(positions.values())
     ignored = set(map(folded, contract.ignore))
-    extra = [
-        _LONG_NUMBER.sub("#", n) or f"(column {i + 1}, without a name)"
-        for i, n in enumerate(names)
-        if i not in taken and folded(n) not in ignored
-    ]
+    unknown = [(i + 1, n) for i, n in enumerate(names) if i not in taken and folded(n) not in ignored]
+    extra = told_names(unknown, contract)
     drift = {"missing": missing, "extra": extra, "renamed": renamed}
     present = [c for c in wanted if c in positions]
     if sorted(present, key=positions.__getitem__) != present:
