@@ -56,6 +56,7 @@ def compile_contract(contract: Contract, today: dt.date, dialect: str = "duckdb"
         _over_staged(typed, spelled, all_columns, contract, dialect),
         _over_staged(judged, spelled, all_columns, contract, dialect),
         _warned(contract, dialect),
+        _both_spellings(contract, dialect),
         _respelled(contract, dialect),
     )
 
@@ -67,6 +68,19 @@ def _over_staged(query: ir.Table, spelled: ir.Table, columns: list[str], contrac
     identifiers = contract.identifiers
     first = staged.mutate(**{n: one_spelling(staged[n], dialect, identifier=n in identifiers) for n in columns})
     return f"WITH {_SPELLED} AS ({ibis.to_sql(first, dialect=dialect)}) {ibis.to_sql(query, dialect=dialect)}"
+
+
+def _both_spellings(contract: Contract, dialect: str) -> str:
+    if not contract.identifiers:
+        return ""
+    names = list(contract.identifiers)
+    staged = ibis.table({**dict.fromkeys(names, "string"), "_file": "int64", "_row": "int64"}, name="staged")
+    columns: dict[str, Any] = {"_file": staged["_file"], "_row": staged["_row"]}
+    for name in names:
+        text, column = staged[name], contract.columns[name]
+        columns[name] = clean(one_spelling(text, dialect, identifier=True), column, contract)
+        columns[f"{name}__was"] = clean(text, column, contract)
+    return str(ibis.to_sql(staged.select(**columns), dialect=dialect))
 
 
 def _respelled(contract: Contract, dialect: str) -> str:
