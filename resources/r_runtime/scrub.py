@@ -23,12 +23,12 @@ WITHHELD = "(message withheld: it could not be checked for values of patients in
 _PREFIX = 40  # longer text is compared, and then hidden, by its first characters
 _MOST_TOKENS = 24
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?|\.\d+", re.IGNORECASE)
-_TABLE_WORDS = r"rows?|columns?|cols?|records?|tables?|files?|bytes|[KMG]i?b|m?s|sec|seconds?|minutes?|hours?"
+_TABLE_WORDS = r"rows?|columns?|cols?|records?|tables?|files?|times|bytes|[KMG]i?b|m?s|sec|seconds?|minutes?|hours?"
 _OF_TABLES = re.compile(rf"\s(?:{_TABLE_WORDS})\b", re.IGNORECASE)
 _PERCENT = re.compile(r"\s?%")
 _PROGRESS = re.compile(r"(?<![\w.,/-])(\d{1,9}) of (\d{1,9})(?![\w.,/-])")
 _OWN = re.compile(r"\b(?:in row (\d+)|in (\d+) rows, first in row (\d+))\b")
-_TRIVIAL = ("0", "1", "-1", "0.0", "1.0", "2^53")
+_TRIVIAL = ("0", "1", "-1", "0.0", "1.0", "2^53", "utf-8")
 
 Standing = Literal["public", "spoken", "hidden"]
 

@@ -40,6 +40,7 @@ MORE = frozenset(
         "Gb",
         "Tb",
         "KB",
+        "NaN",
         "MB",
         "GB",
     ]
