@@ -15,7 +15,7 @@ from platform_assets.contracts.files import read_contracts
 from platform_assets.erasure.naming import naming_people
 from platform_assets.indicators.header import list_indicators, read_indicator
 from platform_assets.indicators.model import HeaderError, Indicator
-from platform_assets.indicators.sqlfile import list_sql
+from platform_assets.indicators.sql.file import list_sql
 from platform_assets.office import engine_of
 from resources.environment import REPOSITORY, Platform
 from resources.markdown import bullets, picture, plain, together
@@ -150,7 +150,7 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
             "dagster/table_name": f"indicators.{indicator.name}",
             # "Open in editor" opens the script, not what loads all scripts
             "dagster/code_references": dg.CodeReferencesMetadataValue(
-                [dg.LocalFileCodeReference(str(indicator.path), label=indicator.path.name)]
+                code_references=[dg.LocalFileCodeReference(file_path=str(indicator.path), label=indicator.path.name)]
             ),
             "script": dg.MetadataValue.path(str(indicator.path.relative_to(indicator.root.parent))),
             "definition version": indicator.version,

@@ -36,7 +36,7 @@ def first_rows(platform: Platform, name: str) -> dict[str, dg.MetadataValue]:
     return {"first rows": in_rows(rows, "no rows")}
 
 
-def in_rows(records: Sequence[Mapping[str, str | int | float | bool]], nothing: str = "none") -> dg.MetadataValue:
+def in_rows(records: Sequence[Mapping[str, Any]], nothing: str = "none") -> dg.MetadataValue:
     """Rows on a page of Dagster, which knows no table without rows: then the words `nothing`."""
     return (
         dg.MetadataValue.table([dg.TableRecord(dict(r)) for r in records])

@@ -14,8 +14,8 @@ from platform_assets.contracts.model import Contract
 from platform_assets.erasure.targets import PURPOSE, Match, Tombstone, set_keys, token_rows, tokens
 from platform_assets.ingest.judging import expression_of, stage_rows
 from resources.identity import IdentityKeys, pseudonym_sql
+from resources.lake.warehouse import Warehouse, quoted
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -123,12 +123,12 @@ class Marks:
                         pseudonym_sql(f"o.{quoted(column + '__was')}", purposes[column]), PURPOSE
                     )
             hashed[column] = pseudonym_sql(called, PURPOSE)
-        expression = expression_of(self._warehouse, self._contract)
+        compiled = expression_of(self._warehouse, self._contract)
         others = "JOIN staged r USING (_file, _row)" if pseudonymised else ""
         if before:
-            others = f"JOIN ({expression.both_spellings}) o USING (_file, _row)"
+            others = f"JOIN ({compiled.both_spellings}) o USING (_file, _row)"
         condition = self._condition(value, hashed, whole=whole, before=before)
-        return f"SELECT _file, _row FROM ({expression.typed}) t {others} WHERE {condition}"
+        return f"SELECT _file, _row FROM ({compiled.typed}) t {others} WHERE {condition}"
 
     def in_table(self, table: str, columns: Collection[str], *, whole: bool = True) -> str:
         """SELECT `rowid` of the marked rows of a table with typed columns and pseudonyms."""

@@ -27,8 +27,8 @@ from platform_assets.ingest.staging import stage
 from platform_assets.ingest.tables import Tables
 from resources.clock import today
 from resources.identity import IdentityKeys, bound, pseudonym_sql
+from resources.lake.warehouse import Warehouse, literal, quoted, scalar
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, literal, quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb

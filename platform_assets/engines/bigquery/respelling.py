@@ -16,10 +16,10 @@ from platform_assets.ingest import ledger
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.respelling import PAIRS, Moved, find_pairs
 from platform_assets.ingest.tables import Tables
-from resources.bigquery import STAGING, BigQuery
+from resources.gcp.bigquery import STAGING, BigQuery
 from resources.identity import IdentityKeys
+from resources.lake.warehouse import Warehouse
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse
 
 
 def respell(
