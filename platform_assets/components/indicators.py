@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from platform_assets.components import literature
-from platform_assets.components.metadata import in_rows, made_from, shown
+from platform_assets.components.metadata import in_rows, made_from, shown, written_in
 from platform_assets.contracts.files import read_contracts
 from platform_assets.erasure.naming import naming_people
 from platform_assets.indicators.header import list_indicators, read_indicator
@@ -148,10 +148,7 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
         metadata={
             "dagster/column_schema": _schema(indicator),
             "dagster/table_name": f"indicators.{indicator.name}",
-            # "Open in editor" opens the script, not what loads all scripts
-            "dagster/code_references": dg.CodeReferencesMetadataValue(
-                code_references=[dg.LocalFileCodeReference(file_path=str(indicator.path), label=indicator.path.name)]
-            ),
+            **written_in(indicator.path),
             "script": dg.MetadataValue.path(str(indicator.path.relative_to(indicator.root.parent))),
             "definition version": indicator.version,
         },

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -43,6 +45,14 @@ def in_rows(records: Sequence[Mapping[str, Any]], nothing: str = "none") -> dg.M
         if records
         else dg.MetadataValue.text(nothing)
     )
+
+
+def written_in(path: Path) -> dict[str, dg.CodeReferencesMetadataValue]:
+    """What "Open in editor" opens: the file that an asset is written in, not what loads all such files."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        file = dg.LocalFileCodeReference(file_path=str(path), label=path.name)
+        return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[file])}
 
 
 def shown(markdown: Markdown) -> dg.MetadataValue:

@@ -75,8 +75,8 @@ def test_identifiers_are_judged_and_replaced_before_bigquery_sees_them(people: B
             called("nobody"),
             None,
             [
-                "patient_id: does not match ^P-[0-9]+$, found a value like aaaaaa",
                 "result: is not one of POS, NEG, N/A, found a value like aaaa",
+                "patient_id: does not match ^P-[0-9]+$, found a value like aaaaaa",
             ],
         ),
         ("C", None, None, ["patient_id: value is missing"]),
@@ -98,7 +98,10 @@ def test_nothing_that_leaves_the_machine_holds_an_identifier(people: BigBench, t
 
         wire.before = look
         people.engine = BigQuery(PROJECT, "europe-west4", client=client_of(wire.port))
-        people.send("a.csv", HEAD + "A,2024-01-01,POS,1,P-77123\nB,2024-01-01,what,1,P-77123\nE,P-77123,x\n")
+        people.send(
+            "a.csv",
+            HEAD + "A,2024-01-01,POS,1,P-77123\nB,2024-01-01,what,1,P-77123\nE,P-77123,x\nF,P-77123,POS,1,P-5\n",
+        )
         everything = "\n".join(sent) + "\n".join(body.decode("latin-1") for body in wire.bodies)
     assert called("P-77123") in everything
     assert "77123" not in everything
