@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest.readers.encodings import OTHER, spoken
+from platform_assets.ingest.readers.delimited.encodings import OTHER, spoken
 from platform_assets.ingest.staging import RESPELLED
 from resources.environment import Platform
 from resources.identity import pseudonym

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.readers.encodings import is_other, spoken, told
+from platform_assets.ingest.readers.delimited.encodings import is_other, spoken, told
 from platform_assets.ingest.readers.header import header_names, match_header, positional_header
 from platform_assets.ingest.readers.staged import BATCH, FileRejected, Header, RowWriter
 
