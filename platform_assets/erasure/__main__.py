@@ -9,8 +9,9 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from platform_assets.access import handing_out
 from platform_assets.access.audit.entry import AuditError
 from platform_assets.access.roles import AccessDenied, Role, User, declared_user
 from platform_assets.erasure import certificate
@@ -105,7 +106,7 @@ def _run(office: Office, chosen: argparse.Namespace, user: User) -> None:
                 from platform_assets.reports.events import publish_logs
 
                 publish_logs(instance, office.warehouse, office.store)
-        out(certificate.as_text(document))
+        out(_shown(office, user, document))
     elif chosen.command == "replay":
         for place, count in eraser.replay(user).items():
             out(f"{count:>8,}  {certificate.words().get(place, place)}\n")
@@ -113,7 +114,12 @@ def _run(office: Office, chosen: argparse.Namespace, user: User) -> None:
         found = [c for c in certificate.read_all(office.store) if c["request"] == chosen.number]
         if not found:
             raise RequestError(f"there is no certificate of {chosen.number}: was the request carried out?")
-        out(certificate.as_text(found[0]))
+        out(_shown(office, user, found[0]))
+
+
+def _shown(office: Office, user: User, document: dict[str, Any]) -> str:
+    """A certificate on the screen, which is written down before."""
+    return handing_out.certificate(office.audit, user, str(document["request"]), certificate.as_text(document))
 
 
 def _show(eraser: Eraser, number: str, user: User) -> None:
