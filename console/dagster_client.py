@@ -9,6 +9,8 @@ from typing import Any
 
 import requests
 
+from resources.markdown import unescaped
+
 DONE = {"SUCCESS", "FAILURE", "CANCELED"}
 WORDS = {
     "NOT_STARTED": "waiting",
@@ -196,7 +198,9 @@ class Client:
                 evaluation = (check.get("executionForLatestMaterialization") or {}).get("evaluation")
                 if evaluation and not evaluation["success"]:
                     blocking = evaluation["severity"] == "ERROR"
-                    failed.append(FailedCheck(name, check["name"], blocking, evaluation["description"] or ""))
+                    failed.append(
+                        FailedCheck(name, check["name"], blocking, unescaped(evaluation["description"] or ""))
+                    )
         return sorted(stale), sorted(failed, key=lambda f: (not f.blocking, f.asset, f.check))
 
     def _repository(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from platform_assets.components import literature
-from platform_assets.components.metadata import shown
+from platform_assets.components.metadata import Told, shown
 from platform_assets.contracts.files import read_contracts
 from platform_assets.erasure.naming import naming_people
 from platform_assets.indicators.header import list_indicators, read_indicator
@@ -18,7 +18,7 @@ from platform_assets.indicators.model import HeaderError, Indicator
 from platform_assets.indicators.sqlfile import list_sql
 from platform_assets.office import engine_of
 from resources.environment import REPOSITORY, Platform
-from resources.markdown import beside, bold, bullets, picture, plain, together
+from resources.markdown import Markdown, beside, bold, bullets, picture, plain, together
 
 if TYPE_CHECKING:
     from platform_assets.indicators.ahead import Ahead
@@ -170,7 +170,7 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
                 pictures[plot.title or name] = shown(picture(plot.title, plot.png.read_bytes()))
 
         def tell(event: Event) -> None:
-            log = context.log.warning if event.level in ("warning", "note") else context.log.info
+            log = Told(context).warning if event.level in ("warning", "note") else Told(context).info
             log(f"{indicator.name}: {'note: ' if event.level == 'note' else ''}{event}")
 
         try:
@@ -187,7 +187,7 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
         except InputMissing as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         except IndicatorFailed as failed:
-            context.log.error(failed.card.text())
+            Told(context).error(failed.card.text())
             _tell_stale(context, platform, indicator)
             card = shown(failed.card.markdown())
             raise dg.Failure(failed.card.summary, metadata={"failure card": card}, allow_retries=False) from None
@@ -209,7 +209,7 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
             metadata["notes on the script"] = _noted(receipt.notes)
         if result is None:
             for note in receipt.notes:
-                context.log.warning(f"{indicator.name}: note: {note}")
+                Told(context).warning(f"{indicator.name}: note: {note}")
             metadata["run"] = "nothing ran: script, inputs and parameters are those of the last time"
         else:
             metadata |= {
@@ -304,11 +304,11 @@ def _tell_stale(context: dg.AssetExecutionContext, platform: Platform, indicator
     with platform.warehouse.connect(read_only=True) as connection:
         receipt = receipts.last(connection, indicator.name)
     if receipt is None:
-        context.log.warning(f"{indicator.name}: there is no earlier table")
+        Told(context).warning(f"{indicator.name}: there is no earlier table")
         return
     age = dt.datetime.now(dt.UTC).replace(tzinfo=None) - receipt.made_at
     words = f"{age.days} days" if age.days else f"{age.seconds // 3600} h {age.seconds % 3600 // 60} min"
-    context.log.warning(
+    Told(context).warning(
         f"{indicator.name}: the table of {receipt.made_at:%Y-%m-%d %H:%M} UTC stays; it is stale ({words} old)"
     )
     context.log_event(
@@ -341,11 +341,11 @@ def _preview(platform: Platform, indicator: Indicator) -> dg.MetadataValue:
 
 def _schema(indicator: Indicator) -> dg.TableSchema:
     return dg.TableSchema(
-        [dg.TableColumn(c.name, _TYPES[c.type], description=c.help or None) for c in indicator.outputs.values()]
+        [dg.TableColumn(c.name, _TYPES[c.type], description=plain(c.help) or None) for c in indicator.outputs.values()]
     )
 
 
-def _in_words(indicator: Indicator) -> str:
+def _in_words(indicator: Indicator) -> Markdown:
     facts = {
         "Unit": indicator.unit,
         "Direction": indicator.direction,
