@@ -89,7 +89,14 @@ def entered(audit: AuditLog, user: User) -> None:
     """Write down that `user` has logged in, once per login; on a laptop without login, that somebody opened a window."""
     who = user if user.laptop else replace(user, session="")
     ground = "no login on this machine" if user.laptop else ""
-    _once(audit, who, "login", DAY, ground=ground, details={} if user.laptop else {"issued": int(user.issued)})
+    _once(
+        audit,
+        who,
+        "login",
+        DAY,
+        ground=ground,
+        details={} if user.laptop else {"issued": int(user.issued), "identity": user.identity},
+    )
 
 
 def refused(audit: AuditLog, user: User | None, error: AccessDenied) -> None:
