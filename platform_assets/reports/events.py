@@ -13,8 +13,8 @@ from resources.markdown import plain
 if TYPE_CHECKING:
     import pandas as pd
 
+    from resources.lake.warehouse import Warehouse
     from resources.object_store import ObjectStore
-    from resources.warehouse import Warehouse
 
 GROUP = "stewardship"
 PREVIEW = 10
