@@ -163,7 +163,7 @@ def anchors_of(environment: Mapping[str, str]) -> Anchors | None:
         return None
     if not place.startswith("gs://"):
         return Anchors(LocalStore(Path(place)))
-    from resources.gcs_store import GCSStore
+    from resources.gcp.gcs_store import GCSStore
 
     bucket, _, folder = place.removeprefix("gs://").partition("/")
     return Anchors(GCSStore(bucket, folder))
