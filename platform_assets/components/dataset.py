@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel
 
-from platform_assets.components.describe import contract_in_words, text_schema, validated_schema
+from platform_assets.components.describe import contract_in_words, table_kinds, text_schema, validated_schema
 from platform_assets.components.metadata import Told
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.results import Loaded
@@ -92,7 +92,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
             raw,
             deps=[dg.AssetKey(["landing", name])],
             group_name="raw",
-            kinds={"duckdb", "table"},
+            kinds=table_kinds(),
             description=plain(
                 f"Rows of {name} as text, as they came; identifiers are pseudonyms. {contract.description}"
             ),
@@ -103,7 +103,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
             validated,
             deps=[raw],
             group_name="validated",
-            kinds={"duckdb", "table"},
+            kinds=table_kinds(),
             description=contract_in_words(contract),
             metadata={"dagster/column_schema": validated_schema(contract), "dagster/table_name": tables.validated},
             **common,
@@ -112,7 +112,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
             quarantine,
             deps=[raw],
             group_name="quarantine",
-            kinds={"duckdb", "table"},
+            kinds=table_kinds(),
             description=plain(f"Rows of {name} that broke a rule: original text and every reason. For stewards only."),
             metadata={
                 "dagster/column_schema": text_schema(tables.quarantine_columns),

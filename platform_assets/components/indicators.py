@@ -11,6 +11,7 @@ import dagster as dg
 
 from platform_assets.components import literature
 from platform_assets.components.metadata import Told, shown
+from platform_assets.components.unreadable import unreadable_asset
 from platform_assets.contracts.files import read_contracts
 from platform_assets.erasure.naming import naming_people
 from platform_assets.indicators.header import list_indicators, read_indicator
@@ -18,7 +19,7 @@ from platform_assets.indicators.model import HeaderError, Indicator
 from platform_assets.indicators.sql.file import list_sql
 from platform_assets.office import engine_of
 from resources.environment import REPOSITORY, Platform
-from resources.markdown import Markdown, beside, bold, bullets, picture, plain, together
+from resources.markdown import Markdown, bold, bullets, picture, plain, together
 
 if TYPE_CHECKING:
     from platform_assets.indicators.ahead import Ahead
@@ -60,17 +61,17 @@ def script_assets(folder: Path) -> list[dg.AssetsDefinition]:
                     f'{path.name}: the platform has another asset named "{path.stem}", from {_origin(path.stem)}; '
                     "rename the file and the function"
                 )
-                assets.append(_unreadable(path, problem, f"{path.stem}_r"))
+                assets.append(unreadable_asset(path, f"{path.stem}_r", "r", problem))
             else:
                 found[path.stem] = read_indicator(path)
         except HeaderError as error:
-            assets.append(_unreadable(path, str(error), path.stem))
+            assets.append(unreadable_asset(path, path.stem, "r", str(error)))
     readable: dict[str, Indicator] = {}
     for name, indicator in found.items():
         circle = _circle(name, found)
         if circle:
             problem = f"{indicator.path.name}: reads what is made from its own table ({' from '.join(circle)}): correct the @input line"
-            assets.append(_unreadable(indicator.path, problem, name))
+            assets.append(unreadable_asset(indicator.path, name, "r", problem))
         else:
             readable[f"indicators__{name}"] = indicator
             assets += [indicator_asset(indicator, readable), product_asset(indicator)]
@@ -108,21 +109,6 @@ def _circle(name: str, indicators: Mapping[str, Indicator]) -> list[str]:
                 seen.add(table.table)
                 ways.append([*way, table.table])
     return []
-
-
-def _unreadable(path: Path, problem: str, name: str) -> dg.AssetsDefinition:
-    """One script that cannot be read must not take the others down with it."""
-
-    @dg.asset(
-        key=["indicators", name],
-        group_name="indicators",
-        kinds={"r"},
-        description=beside(bold(f"{path.name} cannot be used."), plain(problem)),
-    )
-    def unreadable() -> None:
-        raise dg.Failure(problem, allow_retries=False)
-
-    return unreadable
 
 
 def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator]) -> dg.AssetsDefinition:
