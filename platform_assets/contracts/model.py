@@ -6,8 +6,11 @@ Everything that adding a dataset needs is said here, once. Unknown keys are erro
 
 from __future__ import annotations
 
+import datetime as dt
+import difflib
 import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
+from zoneinfo import available_timezones
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
 
@@ -17,7 +20,7 @@ from platform_assets.contracts.columns import (
     Column,
     regular_expression,
 )
-from platform_assets.contracts.dates import DateFormatError, read_format
+from platform_assets.contracts.dates import DateFormat, DateFormatError, ambiguous, read_format
 from platform_assets.contracts.fingerprint import fingerprint
 from platform_assets.contracts.formats import KINDS
 from platform_assets.contracts.mode import Mode
@@ -26,6 +29,7 @@ from platform_assets.sources.base import Source
 from platform_assets.sources.kinds import kind_of, kinds
 from platform_assets.sources.landing import LandingSource
 from platform_assets.strict import Name, Strict, TextList
+from resources import clock
 
 
 def _known_kind(value: Any) -> Any:
@@ -73,23 +77,47 @@ class FileFormat(Strict):
 class Order(Strict):
     """What makes a delivery newer than another: a date in its file name, or a column of its rows."""
 
-    file_name: str | None = None
-    """Regular expression with one group that holds the date, e.g. ``_(\\d{4}-\\d{2}-\\d{2})``."""
-    format: str = "%Y-%m-%d"
+    file_name: str | tuple[str, ...] | None = None
+    """Regular expression with one group that holds the date, e.g. ``_(\\d{4}-\\d{2}-\\d{2})``; or several, the first that fits counts."""
+    format: str | tuple[str, ...] = "%Y-%m-%d"
+    """How the date is written; or several ways. Years of two digits are of this century."""
     column: Name | None = None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Order:
         if (self.file_name is None) == (self.column is None):
             raise ValueError("say either 'file_name' (a regular expression with one group) or 'column'")
-        if self.file_name is not None:
-            if re.compile(regular_expression(self.file_name)).groups != 1:
+        for pattern in self.patterns:
+            if re.compile(regular_expression(pattern)).groups != 1:
                 raise ValueError("'file_name' has exactly one group: the date")
+        if self.file_name is not None:
             try:
-                read_format(self.format)
+                clash = ambiguous(self.formats("UTC"))
             except DateFormatError as error:
                 raise ValueError(str(error)) from None
+            if clash:
+                raise ValueError(f"ambiguous: {clash[2]!r} is one day under {clash[0]} and another under {clash[1]}")
         return self
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Regular expressions of the date in a file's name."""
+        return (self.file_name,) if isinstance(self.file_name, str) else self.file_name or ()
+
+    def formats(self, zone: str) -> tuple[DateFormat, ...]:
+        """The ways in which the date may be written; `zone` names the clock of the dataset."""
+        texts = (self.format,) if isinstance(self.format, str) else self.format
+        return tuple(read_format(text, zone=zone) for text in texts)
+
+    def moment_of(self, file: str, zone: str) -> dt.datetime | None:
+        """The date in the name `file`: the first that one of the patterns finds and one of the formats reads; None where there is none."""
+        for pattern in self.patterns:
+            for found in re.finditer(pattern, file):
+                for fmt in self.formats(zone):
+                    moment = fmt.parse(found[1] or "")
+                    if moment is not None:
+                        return moment
+        return None
 
 
 class Load(Strict):
@@ -205,6 +233,20 @@ class Contract(Strict):
     rules: tuple[Rule, ...] = ()
     quality: Quality = Quality()
     tags: dict[str, str] = Field(default_factory=dict)
+    timezone: str | None = None
+    """Name of the zone by whose clock the dataset is kept, e.g. Europe/Paris; default: that of the installation. It says what day
+    `today` is, when a delivery is due, and what time a moment with an offset from UTC becomes."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        if value is not None and value not in available_timezones():
+            near = difflib.get_close_matches(value, available_timezones(), n=1)
+            raise ValueError(
+                f"{value!r} is no time zone"
+                + (f"; did you mean {near[0]}?" if near else "; write for example Europe/Paris or UTC")
+            )
+        return value
 
     @model_validator(mode="after")
     def _names_agree(self) -> Contract:
@@ -250,6 +292,15 @@ class Contract(Strict):
         if len({r.name for r in self.rules}) != len(self.rules):
             raise ValueError("two rules have the same name")
         return self
+
+    @property
+    def zone(self) -> str:
+        """Name of the zone by whose clock the dataset is kept."""
+        return self.timezone or clock.zone().key
+
+    def today(self) -> dt.date:
+        """The day that the limit `today` stands for now."""
+        return clock.today(where=self.timezone)
 
     @property
     def file_columns(self) -> dict[str, Column]:

@@ -8,13 +8,11 @@ from __future__ import annotations
 import datetime as dt
 import fnmatch
 import os
-import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from platform_assets.contracts.dates import read_format
 from platform_assets.contracts.model import Contract, FileFormat, Order
 from platform_assets.ingest.readers.packing import is_packed, unpack
 from platform_assets.ingest.readers.process import Child
@@ -161,12 +159,12 @@ def place_in_time(contract: Contract, file: str, loaded_at: dt.datetime) -> dt.d
         return loaded_at
     if order.file_name is None:
         return None
-    match = re.search(order.file_name, file)
-    moment = read_format(order.format).parse(match[1]) if match else None
+    moment = order.moment_of(file, contract.zone)
     if moment is None:
+        shown = " or ".join(dict.fromkeys(f.example for f in order.formats(contract.zone)))
         raise FileRejected(
-            f"there is no date written as {order.format} in the file name where the contract expects one "
-            f"({order.file_name}): rename the file"
+            f"there is no date like {shown} in the file name where the contract expects one "
+            f"({' or '.join(order.patterns)}): rename the file"
         )
     return moment
 
