@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,15 @@ KEY = "ab" * 32
 
 
 _MAIN = sys.modules["__main__"]
+
+
+@pytest.fixture(autouse=True)
+def own_umask() -> Iterator[None]:
+    """What starts as the platform does makes files private from then on: that ends with the test."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(autouse=True)

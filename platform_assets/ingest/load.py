@@ -265,6 +265,7 @@ class Load:
             reason=reason,
             contract=self.contract.hash,
             run=self.run_id,
+            not_taken=dict(delivery.not_taken),
         )
 
     def _forget(self, delivery: Delivery) -> None:
@@ -322,6 +323,11 @@ def reasons_in_words(entry: Entry) -> list[str]:
     return [f"{n:,} x {r}" + (f" (first in {places[r]})" if r in places else "") for r, n in entry.reasons.items()]
 
 
+def not_taken_in_words(entry: Entry) -> list[str]:
+    """What the delivery holds and was not read: ``sheet 'Codes' (hidden), 12 rows``."""
+    return [name + (f", {rows:,} row{'s' * (rows != 1)}" if rows else "") for name, rows in entry.not_taken.items()]
+
+
 def describe(entry: Entry) -> str:
     """One line for people about a delivery; no values in it."""
     if entry.status == "rejected":
@@ -333,4 +339,5 @@ def describe(entry: Entry) -> str:
     why = f" {entry.status.upper()}: {entry.reason};" if entry.reason else ""
     reasons = "; ".join(reasons_in_words(entry)[:3])
     merged = f", {entry.merged:,} merged with a copy that has an id" if entry.merged else ""
-    return f"{entry.file}{why} {counts}{merged}" + (f" [{reasons}]" if reasons else "")
+    left = f"; not taken: {', '.join(not_taken_in_words(entry)[:5])}" if entry.not_taken else ""
+    return f"{entry.file}{why} {counts}{merged}" + (f" [{reasons}]" if reasons else "") + left

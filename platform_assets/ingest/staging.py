@@ -16,7 +16,7 @@ from platform_assets.ingest.readers.delimited import engine
 from platform_assets.ingest.readers.header import decode_header, header_names, match_header, positional_header
 from platform_assets.ingest.readers.process import ODD, Child
 from platform_assets.ingest.readers.registry import format_named
-from platform_assets.ingest.readers.staged import FileRejected, Header, StagedFile
+from platform_assets.ingest.readers.staged import NOT_TAKEN, FileRejected, Header, StagedFile
 from resources.warehouse import literal
 
 if TYPE_CHECKING:
@@ -48,8 +48,12 @@ def stage(
         inside = "" if member.label == delivery.file else f"{member.label}: "
         delivery.rejected = delivery.rejected or f"{inside}{error}"
 
-    def note(delivery: Delivery, header: Header) -> None:
+    def note(delivery: Delivery, member: Member, header: Header) -> None:
+        inside = "" if member.label == delivery.file else f"{member.label}: "
+        for part, rows in header.not_taken.items():
+            delivery.not_taken[inside + part] = delivery.not_taken.get(inside + part, 0) + rows
         for kind, names in header.drift.items():
+            names = [inside + name for name in names] if kind == NOT_TAKEN else names
             drift[delivery.id].setdefault(kind, []).extend(
                 n for n in names if n not in drift[delivery.id].get(kind, [])
             )
@@ -68,7 +72,7 @@ def stage(
         if isinstance(header, FileRejected):
             reject(delivery, member, header)
             continue
-        note(delivery, header)
+        note(delivery, member, header)
         groups[member.format, head, member.scan.line_end].append(engine.EngineFile(number, member.scan, header))
     for (fmt, _, _), files in groups.items():
         part, doubtful = engine.stage(connection, files, fmt, list(contract.file_columns), folder)
@@ -84,9 +88,12 @@ def stage(
         except FileRejected as error:
             reject(delivery, member, error)
             continue
-        note(delivery, header)
+        note(delivery, member, header)
         staged.append(part)
 
+    for delivery in deliveries:
+        if delivery.unforeseen:
+            drift[delivery.id].setdefault(NOT_TAKEN, []).extend(delivery.unforeseen)
     good = [d for d in deliveries if not d.rejected]
     kept = {n: (d.id, m.label) for n, (d, m) in members.items() if not d.rejected}
     staged = [part for part in (_only(part, kept) for part in staged) if part]

@@ -225,9 +225,10 @@ def test_only_the_channels_that_are_used_have_a_secret() -> None:
     assert (
         set(re.findall(r'"(\w+)"', channels["validation"][0]["condition"])) == set(known) == {"mail", "slack", "teams"}
     )
-    notifier = (TERRAFORM.parents[1] / "resources" / "notifier.py").read_text(encoding="utf-8")
+    modules = (TERRAFORM.parents[1] / "resources" / "notifier" / "channels").glob("*.py")
+    read = "".join(path.read_text(encoding="utf-8") for path in modules)
     for secret in known.values():  # as the ExternalSecret makes a variable of it
-        assert secret.removeprefix("platform-alert-").replace("-", "_").upper() in notifier
+        assert secret.removeprefix("platform-alert-").replace("-", "_").upper() in read
 
 
 def test_every_key_that_pseudonymises_has_a_place() -> None:

@@ -17,12 +17,12 @@ from typing import Any
 
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery import mending, rules, sending
-from platform_assets.engines.bigquery.books import BigBooks, as_row
+from platform_assets.engines.bigquery.books import BigBooks
 from platform_assets.engines.bigquery.statements import CHANGED, Statements
 from platform_assets.engines.bigquery.tables import BigTables, StagingTables
 from platform_assets.ingest import accounts
 from platform_assets.ingest.deliveries import Delivery
-from platform_assets.ingest.ledger import Entry
+from platform_assets.ingest.ledger import Entry, row_of
 from platform_assets.ingest.load import Load, LoadFailed, LoadReport, Log, waiting_files
 from platform_assets.ingest.loading.batch import Batch, choose, count, count_decided, count_valid, hold
 from platform_assets.ingest.loading.publish import register
@@ -138,7 +138,7 @@ class BigLoad(Load):
             else:  # every file was rejected: the ledger says so
                 self._table(staging, staging.names.members, [])
             entries = self.complete(batch, deliveries, drift, clock)
-            self._table(staging, "entries", [as_row(e) for e in entries])
+            self._table(staging, "entries", [row_of(e) for e in entries])
             with self.warehouse.lock(WRITING):
                 self.warehouse.catalog.check_locks()
                 # named by the load: sent twice because an answer was lost, it runs once

@@ -59,7 +59,7 @@ def test_rows_come_by_load_jobs_from_the_bucket(told: tuple[BigBench, Wire]) -> 
     lab, wire = told
     loads = [b["configuration"]["load"] for b in bodies(wire, "/jobs") if "load" in b["configuration"]]
     (rows,) = (
-        load for load in loads if "sourceUris" in load and load["destinationTable"]["tableId"].endswith("__rows")
+        load for load in loads if "sourceUris" in load and load["destinationTable"]["tableId"].endswith("__staged")
     )
     assert all(uri.startswith(f"gs://{lab.bucket}/staging/{lab.contract.name}/") for uri in rows["sourceUris"])
     assert rows["sourceFormat"] == "PARQUET"
