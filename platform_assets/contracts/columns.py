@@ -76,6 +76,10 @@ class Column(Strict):
     """Which key pseudonymises an identifier; the same purpose in two datasets gives the same pseudonym. Default: the column's name."""
     header: TextList = Field(default=(), alias="from")
     """The column's name(s) in the file, if other than its own."""
+    from_matching: str | None = None
+    """Regular expression of the column's name in the file, where that changes (``^Cases until``). One column matches it."""
+    from_file_name: str | None = None
+    """Regular expression with one group over the name of the file: where the file has no such column, every row gets what the group finds."""
     required: bool = True
     """A missing value quarantines the row."""
     optional: bool = False
@@ -156,8 +160,16 @@ class Column(Strict):
             )
         if self.derived_from and self.required and "required" in given:
             raise ValueError("a value that is derived where it is missing is never missing: drop 'required'")
-        if self.constant is not None and (self.header or self.optional):
+        if self.constant is not None and (self.header or self.optional or self.from_matching or self.from_file_name):
             raise ValueError("a constant column is not in the file: 'from' and 'optional' do not apply")
+        if self.from_file_name is not None and re.compile(self.from_file_name).groups != 1:
+            raise ValueError("'from_file_name' has exactly one group: the value")
+        if self.from_file_name is not None and self.role == "identifier":
+            raise ValueError(
+                "an identifier in the name of a file would be shown in logs and in the ledger: it belongs into a column"
+            )
+        if self.from_matching is not None and self.header:
+            raise ValueError("'from' and 'from_matching' both name the column in the file: keep one of them")
         if kind is not ColumnType.INTEGER and self.thousands_separator == self.decimal_separator:
             raise ValueError("thousands_separator and decimal_separator are the same")
         for limit in (self.ge, self.gt, self.le, self.lt):
@@ -196,6 +208,11 @@ class Column(Strict):
                 raise ValueError(
                     f"ambiguous: {clash[2]!r} is one day under {clash[0]} and another under {clash[1]}; keep one of them"
                 )
+
+    @field_validator("from_matching", "from_file_name")
+    @classmethod
+    def _names_compile(cls, value: str | None) -> str | None:
+        return value if value is None else regular_expression(value)
 
     def date_formats(self, zone: str) -> tuple[DateFormat, ...]:
         """The formats in which a date or timestamp may be written; `zone` names the clock that the column is kept by."""
