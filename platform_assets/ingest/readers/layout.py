@@ -25,7 +25,7 @@ BEFORE, BELOW, COMMENT, EMPTY, SEP = (
     "lines before the header",
     "lines below the header",
     "comment lines",
-    "empty rows",
+    "rows without any value",
     "the line sep=",
 )
 NO_VALUE = "empty cells of columns that become rows"

@@ -10,7 +10,7 @@ from pathlib import Path
 CHUNK = 4 << 20
 MAX_HEADER = 1 << 20
 BOM = b"\xef\xbb\xbf"
-_BLANK_LINE = re.compile(rb"\n[^0-9A-Za-z\x80-\xff\n]*\n")  # faster than `in`, which stumbles over every line end
+_BARE_LINE = re.compile(rb"\n[^0-9A-Za-z\x80-\xff\n]*\n")  # faster than `in`, which stumbles over every line end
 _LONGEST_EMPTY = 1 << 16
 
 
@@ -26,7 +26,7 @@ class Scan:
     """Carriage returns."""
     crlf: int = 0
     nul: int = 0
-    blank_lines: bool = False
+    bare_lines: bool = False
     """Whether there is a line without a letter or digit: blank, or of empty cells."""
     last_byte: bytes = b""
     head: bytes = field(default=b"", repr=False)
@@ -63,13 +63,13 @@ def scan(path: Path) -> Scan:
                 result.crlf += chunk.count(b"\r\n") + (before[-1:] == b"\r" and chunk[:1] == b"\n")
             if b"\0" in chunk:
                 result.nul += chunk.count(b"\0")
-            if not result.blank_lines:
+            if not result.bare_lines:
                 joined = line + chunk
-                result.blank_lines = bool(_BLANK_LINE.search(joined))
+                result.bare_lines = bool(_BARE_LINE.search(joined))
                 line = joined[joined.rfind(b"\n") :][:_LONGEST_EMPTY]
             before = (before + chunk[-2:])[-2:]
-    if not result.blank_lines and line != b"\n":
-        result.blank_lines = bool(_BLANK_LINE.search(line + b"\n"))
+    if not result.bare_lines and line != b"\n":
+        result.bare_lines = bool(_BARE_LINE.search(line + b"\n"))
     result.last_byte = before[-1:] if result.size else b""
     result.sha256 = digest.hexdigest()
     first = bytes(head).removeprefix(BOM).split(b"\n", 1)[0]

@@ -60,9 +60,9 @@ AROUND: dict[str, tuple[dict[str, Any], str, dict[str, int]]] = {
         f"{TABLE}Total;;1\n",
         {"totals": 1},
     ),
-    "empty rows": ({}, f"{TABLE};;\n;;\n", {"empty rows": 2}),
-    "empty rows of quotes and blanks": ({}, f'{TABLE}"";" ";\n', {"empty rows": 1}),
-    "empty rows at the end of the file": ({}, f"{TABLE};;", {"empty rows": 1}),
+    "empty rows": ({}, f"{TABLE};;\n;;\n", {"rows without any value": 2}),
+    "empty rows of quotes and blanks": ({}, f'{TABLE}"";" ";\n', {"rows without any value": 1}),
+    "empty rows at the end of the file": ({}, f"{TABLE};;", {"rows without any value": 1}),
     "short rows": ({"short_rows": "pad"}, TABLE.replace("2026-03-02;", "2026-03-02"), {}),
     "header of two rows": (
         {"header_rows": 2},
@@ -78,7 +78,13 @@ AROUND: dict[str, tuple[dict[str, Any], str, dict[str, int]]] = {
             "short_rows": "pad",
         },
         "Title\n\n# c\nid;day;n\ntext;date;number\na;2026-03-01;1\n;;\nb;2026-03-02\nTotal;;1\n",
-        {"lines before the header": 2, "comment lines": 1, "lines below the header": 1, "empty rows": 1, "totals": 1},
+        {
+            "lines before the header": 2,
+            "comment lines": 1,
+            "lines below the header": 1,
+            "rows without any value": 1,
+            "totals": 1,
+        },
     ),
 }
 
@@ -113,7 +119,7 @@ def test_what_stands_around_a_table_is_left_out_and_counted(bench: Make) -> None
 def test_without_a_word_in_the_contract_nothing_is_left_out_but_empty_rows(bench: Make) -> None:
     lab = bench(_contract({}, quality={"max_quarantined": 1.0}))
     (entry,) = lab.send("a.csv", f"{TABLE}Total;;1\n;;\n(1 row affected)\n# x\n").entries
-    assert (entry.rows_in, entry.valid, entry.quarantined, entry.not_taken) == (5, 2, 3, {"empty rows": 1})
+    assert (entry.rows_in, entry.valid, entry.quarantined, entry.not_taken) == (5, 2, 3, {"rows without any value": 1})
 
 
 def test_a_delimiter_that_the_file_itself_denies_refuses_it(bench: Make) -> None:

@@ -39,7 +39,7 @@ def suits_engine(scan: Scan, fmt: FileFormat) -> bool:
         and not scan.head.lower().startswith((b"sep=", b'"sep='))
         and scan.line_end is not None
         and not scan.nul
-        and not scan.blank_lines
+        and not scan.bare_lines
         and len(scan.head) < MAX_LINE
         and (not fmt.header or scan.head.count(fmt.quote.encode()) % 2 == 0)
     )
