@@ -19,7 +19,7 @@ from platform_assets.ingest.readers.header import decode_header, header_names, p
 from platform_assets.ingest.readers.process import ODD, Child
 from platform_assets.ingest.readers.registry import format_named
 from platform_assets.ingest.readers.staged import NOT_TAKEN, FileRejected, Header, StagedFile
-from resources.warehouse import literal, quoted
+from resources.lake.warehouse import literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
