@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
-from dateutil import parser as dateutil_parser
+from dateutil import parser as dateutil_parser  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
 from platform_assets.contracts.columns import Column
@@ -56,7 +56,7 @@ def _read(options: dict[str, Any], texts: list[str], zone: str = "Europe/Amsterd
     found = [value for (value,) in _run(contract, [(t,) for t in texts])[0]]
     formats = contract.columns["x"].date_formats(zone)
     for text, value in zip(texts, found, strict=True):
-        ours = next((m for f in formats if (m := f.parse(text)) is not None), None)
+        ours: Any = next((m for f in formats if (m := f.parse(text)) is not None), None)
         if options["type"] == "date" and ours is not None:
             ours = ours.date() if ours.time() == dt.time() else None
         assert ours == value, text

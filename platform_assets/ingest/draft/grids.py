@@ -49,7 +49,7 @@ def kind_of(name: str) -> str:
     """The kind of file by its name. Raises FileRejected for one that no draft can be made of."""
     ending = name.lower().rpartition(".")[2]
     for kind, known in KINDS.items():
-        if ending in known.endings and kind != "json5":
+        if ending in known.endings:
             return kind
     raise FileRejected(
         f"{name}: a draft is made of files that end in .csv, .txt, .tsv, .xlsx, .json, .jsonl or .parquet"
@@ -61,8 +61,8 @@ def look(*, path: Path, name: str, target: Path, limits: Limits) -> dict[str, An
     kind = kind_of(name)
     if kind in ("csv", "tsv"):
         found = _text(path, kind)
-    elif kind == "json":
-        found = _json(path)
+    elif kind in ("json", "json5"):
+        found = _json(path, name.lower().rpartition(".")[2])
     else:
         found = _staged(path, kind, target, limits)
     return {"format": found.format, "names": found.names, "rows": found.rows, "unsure": found.unsure}
@@ -235,7 +235,8 @@ def _staged(path: Path, kind: str, target: Path, limits: Limits) -> Grid:
     if kind == "parquet":
         names = pq.read_schema(path).names
         columns = {
-            f"c{n}": Column(type=ColumnType.STRING, required=False, header=(name,)) for n, name in enumerate(names)
+            f"c{n}": Column.model_validate({"type": "string", "required": False, "from": name})
+            for n, name in enumerate(names)
         }
     else:
         names = []
@@ -258,7 +259,7 @@ def _staged(path: Path, kind: str, target: Path, limits: Limits) -> Grid:
     return _table(records, {"kind": kind}, [])
 
 
-def _json(path: Path) -> Grid:
+def _json(path: Path, path_ending: str) -> Grid:
     text = path.read_bytes().decode("utf-8-sig")
     said: dict[str, Any] = {"kind": "json"}
     try:
@@ -267,9 +268,8 @@ def _json(path: Path) -> Grid:
         try:
             document = [json.loads(line) for line in text.splitlines() if line.strip()]
         except ValueError:
-            raise FileRejected(
-                "the file is not valid JSON: json5 (comments, trailing commas) is to be described by hand"
-            ) from None
+            document = _json5(text)
+            said = {"kind": "json5", "files": f"*.{path_ending}"}
     if isinstance(document, Mapping):
         where = max(_lists(document), key=lambda each: len(each[1]), default=None)
         if where is None:
@@ -282,6 +282,15 @@ def _json(path: Path) -> Grid:
     names = list(dict.fromkeys(name for record in records for name in record))
     rows = [[_value(record.get(name)) for name in names] for record in records]
     return Grid(said, names, rows)
+
+
+def _json5(text: str) -> Any:
+    import pyjson5
+
+    try:
+        return pyjson5.decode(text, maxdepth=64)
+    except (pyjson5.Json5Exception, ValueError):
+        raise FileRejected("the file is no JSON, not even with comments and trailing commas: was it cut off?") from None
 
 
 def _lists(node: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], list[Any]]]:

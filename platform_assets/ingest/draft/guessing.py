@@ -119,7 +119,7 @@ def _grouped_instead(said: Sequence[str]) -> dict[str, str]:
 def _dates(said: Sequence[str], candidates: Iterable[str]) -> dict[str, Any] | None:
     """The options of a column of dates, where one to three formats read all of them."""
     few = list(dict.fromkeys(said))
-    left, taken = few, []
+    left, taken = few, list[str]()
     fits: dict[str, set[str]] = {}
     for text in candidates:
         fmt = read_format(text, CENTURY)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from platform_assets.contracts.columns import Column
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest.readers.header import match_header
 from platform_assets.ingest.readers.staged import FileRejected, Header
+
+TURNED = "\0turned"
+"""In the place of names of columns that become rows: no column of a file is called so."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,10 @@ def find_columns(names: Sequence[str], contract: Contract, fmt: FileFormat) -> F
     for name, column in wanted.items():
         for place in _matching(name, column, called):
             called[place] = name
-    header = match_header(called, contract.model_copy(update={"columns": wanted}), fmt)
-    places = {place for place, _ in spread}
-    kept = {called[place] for place in places}
-    extra = [n for n in header.drift.get("extra", []) if n not in kept] if spread else header.drift.get("extra", [])
-    drift = {kind: found for kind, found in {**header.drift, "extra": extra}.items() if found}
-    return Found(replace(header, drift=drift), tuple(spread))
+    for place, _ in spread:
+        called[place] = TURNED
+    known = contract.model_copy(update={"columns": wanted, "ignore": (*contract.ignore, TURNED)})
+    return Found(match_header(called, known, fmt), tuple(spread))
 
 
 def _matching(name: str, column: Column, names: Sequence[str]) -> list[int]:

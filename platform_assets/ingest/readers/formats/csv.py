@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest.readers.delimited import lines
@@ -76,7 +77,7 @@ def _edited(line: Line, table: Table, edits: Edits) -> str | None:
 def _table(rows: Iterable[Sequence[str | None]], fmt: FileFormat) -> str:
     out = io.StringIO(newline="")
     # quoted throughout where a cell may look like a comment
-    quoting = csv.QUOTE_ALL if fmt.comment else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if fmt.comment else csv.QUOTE_MINIMAL
     doubled = {"doublequote": True} if fmt.escape is None else {"doublequote": False, "escapechar": fmt.escape}
     writer = csv.writer(
         out, delimiter=fmt.separator, quotechar=fmt.quote, lineterminator="\n", quoting=quoting, **doubled
