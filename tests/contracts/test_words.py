@@ -36,6 +36,8 @@ NO_LIMIT = {
     "role",
     "purpose",
     "header",
+    "from_matching",
+    "from_file_name",
     "optional",
     "trim",
     "replace",
