@@ -25,7 +25,6 @@ from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.staging import stage
 from platform_assets.ingest.tables import Tables
-from resources.clock import today
 from resources.identity import IdentityKeys, bound, pseudonym_sql
 from resources.lake.warehouse import Warehouse, literal, quoted, scalar
 from resources.object_store import ObjectStore
@@ -103,7 +102,7 @@ def find_pairs(
 ) -> Moved:
     """Make the table PAIRS from all archived files of the dataset."""
     moved = Moved()
-    expression = compiled(contract, today(), warehouse.home / "expressions")
+    expression = compiled(contract, contract.today(), warehouse.home / "expressions")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {PAIRS} (name VARCHAR, was VARCHAR, now VARCHAR)")
     mendings = books.mendings()
     folder = warehouse.wait_for_scratch()
