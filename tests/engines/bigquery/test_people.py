@@ -199,7 +199,7 @@ def test_a_record_and_a_broken_line_are_erased_where_nobody_is_pseudonymised(pai
 
 
 @pytest.mark.soak
-def test_people_of_another_spelling_become_one(pair: Pair, before: Callable[[], None]) -> None:
+def test_people_of_another_spelling_become_one(pair: Pair, before: Callable[[], None]) -> None:  # noqa: F811
     plain = {"type": "string", "role": "identifier", "purpose": "patient"}
     lab = pair(
         {

@@ -48,7 +48,16 @@ def test_what_may_be_a_value_is_told_by_place_and_form(value: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["comment", "Date of birth", "PatientId", "week_2024", "email_address", "Opmerkingen", "n_2", "viral load (max)"],
+    [
+        "comment",
+        "Date of birth",
+        "PatientId",
+        "week_2024",
+        "email_address",
+        "Opmerkingen",
+        "sample_2",
+        "viral load (max)",
+    ],
 )
 def test_names_of_columns_are_told(name: str) -> None:
     assert told_names([(7, name)], CONTRACT) == [name]
