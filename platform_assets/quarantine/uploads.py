@@ -22,7 +22,8 @@ from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading.batch import Batch, choose, hold
 from platform_assets.ingest.loading.publish import judge, newest_rows, register, wrong_rows
 from platform_assets.ingest.loading.rules import Rules
-from platform_assets.ingest.readers.header import decode_header, header_names, match_header
+from platform_assets.ingest.readers.columns import find_columns
+from platform_assets.ingest.readers.header import decode_header, header_names
 from platform_assets.ingest.readers.packing import is_packed
 from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.registry import format_named
@@ -116,14 +117,14 @@ def _has_name(fmt: FileFormat, name: str) -> bool:
 
 def _columns_found(contract: Contract, fmt: FileFormat, name: str, head: bytes) -> float:
     """Share of the contract's columns that the first line names; just enough where the first line cannot name any."""
-    if not format_named(fmt.kind).delimited or not fmt.header or is_packed(name):
+    if not format_named(fmt.kind).delimited or not fmt.header or fmt.laid_out or is_packed(name):
         return FITS
     line = head.removeprefix(BOM).split(b"\n", 1)[0].rstrip(b"\r")
     try:
-        header = match_header(header_names(decode_header(line, fmt), fmt), contract, fmt)
+        header = find_columns(header_names(decode_header(line, fmt), fmt), contract, fmt).header
     except FileRejected:
         return 0.0
-    return len(header.positions) / len(contract.file_columns)
+    return len(header.positions) / max(1, len(contract.file_columns) - len(contract.named))
 
 
 def check(office: Office, dataset: str, name: str, data: bytes, user: User) -> Check:
