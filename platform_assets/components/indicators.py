@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from platform_assets.components import literature
-from platform_assets.components.metadata import shown
+from platform_assets.components.metadata import Told, in_rows, made_from, shown, written_in
 from platform_assets.components.unreadable import unreadable_asset
 from platform_assets.contracts.files import read_contracts
 from platform_assets.erasure.naming import naming_people
@@ -19,7 +19,7 @@ from platform_assets.indicators.model import HeaderError, Indicator
 from platform_assets.indicators.sql.file import list_sql
 from platform_assets.office import engine_of
 from resources.environment import REPOSITORY, Platform
-from resources.markdown import bold, bullets, picture, plain, together
+from resources.markdown import Markdown, bullets, picture, plain, together
 
 if TYPE_CHECKING:
     from platform_assets.indicators.ahead import Ahead
@@ -134,6 +134,7 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
         metadata={
             "dagster/column_schema": _schema(indicator),
             "dagster/table_name": f"indicators.{indicator.name}",
+            **written_in(indicator.path),
             "script": dg.MetadataValue.path(str(indicator.path.relative_to(indicator.root.parent))),
             "definition version": indicator.version,
         },
@@ -156,7 +157,7 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
                 pictures[plot.title or name] = shown(picture(plot.title, plot.png.read_bytes()))
 
         def tell(event: Event) -> None:
-            log = context.log.warning if event.level in ("warning", "note") else context.log.info
+            log = Told(context).warning if event.level in ("warning", "note") else Told(context).info
             log(f"{indicator.name}: {'note: ' if event.level == 'note' else ''}{event}")
 
         try:
@@ -173,7 +174,7 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
         except InputMissing as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         except IndicatorFailed as failed:
-            context.log.error(failed.card.text())
+            Told(context).error(failed.card.text())
             _tell_stale(context, platform, indicator)
             card = shown(failed.card.markdown())
             raise dg.Failure(failed.card.summary, metadata={"failure card": card}, allow_retries=False) from None
@@ -182,20 +183,14 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
             "dagster/row_count": dg.MetadataValue.int(receipt.rows),
             **pictures,
             "preview": _preview(platform, indicator),
-            "made from": dg.MetadataValue.table(
-                [
-                    dg.TableRecord({"table": t.table, "snapshot": t.snapshot, "rows": t.rows})
-                    for t in receipt.inputs.values()
-                ]
-            ),
-            "made at (UTC)": f"{receipt.made_at:%Y-%m-%d %H:%M:%S}",
+            **made_from(receipt),
             "R": receipt.session.get("r", ""),
         }
         if receipt.notes:
             metadata["notes on the script"] = _noted(receipt.notes)
         if result is None:
             for note in receipt.notes:
-                context.log.warning(f"{indicator.name}: note: {note}")
+                Told(context).warning(f"{indicator.name}: note: {note}")
             metadata["run"] = "nothing ran: script, inputs and parameters are those of the last time"
         else:
             metadata |= {
@@ -239,7 +234,7 @@ def product_asset(indicator: Indicator) -> dg.AssetsDefinition:
         metadata: dict[str, Any] = {
             "dagster/row_count": product.rows,
             "suppressed rows": product.suppressed,
-            "files": dg.MetadataValue.table([dg.TableRecord({"file": platform.store.url(f)}) for f in product.files]),
+            "files": in_rows([{"file": platform.store.url(f)} for f in product.files]),
             "run": "published" if product.written else "nothing to do: the published files are up to date",
         }
         metadata |= engine_of(platform).publish_product(indicator, product)
@@ -290,11 +285,11 @@ def _tell_stale(context: dg.AssetExecutionContext, platform: Platform, indicator
     with platform.warehouse.connect(read_only=True) as connection:
         receipt = receipts.last(connection, indicator.name)
     if receipt is None:
-        context.log.warning(f"{indicator.name}: there is no earlier table")
+        Told(context).warning(f"{indicator.name}: there is no earlier table")
         return
     age = dt.datetime.now(dt.UTC).replace(tzinfo=None) - receipt.made_at
     words = f"{age.days} days" if age.days else f"{age.seconds // 3600} h {age.seconds % 3600 // 60} min"
-    context.log.warning(
+    Told(context).warning(
         f"{indicator.name}: the table of {receipt.made_at:%Y-%m-%d %H:%M} UTC stays; it is stale ({words} old)"
     )
     context.log_event(
@@ -322,16 +317,16 @@ def _preview(platform: Platform, indicator: Indicator) -> dg.MetadataValue:
             frame[column.name] = frame[column.name].dt.strftime("%Y-%m-%d")
     records = json.loads(frame.to_json(orient="records", date_format="iso", double_precision=3))
     shown = [{k: ("" if v is None else v) for k, v in row.items()} for row in records]
-    return dg.MetadataValue.table([dg.TableRecord(row) for row in shown]) if shown else dg.MetadataValue.text("no rows")
+    return in_rows(shown, "no rows")
 
 
 def _schema(indicator: Indicator) -> dg.TableSchema:
     return dg.TableSchema(
-        [dg.TableColumn(c.name, _TYPES[c.type], description=c.help or None) for c in indicator.outputs.values()]
+        [dg.TableColumn(c.name, _TYPES[c.type], description=plain(c.help) or None) for c in indicator.outputs.values()]
     )
 
 
-def _in_words(indicator: Indicator) -> str:
+def _in_words(indicator: Indicator) -> Markdown:
     facts = {
         "Unit": indicator.unit,
         "Direction": indicator.direction,
@@ -343,4 +338,4 @@ def _in_words(indicator: Indicator) -> str:
         f"Parameter {p.name}: {p.help}" + (f" (default {p.default})" if p.default else "")
         for p in indicator.params.values()
     ]
-    return together(bold(indicator.title), plain(indicator.description), bullets(said))
+    return together(plain(indicator.title), plain(indicator.description), bullets(said))

@@ -114,6 +114,28 @@ def test_both_kinds_of_page_are_among_those_that_were_tried(place: Place, button
     assert {"Download the final export", "Download the certificate", "Download as CSV"} <= set(buttons)
 
 
+@pytest.mark.parametrize(
+    ("name", "actions", "shown"),
+    [
+        ("deliveries", {"logs.see"}, "week1.csv"),
+        ("reports", {"logs.see"}, "week1.csv"),
+        ("erasure", {"logs.see", "erasure.see_certificate"}, "Certificate of erasure"),
+    ],
+)
+def test_logs_and_certificates_are_shown_after_their_entry_only(
+    place: Place, monkeypatch: pytest.MonkeyPatch, name: str, actions: set[str], shown: str
+) -> None:
+    auditor = person(Role.AUDITOR)
+    before = len(entries(place, auditor))
+    assert shown in everything(opened(name, place, auditor))
+    new = entries(place, auditor)[before:]
+    assert actions <= {e.action for e in new}
+    assert all(e.details.get("request") for e in new if e.action == "erasure.see_certificate")
+    handing_out._UNTIL.clear()
+    monkeypatch.setattr(FolderTape, "append", _full)
+    assert shown not in everything(opened(name, place, auditor))
+
+
 def test_the_same_view_drawn_again_is_one_entry_and_another_one_is_another(place: Place) -> None:
     desk = place.desk(STEWARD)
     before = len(list(place.audit.entries()))
@@ -167,7 +189,9 @@ def test_a_login_is_one_entry_and_one_that_names_nobody_is_another_kind(place: P
     for window in ("a", "b"):
         handing_out.entered(place.audit, User(**{**anna.__dict__, "session": window}))
     handing_out.entered(place.audit, User(**{**anna.__dict__, "issued": 18.0}))
-    assert [e.details for e in entries(place, anna)] == [{"issued": 17}, {"issued": 18}]
+    assert [e.details for e in entries(place, anna)] == [
+        {"issued": issued, "identity": "https://x#1"} for issued in (17, 18)
+    ]
     handing_out.refused(place.audit, None, AccessDenied("this login cannot be used"))
     last = list(place.audit.entries())[-1]
     assert (last.who, last.action) == ("(nobody)", "login.refused")
