@@ -19,6 +19,7 @@ from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.scan import Scan, scan
 from platform_assets.ingest.readers.staged import FileRejected
 from resources.object_store import ObjectStore, StoredObject
+from resources.spelling import bare
 
 UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart", ".partial", "~")
 EPOCH = dt.datetime(1970, 1, 1)
@@ -150,7 +151,7 @@ def open_delivery(
     delivery = Delivery(found, whole.sha256)
     try:
         delivery.as_of = place_in_time(contract, found.basename, loaded_at)
-        if not any(fnmatch.fnmatch(found.basename, pattern) for pattern in contract.source.files):
+        if not name_fits(found.basename, contract.source.files):
             raise FileRejected(f"the file name matches none of {', '.join(contract.source.files)}")
         delivery.members = list(_members(delivery, whole, contract, folder / delivery.id, child))
     except FileRejected as error:
@@ -165,7 +166,7 @@ def place_in_time(contract: Contract, file: str, loaded_at: dt.datetime) -> dt.d
         return loaded_at
     if order.file_name is None:
         return None
-    moment = order.moment_of(file, contract.zone)
+    moment = order.moment_of(bare(file), contract.zone)
     if moment is None:
         shown = " or ".join(dict.fromkeys(f.example for f in order.formats(contract.zone)))
         raise FileRejected(
@@ -175,25 +176,30 @@ def place_in_time(contract: Contract, file: str, loaded_at: dt.datetime) -> dt.d
     return moment
 
 
+def name_fits(file: str, patterns: Iterable[str]) -> bool:
+    """Whether one of `patterns` fits the name of a file, as people read it: an accent may be written as one character or as two."""
+    return any(fnmatch.fnmatch(bare(file), bare(pattern)) for pattern in patterns)
+
+
 def format_of(file: str, formats: Iterable[FileFormat]) -> FileFormat:
     """The declared format whose file-name patterns fit `file`. Raises FileRejected where none does."""
     known = list(formats)
     for fmt in known:
-        if any(fnmatch.fnmatch(file.lower(), pattern.lower()) for pattern in fmt.patterns):
+        if name_fits(file.lower(), [pattern.lower() for pattern in fmt.patterns]):
             return fmt
     raise FileRejected(f"unknown format: the file name fits none of {', '.join(p for f in known for p in f.patterns)}")
 
 
 def _members(delivery: Delivery, whole: Scan, contract: Contract, folder: Path, child: Child) -> Iterable[Member]:
     """The table-shaped files of a delivery. Where the contract names its files (`format.files`), others in an archive are left out."""
-    file = delivery.file
-    if not is_packed(file):
-        yield Member(file, whole, format_of(file, contract.format))
+    file, seen = delivery.file, bare(delivery.file).strip()
+    if not is_packed(seen):
+        yield Member(file, whole, format_of(seen, contract.format))
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = False
-    for name, path in unpack(child, file, whole.path, folder):
-        if file.lower().endswith(".gz"):
+    for name, path in unpack(child, seen, whole.path, folder):
+        if seen.lower().endswith(".gz"):
             yield Member(file, scan(path), format_of(name, contract.format))
             return
         try:
