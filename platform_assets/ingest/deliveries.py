@@ -16,9 +16,12 @@ from pathlib import Path, PurePosixPath
 
 from platform_assets.contracts.dates import read_format
 from platform_assets.contracts.model import Contract, FileFormat, Order
+from platform_assets.contracts.words import date_like
+from platform_assets.ingest.readers.header import shown_name
 from platform_assets.ingest.readers.packing import is_packed, unpack
 from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.scan import Scan, scan
+from platform_assets.ingest.readers.sniff import disguise
 from platform_assets.ingest.readers.staged import FileRejected
 from resources.object_store import ObjectStore, StoredObject
 
@@ -152,7 +155,7 @@ def open_delivery(
         delivery.as_of = place_in_time(contract, found.basename, loaded_at)
         if not any(fnmatch.fnmatch(found.basename, pattern) for pattern in contract.source.files):
             raise FileRejected(f"the file name matches none of {', '.join(contract.source.files)}")
-        delivery.members = list(_members(found.basename, whole, contract, folder / delivery.id, child))
+        delivery.members = list(_members(found.basename, whole, contract, folder / delivery.id, child, delivery))
     except FileRejected as error:
         delivery.rejected = str(error)
     return delivery
@@ -169,8 +172,7 @@ def place_in_time(contract: Contract, file: str, loaded_at: dt.datetime) -> dt.d
     moment = read_format(order.format).parse(match[1]) if match else None
     if moment is None:
         raise FileRejected(
-            f"there is no date written as {order.format} in the file name where the contract expects one "
-            f"({order.file_name}): rename the file"
+            f"there is no date like {date_like(order.format)} in the file name where the contract expects one: rename the file"
         )
     return moment
 
@@ -184,17 +186,45 @@ def format_of(file: str, formats: Iterable[FileFormat]) -> FileFormat:
     raise FileRejected(f"unknown format: the file name fits none of {', '.join(p for f in known for p in f.patterns)}")
 
 
-def _members(file: str, whole: Scan, contract: Contract, folder: Path, child: Child) -> Iterable[Member]:
+def _members(
+    file: str, whole: Scan, contract: Contract, folder: Path, child: Child, delivery: Delivery
+) -> Iterable[Member]:
     if not is_packed(file):
-        yield Member(file, whole, format_of(file, contract.format))
+        yield _member(file, file, whole.path, format_of(file, contract.format), whole)
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name, path in unpack(child, file, whole.path, folder):
+    unpacked, clutter = unpack(child, file, whole.path, folder)
+    for name in clutter:
+        delivery.not_taken[shown_name(name)] = 0
+    taken = 0
+    for name, path in unpacked:
         if file.lower().endswith(".gz"):
-            yield Member(file, scan(path), format_of(name, contract.format))
-            continue
+            yield _member(file, file, path, format_of(name, contract.format))
+            return
         try:
             fmt = format_of(PurePosixPath(name).name, contract.format)
+            if is_packed(name):
+                raise FileRejected("it is packed again, and only one layer is taken off: send it as it is")
         except FileRejected as error:
-            raise FileRejected(f"{name}: {error} (all files of an archive are taken together, or none)") from None
-        yield Member(f"{file}/{name}", scan(path), fmt)
+            if all(fmt.files for fmt in contract.format) and not is_packed(name):
+                delivery.not_taken[shown_name(name)] = 0  # the contract says which files it wants
+                continue
+            raise FileRejected(
+                f"{name}: {error} (all files of an archive are taken together, or none, unless the contract says which: 'files' of the "
+                "format)"
+            ) from None
+        taken += 1
+        yield _member(f"{file}/{name}", name, path, fmt)
+    if not taken:
+        patterns = ", ".join(p for fmt in contract.format for p in fmt.files)
+        raise FileRejected(
+            f"none of the {len(unpacked)} files in the archive is one that the contract takes ({patterns})"
+        )
+
+
+def _member(label: str, name: str, path: Path, fmt: FileFormat, scanned: Scan | None = None) -> Member:
+    """One file, scanned. Raises FileRejected where it is plainly of another kind than its name says."""
+    what = disguise(path, fmt.kind, fmt.encoding)
+    if what:
+        raise FileRejected(what if label == name else f"{name}: {what}")
+    return Member(label, scanned or scan(path), fmt)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 
+from platform_assets.contracts.formats import KINDS
 from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.ingest.readers.delimited.cells import cells_of
 from platform_assets.ingest.readers.staged import FileRejected, Header
 
 _LONG_NUMBER = re.compile(r"\d{5,}")
 """May be a patient's number, where a table was turned on its side; a year or a week is shorter."""
+
+LONGEST_SHOWN = 60
 
 
 def decode_header(line: bytes, fmt: FileFormat) -> str:
@@ -28,10 +31,11 @@ def header_names(text: str, fmt: FileFormat) -> list[str]:
         raise FileRejected(_not_text(fmt, broken.start() + 1))
     if "\0" in text:
         raise FileRejected("the header contains NUL bytes: this is not a text file, or it is UTF-16; save it as UTF-8")
-    try:
-        names = next(csv.reader([text], delimiter=fmt.separator, quotechar=fmt.quote, strict=True), [])
-    except csv.Error as error:
-        raise FileRejected(f"the header cannot be read: {error}") from None
+    names = cells_of(text, fmt)
+    if names is None:
+        raise FileRejected(
+            f"the header cannot be read: a quote ({fmt.quote}) in it is not closed, or stands in the wrong place"
+        )
     return [name.strip() for name in names]
 
 
@@ -40,6 +44,16 @@ def _not_text(fmt: FileFormat, place: int) -> str:
         f"the header is not {fmt.encoding} text (at byte {place}): save the file as {fmt.encoding}, "
         "or declare its encoding in the contract"
     )
+
+
+def shown_name(name: str) -> str:
+    """A name from a file (a column, a sheet, a list) as it may be told."""
+    return _LONG_NUMBER.sub("#", name)[:LONGEST_SHOWN]
+
+
+def extra_column(place: int) -> str:
+    """What a column without a name is called."""
+    return f"(column {place + 1}, without a name)"
 
 
 def match_header(names: Sequence[str], contract: Contract, fmt: FileFormat) -> Header:
@@ -71,22 +85,38 @@ def match_header(names: Sequence[str], contract: Contract, fmt: FileFormat) -> H
     needed = [c for c, spec in wanted.items() if not spec.nullable] or list(wanted)
     if not any(c in positions for c in needed):
         expected = ", ".join((wanted[c].header or (c,))[0] for c in needed[:12])
-        raise FileRejected(
-            f"none of the required columns is in the header (expected {fmt.separator!r}-separated: {expected}; "
-            f"the header has {len(names)} column(s)): is this the right dataset, and is the delimiter {fmt.separator!r}?"
-        )
+        raise FileRejected(_no_column(fmt, expected, len(names)))
     taken = set(positions.values())
     ignored = {name.casefold() for name in contract.ignore}
     extra = [
-        _LONG_NUMBER.sub("#", n) or f"(column {i + 1}, without a name)"
-        for i, n in enumerate(names)
-        if i not in taken and n.casefold() not in ignored
+        shown_name(n) or extra_column(i) for i, n in enumerate(names) if i not in taken and n.casefold() not in ignored
     ]
     drift = {"missing": missing, "extra": extra, "renamed": renamed}
     present = [c for c in wanted if c in positions]
     if sorted(present, key=positions.__getitem__) != present:
         drift["reordered"] = sorted(present, key=positions.__getitem__)
     return Header(positions, len(names), {kind: found for kind, found in drift.items() if found})
+
+
+def _no_column(fmt: FileFormat, expected: str, found: int) -> str:
+    """That none of the required columns is there, and where to look in a file of this kind."""
+    if fmt.kind in ("json", "json5"):
+        where = f"at {fmt.records!r}" if fmt.records else "at the top of the document"
+        deeper = "Where the records stand deeper in the document, say so with `records` in the contract's format"
+        return (
+            f"none of the required names is in the records {where} (expected {expected}; they have {found} name(s)): is this the right "
+            f"dataset? {deeper}"
+        )
+    if "delimiter" in KINDS[fmt.kind].options or fmt.kind == "tsv":
+        return (
+            f"none of the required columns is in the header (expected {fmt.separator!r}-separated: {expected}; the header has {found} "
+            f"column(s)): is this the right dataset, is the delimiter {fmt.separator!r}, and does the header stand in the first line?"
+        )
+    first = "does the header stand in the first row of the sheet (no title above it)?" if fmt.kind == "xlsx" else ""
+    return (
+        f"none of the required columns is in the header (expected: {expected}; the header has {found} column(s)): is this the right "
+        f"dataset{', and ' + first if first else '?'}"
+    )
 
 
 def positional_header(contract: Contract) -> Header:

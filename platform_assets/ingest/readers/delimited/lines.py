@@ -2,7 +2,7 @@
 
 A record is one line, or several where a quoted cell holds line breaks. A quote that does not close, or that makes a record of the
 wrong width, spoils its own first line only: reading goes on with the next line, so a stray quote never swallows the file.
-Blank lines are no rows.
+Blank lines are no rows; rows in which every cell is empty are not taken, and counted.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.ingest.readers.delimited.cells import cells_of, is_without_values
 from platform_assets.ingest.readers.header import header_names, match_header, positional_header
-from platform_assets.ingest.readers.staged import BATCH, FileRejected, Header, RowWriter
+from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, FileRejected, Header, RowWriter
 
 MAX_RECORD_LINES = 200
 MAX_RECORD_TEXT = 1 << 20
@@ -30,8 +31,8 @@ def stage(path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter) ->
     """Write the rows of the file at `path`. Raises FileRejected where nothing in it can be judged."""
     lines = _Lines(path, fmt.encoding)
     if fmt.header:
-        first = next((line for line in lines if line.strip()), None)
-        if first is None:
+        first = _header(lines, fmt)
+        if not first:
             raise FileRejected("the file is empty: not even a header")
         header = match_header(header_names(first, fmt), contract, fmt)
         row = 1
@@ -52,7 +53,9 @@ def stage(path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter) ->
 
     for text, fields, reason in _records(lines, fmt, header.width):
         row += 1
-        if reason:
+        if is_without_values(fields or cells_of(text, fmt)):
+            header.not_taken[NO_VALUES] = header.not_taken.get(NO_VALUES, 0) + 1
+        elif reason:
             writer.write_broken(row, text, reason)
         else:
             numbers.append(row)
@@ -67,7 +70,7 @@ def rows_as_written(path: Path, fmt: FileFormat, width: int) -> Iterator[tuple[i
     """(row, text without its line end) of every row of a file, the header too, numbered as `stage` numbers them."""
     lines = _Lines(path, fmt.encoding)
     if fmt.header:
-        yield 1, next((line for line in lines if line.strip()), "")
+        yield 1, _header(lines, fmt)
     for row, (text, _, _) in enumerate(_records(lines, fmt, width), start=2 if fmt.header else 1):
         yield row, text
 
@@ -117,6 +120,14 @@ class _Lines:
                 raise FileRejected("the file is not UTF-16 text: save it as UTF-8, or declare its encoding") from None
 
 
+def _header(lines: _Lines, fmt: FileFormat) -> str:
+    """The first line that is not blank, with those that follow where a name in it holds line breaks; '' where there is none."""
+    first = next((line for line in lines if line.strip()), "")
+    if first.count(fmt.quote) % 2 == 0:
+        return first
+    return _join(first, lines, fmt, None)[0] or first
+
+
 def _records(lines: _Lines, fmt: FileFormat, width: int) -> Iterator[tuple[str, list[str], str]]:
     """Records as (original text, fields, reason why it is no row or '')."""
     for line in lines:
@@ -131,8 +142,8 @@ def _records(lines: _Lines, fmt: FileFormat, width: int) -> Iterator[tuple[str, 
         yield line, fields, reason
 
 
-def _join(line: str, lines: _Lines, fmt: FileFormat, width: int) -> tuple[str, list[str]]:
-    """`line` with the lines that follow it up to the closing quote, as one record; no fields where that makes none."""
+def _join(line: str, lines: _Lines, fmt: FileFormat, width: int | None) -> tuple[str, list[str]]:
+    """`line` with the lines that follow it up to the closing quote, as one record; nothing where that makes none."""
     taken, size, odd = [line], len(line), True
     while odd and len(taken) < MAX_RECORD_LINES and size < MAX_RECORD_TEXT:
         more = next(lines, None)
@@ -145,27 +156,21 @@ def _join(line: str, lines: _Lines, fmt: FileFormat, width: int) -> tuple[str, l
     fields, reason = ([], "open") if odd else split(text, fmt, width)
     if reason:
         lines.push(taken[1:])
+        return "", []
     return text, fields
 
 
-def split(text: str, fmt: FileFormat, width: int) -> tuple[list[str], str]:
-    """The cells of a record, or why it is no row of `width` cells."""
+def split(text: str, fmt: FileFormat, width: int | None) -> tuple[list[str], str]:
+    """The cells of a record, or why it is no row of `width` cells (None: of any number)."""
     if not text.isascii() and _UNDECODABLE.search(text):
         return [], f"is not {fmt.encoding} text"
     if "\0" in text:
         return [], "contains a NUL byte"
     if "\r" in text:
         return [], "contains a stray carriage return"
-    if fmt.quote not in text:
-        rows = [text.split(fmt.separator)]
-    else:
-        source = io.StringIO(text, newline="")
-        try:
-            rows = list(csv.reader(source, delimiter=fmt.separator, quotechar=fmt.quote, strict=True))
-        except csv.Error:
-            rows = []
-    if len(rows) != 1:
+    cells = cells_of(text, fmt)
+    if cells is None:
         return [], f"a quote ({fmt.quote}) is not closed, or stands in the wrong place"
-    if len(rows[0]) != width:
-        return [], f"has {len(rows[0])} fields, the header has {width}"
-    return rows[0], ""
+    if width is not None and len(cells) != width:
+        return [], f"has {len(cells)} fields, the header has {width}"
+    return cells, ""
