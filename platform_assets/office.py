@@ -30,15 +30,15 @@ from platform_assets.ingest.neighbours import Neighbours
 from platform_assets.quarantine.desk import Desk
 from platform_assets.quarantine.tables import BOOKKEEPERS
 from resources.identity import IdentityKeys
+from resources.lake.warehouse import Warehouse
 from resources.object_store import LocalStore, ObjectStore
-from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import dagster as dg
     import duckdb
 
-    from resources.bigquery import BigQuery
     from resources.environment import Platform
+    from resources.gcp.bigquery import BigQuery
 
 
 NEIGHBOURS = Neighbours(
@@ -67,10 +67,8 @@ class Office:
     home: Path
     engine: Engine
     """What loads datasets. What stewards mend is in the lake, whichever it is."""
-    bigquery: BigQuery | None = None
-    """Where it is that engine: an erasure reaches the datasets that it holds."""
-    copies: BigQuery | None = None
-    """Where DuckDB is the engine and BigQuery has copies of indicators and products: an erasure reaches these."""
+    published: BigQuery | None = None
+    """A BigQuery that has tables of the platform, as engine or with copies: an erasure reaches them."""
 
     @classmethod
     def of(cls, platform: Platform) -> Office:
@@ -84,8 +82,7 @@ class Office:
             platform.keys,
             platform.settings.home,
             engine_of(platform),
-            platform.bigquery,
-            platform.copies,
+            platform.published,
         )
 
     @classmethod
@@ -130,15 +127,15 @@ class Office:
     ) -> Eraser:
         """What carries erasures out; see there for what it tells. `dagster` gives Dagster's instance, whose records are a holder too."""
         parts = Parts(
-            self.contracts,
-            self.warehouse,
-            self.store,
-            self.keys,
-            self.audit,
-            self.home,
-            self._lake(),
-            self.bigquery or self.copies,
-            dagster,
+            contracts=self.contracts,
+            warehouse=self.warehouse,
+            store=self.store,
+            keys=self.keys,
+            audit=self.audit,
+            home=self.home,
+            lake=self._lake(),
+            bigquery=self.published,
+            dagster=dagster,
         )
 
         return Eraser(parts, all_holders(parts), self._keys_of, on_step, on_change)
@@ -147,7 +144,7 @@ class Office:
         """The lake's bucket."""
         if not self.warehouse.in_bucket:
             return None
-        from resources.gcs_store import GCSStore
+        from resources.gcp.gcs_store import GCSStore
 
         bucket, _, folder = self.warehouse.data.removeprefix("gs://").partition("/")
         return GCSStore(bucket, folder)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("platform_assets", "console", "resources", "dashboard")
+FOLDERS = ("platform_assets", "console", "resources", "door")
 METADATA = "platform_assets/components/metadata.py"
 """The one module that gives Markdown to Dagster."""
 WIDGETS = frozenset(

@@ -14,8 +14,8 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest.load import LoadReport, load_dataset
 from resources.environment import Platform, Settings
 from resources.identity import EnvironmentKeys
+from resources.lake.warehouse import Warehouse
 from resources.object_store import LocalStore
-from resources.warehouse import Warehouse
 
 KEY = "ab" * 32
 

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel
 
-from platform_assets.components.describe import contract_in_words, text_schema, validated_schema
+from platform_assets.components.describe import contract_in_words, table_kinds, text_schema, validated_schema
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.results import Loaded
 from platform_assets.ingest import quality
@@ -22,8 +22,8 @@ from platform_assets.ingest.tables import Tables
 from platform_assets.office import engine_of
 from platform_assets.sources.collect import Collected, collect
 from resources.environment import Platform
+from resources.lake.warehouse import TableState
 from resources.markdown import plain
-from resources.warehouse import TableState
 
 SENSOR_INTERVAL_SECONDS = 30
 RETRY_SECONDS = 900
@@ -86,7 +86,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
             raw,
             deps=[dg.AssetKey(["landing", name])],
             group_name="raw",
-            kinds={"duckdb", "table"},
+            kinds=table_kinds(),
             description=f"Rows of {name} as text, as they came; identifiers are pseudonyms. {plain(contract.description)}",
             metadata={"dagster/column_schema": text_schema(tables.raw_columns), "dagster/table_name": tables.raw},
             **common,
@@ -95,7 +95,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
             validated,
             deps=[raw],
             group_name="validated",
-            kinds={"duckdb", "table"},
+            kinds=table_kinds(),
             description=contract_in_words(contract),
             metadata={"dagster/column_schema": validated_schema(contract), "dagster/table_name": tables.validated},
             **common,
@@ -104,7 +104,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
             quarantine,
             deps=[raw],
             group_name="quarantine",
-            kinds={"duckdb", "table"},
+            kinds=table_kinds(),
             description=f"Rows of {name} that broke a rule: original text and every reason. For stewards only.",
             metadata={
                 "dagster/column_schema": text_schema(tables.quarantine_columns),

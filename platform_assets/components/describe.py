@@ -9,6 +9,7 @@ from platform_assets.contracts.model import Contract
 from platform_assets.contracts.words import limits_in_words
 from platform_assets.ingest.tables import Tables, duckdb_type
 from resources import markdown
+from resources.environment import Settings
 
 _LINEAGE = {
     "_delivery": "delivery that the row came with (first 16 digits of the file's SHA-256)",
@@ -20,6 +21,11 @@ _LINEAGE = {
     "_reasons": "every reason why the row was rejected",
     "_quarantined_at": "when (UTC)",
 }
+
+
+def table_kinds() -> set[str]:
+    """Dagster's kinds of a table that the engine makes: the engine's name is one."""
+    return {Settings.from_environment().engine, "table"}
 
 
 def validated_schema(contract: Contract) -> dg.TableSchema:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import duckdb
 
-    from resources.warehouse import Warehouse
+    from resources.lake.warehouse import Warehouse
 
 TABLE = "platform.ledger"
 COLUMNS = {

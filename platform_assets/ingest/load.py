@@ -35,8 +35,8 @@ from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.staging import Drift, stage
 from resources.clock import today
 from resources.identity import IdentityKeys, bound
+from resources.lake.warehouse import Warehouse
 from resources.object_store import ObjectStore, StoredObject
-from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import duckdb

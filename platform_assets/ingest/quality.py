@@ -19,7 +19,7 @@ from platform_assets.ingest.accounts import Erased
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.tables import Tables
 from resources.clock import local
-from resources.warehouse import quoted, scalar
+from resources.lake.warehouse import quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb

@@ -17,7 +17,7 @@ from platform_assets.ingest.readers.header import decode_header, header_names, m
 from platform_assets.ingest.readers.process import ODD, Child
 from platform_assets.ingest.readers.registry import format_named
 from platform_assets.ingest.readers.staged import NOT_TAKEN, FileRejected, Header, StagedFile
-from resources.warehouse import literal
+from resources.lake.warehouse import literal
 
 if TYPE_CHECKING:
     import duckdb

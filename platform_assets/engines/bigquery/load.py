@@ -28,11 +28,11 @@ from platform_assets.ingest.loading.batch import Batch, choose, count, count_dec
 from platform_assets.ingest.loading.publish import register
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.staging import Drift
-from resources.bigquery import BigQuery, Done
 from resources.clock import today
+from resources.gcp.bigquery import BigQuery, Done
 from resources.identity import IdentityKeys
+from resources.lake.warehouse import Warehouse, scalar
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, scalar
 
 WRITING = "bigquery-ledger"
 """The lock of the transaction: BigQuery cancels one of two that change the same table, and all datasets share the ledger."""

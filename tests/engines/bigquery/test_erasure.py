@@ -18,13 +18,13 @@ from platform_assets.erasure.eraser import Eraser, ErasureIncomplete
 from platform_assets.erasure.holders.bigquery.rows import BigErasureFailed, keeps
 from platform_assets.erasure.targets import Target
 from platform_assets.office import Office
-from resources.bigquery import STAGING, BigQuery
+from resources.gcp.bigquery import STAGING, BigQuery
 from resources.identity import EnvironmentKeys, pseudonym
 from tests.engines.bigquery.place import SMALL, BigBench, Both
 from tests.erasure import erasing as lake_erasing
 from tests.erasure.erasing import places_of
 from tests.places import KEYS, SECOND, STEWARD, Place
-from tests.resources.bigquery_emulator import PROJECT
+from tests.resources.gcp.bigquery_emulator import PROJECT
 
 pytestmark = pytest.mark.slow
 Pair = Callable[..., Both]
@@ -150,7 +150,7 @@ def test_copies_lose_an_erased_person_where_duckdb_is_the_engine(engine: BigQuer
     people = [{"patient": place.pseudonym(p)} for p in ("PATIENT-77", "PATIENT-78")]
     engine.load_rows("indicators.copied", {"patient": "VARCHAR"}, people)
     number = lake_erasing.approved(place, lake_erasing.subject("PATIENT-77"))
-    document = replace(lake_erasing.office(place), copies=engine).eraser().execute(number, SECOND)
+    document = replace(lake_erasing.office(place), published=engine).eraser().execute(number, SECOND)
     assert document["found_and_removed"]["bigquery_tables"] == 1
     assert engine.query("SELECT patient FROM indicators.copied") == people[1:]
     assert place.samples() == ["A-2"]
