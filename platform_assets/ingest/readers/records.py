@@ -79,7 +79,7 @@ def stage_records(
         if any(v is not None and not encodable(v) for v in row):
             writer.write_broken(number, shown(record), "contains half of a character pair (a lone surrogate)")
             continue
-        if not any(row) and not any(map(_says_something, record.values())):
+        if not any(map(says_something, row)) and not any(map(says_something, record.values())):
             empty += 1
             continue
         numbers.append(number)
@@ -94,7 +94,8 @@ def stage_records(
     return header
 
 
-def _says_something(value: Any) -> bool:
+def says_something(value: Any) -> bool:
+    """Whether there is anything in a value: blanks alone are nothing."""
     return bool(value.strip()) if isinstance(value, str) else value not in (None, [], {})
 
 

@@ -13,6 +13,7 @@ from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest.readers.header import match_header
 from platform_assets.ingest.readers.interface import Edits, Format
 from platform_assets.ingest.readers.limits import Limits, setting
+from platform_assets.ingest.readers.records import says_something
 from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.values import EXACT, Texts, Unsure, as_json
 
@@ -230,10 +231,10 @@ def _without_values(batch: Any, columns: Sequence[Any]) -> set[int]:
 
     some = None
     for column in columns:
-        filled = pc.fill_null(pc.not_equal(column, ""), False)
+        filled = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(column), ""), False)
         some = filled if some is None else pc.or_(some, filled)
     places = pc.indices_nonzero(pc.invert(some)).to_pylist() if some is not None else []
-    return {n for n in places if all(column[n].as_py() in (None, "", [], {}) for column in batch.columns)}
+    return {n for n in places if not any(says_something(column[n].as_py()) for column in batch.columns)}
 
 
 def _line(batch: Any, place: int) -> str:
