@@ -51,19 +51,6 @@ class Replacement(Strict):
         return regular_expression(value)
 
 
-class Pattern(Strict):
-    """A regular expression (RE2 syntax), and what it stands for: people read the words, never the expression."""
-
-    pattern: str
-    says: str = Field(min_length=1)
-    """For example: a number of the laboratory, such as A-1234."""
-
-    @field_validator("pattern")
-    @classmethod
-    def _compiles(cls, value: str) -> str:
-        return regular_expression(value)
-
-
 class Column(Strict):
     """One column: how its text is cleaned, what type it has, which values are right, and how sensitive it is.
 
@@ -101,7 +88,7 @@ class Column(Strict):
     true_values: tuple[str, ...] = ("true", "True", "TRUE")
     false_values: tuple[str, ...] = ("false", "False", "FALSE")
 
-    matches: str | Pattern | None = None
+    matches: str | None = None
     allowed: tuple[str | int | float, ...] = Field(default=(), alias="in")
     not_in: tuple[str | int | float, ...] = ()
     ge: Limit | None = None
@@ -115,8 +102,8 @@ class Column(Strict):
 
     @field_validator("matches")
     @classmethod
-    def _compiles(cls, value: str | Pattern | None) -> str | Pattern | None:
-        return regular_expression(value) if isinstance(value, str) else value
+    def _compiles(cls, value: str | None) -> str | None:
+        return None if value is None else regular_expression(value)
 
     @model_validator(mode="after")
     def _options_fit_the_type(self) -> Column:
@@ -186,11 +173,6 @@ class Column(Strict):
                 raise ValueError(
                     f"ambiguous: {clash[2]!r} is one day under {clash[0]} and another under {clash[1]}; keep one of them"
                 )
-
-    @property
-    def pattern(self) -> str | None:
-        """The regular expression that every value matches."""
-        return self.matches.pattern if isinstance(self.matches, Pattern) else self.matches
 
     @property
     def nullable(self) -> bool:

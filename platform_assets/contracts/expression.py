@@ -22,7 +22,6 @@ from platform_assets.contracts import dates, model, schema
 from platform_assets.contracts.columns import TEXTUAL, Column, ColumnType
 from platform_assets.contracts.model import Contract
 from platform_assets.contracts.queries import CompiledContract
-from platform_assets.contracts.words import dates_in_words
 
 _ = pandera.backends.ibis.builtin_checks  # imported for its side effect
 
@@ -192,7 +191,7 @@ def expected(column: Column) -> str:
         ColumnType.BOOLEAN: f"one of {', '.join((*column.true_values, *column.false_values))}",
     }
     if column.type in model.TEMPORAL:
-        return f"a {column.type.value} {dates_in_words(column)}"
+        return f"a {column.type.value} written as {' or '.join(column.format)}"
     return words.get(column.type, "text")
 
 

@@ -18,7 +18,6 @@ import pyarrow
 
 from platform_assets.contracts.columns import Column, ColumnType
 from platform_assets.contracts.model import Contract, Rule
-from platform_assets.contracts.words import pattern_in_words
 
 
 class RuleError(ValueError):
@@ -63,8 +62,8 @@ def checks_of(column: Column, today: dt.date) -> list[pa.Check]:
         checks.append(
             pa.Check.notin(list(column.not_in), error=f"is one of {_listed(column.not_in)}, which may not occur")
         )
-    if column.pattern is not None:
-        checks.append(pa.Check.str_matches(column.pattern, error=f"is not {pattern_in_words(column)}"))
+    if column.matches is not None:
+        checks.append(pa.Check.str_matches(column.matches, error=f"does not match {column.matches}"))
     if column.min_length is not None or column.max_length is not None:
         low, high = column.min_length, column.max_length
         bounds = f"between {low or 0} and {high}" if high is not None else f"at least {low}"

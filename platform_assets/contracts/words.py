@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
-from platform_assets.contracts.columns import Column, ColumnType, Pattern
-from platform_assets.contracts.dates import read_format
+from platform_assets.contracts.columns import Column, ColumnType
 
 MOST_LISTED = 12
 """Values that are named one by one."""
-EXAMPLE = dt.datetime(2026, 12, 31, 14, 30, 15)
-"""By which formats of dates are shown to people."""
 
 
 def limits_in_words(column: Column) -> list[str]:
@@ -19,13 +14,13 @@ def limits_in_words(column: Column) -> list[str]:
     if column.constant is not None:
         words.append(f"always {column.constant}")
     if column.format:
-        words.append(f"written {dates_in_words(column)}")
+        words.append("written as " + " or ".join(column.format))
     if column.allowed:
         words.append(f"one of {_listed(column.allowed)}")
     if column.not_in:
         words.append(f"never {_listed(column.not_in)}")
     if column.matches is not None:
-        words.append(pattern_in_words(column))
+        words.append(f"matches {column.matches}")
     words += _length(column.min_length, column.max_length)
     words += [
         f"{word} {getattr(column, name)}"
@@ -41,21 +36,6 @@ def limits_in_words(column: Column) -> list[str]:
     elif column.nullable and column.type is not ColumnType.BOOLEAN:
         words.append("may be missing")
     return words
-
-
-def dates_in_words(column: Column) -> str:
-    """How the column's dates are written, by an example of each format: ``like 31-12-2026 or 31/12/2026``."""
-    return "like " + " or ".join(dict.fromkeys(date_like(f) for f in column.format))
-
-
-def date_like(text: str) -> str:
-    """A date in this format: the last day of a year, by which day and month are told apart."""
-    return read_format(text).render(EXAMPLE)
-
-
-def pattern_in_words(column: Column) -> str:
-    """What a value looks like that fits the column's pattern."""
-    return column.matches.says if isinstance(column.matches, Pattern) else f"text that matches {column.matches}"
 
 
 def _length(low: int | None, high: int | None) -> list[str]:

@@ -16,7 +16,6 @@ from pathlib import Path, PurePosixPath
 
 from platform_assets.contracts.dates import read_format
 from platform_assets.contracts.model import Contract, FileFormat, Order
-from platform_assets.contracts.words import date_like
 from platform_assets.ingest.readers.header import shown_name
 from platform_assets.ingest.readers.packing import is_packed, unpack
 from platform_assets.ingest.readers.process import Child
@@ -172,7 +171,8 @@ def place_in_time(contract: Contract, file: str, loaded_at: dt.datetime) -> dt.d
     moment = read_format(order.format).parse(match[1]) if match else None
     if moment is None:
         raise FileRejected(
-            f"there is no date like {date_like(order.format)} in the file name where the contract expects one: rename the file"
+            f"there is no date written as {order.format} in the file name where the contract expects one "
+            f"({order.file_name}): rename the file"
         )
     return moment
 

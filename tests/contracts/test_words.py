@@ -11,10 +11,10 @@ from platform_assets.contracts.words import limits_in_words
 
 SAID: dict[str, tuple[dict[str, Any], str]] = {
     "constant": ({"type": "string", "constant": "NL"}, "always NL"),
-    "format": ({"type": "date", "format": "%Y-%m-%d"}, "written like 2026-12-31"),
+    "format": ({"type": "date", "format": "%Y-%m-%d"}, "written as %Y-%m-%d"),
     "allowed": ({"type": "string", "in": ["A", "B"]}, "one of A, B"),
     "not_in": ({"type": "string", "not_in": ["X"]}, "never X"),
-    "matches": ({"type": "string", "matches": {"pattern": "^a$", "says": "the letter a"}}, "the letter a"),
+    "matches": ({"type": "string", "matches": "^a$"}, "matches ^a$"),
     "min_length": ({"type": "string", "min_length": 3}, "at least 3 characters"),
     "max_length": ({"type": "string", "max_length": 40}, "0 to 40 characters"),
     "ge": ({"type": "integer", "ge": 1}, "at least 1"),

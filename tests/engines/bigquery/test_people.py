@@ -75,7 +75,7 @@ def test_identifiers_are_judged_and_replaced_before_bigquery_sees_them(people: B
             called("nobody"),
             None,
             [
-                "patient_id: is not text that matches ^P-[0-9]+$, found a value like aaaaaa",
+                "patient_id: does not match ^P-[0-9]+$, found a value like aaaaaa",
                 "result: is not one of POS, NEG, N/A, found a value like aaaa",
             ],
         ),

@@ -275,7 +275,7 @@ def test_a_time_is_never_cut_off_and_a_truth_value_is_said_as_the_column_says_it
             "a.csv", "id", "day", "moment", "yes", "_reasons"
         )
         assert came[name].quarantined == 3
-    assert "a date like 31/12/2026 or 2026-12-31" in str(came["a.csv"].reasons)
+    assert "is not a date" in str(came["a.csv"].reasons)
 
 
 @pytest.mark.parametrize(

@@ -234,14 +234,22 @@ def _without_values(batch: Any, columns: Sequence[Any]) -> set[int]:
         filled = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(column), ""), False)
         some = filled if some is None else pc.or_(some, filled)
     places = pc.indices_nonzero(pc.invert(some)).to_pylist() if some is not None else []
-    return {n for n in places if not any(says_something(column[n].as_py()) for column in batch.columns)}
+    return {n for n in places if not any(says_something(_as_it_stands(column[n])) for column in batch.columns)}
 
 
 def _line(batch: Any, place: int) -> str:
     """A row that cannot be told, as it may be shown to people."""
-    return as_json(
-        {name: column[place].as_py() for name, column in zip(batch.schema.names, batch.columns, strict=True)}
-    )
+    cells = zip(batch.schema.names, batch.columns, strict=True)
+    return as_json({name: _as_it_stands(column[place]) for name, column in cells})
+
+
+def _as_it_stands(value: Any) -> Any:
+    import pyarrow as pa
+
+    try:
+        return value.as_py()
+    except ValueError:  # parts of a second that Python has not
+        return value.cast(pa.string()).as_py()
 
 
 def _edited_lines(batch: Any, columns: list[Any], edits: Edits, first: int) -> list[Any]:
@@ -258,7 +266,7 @@ def _edited_lines(batch: Any, columns: list[Any], edits: Edits, first: int) -> l
         except ValueError:
             said = {}
         for n, name in enumerate(batch.schema.names):
-            old, new = columns[n][place].as_py(), said.get(name) if isinstance(said, dict) else None
+            old, new = _as_it_stands(columns[n][place]), said.get(name) if isinstance(said, dict) else None
             if json.loads(as_json({"": old})) != {"": new}:
                 value = pa.array([_value(str(new), columns[n].type) if new is not None else None], columns[n].type)
                 columns[n] = pa.concat_arrays([columns[n].slice(0, place), value, columns[n].slice(place + 1)])
