@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # streamlit put
 
 from console import frame
 from console.pages import PAGES, Page
-from platform_assets.access import handing_out
+from platform_assets.access import acts, handing_out
 from platform_assets.access.login import LoginEnded
 from platform_assets.access.roles import AccessDenied
 from platform_assets.office import Office
@@ -94,7 +94,7 @@ def who_is_here(here: frame.Frame) -> None:
             for note in user.notes:
                 st.warning(frame.plain(note))
             if st.button("Log out"):
-                here.audit.record(user.name, "logout", role=user.role_names)
+                acts.done(here.audit, user, "logout")
                 st.logout()
 
 

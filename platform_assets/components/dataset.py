@@ -12,6 +12,7 @@ import dagster as dg
 from pydantic import BaseModel
 
 from platform_assets.components.describe import contract_in_words, table_kinds, text_schema, validated_schema
+from platform_assets.components.metadata import Told
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.results import Loaded
 from platform_assets.ingest import quality
@@ -30,6 +31,9 @@ RETRY_SECONDS = 900
 BATCH_TAG = "platform/batch"
 MAX_SHOWN = 25
 FETCHED = "fetched"
+FETCHED_IN_WORDS = (
+    "Everything that was wanted of the source could be fetched. What is in landing is loaded all the same."
+)
 
 
 class Dataset(dg.Component):
@@ -66,8 +70,10 @@ def dataset_definitions(contract: Contract, domain: str) -> dg.Definitions:
         owners=[contract.owner],
         kinds={"file"},
         tags={"domain": domain},
-        description=f"Files as they came. Drop them in `{folder}/` of DATA_HOME; once taken they are kept in "
-        f"`archive/{contract.name}/`, and files of which nothing can be judged in `rejected/{contract.name}/`.",
+        description=plain(
+            f"Files as they came. Drop them in {folder}/ of DATA_HOME; once taken they are kept in archive/{contract.name}/, and files of "
+            f"which nothing can be judged in rejected/{contract.name}/."
+        ),
     )
     return dg.Definitions(assets=[landing, ingest], sensors=[_landing_sensor(contract, ingest)])
 
@@ -87,7 +93,9 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
             deps=[dg.AssetKey(["landing", name])],
             group_name="raw",
             kinds=table_kinds(),
-            description=f"Rows of {name} as text, as they came; identifiers are pseudonyms. {plain(contract.description)}",
+            description=plain(
+                f"Rows of {name} as text, as they came; identifiers are pseudonyms. {contract.description}"
+            ),
             metadata={"dagster/column_schema": text_schema(tables.raw_columns), "dagster/table_name": tables.raw},
             **common,
         ),
@@ -105,7 +113,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
             deps=[raw],
             group_name="quarantine",
             kinds=table_kinds(),
-            description=f"Rows of {name} that broke a rule: original text and every reason. For stewards only.",
+            description=plain(f"Rows of {name} that broke a rule: original text and every reason. For stewards only."),
             metadata={
                 "dagster/column_schema": text_schema(tables.quarantine_columns),
                 "dagster/table_name": tables.quarantine,
@@ -114,12 +122,11 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
         ),
     ]
     check_specs = [
-        dg.AssetCheckSpec(check, asset=validated, description=quality.DESCRIPTIONS[check])
+        dg.AssetCheckSpec(check, asset=validated, description=plain(quality.DESCRIPTIONS[check]))
         for check in quality.check_names(contract)
     ]
     if contract.source.reaches_out:
-        told = "Everything that was wanted of the source could be fetched. What is in landing is loaded all the same."
-        check_specs.append(dg.AssetCheckSpec(FETCHED, asset=validated, description=told))
+        check_specs.append(dg.AssetCheckSpec(FETCHED, asset=validated, description=FETCHED_IN_WORDS))
 
     @dg.multi_asset(
         specs=specs,
@@ -130,8 +137,9 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
     )
     def ingest(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         platform: Platform = context.resources.platform
-        collected = collect(contract.source, name, platform, context.log.info)
-        loaded = engine_of(platform).load(contract, run_id=context.run.run_id, log=context.log.info)
+        told = Told(context)
+        collected = collect(contract.source, name, platform, told.info)
+        loaded = engine_of(platform).load(contract, run_id=context.run.run_id, log=told.info)
         report, outcomes, held = loaded.report, loaded.outcomes, loaded.held
         broken = [
             o.check for o in outcomes if not o.passed and o.check in ("row_conservation", "unique_key") and o.blocking
@@ -142,7 +150,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
                 yield _materialized(key, loaded.states[key.path[0]], _deliveries(report))
         if report.blocked or broken:
             why = ", ".join(broken) or "; ".join(describe(e) for e in report.entries[:3])
-            context.log.error(f"{name}: not published, the last good table stays and is stale ({why})")
+            told.error(f"{name}: not published, the last good table stays and is stale ({why})")
         elif validated in selected:
             metadata = {**_deliveries(report), **_partitions(contract, loaded)}
             metadata |= {name: dg.MetadataValue.int(number) for name, number in loaded.cost.items()}
@@ -225,7 +233,7 @@ def _check_result(key: dg.AssetKey, outcome: quality.Outcome) -> dg.AssetCheckRe
         check_name=outcome.check,
         passed=outcome.passed,
         severity=dg.AssetCheckSeverity.ERROR if outcome.blocking else dg.AssetCheckSeverity.WARN,
-        description=outcome.description,
+        description=plain(outcome.description),
         metadata=metadata,
     )
 

@@ -34,7 +34,7 @@ def validated_schema(contract: Contract) -> dg.TableSchema:
         dg.TableColumn(
             name=name,
             type=duckdb_type(column),
-            description=" ".join(filter(None, [column.description, _limits(column)])) or None,
+            description=markdown.plain(" ".join(filter(None, [column.description, _limits(column)]))) or None,
             constraints=dg.TableColumnConstraints(
                 nullable=column.nullable and not column.derived_from, unique=list(contract.load.key) == [name]
             ),
@@ -52,7 +52,7 @@ def text_schema(columns: dict[str, str]) -> dg.TableSchema:
     )
 
 
-def contract_in_words(contract: Contract) -> str:
+def contract_in_words(contract: Contract) -> markdown.Markdown:
     """The contract as Markdown for people."""
     key = ", ".join(contract.load.key)
     quality = contract.quality
@@ -88,7 +88,11 @@ def contract_in_words(contract: Contract) -> str:
 
 
 def _lineage(columns: dict[str, str]) -> list[dg.TableColumn]:
-    return [dg.TableColumn(n, k, description=_LINEAGE.get(n)) for n, k in columns.items() if n.startswith("_")]
+    return [
+        dg.TableColumn(n, k, description=markdown.plain(_LINEAGE.get(n, "")))
+        for n, k in columns.items()
+        if n.startswith("_")
+    ]
 
 
 def _limits(column: Column) -> str:

@@ -16,7 +16,7 @@ import pandas as pd
 import pandera.pandas as pa
 import pyarrow
 
-from platform_assets.contracts.columns import Column, ColumnType
+from platform_assets.contracts.columns import Column, ColumnType, Pattern
 from platform_assets.contracts.model import Contract, Rule
 
 
@@ -62,8 +62,13 @@ def checks_of(column: Column, today: dt.date) -> list[pa.Check]:
         checks.append(
             pa.Check.notin(list(column.not_in), error=f"is one of {_listed(column.not_in)}, which may not occur")
         )
-    if column.matches is not None:
-        checks.append(pa.Check.str_matches(column.matches, error=f"does not match {column.matches}"))
+    if column.pattern is not None:
+        wrong = (
+            f"is not {column.matches.says}"
+            if isinstance(column.matches, Pattern)
+            else f"does not match {column.pattern}"
+        )
+        checks.append(pa.Check.str_matches(column.pattern, error=wrong))
     if column.min_length is not None or column.max_length is not None:
         low, high = column.min_length, column.max_length
         bounds = f"between {low or 0} and {high}" if high is not None else f"at least {low}"

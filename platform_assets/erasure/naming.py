@@ -64,7 +64,7 @@ class Names:
             return
         for contract in self.contracts.values():
             for column in contract.identifiers:
-                pattern = contract.columns[column].matches if column in contract.columns else None
+                pattern = contract.columns[column].pattern if column in contract.columns else None
                 if pattern and _tells(pattern) and any(re.search(pattern, word) for word in words):
                     raise NamesSomeone(contract.name, column)
         with self.warehouse.connect() as connection:

@@ -8,13 +8,11 @@ from __future__ import annotations
 import datetime as dt
 import fnmatch
 import os
-import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from platform_assets.contracts.dates import read_format
 from platform_assets.contracts.model import Contract, FileFormat, Order
 from platform_assets.ingest.readers.header import shown_name
 from platform_assets.ingest.readers.packing import is_packed, unpack
@@ -63,6 +61,8 @@ class Delivery:
     members: list[Member] = field(default_factory=list)
     not_taken: dict[str, int] = field(default_factory=dict)
     """What it holds and is not read, by name -> rows in it (0: none, or nobody can tell); see `Entry.not_taken`."""
+    others: list[tuple[str, Path]] = field(default_factory=list)
+    """(name, file) of what its archive holds beside its members: kept with it."""
     unforeseen: list[str] = field(default_factory=list)
     """What of `not_taken` the contract does not leave out by its own words."""
     as_of: dt.datetime | None = None
@@ -154,7 +154,7 @@ def open_delivery(
         delivery.as_of = place_in_time(contract, found.basename, loaded_at)
         if not any(fnmatch.fnmatch(found.basename, pattern) for pattern in contract.source.files):
             raise FileRejected(f"the file name matches none of {', '.join(contract.source.files)}")
-        delivery.members = list(_members(found.basename, whole, contract, folder / delivery.id, child, delivery))
+        delivery.members = list(_members(delivery, whole, contract, folder / delivery.id, child))
     except FileRejected as error:
         delivery.rejected = str(error)
     return delivery
@@ -167,12 +167,12 @@ def place_in_time(contract: Contract, file: str, loaded_at: dt.datetime) -> dt.d
         return loaded_at
     if order.file_name is None:
         return None
-    match = re.search(order.file_name, file)
-    moment = read_format(order.format).parse(match[1]) if match else None
+    moment = order.moment_of(file, contract.zone)
     if moment is None:
+        shown = " or ".join(dict.fromkeys(f.example for f in order.formats(contract.zone)))
         raise FileRejected(
-            f"there is no date written as {order.format} in the file name where the contract expects one "
-            f"({order.file_name}): rename the file"
+            f"there is no date like {shown} in the file name where the contract expects one "
+            f"({' or '.join(order.patterns)}): rename the file"
         )
     return moment
 
@@ -186,39 +186,38 @@ def format_of(file: str, formats: Iterable[FileFormat]) -> FileFormat:
     raise FileRejected(f"unknown format: the file name fits none of {', '.join(p for f in known for p in f.patterns)}")
 
 
-def _members(
-    file: str, whole: Scan, contract: Contract, folder: Path, child: Child, delivery: Delivery
-) -> Iterable[Member]:
+def _members(delivery: Delivery, whole: Scan, contract: Contract, folder: Path, child: Child) -> Iterable[Member]:
+    """The table-shaped files of a delivery. Where the contract names its files (`format.files`), others in an archive are left out."""
+    file = delivery.file
     if not is_packed(file):
         yield _member(file, file, whole.path, format_of(file, contract.format), whole)
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    unpacked, clutter = unpack(child, file, whole.path, folder)
-    for name in clutter:
+    unpacked, hidden = unpack(child, file, whole.path, folder)
+    for name in hidden:
         delivery.not_taken[shown_name(name)] = 0
-    taken = 0
+    found = False
     for name, path in unpacked:
         if file.lower().endswith(".gz"):
             yield _member(file, file, path, format_of(name, contract.format))
             return
         try:
             fmt = format_of(PurePosixPath(name).name, contract.format)
-            if is_packed(name):
-                raise FileRejected("it is packed again, and only one layer is taken off: send it as it is")
         except FileRejected as error:
-            if all(fmt.files for fmt in contract.format) and not is_packed(name):
-                delivery.not_taken[shown_name(name)] = 0  # the contract says which files it wants
+            if any(f.files for f in contract.format):
+                delivery.not_taken[shown_name(name)] = 0
+                delivery.others.append((name, path))
                 continue
             raise FileRejected(
-                f"{name}: {error} (all files of an archive are taken together, or none, unless the contract says which: 'files' of the "
-                "format)"
+                f"{name}: {error} (all files of an archive are taken together, or none, unless the contract names them: `files`)"
             ) from None
-        taken += 1
+        if is_packed(name):
+            raise FileRejected(f"{name}: it is packed again, and only one layer is taken off: send it as it is")
+        found = True
         yield _member(f"{file}/{name}", name, path, fmt)
-    if not taken:
-        patterns = ", ".join(p for fmt in contract.format for p in fmt.files)
+    if not found:
         raise FileRejected(
-            f"none of the {len(unpacked)} files in the archive is one that the contract takes ({patterns})"
+            f"none of the {len(unpacked)} file(s) in the archive fits {', '.join(p for f in contract.format for p in f.files)}"
         )
 
 

@@ -33,7 +33,6 @@ from platform_assets.ingest.loading.publish import publish
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.staging import Drift, stage
-from resources.clock import today
 from resources.identity import IdentityKeys, bound
 from resources.lake.warehouse import Warehouse
 from resources.object_store import ObjectStore, StoredObject
@@ -178,7 +177,7 @@ class Load:
         self, batch: Batch, deliveries: list[Delivery], drift: Drift, keys: IdentityKeys, clock: float
     ) -> list[Entry]:
         """Rows and ledger in one transaction; the entries as they were written. `clock` is when the work began."""
-        expression = compiled(self.contract, today(), self.warehouse.home / "expressions")
+        expression = compiled(self.contract, self.contract.today(), self.warehouse.home / "expressions")
         with self.warehouse.write(self.connection):
             publish(
                 self.warehouse,

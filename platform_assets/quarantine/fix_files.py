@@ -29,7 +29,7 @@ def name_and_format(contract: Contract, original: str, tag: str) -> tuple[str, F
     stem = PurePosixPath(PurePosixPath(original).name)
     while stem.suffix.lower() in known:
         stem = stem.with_suffix("")
-    for fmt in sorted(contract.format, key=lambda f: f.kind != "csv"):
+    for fmt in sorted((f for f in contract.format if not f.wide), key=lambda f: f.kind != "csv"):
         suffixes = dict.fromkeys([format_named(fmt.kind).ending, *(p.rsplit(".", 1)[-1] for p in fmt.patterns)])
         for suffix in (s for s in suffixes if s.isalnum() and s not in ("gz", "zip")):
             for name in (f"{stem}-fix-{tag}.{suffix}", f"fix-{tag}-{stem}.{suffix}", f"fix-{tag}.{suffix}"):

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.access import handing_out
+from platform_assets.access.acts import acting
 from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest.deliveries import UNFINISHED, landing_folder, open_delivery
@@ -21,7 +22,8 @@ from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading.batch import Batch, choose, hold
 from platform_assets.ingest.loading.publish import judge, newest_rows, register, wrong_rows
 from platform_assets.ingest.loading.rules import Rules
-from platform_assets.ingest.readers.header import decode_header, header_names, match_header
+from platform_assets.ingest.readers.columns import find_columns
+from platform_assets.ingest.readers.header import decode_header, header_names
 from platform_assets.ingest.readers.packing import is_packed
 from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.registry import format_named
@@ -115,14 +117,14 @@ def _has_name(fmt: FileFormat, name: str) -> bool:
 
 def _columns_found(contract: Contract, fmt: FileFormat, name: str, head: bytes) -> float:
     """Share of the contract's columns that the first line names; just enough where the first line cannot name any."""
-    if not format_named(fmt.kind).delimited or not fmt.header or is_packed(name):
+    if not format_named(fmt.kind).delimited or not fmt.header or fmt.laid_out or is_packed(name):
         return FITS
     line = head.removeprefix(BOM).split(b"\n", 1)[0].rstrip(b"\r")
     try:
-        header = match_header(header_names(decode_header(line, fmt), fmt), contract, fmt)
+        header = find_columns(header_names(decode_header(line, fmt), fmt), contract, fmt).header
     except FileRejected:
         return 0.0
-    return len(header.positions) / len(contract.file_columns)
+    return len(header.positions) / max(1, len(contract.file_columns) - len(contract.named))
 
 
 def check(office: Office, dataset: str, name: str, data: bytes, user: User) -> Check:
@@ -236,11 +238,9 @@ def send(office: Office, dataset: str, name: str, data: bytes, user: User) -> st
         tag = hashlib.sha256(data).hexdigest()[:8]
         stem, dot, suffix = name.partition(".")
         name = f"{stem}-{tag}{dot}{suffix}"
-    office.store.write(f"{folder}/{name}", data)
-    digest = hashlib.sha256(data).hexdigest()
-    office.audit.record(
-        user.name, "upload", role=user.role_names, table=dataset, details={"bytes": len(data), "sha256": digest}
-    )
+    with acting(office.audit, user, "upload", table=dataset) as act:
+        act.note(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+        office.store.write(f"{folder}/{name}", data)
     return name
 
 
@@ -267,15 +267,10 @@ def withdraw(office: Office, dataset: str, name: str, user: User) -> int:
             if not office.warehouse.columns(connection, quarantine_tables.ACTIONS):
                 with office.warehouse.write(connection):
                     quarantine_tables.ensure(office.warehouse, connection)
-            opened = FixMoves(office.warehouse, office.store, connection, dataset, user.name).take_back(name)
-    details = {
-        "file": office.told(name),
-        "sha256": digest.hexdigest(),
-        "bytes": found.size,
-        "rows_opened": opened,
-    }
-    office.audit.record(user.name, "delivery.withdraw", role=user.role_names, table=dataset, details=details)
-    return opened
+            which = {"file": office.told(name), "sha256": digest.hexdigest(), "bytes": found.size}
+            moves = FixMoves(office.warehouse, office.store, connection, dataset, user.name)
+            with acting(office.audit, user, "delivery.withdraw", table=dataset) as act:
+                return moves.take_back(name, lambda opened: act.note(**which, rows_opened=opened))
 
 
 def _accepted(name: str, data: bytes) -> str:

@@ -167,7 +167,9 @@ def test_a_login_is_one_entry_and_one_that_names_nobody_is_another_kind(place: P
     for window in ("a", "b"):
         handing_out.entered(place.audit, User(**{**anna.__dict__, "session": window}))
     handing_out.entered(place.audit, User(**{**anna.__dict__, "issued": 18.0}))
-    assert [e.details for e in entries(place, anna)] == [{"issued": 17}, {"issued": 18}]
+    assert [e.details for e in entries(place, anna)] == [
+        {"issued": issued, "identity": "https://x#1"} for issued in (17, 18)
+    ]
     handing_out.refused(place.audit, None, AccessDenied("this login cannot be used"))
     last = list(place.audit.entries())[-1]
     assert (last.who, last.action) == ("(nobody)", "login.refused")

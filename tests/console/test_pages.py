@@ -83,7 +83,9 @@ def test_a_page_opens_for_the_roles_that_may_see_it_and_for_no_other(place: Plac
     assert not at.exception
     if not permissions or any(user.may(p) for p in permissions):
         assert at.title
-        assert not at.error
+        # Dagster does not run here, and only the page of its runs says so
+        said = [e.value.replace("\\", "") for e in at.error]
+        assert [text.startswith("Dagster cannot be reached") for text in said] == ([True] if name == "runs" else [])
     else:
         assert not at.title
         assert "may not do this" in at.error[0].value.replace("\\", "")

@@ -61,7 +61,7 @@ def test_a_bad_row_has_its_original_text_and_every_reason(bench: Make) -> None:
     assert (text, result, row) == ("b 1", " Positive", 2)
     assert reasons == [
         "sample_id: does not match ^[A-Z0-9-]+$, found a value like a 9",
-        "test_date: is not a date written as %Y-%m-%d, found a value like 9999-99-99",
+        "test_date: is not a date like 2026-12-31, found a value like 9999-99-99",
         "result: is not one of POS, NEG, N/A, found a value like Aaaaaaaa",
         "viral_load: is not a whole number, found a value like a",
     ]

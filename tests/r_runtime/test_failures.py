@@ -232,7 +232,7 @@ def test_the_card_says_what_happened_and_where(expected: Expected, run: RunScrip
         ("sleeps", "Sys.sleep(1000)", ("sleeps(visits) @", "Sys.sleep(1000) @ sleeps.R:5")),
         (
             "loops_in_c",
-            "product <- multiply(3000)",
+            "x %*% x|product <- multiply(3000)",  # as it is stopped before or during the product
             ("loops_in_c(visits) @", "multiply(3000) @ loops_in_c.R:10"),
         ),
         (
@@ -253,7 +253,7 @@ def test_a_run_that_does_not_end_is_stopped_and_shows_where_it_was(
     assert card.seconds < 10
     assert _stack(card) == stack
     if marked:
-        assert _marked(card) == marked
+        assert _marked(card) in marked.split("|")
     else:  # interrupted on whichever line of the loop R was
         assert card.file == f"{script}.R"
         assert card.line in (5, 6)

@@ -28,7 +28,6 @@ from platform_assets.ingest.loading.batch import Batch, choose, count, count_dec
 from platform_assets.ingest.loading.publish import register
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.staging import Drift
-from resources.clock import today
 from resources.gcp.bigquery import BigQuery, Done
 from resources.identity import IdentityKeys
 from resources.lake.warehouse import Warehouse, scalar
@@ -128,7 +127,9 @@ class BigLoad(Load):
         staging = StagingTables(self.contract, uuid.uuid4().hex[:12])
         road = sending.Road(self.engine, self.store, self.bucket)
         folder = self.warehouse.home / "expressions"
-        self.sql = Statements(self.engine, self.contract, staging, rules.for_bigquery(self.contract, today(), folder))
+        self.sql = Statements(
+            self.engine, self.contract, staging, rules.for_bigquery(self.contract, self.contract.today(), folder)
+        )
         try:
             self._send(batch, staging, road, keys)
             if batch.entries:
@@ -157,7 +158,7 @@ class BigLoad(Load):
         register(connection, batch, self.sql.rules)
         self.hidden = self.neighbours.leave_out(self.warehouse, connection, contract, keys, self.store) or {}
         folder = self.warehouse.home / "expressions"
-        identifiers = rules.for_identifiers(contract, today(), folder) if contract.identifiers else None
+        identifiers = rules.for_identifiers(contract, contract.today(), folder) if contract.identifiers else None
         rows, broken = sending.write_rows(connection, contract, identifiers, names, self.folder)
         for table, files in ((names.staged, rows), (names.broken, broken)):
             number = int(scalar(connection, f"SELECT count(*) FROM {table}"))

@@ -22,7 +22,6 @@ from platform_assets.ingest.load import load_dataset
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.quality import Outcome
 from platform_assets.ingest.tables import Tables
-from resources.clock import today
 from resources.identity import IdentityKeys
 from resources.lake.warehouse import TableState, Warehouse
 from resources.object_store import ObjectStore
@@ -143,7 +142,7 @@ class LakeEngine(Engine):
             yield lake
 
     def _checks(self, contract: Contract, lake: duckdb.DuckDBPyConnection, now: dt.datetime) -> list[Outcome]:
-        expression = compiled(contract, today(), self.warehouse.home / "expressions")
+        expression = compiled(contract, contract.today(), self.warehouse.home / "expressions")
         return list(quality.evaluate(lake, contract, expression, now))
 
     def _states(self, contract: Contract, lake: duckdb.DuckDBPyConnection) -> dict[str, TableState]:

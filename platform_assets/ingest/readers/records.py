@@ -47,7 +47,10 @@ def stage_records(
     header = match_header(list(names), contract, fmt)
     lookup = {column: list(names)[place] for column, place in header.positions.items()}
     accepted = [
-        (tuple(dict.fromkeys((*filter(None, [lookup.get(c)]), *(spec.header or (c,))))), Texts(spec, limits.digits))
+        (
+            tuple(dict.fromkeys((*filter(None, [lookup.get(c)]), *(spec.header or (c,))))),
+            Texts(spec, limits.digits, contract.zone),
+        )
         for c, spec in contract.file_columns.items()
     ]
     known = {*names, *contract.ignore, *(name for names_of, _ in accepted for name in names_of)}

@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 from platform_assets.contracts.columns import TEMPORAL, Column, ColumnType
-from platform_assets.contracts.dates import read_format
+from platform_assets.contracts.dates import written
 
 EXCEL_DIGITS = 15
 """Significant digits that Excel keeps and shows."""
@@ -34,10 +34,10 @@ class TooLong(Unsure):
 class Texts:
     """How values of one column become text. Without a column: as in a header, or in a column that is not taken."""
 
-    def __init__(self, column: Column | None = None, digits: int = 4_300) -> None:
+    def __init__(self, column: Column | None = None, digits: int = 4_300, zone: str = "UTC") -> None:
         self.digits = digits
         self._kind = column.type if column else ColumnType.STRING
-        self._formats = [read_format(f) for f in column.format] if column and column.type in TEMPORAL else []
+        self._formats = column.date_formats(zone) if column and column.type in TEMPORAL else ()
         truth = column if column and column.type is ColumnType.BOOLEAN else None
         self.true = truth.true_values[0] if truth and truth.true_values else "true"
         self.false = truth.false_values[0] if truth and truth.false_values else "false"
@@ -46,11 +46,6 @@ class Texts:
     def is_text(self) -> bool:
         """Whether the column holds text: there a number is a name for something, and its form counts."""
         return self._kind in (ColumnType.STRING, ColumnType.CATEGORICAL)
-
-    @property
-    def formats(self) -> tuple[str, ...]:
-        """How the column's dates are written."""
-        return tuple(f.text for f in self._formats)
 
     def of(self, value: Any) -> str | None:
         """`value`, as Python has it; None where there is none. Raises Unsure, RecursionError for what is nested too deep."""
@@ -110,15 +105,8 @@ class Texts:
         return plain(_SHOWN.plus(number), shortest=True)
 
     def moment(self, moment: dt.datetime) -> str:
-        """A date, with its time where it has one: in the first of the column's formats that loses nothing of it, else as ISO text."""
-        for fmt in self._formats:
-            try:
-                text = fmt.render(moment)
-                if fmt.parse(text) == moment:
-                    return text
-            except (ValueError, TypeError):  # a year that the format cannot say, a zone that it does not
-                continue
-        return moment.isoformat(sep=" ").removesuffix(" 00:00:00")
+        """A date, with its time where it has one: in a format of the column that loses nothing of it, else as ISO text."""
+        return written(self._formats, moment)
 
 
 def duration(length: dt.timedelta) -> str:

@@ -37,6 +37,8 @@ def suits_engine(scan: Scan, fmt: FileFormat) -> bool:
     (which it drops, and may be part of the value), a header of ordinary length."""
     return (
         fmt.encoding == "utf-8"
+        and not fmt.laid_out
+        and not scan.head.lower().startswith((b"sep=", b'"sep='))
         and scan.line_end is not None
         and not scan.nul
         and fmt.quote == '"'

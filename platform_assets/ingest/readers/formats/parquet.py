@@ -41,7 +41,7 @@ class Parquet(Format):
                         f"parts. For files that are so long raise {setting('rows')}"
                     )
                 header = match_header(file.schema_arrow.names, contract, fmt)
-                texts = {c: Texts(spec, limits.digits) for c, spec in contract.file_columns.items()}
+                texts = {c: Texts(spec, limits.digits, contract.zone) for c, spec in contract.file_columns.items()}
                 row = empty = 0
                 for batch in file.iter_batches(BATCH, use_threads=False):
                     unsure: dict[int, str] = {}
@@ -98,7 +98,9 @@ class Parquet(Format):
             texts: dict[int, Texts] = {}
             with contextlib.suppress(FileRejected):  # of a file that was refused as a whole nothing was read as text
                 positions = match_header(schema.names, contract, fmt).positions
-                texts = {place: Texts(contract.columns[c], limits.digits) for c, place in positions.items()}
+                texts = {
+                    place: Texts(contract.columns[c], limits.digits, contract.zone) for c, place in positions.items()
+                }
             if edits.cells:
                 schema = pa.schema([f.with_nullable(True) for f in schema], schema.metadata)
             with pq.ParquetWriter(target, schema, compression="zstd") as new:

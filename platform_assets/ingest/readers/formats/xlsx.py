@@ -185,7 +185,7 @@ def open_sheet(path: Path, contract: Contract, fmt: FileFormat, limits: Limits) 
             header.drift[NOT_TAKEN] = unforeseen
         header.not_taken.update(others)
         columns = {
-            header.positions[c]: Texts(spec, limits.digits)
+            header.positions[c]: Texts(spec, limits.digits, contract.zone)
             for c, spec in contract.file_columns.items()
             if c in header.positions
         }
