@@ -102,8 +102,8 @@ def test_lines_and_objects_that_are_no_records_are_counted_and_kept(bench: Make)
 
 # ------------------------------------------------------------------ Excel
 
-HEAD = ["id", "n"]
-TABLE = [HEAD, ["a", 1], ["b", 2]]
+HEAD: list[Any] = ["id", "n"]
+TABLE: list[list[Any]] = [HEAD, ["a", 1], ["b", 2]]
 SHEETS: list[tuple[list[S], dict[str, int], list[str]]] = [
     ([S("T", TABLE)], {}, []),
     ([S("T", TABLE), S("Sheet2", []), S("Sheet3", [[None]])], {}, []),
@@ -142,7 +142,7 @@ ERRORS = ["#N/A", "#DIV/0!", "#REF!", "#NAME?", "#VALUE!", "#NUM!", "#NULL!", "#
 
 
 def test_an_error_is_the_text_that_people_see(bench: Make) -> None:
-    rows = [["id", "v"], *([e, X(e, "e")] for e in ERRORS), *([e, X(e, "e", f="1/0")] for e in ERRORS)]
+    rows: list[list[Any]] = [["id", "v"], *([e, X(e, "e")] for e in ERRORS), *([e, X(e, "e", f="1/0")] for e in ERRORS)]
     came = load_many(bench, {"a.xlsx": book([S("T", rows)])}, format={"kind": "xlsx"}, columns=TEXT)
     assert came.rows("a.xlsx", "v") == sorted((e,) for e in ERRORS * 2)
     number = {"type": "integer", "required": False, "null_tokens": ["", "#N/A"]}

@@ -34,7 +34,8 @@ def agree(bench: Make, rows: Sequence[Row]) -> dict[str, list[tuple[Any, ...]]]:
     """Load `rows` in every kind of file, and hold all against the first. Returns what that one gave."""
     files = {name: write(NAMES, rows) for name, write in WRITERS.items()}
     came = load_many(bench, files, f"same{next(NUMBERS)}", format=KINDS, columns=COLUMNS)
-    listed, told = ", ".join(NAMES), {}
+    listed = ", ".join(NAMES)
+    told: dict[str, list[tuple[Any, ...]]] = {}
     for file, entry in came.entries.items():
         assert entry.status == "published", (file, entry.reason)
         of = f"WHERE _delivery = '{entry.delivery}'"

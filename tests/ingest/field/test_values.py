@@ -228,8 +228,8 @@ def test_numbers_and_dates_are_names_in_a_header(bench: Make) -> None:
         "y24": {"type": "integer", "from": "2024"},
         "first": {"type": "integer", "from": "2024-01-01"},
     }
-    head = ["region", 2024, X("45292", s=1)]
-    files = {
+    head: list[Any] = ["region", 2024, X("45292", s=1)]
+    files: dict[str, bytes | str] = {
         "cells.xlsx": book([S("S", [head, ["north", 1, 2]])], formats=["d/m/yyyy"]),
         "texts.xlsx": book([S("S", [["region", "2024", "2024-01-01"], ["north", 1, 2]])]),
         "plain.csv": "region,2024,2024-01-01\nnorth,1,2\n",
@@ -247,7 +247,7 @@ def test_a_time_is_never_cut_off_and_a_truth_value_is_said_as_the_column_says_it
         "moment": {"type": "timestamp", "format": "%Y-%m-%d %H:%M", "required": False},
         "yes": {"type": "boolean", "true_values": ["J"], "false_values": ["N"], "required": False},
     }
-    rows = [
+    rows: list[list[Any]] = [
         ["a", X("45292", s=1), X("45292.5", s=2), True],
         ["b", X("45292.25", s=1), None, None],
         ["c", None, X("45292.500011574074", s=2), None],

@@ -114,12 +114,8 @@ def parquet(names: Sequence[str], rows: Sequence[Row], *, typed: bool = True, fl
         values = [row[place] for row in rows]
         kinds = {type(v) for v in values if v is not None}
         if typed and kinds == {int} and all(abs(v) < 2**53 for v in values if isinstance(v, int)):
-            columns.append(
-                pa.array(
-                    [None if v is None else float(v) for v in values] if floats else values,
-                    pa.float64() if floats else pa.int64(),
-                )
-            )  # type: ignore[arg-type]
+            whole = [v for v in values if v is None or isinstance(v, int)]
+            columns.append(pa.array(whole, pa.int64()).cast(pa.float64() if floats else pa.int64()))
         elif typed and kinds == {bool}:
             columns.append(pa.array(values, pa.bool_()))
         elif typed and kinds == {dt.date}:
@@ -128,7 +124,7 @@ def parquet(names: Sequence[str], rows: Sequence[Row], *, typed: bool = True, fl
             moments = [dt.datetime.combine(v, dt.time()) if type(v) is dt.date else v for v in values]
             columns.append(pa.array(moments, pa.timestamp("us")))
         elif typed and kinds == {Decimal}:
-            columns.append(pa.array([None if v is None else float(v) for v in values], pa.float64()))  # type: ignore[arg-type]
+            columns.append(pa.array([float(v) if isinstance(v, Decimal) else None for v in values], pa.float64()))
         else:
             columns.append(pa.array([text(v, name) for v in values], pa.string()))
             if typed:
