@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from platform_assets.ingest.readers.limits import Limits, setting
 from platform_assets.ingest.readers.process import ODD, Child
@@ -36,7 +36,7 @@ def unpack(child: Child, file: str, path: Path, folder: Path) -> tuple[list[tupl
     left. What systems put into archives by themselves (``__MACOSX/``, ``Thumbs.db``) is not spoken of. Raises FileRejected."""
     work = _gunzip if file.lower().endswith(".gz") else _unzip
     answer, target = child.run(work, files=[path], folder=folder, path=path.resolve())
-    lists = answer if isinstance(answer, list) and len(answer) == 2 else [None, None]
+    lists: list[Any] = answer if isinstance(answer, list) and len(answer) == 2 else [None, None]
     for told in lists:
         if not isinstance(told, list) or not all(isinstance(n, str) and len(n) <= LONGEST_NAME for n in told):
             raise FileRejected(ODD)
