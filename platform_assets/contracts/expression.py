@@ -23,12 +23,14 @@ from platform_assets.contracts import dates, model, months, schema, words
 from platform_assets.contracts.columns import TEXTUAL, Column, ColumnType
 from platform_assets.contracts.model import Contract
 from platform_assets.contracts.queries import CompiledContract
+from resources import spelling
 
 _ = pandera.backends.ibis.builtin_checks  # imported for its side effect
 
 MAX_SHAPE = 40
 _LETTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _MASKS = "9" * 10 + "A" * 26 + "a" * 26
+_SPELLED = "spelled"
 
 
 @ibis.udf.scalar.builtin(name="make_timestamp", signature=(("int64",), "timestamp"))
@@ -78,10 +80,10 @@ class Clock:
 
 def compile_contract(contract: Contract, today: dt.date, dialect: str = "duckdb") -> CompiledContract:
     """Compile `contract`. `today` is the day that the limit `today` stands for."""
-    staged = ibis.table(
-        {**dict.fromkeys(contract.file_columns, "string"), "_file": "string", "_row": "int64"}, name="staged"
+    spelled = ibis.table(
+        {**dict.fromkeys(contract.file_columns, "string"), "_file": "string", "_row": "int64"}, name=_SPELLED
     )
-    cleaned = staged.mutate(**{n: clean(staged[n], c, contract) for n, c in contract.file_columns.items()})
+    cleaned = spelled.mutate(**{n: clean(spelled[n], c, contract) for n, c in contract.file_columns.items()})
     clock = Clock(contract.zone, dialect)
     read_columns = {n: read(cleaned[n], c, clock) for n, c in contract.file_columns.items()}
     constants = {
@@ -91,36 +93,100 @@ def compile_contract(contract: Contract, today: dt.date, dialect: str = "duckdb"
         **{n: {**read_columns, **constants}[n] for n in contract.columns}, _file="_file", _row="_row"
     )
 
-    raw = staged.mutate(**{n: clean(staged[n], contract.columns[n], contract) for n in contract.identifiers})
+    raw = spelled.mutate(**{n: clean(spelled[n], contract.columns[n], contract) for n in contract.identifiers})
 
     both = cleaned.mutate(**{f"{n}__text": cleaned[n] for n in contract.file_columns}, **read_columns, **constants)
-    wrong = _wrong(contract, both, today)
-    if wrong:
-        reasons = ibis.array([ibis.ifelse(bad, reason, ibis.null("string")) for bad, reason in wrong])
-        found = both.filter(_any([bad for bad, _ in wrong])).mutate(_reasons=reasons.filter(lambda r: r.notnull()))
-        judged = found.select("_file", "_row", "_reasons")
-    else:  # a contract that asks nothing of a row
-        judged = both.filter(ibis.literal(False)).select("_file", "_row", _reasons=ibis.null("array<string>"))
-    raw_sql, typed_sql, judged_sql = (str(ibis.to_sql(e, dialect=dialect)) for e in (raw, typed, judged))
-    return CompiledContract(raw_sql, typed_sql, judged_sql, _warned(contract, dialect))
+    judged = _judged(both, _wrong(contract, both, today))
+    all_columns = list(contract.file_columns)
+    return CompiledContract(
+        _over_staged(raw, spelled, list(contract.identifiers), contract, dialect),
+        _over_staged(typed, spelled, all_columns, contract, dialect),
+        _over_staged(judged, spelled, all_columns, contract, dialect),
+        _warned(contract, dialect),
+        _both_spellings(contract, dialect),
+        _respelled(contract, dialect),
+    )
+
+
+def _over_staged(query: ir.Table, spelled: ir.Table, columns: list[str], contract: Contract, dialect: str) -> str:
+    """`query` over the relation `staged`, whose `columns` are put into one spelling first: as a query of its own, since each is named in
+    many places of what follows, and would be worked out in each of them."""
+    staged = ibis.table(spelled.schema(), name="staged")
+    identifiers = contract.identifiers
+    first = staged.mutate(**{n: one_spelling(staged[n], dialect, identifier=n in identifiers) for n in columns})
+    return f"WITH {_SPELLED} AS ({ibis.to_sql(first, dialect=dialect)}) {ibis.to_sql(query, dialect=dialect)}"
+
+
+def _both_spellings(contract: Contract, dialect: str) -> str:
+    if not contract.identifiers:
+        return ""
+    names = list(contract.identifiers)
+    staged = ibis.table({**dict.fromkeys(names, "string"), "_file": "int64", "_row": "int64"}, name="staged")
+    columns: dict[str, Any] = {"_file": staged["_file"], "_row": staged["_row"]}
+    for name in names:
+        text, column = staged[name], contract.columns[name]
+        columns[name] = clean(one_spelling(text, dialect, identifier=True), column, contract)
+        columns[f"{name}__was"] = clean(text, column, contract)
+    return str(ibis.to_sql(staged.select(**columns), dialect=dialect))
+
+
+def _respelled(contract: Contract, dialect: str) -> str:
+    staged = ibis.table({**dict.fromkeys(contract.file_columns, "string"), "_file": "int64"}, name="staged")
+    identifiers = contract.identifiers
+    counts = {
+        n: (staged[n] != one_spelling(staged[n], dialect, identifier=n in identifiers)).sum()
+        for n in contract.file_columns
+    }
+    return str(ibis.to_sql(staged.group_by("_file").aggregate(**counts), dialect=dialect))
 
 
 # ------------------------------------------------------------------ clean -> read -> judge, in the order the data meets them
 
 
+@ibis.udf.scalar.builtin(name="strlen")
+def _bytes_duckdb(text: str) -> int: ...  # type: ignore[empty-body]  # the engine's
+
+
+@ibis.udf.scalar.builtin(name="nfc_normalize")
+def _nfc_duckdb(text: str) -> str: ...  # type: ignore[empty-body]  # the engine's
+
+
+@ibis.udf.scalar.builtin(name="BYTE_LENGTH")
+def _bytes_bigquery(text: str) -> int: ...  # type: ignore[empty-body]  # the engine's
+
+
+@ibis.udf.scalar.builtin(name="NORMALIZE")
+def _nfc_bigquery(text: str) -> str: ...  # type: ignore[empty-body]  # the engine's
+
+
+_WORDS = {"duckdb": (_bytes_duckdb, _nfc_duckdb), "bigquery": (_bytes_bigquery, _nfc_bigquery)}
+"""Dialect -> length in bytes, normal form C."""
+
+
+def one_spelling(text: ir.StringValue, dialect: str, *, identifier: bool) -> ir.StringValue:
+    """`text` in one spelling, see `resources.spelling`. Most texts are ASCII and stay: their bytes are as many as their characters."""
+    in_bytes, normal = _WORDS[dialect]
+    seen = text.re_replace(spelling.SPACES, " ")
+    if identifier:
+        seen = seen.re_replace(spelling.UNSEEN, "").translate(spelling.LIKE_FROM, spelling.LIKE_TO)
+    else:
+        seen = seen.re_replace(spelling.INVISIBLE, "")
+    return ibis.ifelse(in_bytes(text) == text.length(), text, normal(seen))
+
+
 def clean(text: ir.StringValue, column: Column, contract: Contract) -> ir.StringValue:
-    """Trim, replace, change case; null tokens become NULL."""
+    """Trim, replace, change case; null tokens become NULL. `text` is in one spelling, and so is what it is compared with."""
     if column.trim:
         text = _trimmed(text)
     if column.replace:
-        text = text.cases(*column.replace.items(), else_=text)
+        text = text.cases(*((spelling.plain(k) or k, v) for k, v in column.replace.items()), else_=text)
     for replacement in column.replace_pattern:
         text = text.re_replace(replacement.pattern, replacement.text)
     if column.case:
         text = text.upper() if column.case == "upper" else text.lower()
     tokens = contract.null_tokens if column.null_tokens is None else column.null_tokens
     for token in tokens:
-        text = text.nullif(token)
+        text = text.nullif(spelling.plain(token))
     return text
 
 
@@ -139,8 +205,8 @@ def read(text: ir.StringValue, column: Column, clock: Clock) -> ir.Value:
         return text
     if column.type is ColumnType.BOOLEAN:
         return ibis.cases(
-            (text.isin(list(column.true_values)), True),
-            (text.isin(list(column.false_values)), False),
+            (text.isin([spelling.plain(v) for v in column.true_values]), True),
+            (text.isin([spelling.plain(v) for v in column.false_values]), False),
             else_=ibis.null("boolean"),
         )
     if column.type in model.TEMPORAL:
@@ -270,6 +336,18 @@ def _offset(text: Any) -> Any:
     return ibis.ifelse(text.upper() == "Z", "+00:00", digits.left(3) + ":" + minutes)
 
 
+def _judged(both: ir.Table, wrong: list[tuple[ir.BooleanValue, ir.StringValue]]) -> ir.Table:
+    """The rows that break a rule of `wrong`, with every reason."""
+    if not wrong:  # a contract of optional text: nothing can be wrong
+        return both.filter(ibis.literal(False)).select("_file", "_row", _reasons=ibis.null("array<string>"))
+    reasons = ibis.array([ibis.ifelse(bad, reason, ibis.null("string")) for bad, reason in wrong])
+    return (
+        both.filter(_any([bad for bad, _ in wrong]))
+        .mutate(_reasons=reasons.filter(lambda r: r.notnull()))
+        .select("_file", "_row", "_reasons")
+    )
+
+
 def _any(conditions: list[ir.BooleanValue]) -> ir.BooleanValue:
     """True where one of `conditions` is: as a balanced tree, since a chain of hundreds is too deep to be compiled."""
     if len(conditions) == 1:
@@ -289,11 +367,32 @@ def _wrong(contract: Contract, both: ir.Table, today: dt.date) -> list[tuple[ir.
             wrong.append((text.notnull() & value.isnull(), ibis.literal(f"{name}: is not {expected(column)}") + found))
         if not column.nullable:
             wrong.append((text.isnull(), ibis.literal(f"{name}: value is missing")))
+        if column.role == "identifier":
+            hidden = text.re_search(spelling.UNSAYABLE)
+            wrong.append((hidden, ibis.literal(f"{name}: holds a character that cannot be seen") + found))
         for check in rules.columns[name].checks:
             wrong.append((~_holds(check, both, name), ibis.literal(f"{name}: {check.error}") + found))
+    again = _header_again(contract, both)
+    if again is not None:
+        wrong.append((again, ibis.literal("row: is the header once more, as where files were joined")))
     for check in rules.checks:
         wrong.append((~_holds(check, both, None), ibis.literal(f"row: {check.error}")))
     return wrong
+
+
+def _header_again(contract: Contract, both: ir.Table) -> ir.BooleanValue | None:
+    """Where a row is the header: its identifiers, or without these all its cells, are the names of their columns."""
+    names = list(contract.identifiers) or list(contract.file_columns)
+    if not contract.identifiers and len(names) < 2:
+        return None  # one column may well hold its own name
+    is_name = [
+        both[f"{name}__text"].lower().isin([spelling.folded(h) for h in contract.columns[name].header or (name,)])
+        for name in names
+    ]
+    every = is_name[0]
+    for each in is_name[1:]:
+        every = every & each
+    return every.fill_null(False)
 
 
 def expected(column: Column) -> str:

@@ -30,6 +30,7 @@ from platform_assets.sources.kinds import kind_of, kinds
 from platform_assets.sources.landing import LandingSource
 from platform_assets.strict import Name, Strict, TextList
 from resources import clock
+from resources.spelling import folded
 
 
 def _known_kind(value: Any) -> Any:
@@ -356,9 +357,7 @@ class Contract(Strict):
             raise ValueError(
                 "a cumulative column needs partition.by as its time, and load.key made of that time and of what it is counted for"
             )
-        headers = [
-            h.casefold() for name, c in self.columns.items() if c.constant is None for h in (c.header or (name,))
-        ]
+        headers = [folded(h) for name, c in self.columns.items() if c.constant is None for h in (c.header or (name,))]
         twice = {h for h in headers if headers.count(h) > 1}
         if twice:
             raise ValueError(f"two columns are read from the same header {sorted(twice)[0]!r}")

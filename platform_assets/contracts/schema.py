@@ -18,6 +18,7 @@ import pyarrow
 
 from platform_assets.contracts.columns import Column, ColumnType, Pattern
 from platform_assets.contracts.model import Contract, Rule
+from resources.spelling import plain
 
 
 class RuleError(ValueError):
@@ -57,10 +58,10 @@ def checks_of(column: Column, today: dt.date) -> list[pa.Check]:
     """The pandera checks that the column's options stand for; each carries its message for people in `error`."""
     checks: list[pa.Check] = []
     if column.allowed:
-        checks.append(pa.Check.isin(list(column.allowed), error=f"is not one of {_listed(column.allowed)}"))
+        checks.append(pa.Check.isin(_as_read(column.allowed), error=f"is not one of {_listed(column.allowed)}"))
     if column.not_in:
         checks.append(
-            pa.Check.notin(list(column.not_in), error=f"is one of {_listed(column.not_in)}, which may not occur")
+            pa.Check.notin(_as_read(column.not_in), error=f"is one of {_listed(column.not_in)}, which may not occur")
         )
     if column.pattern is not None:
         wrong = (
@@ -112,6 +113,11 @@ def _moment(value: Any, kind: ColumnType) -> Any:
     if kind is ColumnType.TIMESTAMP and isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return dt.datetime.combine(value, dt.time())
     return value
+
+
+def _as_read(values: tuple[Any, ...]) -> list[Any]:
+    """`values` in the spelling in which texts are judged."""
+    return [plain(value) if isinstance(value, str) else value for value in values]
 
 
 def _listed(values: tuple[Any, ...]) -> str:

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from platform_assets.contracts.model import Contract, FileFormat, Order
-from platform_assets.ingest.readers.header import shown_name
+from platform_assets.ingest.readers.names import part_name
 from platform_assets.ingest.readers.packing import is_packed, unpack
 from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.scan import Scan, scan
 from platform_assets.ingest.readers.sniff import disguise
 from platform_assets.ingest.readers.staged import FileRejected
 from resources.object_store import ObjectStore, StoredObject
+from resources.spelling import bare
 
 UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart", ".partial", "~")
 EPOCH = dt.datetime(1970, 1, 1)
@@ -152,7 +153,7 @@ def open_delivery(
     delivery = Delivery(found, whole.sha256)
     try:
         delivery.as_of = place_in_time(contract, found.basename, loaded_at)
-        if not any(fnmatch.fnmatch(found.basename, pattern) for pattern in contract.source.files):
+        if not name_fits(found.basename, contract.source.files):
             raise FileRejected(f"the file name matches none of {', '.join(contract.source.files)}")
         delivery.members = list(_members(delivery, whole, contract, folder / delivery.id, child))
     except FileRejected as error:
@@ -167,7 +168,7 @@ def place_in_time(contract: Contract, file: str, loaded_at: dt.datetime) -> dt.d
         return loaded_at
     if order.file_name is None:
         return None
-    moment = order.moment_of(file, contract.zone)
+    moment = order.moment_of(bare(file), contract.zone)
     if moment is None:
         shown = " or ".join(dict.fromkeys(f.example for f in order.formats(contract.zone)))
         raise FileRejected(
@@ -177,35 +178,40 @@ def place_in_time(contract: Contract, file: str, loaded_at: dt.datetime) -> dt.d
     return moment
 
 
+def name_fits(file: str, patterns: Iterable[str]) -> bool:
+    """Whether one of `patterns` fits the name of a file, as people read it: an accent may be written as one character or as two."""
+    return any(fnmatch.fnmatch(bare(file), bare(pattern)) for pattern in patterns)
+
+
 def format_of(file: str, formats: Iterable[FileFormat]) -> FileFormat:
     """The declared format whose file-name patterns fit `file`. Raises FileRejected where none does."""
     known = list(formats)
     for fmt in known:
-        if any(fnmatch.fnmatch(file.lower(), pattern.lower()) for pattern in fmt.patterns):
+        if name_fits(file.lower(), [pattern.lower() for pattern in fmt.patterns]):
             return fmt
     raise FileRejected(f"unknown format: the file name fits none of {', '.join(p for f in known for p in f.patterns)}")
 
 
 def _members(delivery: Delivery, whole: Scan, contract: Contract, folder: Path, child: Child) -> Iterable[Member]:
     """The table-shaped files of a delivery. Where the contract names its files (`format.files`), others in an archive are left out."""
-    file = delivery.file
-    if not is_packed(file):
-        yield _member(file, file, whole.path, format_of(file, contract.format), whole)
+    file, seen = delivery.file, bare(delivery.file).strip()
+    if not is_packed(seen):
+        yield _member(file, file, whole.path, format_of(seen, contract.format), whole)
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    unpacked, hidden = unpack(child, file, whole.path, folder)
+    unpacked, hidden = unpack(child, seen, whole.path, folder)
     for name in hidden:
-        delivery.not_taken[shown_name(name)] = 0
+        delivery.not_taken[part_name(name)] = 0
     found = False
     for name, path in unpacked:
-        if file.lower().endswith(".gz"):
+        if seen.lower().endswith(".gz"):
             yield _member(file, file, path, format_of(name, contract.format))
             return
         try:
             fmt = format_of(PurePosixPath(name).name, contract.format)
         except FileRejected as error:
             if any(f.files for f in contract.format):
-                delivery.not_taken[shown_name(name)] = 0
+                delivery.not_taken[part_name(name)] = 0
                 delivery.others.append((name, path))
                 continue
             raise FileRejected(

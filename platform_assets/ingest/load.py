@@ -7,7 +7,6 @@ out of landing) is repeated by the next run, which recognises the content.
 from __future__ import annotations
 
 import datetime as dt
-import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -32,10 +31,11 @@ from platform_assets.ingest.loading.batch import Batch
 from platform_assets.ingest.loading.publish import publish
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.readers.process import Child
-from platform_assets.ingest.staging import Drift, stage
+from platform_assets.ingest.staging import Drift, respelled_columns, stage
 from resources.identity import IdentityKeys, bound
 from resources.lake.warehouse import Warehouse
 from resources.object_store import ObjectStore, StoredObject
+from resources.shown import of_engine
 
 if TYPE_CHECKING:
     import duckdb
@@ -68,7 +68,7 @@ class LoadFailed(RuntimeError):
     """The engine gave up: nothing was changed. Its message is told without what it quotes, which may be a value of a row."""
 
     def __init__(self, dataset: str, error: Exception) -> None:
-        said = re.sub(r"""'[^']*'|"[^"]*"|LINE \d+:.*""", "...", str(error).split("\n\n")[0], flags=re.DOTALL)
+        said = of_engine(str(error).split("\n\n")[0].split("LINE ")[0])
         super().__init__(
             f"{dataset}: the engine gave up ({type(error).__name__}: {said[:300]}). Nothing was changed, the files stay in "
             "landing; run it again. If it happens again, look for a full disk or a small PLATFORM_MEMORY_LIMIT."
@@ -204,8 +204,10 @@ class Load:
         """The batch's entries and those of rejected files, ready for the ledger. Raises AssertionError where rows are missing."""
         rejected = {d.id: self._entry(d, "rejected", d.rejected) for d in deliveries if d.rejected}
         entries = [*batch.entries.values(), *rejected.values()]
+        expression = compiled(self.contract, self.contract.today(), self.warehouse.home / "expressions")
+        respelled = respelled_columns(self.connection, expression, batch) if batch.entries else {}
         for entry in entries:
-            entry.drift = drift.get(entry.delivery, {})
+            entry.drift = {**drift.get(entry.delivery, {}), **respelled.get(entry.delivery, {})}
             entry.seconds = round(time.monotonic() - clock, 3)
             if not entry.conserved:  # cannot happen; if it does, nothing may be published
                 raise AssertionError(
@@ -338,6 +340,7 @@ def describe(entry: Entry) -> str:
     )
     why = f" {entry.status.upper()}: {entry.reason};" if entry.reason else ""
     reasons = "; ".join(reasons_in_words(entry)[:3])
+    removed = f", {entry.removed:,} removed from the table" if entry.removed else ""
     merged = f", {entry.merged:,} merged with a copy that has an id" if entry.merged else ""
     left = f"; not taken: {', '.join(not_taken_in_words(entry)[:5])}" if entry.not_taken else ""
-    return f"{entry.file}{why} {counts}{merged}" + (f" [{reasons}]" if reasons else "") + left
+    return f"{entry.file}{why} {counts}{removed}{merged}" + (f" [{reasons}]" if reasons else "") + left

@@ -24,7 +24,10 @@ from resources.lake.warehouse import literal, quoted
 if TYPE_CHECKING:
     import duckdb
 
+    from platform_assets.contracts.queries import CompiledContract
+
 Drift = dict[str, dict[str, list[str]]]
+RESPELLED = "cleaned of characters that cannot be seen"
 
 
 def stage(
@@ -118,6 +121,19 @@ def stage(
     kept = {n: (d.id, m.label) for n, (d, m) in members.items() if not d.rejected}
     staged = [_told(part, named) for part in (_only(part, kept) for part in staged) if part]
     return Batch(good, {d.id: entry(d) for d in good}, kept, staged), drift
+
+
+def respelled_columns(connection: duckdb.DuckDBPyConnection, compiled: CompiledContract, batch: Batch) -> Drift:
+    """Per delivery, the columns whose texts came with what cannot be seen, or with accents taken apart. After `publish.register`."""
+    found = connection.execute(compiled.respelled)
+    columns = [name for name, *_ in found.description][1:]
+    rows: dict[str, dict[str, int]] = defaultdict(dict)
+    for file, *counts in found.fetchall():
+        of_delivery = rows[batch.members[file][0]]
+        for column, count in zip(columns, counts, strict=True):
+            of_delivery[column] = of_delivery.get(column, 0) + int(count or 0)
+    told = {d: [f"{column} in {n:,} row(s)" for column, n in each.items() if n] for d, each in rows.items()}
+    return {delivery: {RESPELLED: names} for delivery, names in told.items() if names}
 
 
 def _header(head: bytes, contract: Contract, member: Member) -> Header | FileRejected:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import fnmatch
 import hashlib
 import os
 import re
@@ -16,7 +15,7 @@ from platform_assets.access import handing_out
 from platform_assets.access.acts import acting
 from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.deliveries import UNFINISHED, landing_folder, open_delivery
+from platform_assets.ingest.deliveries import UNFINISHED, landing_folder, name_fits, open_delivery
 from platform_assets.ingest.judging import expression_of
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading.batch import Batch, choose, hold
@@ -34,6 +33,7 @@ from platform_assets.quarantine.fix_moves import FixMoves
 from resources.identity import PREFIX as KEY
 from resources.identity import MissingIdentityKey
 from resources.object_store import LocalStore, StoredObject
+from resources.spelling import bare
 
 if TYPE_CHECKING:
     import duckdb
@@ -89,8 +89,8 @@ def safe_name(name: str) -> str:
 
     Raises UploadRefused where nothing is left, or the name says that the file is not finished.
     """
-    base = PurePosixPath(name.replace("\\", "/")).name
-    clean = re.sub(r"[^A-Za-z0-9._ -]", "_", base).strip(" .-")[:120]
+    base = bare(PurePosixPath(name.replace("\\", "/")).name)
+    clean = re.sub(r"[^\w. -]", "_", base).strip(" .-").encode()[:120].decode(errors="ignore")
     if not clean.strip("_.") or clean.lower().endswith(UNFINISHED):
         raise UploadRefused("the file needs a name of letters and digits with an ending such as .csv: rename it")
     return clean
@@ -103,7 +103,7 @@ def fitting(office: Office, name: str, head: bytes) -> list[str]:
     """
     found = []
     for contract in office.contracts.values():
-        if not any(fnmatch.fnmatch(name, p) for p in contract.source.files):
+        if not name_fits(name, contract.source.files):
             continue
         scores = [_columns_found(contract, fmt, name, head) for fmt in contract.format if _has_name(fmt, name)]
         if any(score >= FITS for score in scores):
@@ -112,7 +112,7 @@ def fitting(office: Office, name: str, head: bytes) -> list[str]:
 
 
 def _has_name(fmt: FileFormat, name: str) -> bool:
-    return any(fnmatch.fnmatch(name.lower(), pattern.lower()) for pattern in fmt.patterns)
+    return name_fits(name.lower(), [pattern.lower() for pattern in fmt.patterns])
 
 
 def _columns_found(contract: Contract, fmt: FileFormat, name: str, head: bytes) -> float:
@@ -140,7 +140,7 @@ def check(office: Office, dataset: str, name: str, data: bytes, user: User) -> C
 def _checked(office: Office, dataset: str, name: str, data: bytes, user: User) -> Check:
     import duckdb
 
-    from platform_assets.ingest.staging import stage
+    from platform_assets.ingest.staging import respelled_columns, stage
 
     contract, name = office.contracts[dataset], _accepted(name, data)
     folder = office.warehouse.wait_for_scratch()
@@ -166,6 +166,9 @@ def _checked(office: Office, dataset: str, name: str, data: bytes, user: User) -
             result = Check(drift=drift.get(delivery.id, {}))
             rules = Rules(contract)
             _judge(office, connection, rules, batch, result)
+            result.drift.update(
+                respelled_columns(connection, expression_of(office.warehouse, contract), batch).get(delivery.id, {})
+            )
             _foresee(office, connection, rules, batch, result)
             result.missing_keys = missing_keys(office, contract, delivery.sha256)
             return result

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from platform_assets.contracts.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery import mending, rules, sending
 from platform_assets.engines.bigquery.books import BigBooks
@@ -158,8 +159,8 @@ class BigLoad(Load):
         register(connection, batch, self.sql.rules)
         self.hidden = self.neighbours.leave_out(self.warehouse, connection, contract, keys, self.store) or {}
         folder = self.warehouse.home / "expressions"
-        identifiers = rules.for_identifiers(contract, contract.today(), folder) if contract.identifiers else None
-        rows, broken = sending.write_rows(connection, contract, identifiers, names, self.folder)
+        here = compiled(contract, contract.today(), folder) if contract.identifiers else None
+        rows, broken = sending.write_rows(connection, contract, here, names, self.folder)
         for table, files in ((names.staged, rows), (names.broken, broken)):
             number = int(scalar(connection, f"SELECT count(*) FROM {table}"))
             road.send(staging, table, files, number)

@@ -21,6 +21,7 @@ from platform_assets.ingest.books import Books, LakeBooks
 from platform_assets.ingest.load import load_dataset
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.quality import Outcome
+from platform_assets.ingest.respelling import respell
 from platform_assets.ingest.tables import Tables
 from resources.identity import IdentityKeys
 from resources.lake.warehouse import TableState, Warehouse
@@ -88,6 +89,11 @@ class LakeEngine(Engine):
                 _last_partitions(contract, lake),
                 ledger.read(lake, contract.name, status="held"),
             )
+
+    @override
+    def respell(self, contract: Contract, log: Callable[[str], None]) -> str:
+        moved = respell(contract, self.warehouse, self.store, self.keys, neighbours=self.neighbours, log=log)
+        return moved.text
 
     @override
     def checks(self, contract: Contract, now: dt.datetime) -> list[Outcome]:

@@ -15,6 +15,7 @@ from platform_assets.contracts.columns import Column
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest.readers.header import match_header
 from platform_assets.ingest.readers.staged import FileRejected, Header
+from resources.spelling import bare, folded
 
 TURNED = "\0turned"
 """In the place of names of columns that become rows: no column of a file is called so."""
@@ -31,7 +32,7 @@ class Found:
 
 def find_columns(names: Sequence[str], contract: Contract, fmt: FileFormat) -> Found:
     """Find the columns of `contract` among `names`. Raises FileRejected where the file has none of those that need a value."""
-    spread = [(i, kept) for i, n in enumerate(names) if fmt.wide and (kept := fmt.wide.name_of(n)) is not None]
+    spread = [(i, kept) for i, n in enumerate(names) if fmt.wide and (kept := fmt.wide.name_of(bare(n))) is not None]
     if fmt.wide and not spread:
         raise FileRejected(
             f"no column has a name like {fmt.wide.columns}, which the contract turns into rows (`wide`); the header has "
@@ -56,7 +57,7 @@ def _matching(name: str, column: Column, names: Sequence[str]) -> list[int]:
     """Where the column stands by its pattern. Raises FileRejected where several columns match it."""
     if column.from_matching is None or name in names:
         return []
-    found = [place for place, each in enumerate(names) if re.search(column.from_matching, each)]
+    found = [place for place, each in enumerate(names) if re.search(column.from_matching, bare(each))]
     if len(found) > 1:
         raise FileRejected(
             f"{len(found)} columns have a name like {column.from_matching}, by which the contract finds {name!r}: which one is meant?"
@@ -65,8 +66,8 @@ def _matching(name: str, column: Column, names: Sequence[str]) -> list[int]:
 
 
 def _among(name: str, column: Column, names: Sequence[str]) -> bool:
-    accepted = {n.casefold() for n in (column.header or (name,))}
-    return any(n.casefold() in accepted for n in names)
+    accepted = {folded(n) for n in (column.header or (name,))}
+    return any(folded(n) in accepted for n in names)
 
 
 def told_by_name(file: str, contract: Contract, fmt: FileFormat, header: Header) -> dict[str, str | None]:
@@ -80,7 +81,7 @@ def told_by_name(file: str, contract: Contract, fmt: FileFormat, header: Header)
     for name, column in contract.named.items():
         if name in brought or column.from_file_name is None:
             continue
-        found = next((m[1] for part in parts if (m := re.search(column.from_file_name, part))), None)
+        found = next((m[1] for part in parts if (m := re.search(column.from_file_name, bare(part)))), None)
         if found is None and not column.nullable:
             raise FileRejected(
                 f"the name of the file does not tell {name!r}, which the contract finds there by {column.from_file_name}: rename the file"

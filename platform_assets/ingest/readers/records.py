@@ -10,13 +10,12 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.readers.header import match_header, shown_name
+from platform_assets.ingest.readers.header import match_header
 from platform_assets.ingest.readers.interface import Edits
 from platform_assets.ingest.readers.limits import Limits
+from platform_assets.ingest.readers.names import told_names
 from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.values import Texts, Unsure, as_json
-
-_MOST_NAMED = 50
 
 
 class Record(NamedTuple):
@@ -93,7 +92,9 @@ def stage_records(
     if empty:
         header.not_taken[NO_VALUES] = empty
     if later:
-        header.drift.setdefault("extra", []).extend(shown_name(name) for name in list(later)[:_MOST_NAMED])
+        header.drift.setdefault("extra", []).extend(
+            told_names([(place, name) for place, name in enumerate(later, start=len(names) + 1)], contract)
+        )
     return header
 
 

@@ -84,7 +84,7 @@ def _as_text(head: bytes, kind: str, encoding: str) -> bytes | str:
         return head.replace(b"\0", b"") if wide else head
     if not wide:
         return head
-    if encoding == "utf-16":
+    if encoding != "utf-8":  # where bytes contradict another encoding, they are believed (see `delimited.encodings`)
         return head.replace(b"\0", b"").removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff")
     said = (
         "save it as UTF-8" if kind == "json" else "save it as UTF-8, or say 'encoding: utf-16' in the contract's format"

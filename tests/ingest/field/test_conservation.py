@@ -135,7 +135,7 @@ def test_of_several_sheets_the_visible_one_is_read_and_the_others_are_named(benc
     assert came["named 2.xlsx"].reason == "there is no sheet 'T'; the workbook has 'Codes', 't'"
     assert "'Cover' is empty" in came["empty.xlsx"].reason
     assert "sheet 'Data'" in came["empty.xlsx"].reason
-    assert came["beside.xlsx"].drift == {"extra": ["(column 4, without a name)"]}
+    assert came["beside.xlsx"].drift == {"extra": ["column 4, without a name"]}
 
 
 ERRORS = ["#N/A", "#DIV/0!", "#REF!", "#NAME?", "#VALUE!", "#NUM!", "#NULL!", "#SPILL!"]

@@ -141,7 +141,7 @@ def test_members_that_the_contract_does_not_want_are_named(bench: Make) -> None:
     good = came["good.zip"]
     assert (good.valid, good.drift) == (2, {})
     assert set(good.not_taken) == {"README.txt", "docs/codes.pdf", ".hidden.csv", "patient #.doc"}
-    assert "none of the 1 files" in came["none.zip"].reason
+    assert "none of the 1 file(s)" in came["none.zip"].reason
     assert came["bad.zip"].reason.startswith("bad.zip/data_2.csv: none of the required")
     assert "an Excel workbook" in came["disguised.zip"].reason
     assert came.rows("data_3.csv.gz", "id") == [("a",), ("c",), ("d",)]  # all members of a gzip file

@@ -76,7 +76,7 @@ def test_a_row_that_is_too_long_or_too_short_is_set_aside_by_both_readers(bench:
             came.quarantine(f"{name} {kind}.csv", "_text", "_reasons")[0] for kind in ("clean", "ragged", "break")
         ]
         assert reasons[0] == reasons[1] == reasons[2]
-    assert (came["named.csv"].valid, came["named.csv"].drift) == (2, {"extra": ["(column 3, without a name)"]})
+    assert (came["named.csv"].valid, came["named.csv"].drift) == (2, {"extra": ["column 3, without a name"]})
 
 
 def test_a_header_of_several_lines_is_read_as_any_other_cell(bench: Make) -> None:

@@ -12,10 +12,12 @@ import io
 import re
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest.readers.delimited.cells import cells_of, is_without_values
+from platform_assets.ingest.readers.delimited.encodings import is_other, spoken, told
 from platform_assets.ingest.readers.header import header_names
 from platform_assets.ingest.readers.layout import BEFORE, COMMENT, EMPTY, SEP, Line, Table
 from platform_assets.ingest.readers.staged import FileRejected, Header, RowWriter
@@ -34,11 +36,16 @@ _SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
 def stage(path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter) -> Header:
     """Write the rows of the file at `path`. Raises FileRejected where nothing in it can be judged."""
-    return table(path, contract, fmt).write(writer)
+    whole = table(path, contract, fmt)
+    header = whole.write(writer)
+    return replace(header, drift={**header.drift, **told(whole.fmt.encoding, fmt.encoding)})
 
 
 def table(path: Path, contract: Contract, fmt: FileFormat) -> Table:
-    """The table in the file at `path`. Raises FileRejected where it has no header that the contract knows."""
+    """The table in the file at `path`, in the encoding in which it is written. Raises FileRejected where it has no header that the contract knows."""
+    encoding = spoken(path, fmt.encoding)
+    if encoding != fmt.encoding:
+        fmt = fmt.model_copy(update={"encoding": encoding})
     return Table(Records(path, fmt), contract, fmt, lambda text: header_names(text, fmt))
 
 
@@ -158,6 +165,8 @@ def split(text: str, fmt: FileFormat, width: int | None) -> tuple[list[str], str
     """The cells of a record, or why it is no row of `width` cells (None: of any number)."""
     if not text.isascii() and _UNDECODABLE.search(text):
         return [], f"is not {fmt.encoding} text"
+    if is_other(text, fmt.encoding):
+        return [], f"is UTF-8 text, though the file is {fmt.encoding}"
     if "\0" in text:
         return [], "contains a NUL byte"
     if "\r" in text:

@@ -48,6 +48,7 @@ class Csv(Format):
         """See `Format`. Every other line stays byte for byte; cells of a row that is edited are quoted where they must be."""
         whole = scan(path)
         table = lines.table(path, contract, fmt)
+        fmt = table.fmt
         with path.open("rb") as file:
             marked = file.read(3) == BOM
         encoding = "utf-8-sig" if marked and fmt.encoding == "utf-8" else fmt.encoding

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.readers.header import shown_name
 from platform_assets.ingest.readers.interface import Edits, Format
 from platform_assets.ingest.readers.limits import Limits
+from platform_assets.ingest.readers.names import form, told_name
 from platform_assets.ingest.readers.records import REPEATED, Record, edited_record, nested, stage_records
 from platform_assets.ingest.readers.staged import FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.values import as_json
@@ -263,8 +263,9 @@ def _walk(file: BinaryIO, records: str | None, limits: Limits, seen: _Seen) -> I
         within = inside != 0
         if starts:
             if not within and event == "start_map" and maps and not maps[-1]:
-                place = shown_name(".".join(n for n in names if n is not None))
-                seen.elsewhere[f"list at {place!r}"] = seen.elsewhere.get(f"list at {place!r}", 0) + 1
+                path = ".".join(n for n in names if n is not None)
+                called = f"list at {path!r}" if told_name(path) else f"list at {form(path)}"
+                seen.elsewhere[called] = seen.elsewhere.get(called, 0) + 1
             names.append(key)
             maps.append(event == "start_map")
             if len(names) > limits.depth:

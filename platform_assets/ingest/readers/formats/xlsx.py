@@ -24,9 +24,10 @@ from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.readers.header import extra_column, match_header, positional_header, shown_name
+from platform_assets.ingest.readers.header import match_header, positional_header
 from platform_assets.ingest.readers.interface import Edits, Format
 from platform_assets.ingest.readers.limits import Limits
+from platform_assets.ingest.readers.names import part_name, told_names
 from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, NOT_TAKEN, FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.values import Texts, Unsure, duration
 from platform_assets.ingest.readers.workbook import (
@@ -96,7 +97,7 @@ class Xlsx(Format):
             if rows:
                 writer.write(numbers, list(zip(*rows, strict=True)))
             if beyond:
-                names = [extra_column(place) for place in sorted(beyond)[:_MOST_NAMED]]
+                names = told_names([(place + 1, "") for place in sorted(beyond)], contract)
                 sheet.header.drift.setdefault("extra", []).extend(names)
             return sheet.header
 
@@ -196,7 +197,7 @@ def _chosen(book: Workbook, fmt: FileFormat) -> SheetPart:
     if fmt.sheet:
         found = next((s for s in book.sheets if s.name == fmt.sheet), None)
         if found is None:
-            named = ", ".join(repr(shown_name(s.name)) for s in book.sheets[:_MOST_NAMED])
+            named = ", ".join(repr(part_name(s.name)) for s in book.sheets[:_MOST_NAMED])
             raise FileRejected(f"there is no sheet {fmt.sheet!r}; the workbook has {named or 'none'}")
         return found
     tables = [s for s in book.sheets if s.kind == "worksheet"]
@@ -214,13 +215,13 @@ def _others(book: Workbook, chosen: SheetPart) -> dict[str, int]:
         rows = book.count(sheet)
         if rows or sheet.kind != "worksheet":
             what = [*(["hidden"] if sheet.hidden else []), *([sheet.kind] if sheet.kind != "worksheet" else [])]
-            name = f"sheet {shown_name(sheet.name)!r}" + (f" ({', '.join(what)})" if what else "")
+            name = f"sheet {part_name(sheet.name)!r}" + (f" ({', '.join(what)})" if what else "")
             found[name] = found.get(name, 0) + rows
     return found
 
 
 def _empty(chosen: SheetPart, others: dict[str, int]) -> str:
-    said = f"the sheet {shown_name(chosen.name)!r} is empty: not even a header"
+    said = f"the sheet {part_name(chosen.name)!r} is empty: not even a header"
     full = [name for name, rows in others.items() if rows]
     return said + (f". The workbook has rows in {', '.join(full[:5])}: say which is meant with `sheet`" if full else "")
 
