@@ -84,8 +84,8 @@ def test_lines_and_objects_that_are_no_records_are_counted_and_kept(bench: Make)
         "twice.json": twice,
         "twice.json5": twice + " ",
         "good.json5": "[{id: 'a: b // c', n: 1}, {id: 'd' /* : */, n: 2}, {id: 'e', n: NaN}]",
-        "results beside.json": page(A, errors=[B, C], meta={"skipped": [B], "plain": [1, 2]}),
-        "late.json": (json.dumps(A) + "\n") * 20_001 + '{"id": "z", "surprise": 1}',
+        "results beside.json": page(A, remarks=[B, C], data={"visits": [B], "plain": [1, 2]}, Jansen=[C]),
+        "late.json": (json.dumps(A) + "\n") * 20_001 + '{"id": "z", "remark": 1}',
     }
     came = load_many(bench, files, format=[*FORMATS, {"kind": "json5"}], columns=COLUMNS)
     assert (came["lines.json"].rows_in, came["lines.json"].valid, came["lines.json"].malformed) == (8, 2, 6)
@@ -96,8 +96,11 @@ def test_lines_and_objects_that_are_no_records_are_counted_and_kept(bench: Make)
     assert (came["twice.json5"].status, "twice" in came["twice.json5"].reason) == ("rejected", True)
     assert came.rows("good.json5", "id", "n") == [("a: b // c", 1), ("d", 2), ("e", None)]
     beside = came["results beside.json"]
-    assert (beside.rows_in, beside.not_taken) == (1, {"list at 'errors'": 2, "list at 'meta.skipped'": 1})
-    assert came["late.json"].drift["extra"] == ["surprise"]
+    assert (beside.rows_in, beside.not_taken) == (
+        1,
+        {"list at 'remarks'": 2, "list at 'data.visits'": 1, "list at a name like Aaaaaa": 1},
+    )
+    assert came["late.json"].drift["extra"] == ["remark"]
 
 
 # ------------------------------------------------------------------ Excel
