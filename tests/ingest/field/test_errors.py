@@ -147,4 +147,4 @@ def test_members_that_the_contract_does_not_want_are_named(bench: Make) -> None:
     assert came.rows("data_3.csv.gz", "id") == [("a",), ("c",), ("d",)]  # all members of a gzip file
     whole = load_many(bench, {"a.zip": zipped(parts)}, "whole", format={"kind": "csv"}, columns=COLUMNS)
     assert "README.txt" in whole["a.zip"].reason or "codes.pdf" in whole["a.zip"].reason
-    assert "'files' of the format" in whole["a.zip"].reason or "required columns" in whole["a.zip"].reason
+    assert "unless the contract names them" in whole["a.zip"].reason or "required columns" in whole["a.zip"].reason
