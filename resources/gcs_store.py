@@ -251,7 +251,7 @@ class GCSStore:
 
     def _object(self, blob: storage.Blob) -> StoredObject:
         name = blob.name.removeprefix(f"{self.prefix}/") if self.prefix else blob.name
-        return StoredObject(name, int(blob.size), str(blob.generation), blob.updated)
+        return StoredObject(name, int(blob.size), str(blob.generation), blob.updated, blob.time_created)
 
     def _range(self, blob: storage.Blob, generation: int, start: int, end: int) -> bytes:
         """Bytes `start` to `end` (exclusive) of one generation."""

@@ -23,12 +23,15 @@ class ObjectStoreError(RuntimeError):
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object: its name, size in bytes, version (changes with the content) and when it was last written."""
+    """One object: its name, size in bytes, version (another one each time that something is put there) and when it was last written."""
 
     name: str
     size: int
     version: str
     modified: dt.datetime
+    """By the file's own time, which copies may keep (``cp -p``, rsync, unzip)."""
+    arrived: dt.datetime
+    """When it came to be here, whatever its own time says."""
 
     @property
     def basename(self) -> str:
@@ -146,8 +149,11 @@ class LocalStore:
             return None
         if not self._path(name).is_file():
             return None
-        modified = dt.datetime.fromtimestamp(info.st_mtime, dt.UTC)
-        return StoredObject(name, info.st_size, f"{info.st_mtime_ns}-{info.st_size}", modified)
+        modified, arrived = (dt.datetime.fromtimestamp(t, dt.UTC) for t in (info.st_mtime, info.st_ctime))
+        # nobody can set the time of the last change of state: a copy with an old date is another version all the same
+        return StoredObject(
+            name, info.st_size, f"{info.st_mtime_ns}-{info.st_ctime_ns}-{info.st_size}", modified, arrived
+        )
 
     def open(self, name: str) -> BinaryIO:
         """A stream of the file's bytes."""

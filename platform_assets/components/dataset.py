@@ -175,7 +175,7 @@ def _materialized(key: dg.AssetKey, state: TableState, metadata: dict[str, dg.Me
 
 def _deliveries(report: LoadReport) -> dict[str, dg.MetadataValue]:
     """What this run did, as one table: a row per delivery. Counts and names only."""
-    if not report.entries and not report.redelivered:
+    if not report.entries:
         return {"deliveries": dg.MetadataValue.text("nothing new")}
     records = [
         dg.TableRecord(
@@ -200,8 +200,6 @@ def _deliveries(report: LoadReport) -> dict[str, dg.MetadataValue]:
     metadata["seconds"] = dg.MetadataValue.float(round(report.seconds, 2))
     if records:
         metadata["deliveries"] = dg.MetadataValue.table(records)
-    if report.redelivered:
-        metadata["delivered before"] = dg.MetadataValue.text(", ".join(report.redelivered[:MAX_SHOWN]))
     return metadata
 
 

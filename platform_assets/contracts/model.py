@@ -20,7 +20,7 @@ from platform_assets.contracts.columns import (
 from platform_assets.contracts.dates import DateFormatError, read_format
 from platform_assets.contracts.fingerprint import fingerprint
 from platform_assets.contracts.formats import KINDS
-from platform_assets.contracts.mode import Mode
+from platform_assets.contracts.mode import Mode, Terms
 from platform_assets.contracts.modes import MODES
 from platform_assets.sources.base import Source
 from platform_assets.sources.kinds import kind_of, kinds
@@ -99,6 +99,11 @@ class Load(Strict):
     key: TextList = ()
     order_by: Literal["delivered"] | Order = "delivered"
     duplicates: Literal["last_wins", "quarantine"] = "last_wins"
+    again: Literal["apply", "hold", "ignore"] | None = None
+    """What content that came before means, where other content came since and only its arrival says that it is newer. Default: as the
+    mode says (`Mode.on_former`)."""
+    parts: bool = False
+    """Files whose names have one date are parts of one snapshot."""
 
     @model_validator(mode="after")
     def _key_fits_the_mode(self) -> Load:
@@ -107,6 +112,10 @@ class Load(Strict):
             raise ValueError(refusal)
         if self.duplicates == "quarantine" and not self.key:
             raise ValueError("'duplicates' needs a key")
+        if self.parts and not (self.changes.whole and self.terms.named):
+            raise ValueError(
+                "'parts' is for a snapshot whose files have their date in their names (order_by: file_name)"
+            )
         return self
 
     @field_validator("mode")
@@ -120,6 +129,17 @@ class Load(Strict):
     def changes(self) -> Mode:
         """What the load mode means."""
         return MODES[self.mode]
+
+    @property
+    def on_former(self) -> str:
+        """See `Terms.on_former`."""
+        return self.again or self.changes.on_former
+
+    @property
+    def terms(self) -> Terms:
+        """What is weighed between deliveries."""
+        order = self.order_by if isinstance(self.order_by, Order) else None
+        return Terms(order is not None, bool(order and order.file_name), self.parts, self.on_former)
 
 
 if TYPE_CHECKING:

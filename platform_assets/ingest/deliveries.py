@@ -1,18 +1,20 @@
 """What waits in landing: files that are complete, taken apart where they are archives, each with its place in time.
 
-A delivery is its content: the same bytes again, under whatever name, are the same delivery. Only stewards' fixes are known by name.
+A delivery is an event, known by its content where that comes for the first time (`ingest.arrivals`); stewards' fixes are known by name.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import fnmatch
+import hashlib
 import os
 import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from platform_assets.contracts.dates import read_format
 from platform_assets.contracts.model import Contract, FileFormat, Order
@@ -21,6 +23,9 @@ from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.scan import Scan, scan
 from platform_assets.ingest.readers.staged import FileRejected
 from resources.object_store import ObjectStore, StoredObject
+
+if TYPE_CHECKING:
+    from platform_assets.ingest.ledger import Entry
 
 UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart", ".partial", "~")
 EPOCH = dt.datetime(1970, 1, 1)
@@ -50,6 +55,8 @@ class Mending:
     """True: the file holds all right rows of a held delivery, and takes its place. False: its rows are added to the origin's."""
     sha256: str
     """Hash of the origin's file, by which it is told whether the rows are sample data."""
+    file: str = ""
+    """The name of the origin's file."""
 
 
 @dataclass
@@ -63,6 +70,18 @@ class Delivery:
     """Its place in time by the contract; None where every row has its own (order by column)."""
     rejected: str = ""
     """Why nothing in it can be judged."""
+    known_as: str = ""
+    """Its id, where that is not of the content alone: content that came before, or a delivery that is judged again."""
+    delivered_at: dt.datetime = dt.datetime.min
+    """When it arrived (UTC)."""
+    version: str = ""
+    """That of the file in landing."""
+    same_as: str = ""
+    """The latest delivery before it with the same content."""
+    repeats: Entry | None = None
+    """Set where it says what was said last: the entry of that delivery. It is not read."""
+    former: bool = False
+    """Its content came before, and something else since: see `arrivals.Meaning.FORMER`."""
     held_before: bool = False
     """Was held under an earlier contract and is judged again, from the archive."""
     mending: Mending | None = None
@@ -70,8 +89,8 @@ class Delivery:
 
     @property
     def id(self) -> str:
-        """Sixteen hex digits of the content's hash; a file of fixed rows has an id of its own."""
-        return self.mending.delivery if self.mending else self.sha256[:16]
+        """Sixteen hex digits: of the content's hash where that came first with it; a file of fixed rows has an id of its own."""
+        return self.mending.delivery if self.mending else self.known_as or self.sha256[:16]
 
     @property
     def origin_sha256(self) -> str:
@@ -143,12 +162,14 @@ def open_delivery(
     again = store.stat(found.name)
     if again is None or again.version != found.version:
         return None
-    delivery = Delivery(found, whole.sha256)
+    delivery = Delivery(found, whole.sha256, delivered_at=found.arrived.replace(tzinfo=None), version=found.version)
     try:
         delivery.as_of = place_in_time(contract, found.basename, loaded_at)
         if not any(fnmatch.fnmatch(found.basename, pattern) for pattern in contract.source.files):
             raise FileRejected(f"the file name matches none of {', '.join(contract.source.files)}")
-        delivery.members = list(_members(found.basename, whole, contract, folder / delivery.id, child))
+        # two files may have the same content
+        unpacked = hashlib.sha256(os.fsencode(found.name)).hexdigest()[:16]
+        delivery.members = list(_members(found.basename, whole, contract, folder / unpacked, child))
     except FileRejected as error:
         delivery.rejected = str(error)
     return delivery

@@ -1,5 +1,6 @@
 """The ledger: one row per delivery, written in the transaction that writes its data.
 
+A delivery is an event: the same content that arrives again has a row of its own, which names the one before (`same_as`).
 Its law: rows in = valid + quarantined + superseded. `valid` = inserted + updated + unchanged.
 """
 
@@ -7,8 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,12 +46,17 @@ COLUMNS = {
     "contract": "VARCHAR",
     "run": "VARCHAR",
     "seconds": "DOUBLE",
+    "version": "VARCHAR",
+    "same_as": "VARCHAR",
 }
+LATER = ("version", "same_as")
+"""Columns that the first ledgers do not have; NULL in their rows."""
+_JSON = ("drift", "reasons", "first_rows")
 
 
 @dataclass
 class Entry:
-    """What became of one delivery. Counts are rows; times are UTC."""
+    """What became of one arrival. Counts are rows; times are UTC."""
 
     dataset: str
     delivery: str
@@ -58,11 +64,13 @@ class Entry:
     bytes: int
     sha256: str
     delivered_at: dt.datetime
+    """When the file arrived, whatever its own time says."""
     loaded_at: dt.datetime
     as_of: dt.datetime | None = None
     status: str = "published"
-    """published; held: a quality limit is broken, nothing of it is published; superseded: a snapshot older than the table;
-    rejected: nothing in it can be judged."""
+    """published; held: a quality limit is broken, or only a person can say what it means, nothing of it is published; superseded: a
+    snapshot older than the table; repeated: the content that came last came again, nothing changes; rejected: nothing in it can be
+    judged."""
     reason: str = ""
     rows_in: int = 0
     valid: int = 0
@@ -87,6 +95,16 @@ class Entry:
     contract: str = ""
     run: str = ""
     seconds: float = 0.0
+    version: str = ""
+    """That of the file in landing (`StoredObject.version`), by which it is known again where it was not put away; '' where it was loaded
+    before this was kept."""
+    same_as: str = ""
+    """The latest delivery before it with the same content; '' where the content came for the first time."""
+
+    @property
+    def is_fix(self) -> bool:
+        """Whether it holds rows that a steward has mended: these are not named by their content (see `deliveries.Mending`)."""
+        return not self.same_as and self.delivery != self.sha256[: len(self.delivery)]
 
     def add_reason(self, reason: str, rows: int, file: str, row: int) -> None:
         """Note a reason of quarantine, its rows, and the file and row where it occurs first."""
@@ -109,7 +127,7 @@ def ensure(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
 
 def write(connection: duckdb.DuckDBPyConnection, entries: Iterable[Entry]) -> None:
     """Write `entries`, each in place of an earlier one of the same delivery (held and judged again, rejected and sent again)."""
-    rows = [_values(entry) for entry in entries]
+    rows = [list(row_of(entry).values()) for entry in entries]
     if not rows:
         return
     connection.execute(
@@ -127,12 +145,16 @@ def read(
     *,
     deliveries: Iterable[str] | None = None,
     status: str | None = None,
+    contents: Iterable[str] | None = None,
 ) -> list[Entry]:
-    """Entries of `dataset`, oldest first; only `deliveries` or those of one `status` where given."""
+    """Entries of `dataset`, oldest first; only `deliveries`, those of one `status`, or of `contents` (hashes) where given."""
     conditions, parameters = ["dataset = ?"], [dataset]
     if deliveries is not None:
         conditions.append("delivery IN (SELECT unnest(?::VARCHAR[]))")
         parameters.append(list(deliveries))  # type: ignore[arg-type]
+    if contents is not None:
+        conditions.append("sha256 IN (SELECT unnest(?::VARCHAR[]))")
+        parameters.append(list(contents))  # type: ignore[arg-type]
     if status is not None:
         conditions.append("status = ?")
         parameters.append(status)
@@ -146,21 +168,21 @@ def newest(connection: duckdb.DuckDBPyConnection, dataset: str) -> Entry | None:
 
 
 def _read(connection: duckdb.DuckDBPyConnection, asked: str, parameters: list[Any]) -> list[Entry]:
-    names = [f.name for f in fields(Entry)]
-    found = connection.execute(f"SELECT {', '.join(names)} FROM {TABLE} WHERE {asked}", parameters).fetchall()
-    return [_entry(dict(zip(names, row, strict=True))) for row in found]
+    result = connection.execute(f"SELECT * FROM {TABLE} WHERE {asked}", parameters)
+    names = [d[0] for d in result.description]
+    return [entry_of(dict(zip(names, row, strict=True))) for row in result.fetchall()]
 
 
-def _values(entry: Entry) -> list[Any]:
+def row_of(entry: Entry) -> dict[str, Any]:
+    """An entry as a row of the ledger."""
     values = asdict(entry)
-    values["drift"] = json.dumps(entry.drift) if entry.drift else ""
-    for name in ("reasons", "first_rows"):
+    for name in _JSON:
         values[name] = json.dumps(values[name]) if values[name] else ""
-    return [values[name] for name in COLUMNS]
+    return {name: values[name] for name in COLUMNS}
 
 
-def _entry(values: dict[str, Any]) -> Entry:
-    values["drift"] = json.loads(values["drift"] or "{}")
-    for name in ("reasons", "first_rows"):
-        values[name] = json.loads(values[name] or "{}")
-    return Entry(**values)
+def entry_of(row: Mapping[str, Any]) -> Entry:
+    """A row of the ledger, which may be of an older platform, as an entry."""
+    later = {name: row.get(name) or "" for name in LATER}
+    told = {name: json.loads(row[name] or "{}") for name in _JSON}
+    return Entry(**{name: row.get(name) for name in COLUMNS} | told | later)

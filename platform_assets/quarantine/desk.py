@@ -337,7 +337,7 @@ class Desk:
         if not mode.whole:
             return {}
         books = self.books(connection)
-        now, found = present(books), {}
+        now, found = present(books, self.contract.load), {}
         origins = {m.delivery: m.origin for m in books.mendings().values()}
         for delivery in deliveries:
             origin = origins.get(delivery, delivery)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest.load import LoadFailed, describe
+from platform_assets.ingest.load import Load, LoadFailed, describe
 from resources.environment import Platform
 from resources.identity import EnvironmentKeys, MissingIdentityKey, pseudonym
 from tests.conftest import KEY, LAB, Bench
@@ -67,26 +67,36 @@ def test_a_bad_row_has_its_original_text_and_every_reason(bench: Make) -> None:
     ]
 
 
-def test_the_same_content_again_changes_nothing_whatever_its_name(bench: Make) -> None:
+def test_the_latest_content_again_changes_nothing_whatever_its_name_and_the_ledger_says_so(bench: Make) -> None:
     lab = bench()
     data = HEAD + "A,2024-12-30,POS,10\n"
     lab.send("a.csv", data)
-    before = lab.sql("SELECT * FROM {validated}"), lab.sql("SELECT * FROM platform.ledger")
-    report = lab.send("again.csv", data)
-    assert report.redelivered == ["again.csv"]
-    assert (lab.sql("SELECT * FROM {validated}"), lab.sql("SELECT * FROM platform.ledger")) == before
+    before = lab.sql("SELECT * FROM {validated}"), lab.sql("SELECT * FROM {raw}")
+    (first,) = lab.sql("SELECT delivery FROM platform.ledger")
+    (entry,) = lab.send("again.csv", data).entries
+    assert (entry.file, entry.status, entry.same_as) == ("again.csv", "repeated", *first)
+    assert (entry.rows_in, entry.superseded) == (1, 1)
+    assert (lab.sql("SELECT * FROM {validated}"), lab.sql("SELECT * FROM {raw}")) == before
+    assert lab.sql("SELECT count(*) FROM platform.ledger") == [(2,)]
     assert lab.files("landing") == []
+    assert lab.files("archive") == ["a.csv"]  # its bytes are kept once
+    lab.assert_nothing_lost()
 
 
-def test_a_file_that_was_committed_but_not_put_away_is_only_put_away(bench: Make) -> None:
+def test_a_file_that_was_committed_but_not_put_away_is_only_put_away(
+    bench: Make, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lab = bench()
     data = HEAD + "A,2024-12-30,POS,10\n"
+    monkeypatch.setattr(Load, "_put_away", lambda *_: None)  # as if the process had died between the commit and the move
     lab.send("a.csv", data)
-    (archived,) = (lab.platform.settings.home / "archive" / "lab").rglob("a.csv")
-    archived.unlink()  # as if the process had died between the commit and the move
-    lab.send("a.csv", data)
-    assert archived.read_text() == data
+    assert lab.files("landing") == ["a.csv"]
+    monkeypatch.undo()
+    assert lab.load().entries == []
+    assert lab.files("archive") == ["a.csv"]
+    assert lab.files("landing") == []
     assert lab.sql("SELECT count(*) FROM {raw}") == [(1,)]
+    assert lab.sql("SELECT count(*) FROM platform.ledger") == [(1,)]
 
 
 def test_an_upsert_counts_new_updated_and_unchanged_rows(bench: Make) -> None:
@@ -151,7 +161,9 @@ def test_an_append_keeps_every_row_but_not_the_same_file_twice(bench: Make) -> N
     lab.send("1.csv", HEAD + "A,2024-01-01,POS,1\nA,2024-01-01,POS,1\n")
     lab.send("2.csv", HEAD + "A,2024-01-01,POS,1\n")
     lab.send("3.csv", HEAD + "A,2024-01-01,POS,1\n")
-    assert lab.sql("SELECT count(*) FROM {validated}") == [(3,)]
+    (entry,) = lab.send("2.csv", HEAD + "A,2024-01-01,POS,1\n").entries
+    assert entry.status == "repeated"
+    assert lab.sql("SELECT count(*) FROM {validated}") == [(4,)]
     lab.assert_nothing_lost()
 
 

@@ -11,20 +11,21 @@ import datetime as dt
 import shutil
 import time
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery import mending, rules, sending
-from platform_assets.engines.bigquery.books import BigBooks, as_row
+from platform_assets.engines.bigquery.books import BigBooks
 from platform_assets.engines.bigquery.statements import CHANGED, Statements
 from platform_assets.engines.bigquery.tables import BigTables, StagingTables
-from platform_assets.ingest import accounts
+from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.deliveries import Delivery
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.load import Load, LoadFailed, LoadReport, Log, waiting_files
-from platform_assets.ingest.loading.batch import Batch, choose, count, count_decided, count_valid, hold
+from platform_assets.ingest.loading.batch import Batch, choose, count, count_decided, count_valid, hold, weigh
 from platform_assets.ingest.loading.publish import register
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.staging import Drift
@@ -137,7 +138,7 @@ class BigLoad(Load):
             else:  # every file was rejected: the ledger says so
                 self._table(staging, staging.names.members, [])
             entries = self.complete(batch, deliveries, drift, clock)
-            self._table(staging, "entries", [as_row(e) for e in entries])
+            self._table(staging, "entries", [ledger.row_of(e) for e in entries])
             with self.warehouse.lock(WRITING):
                 self.warehouse.catalog.check_locks()
                 # named by the load: sent twice because an answer was lost, it runs once
@@ -184,17 +185,25 @@ class BigLoad(Load):
         wrong = {r["_file"]: r["rows"] for r in self._run(sql.judge())}
         count(batch, wrong, self.hidden)
         hold(batch, contract)
-        base = choose(batch, contract, self._newest_rows, self.books)
-        self._table(staging, staging.names.members, _members(batch, base))
+        sql.chosen = choose(batch, contract, self._newest_rows, self.books)
+        self._table(staging, staging.names.members, _members(batch))
         for row in self._run(sql.adopt()) if sql.derived_key else []:
             batch.entries[row["_delivery"]].merged += row["rows"]
-        count_valid(batch.entries)
         if contract.load.key:
             self.report.estimated_bytes += self.engine.estimate(sql.decisions())
         decided = self._run(sql.decide())
+        by_arrival = Counter[str]()
+        for row in decided:
+            by_arrival[row["_delivery"]] += row["by_arrival"]
+        if weigh(batch, contract, by_arrival):  # it was judged alone: nothing of it is published
+            names, decided = staging.names, []
+            for table in (names.members, names.keyed, names.adopted, names.valid, names.decided):
+                self.engine.drop(staging[table])
+                self._table(staging, table, _members(batch) if table == names.members else [])
+        count_valid(batch.entries)
         count_decided([(r["_delivery"], r["_action"], r["rows"]) for r in decided], batch.entries)
-        if base:
-            batch.entries[base].removed = self._run([sql.removed()])[0]["rows"]
+        for row in self._run([sql.removed()]) if sql.leaving else []:
+            batch.entries[row["_delivery"]].removed = row["rows"]
         for row in self._run([sql.retired()]) if sql.derived_key else []:
             batch.entries[row["_delivery"]].removed += row["rows"]
             batch.entries[row["_delivery"]].merged += row["rows"]
@@ -215,8 +224,8 @@ class BigLoad(Load):
         return done.rows
 
 
-def _members(batch: Batch, base: str | None) -> list[Mapping[str, Any]]:
-    """For every file of the batch, what all its rows share. `base` is the snapshot that the table becomes."""
+def _members(batch: Batch) -> list[Mapping[str, Any]]:
+    """For every file of the batch, what all its rows share."""
     order = {d.id: n for n, d in enumerate(batch.deliveries)}
     again = {d.id for d in batch.deliveries if d.held_before}
     rows: list[Mapping[str, Any]] = []
@@ -232,7 +241,6 @@ def _members(batch: Batch, base: str | None) -> list[Mapping[str, Any]]:
                 "_status": entry.status,
                 "_why": entry.reason,
                 "_again": delivery in again,
-                "_base": delivery == base,
                 "_at": entry.loaded_at,
             }
         )

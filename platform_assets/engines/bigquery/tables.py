@@ -89,7 +89,6 @@ class StagingTables:
                 "_status": "VARCHAR",
                 "_why": "VARCHAR",
                 "_again": "BOOLEAN",
-                "_base": "BOOLEAN",
                 "_at": "TIMESTAMP",
             },
             "entries": ledger.COLUMNS,
@@ -112,6 +111,7 @@ class StagingTables:
                 "_k": "VARCHAR",
                 "_action": "VARCHAR",
                 "_written": "BOOLEAN",
+                "_arrival": "BOOLEAN",
             },
         }  # fmt: skip
         object.__setattr__(self, "columns", columns)

@@ -15,7 +15,7 @@ from platform_assets.contracts.queries import CompiledContract
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading import merge
-from platform_assets.ingest.loading.batch import Batch, choose, count, hold
+from platform_assets.ingest.loading.batch import Batch, choose, count, hold, weigh
 from platform_assets.ingest.loading.relations import Relations
 from platform_assets.ingest.loading.rules import Rules
 from resources.identity import pseudonym_sql
@@ -45,17 +45,27 @@ def publish(
     judge(connection, rules, compiled)
     count(batch, wrong_rows(connection, rules), erased)
     hold(batch, contract)
-    base = choose(batch, contract, lambda: newest_rows(connection, rules), books)
-    mark(connection, batch, rules.names)
-    adopt(connection, rules, compiled, batch.entries)
+    chosen = choose(batch, contract, lambda: newest_rows(connection, rules), books)
+    by_arrival = _decide(connection, batch, rules, compiled)
+    if weigh(batch, contract, by_arrival):
+        _decide(connection, batch, rules, compiled)
     _forget_earlier_attempt(connection, batch, rules)
     connection.execute(rules.write_raw(f"({compiled.raw})", pseudonymised(contract, rules.tables.texts, "r")))
     held = any(e.status == "held" for e in batch.entries.values())
     connection.execute(rules.write_quarantined(held=held))
-    _view_of_valid_rows(connection, rules)
-    merge.into_table(connection, rules, batch.entries, base)
+    merge.into_table(connection, rules, batch.entries, chosen)
     retire(connection, rules, batch.entries)
     _summarise(connection, batch, rules)
+
+
+def _decide(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, rules: Rules, compiled: CompiledContract
+) -> dict[str, int]:
+    """From what is known of deliveries to what becomes of their rows; see `merge.decide`."""
+    mark(connection, batch, rules.names)
+    adopt(connection, rules, compiled, batch.entries)
+    _view_of_valid_rows(connection, rules)
+    return merge.decide(connection, rules)
 
 
 def register(connection: duckdb.DuckDBPyConnection, batch: Batch, rules: Rules) -> None:

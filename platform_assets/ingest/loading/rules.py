@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from platform_assets.contracts.mode import Chosen
 from platform_assets.contracts.model import Contract, Order
 from platform_assets.ingest.loading.relations import Relations
 from platform_assets.ingest.tables import Tables
@@ -152,14 +153,16 @@ class Rules:
     # ------------------------------------------------------------------------------------------------ decide
 
     def decided(self, candidates: str, existing: str, carried: str = "") -> str:
-        """SELECT of the rows of `candidates` with `_action` (inserted, updated, unchanged, superseded) and `_written`.
+        """SELECT of the rows of `candidates` with `_action` (inserted, updated, unchanged, superseded), `_written` and `_arrival`.
 
         Within a delivery the last row of a key counts. From delivery to delivery the load mode says whether it counts (`Mode.counts`); if it
         does, it is an insert, an update or, if its content is what is there, unchanged. The last one is written, unless the table has
-        that content (where time is not arrival it is written all the same, to remember how recent it is).
+        that content (where time is not arrival it is written all the same, to remember how recent it is). `_arrival`: it changes the
+        table, and no date says that it is newer than what is there, only that it comes now.
         `existing` are rows of the table, with `_as_of` and `_content`; `carried` are columns of theirs to hand on.
         """
-        rewrite = "FALSE" if self.contract.load.order_by == "delivered" else "_as_of > _old_as_of"
+        dated = self.contract.load.terms.dated
+        rewrite, by_arrival = ("_as_of > _old_as_of", "_as_of = _old_as_of") if dated else ("FALSE", "TRUE")
         by_key = self.hashed_key
         return f"""
         WITH candidates AS (
@@ -183,9 +186,21 @@ class Rules:
         SELECT * EXCLUDE (_last, _earlier),
           CASE WHEN NOT _counts THEN 'superseded' WHEN _before IS NULL THEN 'inserted'
                WHEN _before = _content THEN 'unchanged' ELSE 'updated' END AS _action,
-          _final AND coalesce(_old_content IS NULL OR _content <> _old_content OR {rewrite}, FALSE) AS _written
+          _final AND coalesce(_old_content IS NULL OR _content <> _old_content OR {rewrite}, FALSE) AS _written,
+          _counts AND coalesce((_before IS NULL OR _before <> _content) AND {by_arrival}, FALSE) AS _arrival
         FROM chained
         """
+
+    def leaving(self, chosen: Chosen) -> list[tuple[str, str]]:
+        """(delivery, condition): which rows of the table (``v``) leave because that delivery becomes the table, or takes the place of a
+        part of it; where rows have a key, only those whose key does not come."""
+        if chosen.base:
+            return [(chosen.base, "TRUE")]
+        # ids are hex digits
+        return [
+            (delivery, f"v._delivery IN ({', '.join(map(literal, sorted(gone)))})")
+            for delivery, gone in chosen.replaced.items()
+        ]
 
     def joined_key(self, one: str, other: str) -> str:
         """Whether two rows within the load have the same key."""
