@@ -72,6 +72,16 @@ class GCSStore:
         """Objects directly in the folder `prefix`, by name."""
         yield from self._found(prefix, delimiter="/")
 
+    def no_files(self, prefix: str) -> Iterator[str]:
+        """Folders in the folder `prefix`: a bucket has nothing else."""
+        folder = self._full(prefix)
+        blobs = self._bucket.client.list_blobs(
+            self.bucket, prefix=f"{folder}/", delimiter="/", timeout=self._timeout, retry=self._retry
+        )
+        for _ in blobs:  # only what was read knows them
+            pass
+        yield from sorted(name.removeprefix(f"{folder}/").rstrip("/") for name in blobs.prefixes)
+
     def walk(self, prefix: str) -> Iterator[StoredObject]:
         """Objects in the folder `prefix` at any depth, by name; all of the store where it is ''."""
         yield from self._found(prefix, delimiter=None)

@@ -46,6 +46,10 @@ class ObjectStore(Protocol):
         """Objects directly in the folder `prefix` (no deeper), by name."""
         ...
 
+    def no_files(self, prefix: str) -> Iterator[str]:
+        """Names, by name, of what else is in the folder `prefix`: folders, links, whatever `list` does not give."""
+        ...
+
     def walk(self, prefix: str) -> Iterator[StoredObject]:
         """Objects in the folder `prefix` at any depth, by name; all of the store where `prefix` is ''."""
         ...
@@ -117,6 +121,14 @@ class LocalStore:
                 found = self.stat(f"{prefix.rstrip('/')}/{name}")
                 if found:
                     yield found
+
+    def no_files(self, prefix: str) -> Iterator[str]:
+        """Folders, links, pipes ... directly in the folder `prefix`, by name; not hidden ones, which are somebody's own."""
+        folder = self._path(prefix)
+        if folder.is_dir():
+            with os.scandir(folder) as entries:
+                others = [e.name for e in entries if not e.is_file(follow_symlinks=False)]
+            yield from sorted(name for name in others if not name.startswith("."))
 
     def walk(self, prefix: str) -> Iterator[StoredObject]:
         """Objects in the folder `prefix` at any depth, by name; all where it is ''."""

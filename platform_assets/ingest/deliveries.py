@@ -27,7 +27,16 @@ from resources.object_store import ObjectStore, StoredObject
 if TYPE_CHECKING:
     from platform_assets.ingest.ledger import Entry
 
-UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart", ".partial", "~")
+UNFINISHED = (
+    *(".part", ".partial", ".filepart", ".tmp", ".temp", ".crdownload", ".download", ".opdownload", ".aria2"),
+    *(".uploading", ".inprogress", ".swp", "~"),
+)
+"""Endings of files that some program is still writing."""
+STRAYS = (
+    *(".*", "~$*", "#*#", "thumbs.db", "ehthumbs*.db", "desktop.ini", "icon\r"),
+    *("$recycle.bin", "system volume information", "__macosx", "@eadir", "lost+found"),
+)
+"""What programs leave in folders for themselves (locks of open files, previews, settings): never a delivery, whatever a contract says."""
 EPOCH = dt.datetime(1970, 1, 1)
 
 
@@ -118,6 +127,22 @@ def rejected_name(dataset: str, delivery: str, file: str) -> str:
     return f"rejected/{dataset}/{delivery}/{file}"
 
 
+def is_stray(name: str) -> bool:
+    """Whether a file of this name is no delivery, or not yet: it is left alone, and nobody is told."""
+    lower = name.lower()
+    return lower.endswith(UNFINISHED) or any(fnmatch.fnmatchcase(lower, pattern) for pattern in STRAYS)
+
+
+def never_taken(store: ObjectStore, dataset: str) -> list[str]:
+    """Folders and links in landing, by name: nobody looks into them."""
+    return [name for name in store.no_files(landing_folder(dataset)) if not is_stray(name)]
+
+
+def look_of(found: StoredObject) -> str:
+    """A file as it is now, in sixteen hex digits: another one once it changes, or comes again."""
+    return hashlib.sha256(f"{found.name} {found.version}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
 def complete_files(store: ObjectStore, contract: Contract, *, settle_seconds: float = 2.0) -> list[StoredObject]:
     """Files in landing that nobody is still writing: no unfinished name, marker there, size and time unchanged for a moment."""
     found = {o.basename: o for o in (_readable_name(store, o) for o in store.list(landing_folder(contract.name)))}
@@ -125,9 +150,7 @@ def complete_files(store: ObjectStore, contract: Contract, *, settle_seconds: fl
     candidates = [
         o
         for name, o in found.items()
-        if not name.startswith(".")
-        and not name.lower().endswith(UNFINISHED)
-        and (marker is None or (not name.endswith(marker) and name + marker in found))
+        if not is_stray(name) and (marker is None or (not name.endswith(marker) and name + marker in found))
     ]
     now = dt.datetime.now(dt.UTC)
     young = [o for o in candidates if (now - o.modified).total_seconds() < settle_seconds]

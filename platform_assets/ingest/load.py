@@ -10,7 +10,7 @@ import datetime as dt
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -25,6 +25,7 @@ from platform_assets.ingest.deliveries import (
     Delivery,
     archive_name,
     complete_files,
+    look_of,
     open_delivery,
     rejected_name,
 )
@@ -87,8 +88,10 @@ def load_dataset(
     run_id: str = "",
     log: Log = lambda _: None,
     settle_seconds: float = 2.0,
+    only: Collection[str] | None = None,
 ) -> LoadReport:
-    """Load all that waits for `contract`. One at a time per dataset; other datasets and readers go on.
+    """Load all that waits for `contract`, or, of files in landing, `only` those (by `deliveries.look_of`). One at a time per dataset;
+    other datasets and readers go on.
 
     `neighbours` answer for who was erased and what was mended (`office.NEIGHBOURS` on a platform where stewards work).
 
@@ -100,7 +103,7 @@ def load_dataset(
         with warehouse.write(connection):
             ledger.ensure(warehouse, connection)
         books = LakeBooks(warehouse, connection, contract.name, neighbours)
-        waiting = waiting_files(books, store, contract, settle_seconds)
+        waiting = waiting_files(books, store, contract, settle_seconds, only)
         if waiting:
             import duckdb
 
@@ -118,13 +121,12 @@ def load_dataset(
 
 
 def waiting_files(
-    books: Books, store: ObjectStore, contract: Contract, settle_seconds: float
+    books: Books, store: ObjectStore, contract: Contract, settle_seconds: float, only: Collection[str] | None = None
 ) -> list[tuple[StoredObject, Entry | None]]:
     """What is to be loaded: complete files in landing, and held deliveries with their entry, which are judged again, from the archive,
     once the contract has changed."""
-    found: list[tuple[StoredObject, Entry | None]] = [
-        (o, None) for o in complete_files(store, contract, settle_seconds=settle_seconds)
-    ]
+    complete = complete_files(store, contract, settle_seconds=settle_seconds)
+    found: list[tuple[StoredObject, Entry | None]] = [(o, None) for o in complete if only is None or look_of(o) in only]
     for entry in books.entries(status="held"):
         archived = store.stat(archive_name(contract.name, entry.delivery, entry.file))
         if entry.contract != contract.hash and archived:

@@ -18,7 +18,7 @@ from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest import arrivals
 from platform_assets.ingest.arrivals import Meaning
 from platform_assets.ingest.books import Books
-from platform_assets.ingest.deliveries import UNFINISHED, Delivery, landing_folder, open_delivery
+from platform_assets.ingest.deliveries import UNFINISHED, Delivery, is_stray, landing_folder, open_delivery
 from platform_assets.ingest.judging import expression_of
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading.batch import Batch, choose, hold
@@ -260,8 +260,10 @@ def send(office: Office, dataset: str, name: str, data: bytes, user: User) -> st
 
 
 def waiting(office: Office, contract: Contract) -> list[StoredObject]:
-    """Files in landing."""
-    return [o for o in office.store.list(landing_folder(contract.name)) if not o.basename.startswith(".")]
+    """Files in landing, also those that are still being written."""
+    found = office.store.list(landing_folder(contract.name))
+    shown = (o for o in found if not o.basename.startswith("."))
+    return [o for o in shown if o.basename.lower().endswith(UNFINISHED) or not is_stray(o.basename)]
 
 
 def withdraw(office: Office, dataset: str, name: str, user: User) -> int:

@@ -12,7 +12,7 @@ import shutil
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,8 +61,9 @@ def load_dataset(
     run_id: str = "",
     log: Log = lambda _: None,
     settle_seconds: float = 2.0,
+    only: Collection[str] | None = None,
 ) -> BigLoadReport:
-    """Load all that waits for `contract`. One at a time per dataset. `warehouse` lends locks and scratch, and gets the rejected rows.
+    """Load all that waits for `contract`, or `only` some of it, as on the lake. One at a time per dataset. `warehouse` lends locks and scratch, and gets the rejected rows.
 
     `bucket` is that of `store`: rows go through it; without one they are uploaded. `neighbours` as for the lake. Raises MissingIdentityKey, BigQueryError,
     BigLoadFailed, LoadFailed.
@@ -78,7 +79,7 @@ def load_dataset(
         BigTables(contract).ensure(engine)
         mending.settle(contract, engine, warehouse, store)
         books = BigBooks(engine, contract.name, warehouse, neighbours)
-        waiting = waiting_files(books, store, contract, settle_seconds)
+        waiting = waiting_files(books, store, contract, settle_seconds, only)
         if waiting:
             folder = warehouse.wait_for_scratch()
             config: dict[str, Any] = {"memory_limit": warehouse.memory_limit, "temp_directory": str(folder / "spill")}

@@ -11,6 +11,7 @@ import pytest
 from sqlglot.errors import UnsupportedError
 
 from platform_assets.contracts.files import read_contracts
+from platform_assets.contracts.mode import Chosen
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery import rules
 from platform_assets.engines.bigquery.rules import own, say
@@ -34,7 +35,13 @@ ENGINE = BigQuery("project", "europe-west4")
 
 def statements(contract: Contract, expressions: Path) -> Statements:
     staging = StagingTables(contract, "load")
-    return Statements(ENGINE, contract, staging, rules.for_bigquery(contract, TODAY, expressions))
+    made = Statements(ENGINE, contract, staging, rules.for_bigquery(contract, TODAY, expressions))
+    if contract.load.changes.whole:
+        made.chosen = Chosen(
+            replaced={"0" * 16: frozenset({"1" * 16})} if contract.load.parts else {},
+            base=None if contract.load.parts else "0" * 16,
+        )
+    return made
 
 
 def all_of(sql: Statements) -> dict[str, str]:
@@ -49,7 +56,7 @@ def all_of(sql: Statements) -> dict[str, str]:
         "decide": sql.decide(),
         "write": sql.write(),
         "reasons": [sql.reasons()],
-        "removed": [sql.removed()] if sql.rules.mode.whole else [],
+        "removed": [sql.removed()] if sql.leaving else [],
         "newest": [sql.newest_rows()] if sql.newest_rows() else [],
         "retired": [sql.retired()] if sql.derived_key else [],
         "periods": [sql.periods()] if sql.contract.partition else [],
