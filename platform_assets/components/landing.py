@@ -96,7 +96,6 @@ def landing_sensor(contract: Contract, ingest: dg.AssetsDefinition) -> dg.Sensor
         files, why_not = _ready(settled, memory.asked, tried)
         if not files and strays not in ("", memory.told):
             memory.told = strays
-            context.update_cursor(memory.write())
             return dg.SensorResult(run_requests=[_request(name, f"strays-{strays}", [])], cursor=memory.write())
         if not files:
             context.update_cursor(memory.write())

@@ -104,6 +104,8 @@ class Load(Strict):
     mode says (`Mode.on_former`)."""
     parts: bool = False
     """Files whose names have one date are parts of one snapshot."""
+    absent: Literal["keep", "clear"] = "keep"
+    """What a column that a file does not bring says about the earlier value of a key: nothing, or that there is none."""
 
     @model_validator(mode="after")
     def _key_fits_the_mode(self) -> Load:
@@ -112,6 +114,8 @@ class Load(Strict):
             raise ValueError(refusal)
         if self.duplicates == "quarantine" and not self.key:
             raise ValueError("'duplicates' needs a key")
+        if "absent" in self.model_fields_set and not self.key:
+            raise ValueError("'absent' needs a key: without one no row has an earlier value")
         if self.parts and not (self.changes.whole and self.terms.named):
             raise ValueError(
                 "'parts' is for a snapshot whose files have their date in their names (order_by: file_name)"
@@ -280,6 +284,14 @@ class Contract(Strict):
     def derived(self) -> dict[str, Column]:
         """The columns whose value is derived where it is missing."""
         return {name: c for name, c in self.columns.items() if c.derived_from}
+
+    @property
+    def kept_where_absent(self) -> tuple[str, ...]:
+        """The columns whose earlier values stay where a file does not bring them."""
+        if not self.load.key or self.load.absent == "clear":
+            return ()
+        fixed = {*self.load.key, *self.derived}
+        return tuple(n for n, c in self.file_columns.items() if c.nullable and n not in fixed)
 
     @property
     def identifiers(self) -> dict[str, str]:

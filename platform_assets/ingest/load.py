@@ -221,7 +221,8 @@ class Load:
         rejected = {d.id: self._entry(d, "rejected", d.rejected) for d in deliveries if d.rejected}
         repeated = [self._repeated(d, d.repeats) for d in deliveries if d.repeats]
         for entry in (*batch.entries.values(), *rejected.values()):
-            entry.drift = drift.get(entry.delivery, {})
+            found, absent = drift.get(entry.delivery, {}), entry.drift.get("missing", [])
+            entry.drift = {**found, "missing": [*found.get("missing", []), *absent]} if absent else found
             entry.seconds = round(time.monotonic() - clock, 3)
         entries = [*batch.entries.values(), *rejected.values(), *repeated]
         for entry in entries:

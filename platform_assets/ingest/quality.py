@@ -281,7 +281,7 @@ def _minimum_rows(contract: Contract, last: list[Entry]) -> Outcome:
 
 
 def _drift(last: list[Entry]) -> Outcome:
-    drifted = [e for e in last if e.drift]
+    drifted = [e for e in last if e.drift and not e.is_fix]
     detail = [{"file": e.file, "kind": k, "columns": ", ".join(n)} for e in drifted for k, n in e.drift.items()]
     text = (
         "columns are those of the contract"

@@ -54,6 +54,15 @@ def stage(
                 n for n in names if n not in drift[delivery.id].get(kind, [])
             )
 
+    lacking: dict[int, frozenset[str]] = {}
+
+    def see(number: int, header: Header) -> None:
+        delivery = members[number][0]
+        note(delivery, header)
+        lacks = frozenset(c for c in contract.file_columns if c not in header.positions)
+        if lacks:
+            lacking[number] = lacks
+
     by_line: list[int] = []
     groups: dict[tuple[FileFormat, bytes, str | None], list[engine.EngineFile]] = defaultdict(list)
     headers: dict[tuple[FileFormat, bytes], Header | FileRejected] = {}
@@ -68,7 +77,7 @@ def stage(
         if isinstance(header, FileRejected):
             reject(delivery, member, header)
             continue
-        note(delivery, header)
+        see(number, header)
         groups[member.format, head, member.scan.line_end].append(engine.EngineFile(number, member.scan, header))
     for (fmt, _, _), files in groups.items():
         part, doubtful = engine.stage(connection, files, fmt, list(contract.file_columns), folder)
@@ -84,13 +93,15 @@ def stage(
         except FileRejected as error:
             reject(delivery, member, error)
             continue
-        note(delivery, header)
+        see(number, header)
         staged.append(part)
 
     good = [d for d in deliveries if not d.rejected]
     kept = {n: (d.id, m.label) for n, (d, m) in members.items() if not d.rejected}
     staged = [part for part in (_only(part, kept) for part in staged) if part]
-    return Batch(good, {d.id: entry(d) for d in good}, kept, staged), drift
+    return Batch(
+        good, {d.id: entry(d) for d in good}, kept, staged, {n: lacking[n] for n in kept if n in lacking}
+    ), drift
 
 
 def _header(head: bytes, contract: Contract, member: Member) -> Header | FileRejected:

@@ -22,8 +22,9 @@ class Looks:
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
-        self.definitions = dataset_definitions(CONTRACT, "test")
-        (self.sensor,) = self.definitions.sensors or ()
+        made = dataset_definitions(CONTRACT, "test")
+        (self.sensor,) = made.sensors or ()
+        self.definitions = dg.Definitions.merge(made, dg.Definitions(resources={"platform": platform}))
         self.folder = platform.settings.home / "landing" / "lab"
         self.folder.mkdir(parents=True)
         self.instance = dg.DagsterInstance.ephemeral()
@@ -36,7 +37,6 @@ class Looks:
             instance=self.instance,
             cursor=self.cursor,
             resources={"platform": self.platform},
-            definitions=self.definitions,
         ) as context:
             data = self.sensor.evaluate_tick(context)
         self.cursor, self.said = data.cursor, data.skip_message
@@ -160,9 +160,7 @@ def test_folders_and_links_are_told_once(looks: Looks) -> None:
     assert BATCH_TAG not in request.tags
     assert (looks.look(), looks.look()) == ([], [])
     job = looks.definitions.resolve_implicit_global_asset_job_def()
-    result = job.execute_in_process(
-        resources={"platform": looks.platform}, instance=looks.instance, run_config=request.run_config
-    )
+    result = job.execute_in_process(instance=looks.instance, run_config=request.run_config)
     check = next(c for c in result.get_asset_check_evaluations() if c.check_name == "landing")
     assert not check.passed
     assert "link.csv, sub" in str(check.description)
@@ -177,9 +175,7 @@ def test_a_run_takes_what_it_was_asked_for_and_no_half_file_beside_it(looks: Loo
     (request,) = looks.look()
     looks.drop("b.csv", head + "B,2024-01-01,P")
     job = looks.definitions.resolve_implicit_global_asset_job_def()
-    result = job.execute_in_process(
-        resources={"platform": looks.platform}, instance=looks.instance, run_config=request.run_config
-    )
+    result = job.execute_in_process(instance=looks.instance, run_config=request.run_config)
     assert result.success
     assert [p.name for p in looks.folder.iterdir()] == ["b.csv"]
 

@@ -73,14 +73,14 @@ class Snapshot(Mode):
                 now = _joined(now, next(f for f, ids in now.files.items() if mending.origin in ids), delivery.id)
             elif not _takes_part(as_of, mending, now):
                 continue
+            elif delivery.former and not mending and (same_date or not terms.dated):
+                only_by_arrival(delivery, entry, terms)
             elif terms.parts and same_date:
                 if file in now.files:
                     replaced[delivery.id] = now.files[file]
                     kept = [k for k in kept if k not in now.files[file]]
                 kept.append(delivery.id)
                 now = Present({**now.files, file: _ids(delivery)}, as_of)
-            elif delivery.former and not mending and (same_date or not terms.dated):
-                only_by_arrival(delivery, entry, terms)
             elif terms.named and same_date and not mending and file not in now.files:
                 held(entry, OTHER_FILE)
             else:

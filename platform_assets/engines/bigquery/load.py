@@ -25,7 +25,16 @@ from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.deliveries import Delivery
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.load import Load, LoadFailed, LoadReport, Log, waiting_files
-from platform_assets.ingest.loading.batch import Batch, choose, count, count_decided, count_valid, hold, weigh
+from platform_assets.ingest.loading.batch import (
+    Batch,
+    choose,
+    count,
+    count_decided,
+    count_valid,
+    hold,
+    tell_absent,
+    weigh,
+)
 from platform_assets.ingest.loading.publish import register
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.staging import Drift
@@ -130,7 +139,9 @@ class BigLoad(Load):
         staging = StagingTables(self.contract, uuid.uuid4().hex[:12])
         road = sending.Road(self.engine, self.store, self.bucket)
         folder = self.warehouse.home / "expressions"
-        self.sql = Statements(self.engine, self.contract, staging, rules.for_bigquery(self.contract, today(), folder))
+        compiled = rules.for_bigquery(self.contract, today(), folder)
+        lacked = batch.lacked(self.contract.kept_where_absent)
+        self.sql = Statements(self.engine, self.contract, staging, compiled, lacked)
         try:
             self._send(batch, staging, road, keys)
             if batch.entries:
@@ -186,6 +197,7 @@ class BigLoad(Load):
         wrong = {r["_file"]: r["rows"] for r in self._run(sql.judge())}
         count(batch, wrong, self.hidden)
         hold(batch, contract)
+        tell_absent(batch, contract, self._valued)
         sql.chosen = choose(batch, contract, self._newest_rows, self.books)
         self._table(staging, staging.names.members, _members(batch))
         for row in self._run(sql.adopt()) if sql.derived_key else []:
@@ -212,6 +224,11 @@ class BigLoad(Load):
             batch.entries[row["_delivery"]].partitions = row["periods"]
         for row in self._run([sql.reasons()]):
             batch.entries[row["_delivery"]].add_reason(row["reason"], row["rows"], row["file"], row["row"])
+
+    def _valued(self, columns: Sequence[str]) -> set[str]:
+        """Those of `columns` that have a value in the table."""
+        found = self._run([self.sql.valued(columns)])[0] if columns else {}
+        return {c for c, n in found.items() if n}
 
     def _newest_rows(self) -> dict[str, dt.datetime | None]:
         asked = self.sql.newest_rows()

@@ -8,6 +8,8 @@ row id. Values never stand in the text: they come in tables.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from platform_assets.contracts.mode import Chosen
 from platform_assets.contracts.model import Contract
 from platform_assets.contracts.queries import CompiledContract
@@ -23,14 +25,20 @@ class Statements:
     """The SQL of one load. `staging` are its own tables, `compiled` the contract in BigQuery's dialect."""
 
     def __init__(
-        self, engine: BigQuery, contract: Contract, staging: StagingTables, compiled: CompiledContract
+        self,
+        engine: BigQuery,
+        contract: Contract,
+        staging: StagingTables,
+        compiled: CompiledContract,
+        lacked: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
+        """`lacked`: see `Rules`."""
         self.contract = contract
         self.tables = BigTables(contract)
         self.chosen = Chosen()
         """What leaves the table, once that is known."""
         self.compiled = compiled
-        self.rules = BigRules(contract, staging.names)
+        self.rules = BigRules(contract, staging.names, lacked)
         self.s = {name: engine.name(staging[name]) for name in staging.columns}
         self.validated, self.raw, self.quarantine = map(
             engine.name, (self.tables.validated, self.tables.raw, self.tables.quarantine)
@@ -66,6 +74,11 @@ class Statements:
             f"INSERT INTO {self.s[n.wrong]} (_file, _row, _reasons) SELECT _file, _row, _reasons FROM ({wrong})",
             f"SELECT _file, COUNT(*) AS `rows` FROM {self.s[n.wrong]} GROUP BY _file",
         ]
+
+    def valued(self, columns: Sequence[str]) -> str:
+        """SELECT of one row: for each of `columns`, how many rows of the table have a value in it."""
+        counts = ", ".join(f"COUNT({q(c)}) AS {q(c)}" for c in columns)
+        return f"SELECT {counts} FROM {self.validated}"
 
     def newest_rows(self) -> str:
         """See `Rules.newest_rows`; '' where rows have no place in time of their own."""
@@ -107,7 +120,7 @@ class Statements:
         valid = self._say(f"SELECT {', '.join(values)} {rules.of_published('t')}")
         script = [f"INSERT INTO {self.s[n.valid]} ({listed(columns)}) {valid}"]
         if self.contract.load.key:
-            decided = "_member, _row, _delivery, _k, _action, _written, _arrival"
+            decided = listed(["_member", "_row", "_delivery", "_k", "_action", "_written", "_arrival", *rules.lacked])
             script.append(f"INSERT INTO {self.s[n.decided]} ({decided}) SELECT {decided} FROM ({self.decisions()})")
         return [
             *script,
@@ -118,7 +131,7 @@ class Statements:
     def decisions(self) -> str:
         """See `Rules.decided`: here of all valid rows, against all rows of the table."""
         rules = self.rules
-        existing = f"(SELECT {rules.key('v')} AS _k, v._as_of, {rules.content('v')} AS _content FROM {rules.tables.validated} v)"
+        existing = f"(SELECT {rules.key('v')} AS _k, {rules.existing('v')} FROM {rules.tables.validated} v)"
         return self._say(rules.decided(rules.names.valid, existing))
 
     # ------------------------------------------------------------------------------------------------ count
@@ -195,7 +208,7 @@ class Statements:
 
     def _change_validated(self) -> list[str]:
         n, columns = self.rules.names, list(self.tables.validated_columns)
-        source = ", ".join(f"v.{q(c)}" for c in columns)
+        source = ", ".join(f"{'d' if c in self.rules.lacked else 'v'}.{q(c)}" for c in columns)
         script = [f"DELETE FROM {self.validated} v WHERE {gone}" for _, gone in self.leaving]
         insert = f"INSERT INTO {self.validated} ({listed(columns)}) SELECT {source} FROM {self.s[n.valid]} v"
         if not self.contract.load.key:

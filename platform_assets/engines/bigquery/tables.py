@@ -112,6 +112,7 @@ class StagingTables:
                 "_action": "VARCHAR",
                 "_written": "BOOLEAN",
                 "_arrival": "BOOLEAN",
+                **{c: tables.typed[c] for c in self.contract.kept_where_absent},
             },
         }  # fmt: skip
         object.__setattr__(self, "columns", columns)

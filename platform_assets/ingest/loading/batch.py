@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from platform_assets.contracts import mode
 from platform_assets.contracts.mode import Chosen, Present
@@ -28,6 +28,13 @@ class Batch:
     members: dict[int, tuple[str, str]]
     """Number of the member -> (delivery, label)."""
     staged: Sequence[StagedFile]
+    lacking: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    """Number of the member -> columns of the contract that it does not bring."""
+
+    def lacked(self, columns: Iterable[str]) -> dict[str, list[int]]:
+        """Those of `columns` that some member does not bring -> the numbers of these members."""
+        found = {c: sorted(n for n, lacks in self.lacking.items() if c in lacks) for c in columns}
+        return {c: numbers for c, numbers in found.items() if numbers}
 
 
 def count(batch: Batch, wrong: Mapping[int, int], erased: Mapping[int, tuple[int, int]]) -> None:
@@ -65,6 +72,20 @@ def hold(batch: Batch, contract: Contract) -> None:
                 f"{entry.quarantined:,} of {entry.rows_in:,} rows ({share:.1%}) are wrong, "
                 f"the contract allows {quality.max_quarantined:.1%}",
             )
+
+
+def tell_absent(batch: Batch, contract: Contract, valued: Callable[[Sequence[str]], set[str]]) -> None:
+    """Optional columns that a delivery does not bring are drift where the dataset has had values in them: `valued` finds, of some columns,
+    those with a value in the table."""
+    lacked = batch.lacked(c for c, spec in contract.file_columns.items() if spec.optional)
+    if not lacked:
+        return
+    brought = {c for c, numbers in lacked.items() if len(numbers) < len(batch.members)}
+    told = brought | valued([c for c in lacked if c not in brought])
+    for column in (c for c in lacked if c in told):
+        name = (contract.columns[column].header or (column,))[0]
+        for delivery in dict.fromkeys(batch.members[n][0] for n in lacked[column]):
+            batch.entries[delivery].drift.setdefault("missing", []).append(name)
 
 
 def choose(

@@ -33,8 +33,8 @@ def decide(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str, int
     )
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {names.keys} AS SELECT DISTINCT {key}, _k FROM {names.valid}")
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {names.existing} AS SELECT v.rowid AS _rid, {rules.key('v')}, v._as_of, "
-        f"{rules.content('v')} AS _content, n._k FROM {table} v JOIN {names.keys} n ON {rules.same_key('v', 'n')}"
+        f"CREATE OR REPLACE TEMP TABLE {names.existing} AS SELECT v.rowid AS _rid, {rules.key('v')}, {rules.existing('v')}, "
+        f"n._k FROM {table} v JOIN {names.keys} n ON {rules.same_key('v', 'n')}"
     )
     connection.execute(
         f"INSERT INTO {names.touched} SELECT DISTINCT _k FROM {names.existing} ANTI JOIN {names.touched} USING (_k)"

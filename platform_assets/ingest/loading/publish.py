@@ -15,7 +15,7 @@ from platform_assets.contracts.queries import CompiledContract
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading import merge
-from platform_assets.ingest.loading.batch import Batch, choose, count, hold, weigh
+from platform_assets.ingest.loading.batch import Batch, choose, count, hold, tell_absent, weigh
 from platform_assets.ingest.loading.relations import Relations
 from platform_assets.ingest.loading.rules import Rules
 from resources.identity import pseudonym_sql
@@ -38,13 +38,14 @@ def publish(
 
     `hide_erased` takes rows of erased subjects out of what is staged; it returns, per member, the rows and lines it took.
     """
-    rules = Rules(contract)
+    rules = Rules(contract, lacked=batch.lacked(contract.kept_where_absent))
     rules.tables.ensure(warehouse, connection)
     register(connection, batch, rules)
     erased = hide_erased()
     judge(connection, rules, compiled)
     count(batch, wrong_rows(connection, rules), erased)
     hold(batch, contract)
+    tell_absent(batch, contract, lambda columns: _valued(connection, rules, columns))
     chosen = choose(batch, contract, lambda: newest_rows(connection, rules), books)
     by_arrival = _decide(connection, batch, rules, compiled)
     if weigh(batch, contract, by_arrival):
@@ -56,6 +57,15 @@ def publish(
     merge.into_table(connection, rules, batch.entries, chosen)
     retire(connection, rules, batch.entries)
     _summarise(connection, batch, rules)
+
+
+def _valued(connection: duckdb.DuckDBPyConnection, rules: Rules, columns: Sequence[str]) -> set[str]:
+    """Those of `columns` that have a value in the table."""
+    if not columns:
+        return set()
+    counts = ", ".join(f"count({quoted(c)})" for c in columns)
+    found = connection.execute(f"SELECT {counts} FROM {rules.tables.validated}").fetchone() or ()
+    return {c for c, n in zip(columns, found, strict=True) if n}
 
 
 def _decide(

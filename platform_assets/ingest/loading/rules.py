@@ -10,7 +10,7 @@ NULL but the one by `_as_of DESC`, where NULL comes last everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from platform_assets.contracts.mode import Chosen
 from platform_assets.contracts.model import Contract, Order
@@ -25,8 +25,12 @@ HEX_DIGITS = 16
 class Rules:
     """The rules for one contract, as SQL over the relations `names` and the dataset's tables."""
 
-    def __init__(self, contract: Contract, names: Relations | None = None) -> None:
+    def __init__(
+        self, contract: Contract, names: Relations | None = None, lacked: Mapping[str, Sequence[int]] | None = None
+    ) -> None:
         self.contract = contract
+        self.lacked = dict(lacked or {})
+        """Columns whose earlier values stay where a file does not bring them, and some member of the load does not -> the members."""
         self.names = names or Relations()
         self.tables = Tables(contract)
         self.mode = contract.load.changes
@@ -166,22 +170,24 @@ class Rules:
         by_key = self.hashed_key
         return f"""
         WITH candidates AS (
-          SELECT v.*, {self.content("v")} AS _content,
+          SELECT v.*,
             row_number() OVER (PARTITION BY {by_key("v")}, v._seq ORDER BY v._as_of DESC, v._member DESC, v._row DESC) = 1 AS _last
           FROM {candidates} v
         ), compared AS (
-          SELECT c.*, {carried}e._as_of AS _old_as_of, e._content AS _old_content,
+          SELECT c.*, {carried}{self._was()}e._as_of AS _old_as_of, e._content AS _old_content,
             max(CASE WHEN c._last THEN c._as_of END) OVER (
               PARTITION BY {by_key("c")} ORDER BY c._seq NULLS FIRST RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS _earlier
           FROM candidates c LEFT JOIN {existing} e ON {self.joined_key("e", "c")}
         ), judged AS (
           SELECT *, _last AND {self.mode.counts} AS _counts FROM compared
+        ), {self._filled()} hashed AS (
+          SELECT f.*, {self.content("f")} AS _content FROM {"filled" if self.lacked else "judged"} f
         ), chained AS (
           SELECT c.*,
             CASE WHEN c._counts THEN coalesce(
               lag(c._content) OVER (PARTITION BY {by_key("c")}, c._counts ORDER BY c._seq), c._old_content) END AS _before,
             c._counts AND row_number() OVER (PARTITION BY {by_key("c")}, c._counts ORDER BY c._seq DESC) = 1 AS _final
-          FROM judged c
+          FROM hashed c
         )
         SELECT * EXCLUDE (_last, _earlier),
           CASE WHEN NOT _counts THEN 'superseded' WHEN _before IS NULL THEN 'inserted'
@@ -190,6 +196,38 @@ class Rules:
           _counts AND coalesce((_before IS NULL OR _before <> _content) AND {by_arrival}, FALSE) AS _arrival
         FROM chained
         """
+
+    def _filled(self) -> str:
+        """The part of `decided` that gives columns which a file does not bring the value that the key had before: of the last row in the
+        load whose file brings it, or of the table."""
+        if not self.lacked:
+            return ""
+        key = self.hashed_key("j")
+
+        def brings(column: str) -> str:
+            return f"j._member NOT IN ({', '.join(map(str, self.lacked[column]))})"
+
+        since = ", ".join(
+            f"count(CASE WHEN {brings(c)} THEN 1 END) OVER (PARTITION BY {key}, j._counts ORDER BY j._seq) AS {quoted(f'_since_{c}')}"
+            for c in self.lacked
+        )
+        values = ", ".join(
+            f"CASE WHEN {brings(c)} THEN j.{quoted(c)} WHEN j.{quoted(f'_since_{c}')} = 0 THEN j.{quoted(f'_was_{c}')} "
+            f"ELSE max(CASE WHEN {brings(c)} THEN j.{quoted(c)} END) OVER (PARTITION BY {key}, j._counts, j.{quoted(f'_since_{c}')}) END "
+            f"AS {quoted(c)}"
+            for c in self.lacked
+        )
+        return (
+            f"counted AS (SELECT j.*, {since} FROM judged j), filled AS (SELECT j.* REPLACE ({values}) FROM counted j),"
+        )
+
+    def _was(self) -> str:
+        return "".join(f"e.{quoted(f'_was_{c}')}, " for c in self.lacked)
+
+    def existing(self, alias: str) -> str:
+        """What `decided` reads of a row of the table beside its key: `_as_of`, `_content`, and the values that may stay."""
+        was = "".join(f", {alias}.{quoted(c)} AS {quoted(f'_was_{c}')}" for c in self.lacked)
+        return f"{alias}._as_of, {self.content(alias)} AS _content{was}"
 
     def leaving(self, chosen: Chosen) -> list[tuple[str, str]]:
         """(delivery, condition): which rows of the table (``v``) leave because that delivery becomes the table, or takes the place of a
