@@ -30,15 +30,15 @@ from platform_assets.ingest.neighbours import Neighbours
 from platform_assets.quarantine.desk import Desk
 from platform_assets.quarantine.tables import BOOKKEEPERS
 from resources.identity import IdentityKeys
+from resources.lake.warehouse import Warehouse
 from resources.object_store import LocalStore, ObjectStore
-from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import dagster as dg
     import duckdb
 
-    from resources.bigquery import BigQuery
     from resources.environment import Platform
+    from resources.gcp.bigquery import BigQuery
 
 
 NEIGHBOURS = Neighbours(
@@ -147,7 +147,7 @@ class Office:
         """The lake's bucket."""
         if not self.warehouse.in_bucket:
             return None
-        from resources.gcs_store import GCSStore
+        from resources.gcp.gcs_store import GCSStore
 
         bucket, _, folder = self.warehouse.data.removeprefix("gs://").partition("/")
         return GCSStore(bucket, folder)

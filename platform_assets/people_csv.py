@@ -26,8 +26,8 @@ FORMULA = "=+-@" + "＝＋－＠" + "﹢﹣﹦﹫" + "⁺⁼₊₌" + "﬩−"
 """What begins a formula, with the forms that Unicode takes for the same (NFKC), and the minus sign of some languages."""
 PARTS = ",;|\t\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 """What may part cells or lines, whatever the program that reads the file takes for a separator."""
-_BLANK = " \\s\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\"'"
-"""What a reader may skip before it looks what a cell begins with."""
+_BLANK = " \\s\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\"'\\\\"
+"""What a reader may skip before it looks what a cell begins with; some take a backslash for an escape."""
 _RUN = re.compile(f"[{_BLANK}{PARTS}]++")
 _FORMULA = frozenset(FORMULA)
 _BEGINS = re.compile(f"[{_BLANK}{PARTS}]*+[{re.escape(FORMULA)}]|'*+[\t\r\n]")

@@ -21,8 +21,8 @@ from platform_assets.ingest.tables import Tables
 from platform_assets.office import engine_of
 from platform_assets.sources.collect import Collected, collect
 from resources.environment import Platform
+from resources.lake.warehouse import TableState
 from resources.markdown import plain
-from resources.warehouse import TableState
 
 MAX_SHOWN = 25
 FETCHED = "fetched"

@@ -15,7 +15,7 @@ from platform_assets.contracts.files import read_contracts
 from platform_assets.erasure.naming import naming_people
 from platform_assets.indicators.header import list_indicators, read_indicator
 from platform_assets.indicators.model import HeaderError, Indicator
-from platform_assets.indicators.sqlfile import list_sql
+from platform_assets.indicators.sql.file import list_sql
 from platform_assets.office import engine_of
 from resources.environment import REPOSITORY, Platform
 from resources.markdown import beside, bold, bullets, picture, plain, together

@@ -8,7 +8,7 @@ import dagster as dg
 
 from platform_assets.components.metadata import column_schema, made_from, shown
 from platform_assets.indicators.model import HeaderError
-from platform_assets.indicators.sqlfile import SqlIndicator, list_sql, read_sql, to_bigquery
+from platform_assets.indicators.sql.file import SqlIndicator, list_sql, read_sql, to_bigquery
 from platform_assets.office import engine_of
 from resources.environment import REPOSITORY, Platform, Settings
 from resources.markdown import beside, bold, bullets, fenced, plain, together
@@ -89,7 +89,7 @@ def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
     )
     def run_query(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         from platform_assets.indicators.derived_tables import TableMissing
-        from platform_assets.indicators.sqlrun import OutputMismatch, SqlFailed
+        from platform_assets.indicators.sql.run import OutputMismatch, SqlFailed
 
         platform: Platform = context.resources.platform
         params = context.op_execution_context.op_config if config else None

@@ -48,14 +48,12 @@ def compile_contract(contract: Contract, today: dt.date, dialect: str = "duckdb"
 
     both = cleaned.mutate(**{f"{n}__text": cleaned[n] for n in contract.file_columns}, **read_columns, **constants)
     wrong = _wrong(contract, both, today)
-    reasons = ibis.array([ibis.ifelse(bad, reason, ibis.null("string")) for bad, reason in wrong])
-    judged = (
-        both.filter(_any([bad for bad, _ in wrong]))
-        .mutate(_reasons=reasons.filter(lambda r: r.notnull()))
-        .select("_file", "_row", "_reasons")
-        if wrong
-        else both.filter(ibis.literal(False)).select("_file", "_row", _reasons=ibis.literal([], type="array<string>"))
-    )
+    if wrong:
+        reasons = ibis.array([ibis.ifelse(bad, reason, ibis.null("string")) for bad, reason in wrong])
+        found = both.filter(_any([bad for bad, _ in wrong])).mutate(_reasons=reasons.filter(lambda r: r.notnull()))
+        judged = found.select("_file", "_row", "_reasons")
+    else:  # a contract that asks nothing of a row
+        judged = both.filter(ibis.literal(False)).select("_file", "_row", _reasons=ibis.null("array<string>"))
     raw_sql, typed_sql, judged_sql = (str(ibis.to_sql(e, dialect=dialect)) for e in (raw, typed, judged))
     return CompiledContract(raw_sql, typed_sql, judged_sql, _warned(contract, dialect))
 

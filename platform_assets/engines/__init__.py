@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from platform_assets.engines.results import Loaded, MadeBySql, MadeTable
     from platform_assets.indicators.model import Indicator
     from platform_assets.indicators.product import Product
-    from platform_assets.indicators.sqlfile import SqlIndicator
+    from platform_assets.indicators.sql.file import SqlIndicator
     from platform_assets.ingest.books import Books
     from platform_assets.ingest.neighbours import Neighbours
     from platform_assets.ingest.quality import Outcome
     from resources.environment import Platform
-    from resources.warehouse import TableState
+    from resources.lake.warehouse import TableState
 
 LAYERS = ("raw", "validated", "quarantine")
 """The tables that every dataset has."""

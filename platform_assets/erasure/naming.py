@@ -17,7 +17,7 @@ from platform_assets.erasure.requests import RequestError
 from platform_assets.erasure.targets import identifying_columns, tokens
 from platform_assets.ingest.tables import Tables
 from resources.identity import IdentityKeys, MissingIdentityKey, pseudonym
-from resources.warehouse import Warehouse, quoted
+from resources.lake.warehouse import Warehouse, quoted
 
 if TYPE_CHECKING:
     import duckdb

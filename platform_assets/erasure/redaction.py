@@ -31,8 +31,8 @@ from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.registry import format_named, is_text
 from platform_assets.ingest.readers.staged import FileRejected
 from resources.identity import IdentityKeys
+from resources.lake.warehouse import Warehouse, literal, quoted
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, literal, quoted
 
 if TYPE_CHECKING:
     import duckdb

@@ -14,8 +14,8 @@ from platform_assets.contracts.model import Contract
 from platform_assets.erasure.targets import PURPOSE, Match, Tombstone, set_keys, token_rows, tokens
 from platform_assets.ingest.judging import expression_of, stage_rows
 from resources.identity import IdentityKeys, pseudonym_sql
+from resources.lake.warehouse import Warehouse, quoted
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, quoted
 
 if TYPE_CHECKING:
     import duckdb

@@ -75,6 +75,10 @@ class Delivery:
     object: StoredObject
     sha256: str
     members: list[Member] = field(default_factory=list)
+    not_taken: dict[str, int] = field(default_factory=dict)
+    """What it holds and is not read, by name -> rows in it (0: none, or nobody can tell); see `Entry.not_taken`."""
+    unforeseen: list[str] = field(default_factory=list)
+    """What of `not_taken` the contract does not leave out by its own words."""
     as_of: dt.datetime | None = None
     """Its place in time by the contract; None where every row has its own (order by column)."""
     rejected: str = ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.interface import TextRow
 from resources.clock import today
-from resources.warehouse import Warehouse, quoted
+from resources.lake.warehouse import Warehouse, quoted
 
 if TYPE_CHECKING:
     import duckdb

@@ -9,13 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import duckdb
 
-    from resources.warehouse import Warehouse
+    from resources.lake.warehouse import Warehouse
 
 TABLE = "platform.ledger"
 COLUMNS = {
@@ -41,6 +41,7 @@ COLUMNS = {
     "merged": "BIGINT",
     "partitions": "BIGINT",
     "drift": "VARCHAR",
+    "not_taken": "VARCHAR",
     "reasons": "VARCHAR",
     "first_rows": "VARCHAR",
     "contract": "VARCHAR",
@@ -51,7 +52,8 @@ COLUMNS = {
 }
 LATER = ("version", "same_as")
 """Columns that the first ledgers do not have; NULL in their rows."""
-_JSON = ("drift", "reasons", "first_rows")
+JSON = ("drift", "not_taken", "reasons", "first_rows")
+"""Columns that hold an object as text; empty where there is nothing in it."""
 
 
 @dataclass
@@ -88,6 +90,9 @@ class Entry:
     partitions: int = 0
     """Weeks or months of the table that the delivery's rows lie in."""
     drift: dict[str, list[str]] = field(default_factory=dict)
+    not_taken: dict[str, int] = field(default_factory=dict)
+    """What the delivery holds and was not read, by name (``sheet 'Codes' (hidden)``, ``README.txt``) -> rows in it, 0 where it has none
+    or nobody can tell. None of it is in `rows_in`. What the contract did not foresee stands in `drift` too."""
     reasons: dict[str, int] = field(default_factory=dict)
     """The most frequent reasons of quarantine and their rows; no values."""
     first_rows: dict[str, str] = field(default_factory=dict)
@@ -127,7 +132,7 @@ def ensure(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
 
 def write(connection: duckdb.DuckDBPyConnection, entries: Iterable[Entry]) -> None:
     """Write `entries`, each in place of an earlier one of the same delivery (held and judged again, rejected and sent again)."""
-    rows = [list(row_of(entry).values()) for entry in entries]
+    rows = [[row[name] for name in COLUMNS] for row in map(row_of, entries)]
     if not rows:
         return
     connection.execute(
@@ -168,21 +173,21 @@ def newest(connection: duckdb.DuckDBPyConnection, dataset: str) -> Entry | None:
 
 
 def _read(connection: duckdb.DuckDBPyConnection, asked: str, parameters: list[Any]) -> list[Entry]:
-    result = connection.execute(f"SELECT * FROM {TABLE} WHERE {asked}", parameters)
-    names = [d[0] for d in result.description]
-    return [entry_of(dict(zip(names, row, strict=True))) for row in result.fetchall()]
+    found = connection.execute(f"SELECT * FROM {TABLE} WHERE {asked}", parameters)
+    names = [column[0] for column in found.description]
+    return [entry_of(dict(zip(names, row, strict=True))) for row in found.fetchall()]
 
 
 def row_of(entry: Entry) -> dict[str, Any]:
-    """An entry as a row of the ledger."""
+    """An entry as a row of the ledger: column -> value."""
     values = asdict(entry)
-    for name in _JSON:
+    for name in JSON:
         values[name] = json.dumps(values[name]) if values[name] else ""
-    return {name: values[name] for name in COLUMNS}
+    return values
 
 
 def entry_of(row: Mapping[str, Any]) -> Entry:
-    """A row of the ledger, which may be of an older platform, as an entry."""
-    later = {name: row.get(name) or "" for name in LATER}
-    told = {name: json.loads(row[name] or "{}") for name in _JSON}
-    return Entry(**{name: row.get(name) for name in COLUMNS} | told | later)
+    """A row of the ledger as an entry. A ledger that was written before there was a column lacks it until the next load."""
+    values = {f.name: row[f.name] for f in fields(Entry) if f.name in row}
+    told = {name: json.loads(values.get(name) or "{}") for name in JSON}
+    return Entry(**{**values, **told, **{name: values.get(name) or "" for name in LATER}})

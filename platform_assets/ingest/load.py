@@ -37,8 +37,8 @@ from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.staging import Drift, stage
 from resources.clock import today
 from resources.identity import IdentityKeys, bound
+from resources.lake.warehouse import Warehouse
 from resources.object_store import ObjectStore, StoredObject
-from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import duckdb
@@ -306,13 +306,14 @@ class Load:
             run=self.run_id,
             version=delivery.version,
             same_as=delivery.same_as,
+            not_taken=dict(delivery.not_taken),
         )
 
     def _repeated(self, delivery: Delivery, before: Entry) -> Entry:
         """What says what was said last: its rows were judged and counted then, and none of them takes effect now."""
         entry = self._entry(delivery, "repeated", f"{arrivals.in_words(before)}: nothing changes")
         entry.rows_in = entry.superseded = before.rows_in
-        entry.drift = before.drift
+        entry.drift, entry.not_taken = before.drift, before.not_taken
         return entry
 
     def _put_away(self, deliveries: list[Delivery]) -> None:
@@ -363,6 +364,11 @@ def reasons_in_words(entry: Entry) -> list[str]:
     return [f"{n:,} x {r}" + (f" (first in {places[r]})" if r in places else "") for r, n in entry.reasons.items()]
 
 
+def not_taken_in_words(entry: Entry) -> list[str]:
+    """What the delivery holds and was not read: ``sheet 'Codes' (hidden), 12 rows``."""
+    return [name + (f", {rows:,} row{'s' * (rows != 1)}" if rows else "") for name, rows in entry.not_taken.items()]
+
+
 def describe(entry: Entry) -> str:
     """One line for people about a delivery; no values in it."""
     if entry.status == "rejected":
@@ -376,4 +382,5 @@ def describe(entry: Entry) -> str:
     why = f" {entry.status.upper()}: {entry.reason};" if entry.reason else ""
     reasons = "; ".join(reasons_in_words(entry)[:3])
     merged = f", {entry.merged:,} merged with a copy that has an id" if entry.merged else ""
-    return f"{entry.file}{why} {counts}{merged}" + (f" [{reasons}]" if reasons else "")
+    left = f"; not taken: {', '.join(not_taken_in_words(entry)[:5])}" if entry.not_taken else ""
+    return f"{entry.file}{why} {counts}{merged}" + (f" [{reasons}]" if reasons else "") + left

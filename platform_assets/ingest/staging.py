@@ -16,8 +16,8 @@ from platform_assets.ingest.readers.delimited import engine
 from platform_assets.ingest.readers.header import decode_header, header_names, match_header, positional_header
 from platform_assets.ingest.readers.process import ODD, Child
 from platform_assets.ingest.readers.registry import format_named
-from platform_assets.ingest.readers.staged import FileRejected, Header, StagedFile
-from resources.warehouse import literal
+from platform_assets.ingest.readers.staged import NOT_TAKEN, FileRejected, Header, StagedFile
+from resources.lake.warehouse import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,8 +48,12 @@ def stage(
         inside = "" if member.label == delivery.file else f"{member.label}: "
         delivery.rejected = delivery.rejected or f"{inside}{error}"
 
-    def note(delivery: Delivery, header: Header) -> None:
+    def note(delivery: Delivery, member: Member, header: Header) -> None:
+        inside = "" if member.label == delivery.file else f"{member.label}: "
+        for part, rows in header.not_taken.items():
+            delivery.not_taken[inside + part] = delivery.not_taken.get(inside + part, 0) + rows
         for kind, names in header.drift.items():
+            names = [inside + name for name in names] if kind == NOT_TAKEN else names
             drift[delivery.id].setdefault(kind, []).extend(
                 n for n in names if n not in drift[delivery.id].get(kind, [])
             )
@@ -57,8 +61,7 @@ def stage(
     lacking: dict[int, frozenset[str]] = {}
 
     def see(number: int, header: Header) -> None:
-        delivery = members[number][0]
-        note(delivery, header)
+        note(*members[number], header)
         lacks = frozenset(c for c in contract.file_columns if c not in header.positions)
         if lacks:
             lacking[number] = lacks
@@ -96,6 +99,9 @@ def stage(
         see(number, header)
         staged.append(part)
 
+    for delivery in deliveries:
+        if delivery.unforeseen:
+            drift[delivery.id].setdefault(NOT_TAKEN, []).extend(delivery.unforeseen)
     good = [d for d in deliveries if not d.rejected]
     kept = {n: (d.id, m.label) for n, (d, m) in members.items() if not d.rejected}
     staged = [part for part in (_only(part, kept) for part in staged) if part]

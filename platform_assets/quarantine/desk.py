@@ -44,8 +44,8 @@ from platform_assets.quarantine.tables import (
     staged_by_others,
     staged_changes,
 )
+from resources.lake.warehouse import Warehouse, quoted, scalar
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.deliveries import landing_folder
 from platform_assets.quarantine import tables as quarantine_tables
+from resources.lake.warehouse import Warehouse
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import duckdb

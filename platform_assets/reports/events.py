@@ -12,8 +12,8 @@ from platform_assets.reports import logs
 if TYPE_CHECKING:
     import pandas as pd
 
+    from resources.lake.warehouse import Warehouse
     from resources.object_store import ObjectStore
-    from resources.warehouse import Warehouse
 
 GROUP = "stewardship"
 PREVIEW = 10

@@ -16,7 +16,7 @@ from platform_assets.contracts.files import read_contracts
 from platform_assets.engines.bigquery.tables import DATASETS
 from platform_assets.erasure.holders.tables.rows import COMPUTED, LAYERS
 from platform_assets.erasure.targets import PURPOSE
-from resources.bigquery import TIME_TRAVEL_HOURS
+from resources.gcp.bigquery import TIME_TRAVEL_HOURS
 from tests.environments import environment
 
 TERRAFORM = Path(__file__).resolve().parents[2] / "deploy" / "terraform"
@@ -225,9 +225,10 @@ def test_only_the_channels_that_are_used_have_a_secret() -> None:
     assert (
         set(re.findall(r'"(\w+)"', channels["validation"][0]["condition"])) == set(known) == {"mail", "slack", "teams"}
     )
-    notifier = (TERRAFORM.parents[1] / "resources" / "notifier.py").read_text(encoding="utf-8")
+    modules = (TERRAFORM.parents[1] / "resources" / "notifier" / "channels").glob("*.py")
+    read = "".join(path.read_text(encoding="utf-8") for path in modules)
     for secret in known.values():  # as the ExternalSecret makes a variable of it
-        assert secret.removeprefix("platform-alert-").replace("-", "_").upper() in notifier
+        assert secret.removeprefix("platform-alert-").replace("-", "_").upper() in read
 
 
 def test_every_key_that_pseudonymises_has_a_place() -> None:

@@ -12,8 +12,8 @@ from platform_assets.contracts.compiled import compiled
 from platform_assets.ingest.load import load_dataset, today
 from resources.environment import Platform, Settings
 from resources.identity import EnvironmentKeys
+from resources.lake.warehouse import Warehouse
 from resources.object_store import LocalStore
-from resources.warehouse import Warehouse
 from tests.conftest import lab_contract
 
 

@@ -109,7 +109,7 @@ LAUGHS = (
         "<svg/>",
         b"\x89PNG\r\n\x1a\n",
         HEAD + "<g>" * 300 + "</g>" * 300 + "</svg>",
-        f'<?xml version="1.0" encoding="utf-16"?>{HEAD}</svg>'.encode("utf-16"),
+        f'<?xml version="1.0" encoding="utf-16"?>{HEAD}<script>1</script></svg>'.encode("utf-16"),
     ],
     ids=range(12),
 )
@@ -227,3 +227,9 @@ def test_no_change_of_a_byte_raises_anything_else(
         except NotAPlot:
             continue
     shutil.rmtree(tmp_path)
+
+
+def test_whatever_it_was_written_in_it_is_written_as_utf_8(tmp_path: Path) -> None:
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        text = f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?>{HEAD}<text>é</text></svg>'
+        assert "<text>é</text>" in _svg(text.encode(encoding), tmp_path)

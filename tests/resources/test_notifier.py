@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
+from resources.lake.warehouse import Warehouse
 from resources.notifier import (
     Alert,
     NotDelivered,
@@ -28,7 +29,6 @@ from resources.notifier import (
 )
 from resources.notifier.channels import KINDS, Channel, Email, JsonLog, Slack, Teams
 from resources.object_store import LocalStore
-from resources.warehouse import Warehouse
 from tests.receivers import Hook, MailServer, mail_server, webhook
 
 ALERT = Alert(

@@ -15,8 +15,8 @@ from platform_assets.ingest.books import Books
 from platform_assets.ingest.deliveries import Mending
 from platform_assets.ingest.ledger import Entry, entry_of
 from platform_assets.ingest.neighbours import ALONE, Neighbours
-from resources.bigquery import BigQuery
-from resources.warehouse import Warehouse
+from resources.gcp.bigquery import BigQuery
+from resources.lake.warehouse import Warehouse
 
 
 @dataclass(frozen=True)

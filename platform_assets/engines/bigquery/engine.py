@@ -19,23 +19,23 @@ from platform_assets.engines.bigquery.sqlrun import run_sql
 from platform_assets.engines.bigquery.tables import BigTables
 from platform_assets.engines.results import Loaded, MadeBySql, MadeTable
 from platform_assets.indicators import receipts
-from platform_assets.indicators.sqlfile import ENGINE_TYPES
+from platform_assets.indicators.sql.file import ENGINE_TYPES
 from platform_assets.ingest import ledger
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.quality import Outcome
 from platform_assets.ingest.tables import Tables
-from resources.bigquery import BigQuery
+from resources.gcp.bigquery import BigQuery
 from resources.identity import IdentityKeys
+from resources.lake.warehouse import TableState, Warehouse
 from resources.object_store import ObjectStore
-from resources.warehouse import TableState, Warehouse
 
 if TYPE_CHECKING:
     import duckdb
 
     from platform_assets.indicators.model import Indicator
     from platform_assets.indicators.product import Product
-    from platform_assets.indicators.sqlfile import SqlIndicator
+    from platform_assets.indicators.sql.file import SqlIndicator
     from resources.environment import Platform
 
 SHOWN_PARTITIONS = 12

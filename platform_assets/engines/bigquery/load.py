@@ -21,9 +21,9 @@ from platform_assets.engines.bigquery import mending, rules, sending
 from platform_assets.engines.bigquery.books import BigBooks
 from platform_assets.engines.bigquery.statements import CHANGED, Statements
 from platform_assets.engines.bigquery.tables import BigTables, StagingTables
-from platform_assets.ingest import accounts, ledger
+from platform_assets.ingest import accounts
 from platform_assets.ingest.deliveries import Delivery
-from platform_assets.ingest.ledger import Entry
+from platform_assets.ingest.ledger import Entry, row_of
 from platform_assets.ingest.load import Load, LoadFailed, LoadReport, Log, waiting_files
 from platform_assets.ingest.loading.batch import (
     Batch,
@@ -38,11 +38,11 @@ from platform_assets.ingest.loading.batch import (
 from platform_assets.ingest.loading.publish import register
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.staging import Drift
-from resources.bigquery import BigQuery, Done
 from resources.clock import today
+from resources.gcp.bigquery import BigQuery, Done
 from resources.identity import IdentityKeys
+from resources.lake.warehouse import Warehouse, scalar
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, scalar
 
 WRITING = "bigquery-ledger"
 """The lock of the transaction: BigQuery cancels one of two that change the same table, and all datasets share the ledger."""
@@ -150,7 +150,7 @@ class BigLoad(Load):
             else:  # every file was rejected: the ledger says so
                 self._table(staging, staging.names.members, [])
             entries = self.complete(batch, deliveries, drift, clock)
-            self._table(staging, "entries", [ledger.row_of(e) for e in entries])
+            self._table(staging, "entries", [row_of(e) for e in entries])
             with self.warehouse.lock(WRITING):
                 self.warehouse.catalog.check_locks()
                 # named by the load: sent twice because an answer was lost, it runs once

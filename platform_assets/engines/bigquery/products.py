@@ -10,11 +10,11 @@ from pathlib import Path
 
 from platform_assets.indicators.model import Indicator
 from platform_assets.indicators.product import Product
-from platform_assets.indicators.sqlfile import SqlIndicator
-from resources.bigquery import STAGING, BigQuery, PublishedTable
-from resources.bigquery_types import label
+from platform_assets.indicators.sql.file import SqlIndicator
+from resources.gcp.bigquery import STAGING, BigQuery, PublishedTable
+from resources.gcp.bigquery_types import label
+from resources.lake.warehouse import Warehouse, literal, quoted, scalar
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, literal, quoted, scalar
 
 TYPES = {
     "text": "VARCHAR",

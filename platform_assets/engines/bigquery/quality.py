@@ -15,9 +15,9 @@ from platform_assets.engines.bigquery.rules import json_of, q
 from platform_assets.engines.bigquery.tables import BigTables
 from platform_assets.ingest.accounts import Erased
 from platform_assets.ingest.quality import Facts, Outcome, cumulative_columns, falls_sql, outcomes
-from resources.bigquery import BigQuery
 from resources.clock import today
-from resources.warehouse import Warehouse
+from resources.gcp.bigquery import BigQuery
+from resources.lake.warehouse import Warehouse
 
 
 def evaluate(engine: BigQuery, contract: Contract, warehouse: Warehouse, now: dt.datetime) -> Iterator[Outcome]:

@@ -18,8 +18,8 @@ from platform_assets.contracts.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.contracts.queries import CompiledContract
 from platform_assets.ingest.loading.rules import HEX_DIGITS, Rules
-from resources.bigquery_types import BigQueryError
-from resources.warehouse import literal
+from resources.gcp.bigquery_types import BigQueryError
+from resources.lake.warehouse import literal
 
 OWN = "own_words"
 

@@ -15,9 +15,9 @@ from platform_assets.contracts.queries import CompiledContract
 from platform_assets.engines.bigquery.tables import StagingTables
 from platform_assets.ingest.loading.publish import pseudonymised
 from platform_assets.ingest.loading.relations import Relations
-from resources.bigquery import BigQuery, BigQueryError
+from resources.gcp.bigquery import BigQuery, BigQueryError
+from resources.lake.warehouse import literal, quoted
 from resources.object_store import ObjectStore
-from resources.warehouse import literal, quoted
 
 if TYPE_CHECKING:
     import duckdb

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from platform_assets.indicators.derived_tables import TableMissing
-from platform_assets.indicators.sqlfile import SqlIndicator, to_bigquery
-from platform_assets.indicators.sqlrun import OutputMismatch, SqlFailed
-from resources.bigquery import STAGING, BigQuery
+from platform_assets.indicators.sql.file import SqlIndicator, to_bigquery
+from platform_assets.indicators.sql.run import OutputMismatch, SqlFailed
+from resources.gcp.bigquery import STAGING, BigQuery
 
 TYPES = {
     "text": ("STRING",),

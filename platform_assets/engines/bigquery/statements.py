@@ -16,7 +16,7 @@ from platform_assets.contracts.queries import CompiledContract
 from platform_assets.engines.bigquery.rules import BigRules, json_of, listed, q, say
 from platform_assets.engines.bigquery.tables import FENCE, BigTables, StagingTables
 from platform_assets.ingest import accounts, ledger
-from resources.bigquery import BigQuery
+from resources.gcp.bigquery import BigQuery
 
 CHANGED = "the ledger has changed since the rows were judged"
 

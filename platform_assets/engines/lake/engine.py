@@ -15,7 +15,7 @@ from platform_assets.contracts.model import Contract
 from platform_assets.engines import LAYERS, Engine
 from platform_assets.engines.results import Loaded, MadeBySql, MadeTable
 from platform_assets.indicators import receipts
-from platform_assets.indicators.sqlrun import run_sql
+from platform_assets.indicators.sql.run import run_sql
 from platform_assets.ingest import ledger, quality
 from platform_assets.ingest.books import Books, LakeBooks
 from platform_assets.ingest.load import load_dataset
@@ -24,8 +24,8 @@ from platform_assets.ingest.quality import Outcome
 from platform_assets.ingest.tables import Tables
 from resources.clock import today
 from resources.identity import IdentityKeys
+from resources.lake.warehouse import TableState, Warehouse
 from resources.object_store import ObjectStore
-from resources.warehouse import TableState, Warehouse
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from platform_assets.engines.bigquery.products import Copies
     from platform_assets.indicators.model import Indicator
     from platform_assets.indicators.product import Product
-    from platform_assets.indicators.sqlfile import SqlIndicator
+    from platform_assets.indicators.sql.file import SqlIndicator
     from resources.environment import Platform
 
 SHOWN_PARTITIONS = 12

@@ -10,7 +10,7 @@ from platform_assets.erasure.decisions import ELSE, Spot
 from platform_assets.erasure.holder import Busy, Holder, Work, is_claimed
 from platform_assets.erasure.holders.tables.rows import extremes
 from platform_assets.erasure.search.scan import Search
-from resources.catalog import CatalogError
+from resources.lake.catalog import CatalogError
 
 STATISTICS = (
     "ducklake_table_column_stats",

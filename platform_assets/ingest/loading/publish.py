@@ -19,7 +19,7 @@ from platform_assets.ingest.loading.batch import Batch, choose, count, hold, tel
 from platform_assets.ingest.loading.relations import Relations
 from platform_assets.ingest.loading.rules import Rules
 from resources.identity import pseudonym_sql
-from resources.warehouse import Warehouse, literal, quoted, scalar
+from resources.lake.warehouse import Warehouse, literal, quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb

@@ -29,6 +29,7 @@ class _Told(BaseModel):
     positions: dict[str, int]
     width: int = Field(ge=0)
     drift: dict[str, list[str]]
+    not_taken: dict[str, int]
 
 
 def stage(
@@ -50,7 +51,7 @@ def stage(
         broken=target / BROKEN if told.broken else None,
         broken_rows={number: told.broken} if told.broken else {},
     )
-    return part, Header(told.positions, told.width, told.drift)
+    return part, Header(told.positions, told.width, told.drift, told.not_taken)
 
 
 def edited(child: Child, path: Path, contract: Contract, fmt: FileFormat, edits: Edits, folder: Path) -> Path:
@@ -90,6 +91,7 @@ def _stage(
         "positions": header.positions,
         "width": header.width,
         "drift": header.drift,
+        "not_taken": header.not_taken,
     }
 
 

@@ -18,13 +18,13 @@ from platform_assets.erasure.eraser import Eraser, ErasureIncomplete
 from platform_assets.erasure.holders.bigquery.rows import BigErasureFailed, keeps
 from platform_assets.erasure.targets import Target
 from platform_assets.office import Office
-from resources.bigquery import STAGING, BigQuery
+from resources.gcp.bigquery import STAGING, BigQuery
 from resources.identity import EnvironmentKeys, pseudonym
 from tests.engines.bigquery.place import SMALL, BigBench, Both
 from tests.erasure import erasing as lake_erasing
 from tests.erasure.erasing import places_of
 from tests.places import KEYS, SECOND, STEWARD, Place
-from tests.resources.bigquery_emulator import PROJECT
+from tests.resources.gcp.bigquery_emulator import PROJECT
 
 pytestmark = pytest.mark.slow
 Pair = Callable[..., Both]

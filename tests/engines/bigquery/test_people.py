@@ -19,15 +19,15 @@ from platform_assets.erasure.holders.bigquery.rows import erase_rows
 from platform_assets.erasure.targets import Target, Tombstone, resolve
 from platform_assets.ingest.load import LoadReport
 from platform_assets.office import NEIGHBOURS
-from resources.bigquery import BigQuery
+from resources.gcp.bigquery import BigQuery
 from resources.identity import EnvironmentKeys, pseudonym
+from resources.lake.warehouse import Warehouse
 from resources.object_store import LocalStore
-from resources.warehouse import Warehouse
 from tests.conftest import LAB
 from tests.engines.bigquery.place import BigBench, Both
 from tests.engines.bigquery.wire import client_of, wire_to
 from tests.places import KEYS
-from tests.resources.bigquery_emulator import PROJECT
+from tests.resources.gcp.bigquery_emulator import PROJECT
 
 pytestmark = pytest.mark.slow
 Pair = Callable[..., Both]

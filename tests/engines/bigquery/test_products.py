@@ -15,8 +15,8 @@ from platform_assets.engines.bigquery.products import Copies
 from platform_assets.indicators.compute import compute
 from platform_assets.indicators.header import read_indicator
 from platform_assets.indicators.product import publish_product
-from resources.bigquery import BigQuery
 from resources.environment import Platform
+from resources.gcp.bigquery import BigQuery
 from tests.conftest import Bench, lab_contract
 
 pytestmark = pytest.mark.slow

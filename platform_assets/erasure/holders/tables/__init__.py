@@ -16,7 +16,7 @@ from platform_assets.erasure.search.scan import Search
 from platform_assets.erasure.targets import identifying_columns
 from platform_assets.ingest import accounts, ledger
 from platform_assets.quarantine.tables import ACTIONS, STAGED
-from resources.warehouse import LAKE, literal, quoted
+from resources.lake.warehouse import LAKE, literal, quoted
 
 if TYPE_CHECKING:
     import duckdb

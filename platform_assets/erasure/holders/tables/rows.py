@@ -14,9 +14,9 @@ from platform_assets.ingest.books import LakeBooks, origins
 from platform_assets.ingest.judging import view_staged
 from platform_assets.ingest.tables import Tables
 from platform_assets.quarantine.tables import BOOKKEEPERS, STAGED
-from resources.catalog import Extremes
 from resources.identity import IdentityKeys
-from resources.warehouse import LAKE, Warehouse, quoted, scalar
+from resources.lake.catalog import Extremes
+from resources.lake.warehouse import LAKE, Warehouse, quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from platform_assets.contracts.model import FileFormat
 from platform_assets.ingest.readers.scan import Scan
 from platform_assets.ingest.readers.staged import Header, StagedFile
-from resources.warehouse import literal, quoted
+from resources.lake.warehouse import literal, quoted
 
 if TYPE_CHECKING:
     import duckdb

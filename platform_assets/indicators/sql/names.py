@@ -1,6 +1,6 @@
 """What the names in a query stand for, by scope: a table of a layer, or a name of a WITH that is visible where it is used.
 
-sqlglot's reading. DuckDB's own (`resources.select_only`) is asked besides: both have to agree that there is nothing else.
+sqlglot's reading. DuckDB's own (`resources.lake.select_only`) is asked besides: both have to agree that there is nothing else.
 """
 
 from __future__ import annotations

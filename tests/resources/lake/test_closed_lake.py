@@ -10,12 +10,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from resources import closed_lake as module
-from resources.catalog import PostgresCatalog
-from resources.closed_lake import ClosedLake, TooLong, closed_lake
-from resources.select_only import Refused, demand_select, pure_functions
-from resources.warehouse import Warehouse, WarehouseError, literal
-from tests.resources import hostile_sql
+from resources.lake import closed_lake as module
+from resources.lake.catalog import PostgresCatalog
+from resources.lake.closed_lake import ClosedLake, TooLong, closed_lake
+from resources.lake.select_only import Refused, demand_select, pure_functions
+from resources.lake.warehouse import Warehouse, WarehouseError, literal
+from tests.resources.lake import hostile_sql
 from tests.resources.postgres_server import PASSWORD, PostgresServer
 
 MARKER = "SECRET-VALUE"

@@ -13,9 +13,9 @@ import duckdb
 import pytest
 import requests
 
-from resources.closed_lake import closed_lake
-from resources.select_only import Refused
-from resources.warehouse import Warehouse, WarehouseError, scalar
+from resources.lake.closed_lake import closed_lake
+from resources.lake.select_only import Refused
+from resources.lake.warehouse import Warehouse, WarehouseError, scalar
 from tests.programs import needed_module
 
 

@@ -8,9 +8,10 @@ import pytest
 import sqlglot
 from sqlglot import expressions
 
-from platform_assets.indicators import sqlfile, sqlnames
 from platform_assets.indicators.model import HeaderError
-from tests.resources import hostile_sql
+from platform_assets.indicators.sql import file as sqlfile
+from platform_assets.indicators.sql import names as sqlnames
+from tests.resources.lake import hostile_sql
 
 FILE = "/home/data/raw/secret/ducklake-1.parquet"
 STATEMENTS = list(hostile_sql.statements(FILE, "/home/data/raw/**/*.parquet"))

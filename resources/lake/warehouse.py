@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.catalog import Catalog, SqliteCatalog
+from resources.lake.catalog import Catalog, SqliteCatalog
 
 if TYPE_CHECKING:
     import duckdb

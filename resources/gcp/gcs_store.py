@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from resources.google import identified
+from resources.gcp.identity import identified
 from resources.object_store import ObjectStoreError, StoredObject
 
 if TYPE_CHECKING:

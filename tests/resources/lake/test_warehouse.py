@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from resources.catalog import Catalog, CatalogError, PostgresCatalog, SqliteCatalog, catalog_from
-from resources.warehouse import SchemaConflict, Warehouse, scalar
+from resources.lake.catalog import Catalog, CatalogError, PostgresCatalog, SqliteCatalog, catalog_from
+from resources.lake.warehouse import SchemaConflict, Warehouse, scalar
 from tests.resources.postgres_server import PASSWORD, PostgresServer
 
 SPAWN = multiprocessing.get_context("spawn")

@@ -11,10 +11,10 @@ import pytest
 
 from platform_assets.contracts.columns import ColumnType
 from platform_assets.contracts.files import DEFS, read_contracts
-from platform_assets.indicators import sqlfile
 from platform_assets.indicators.model import HeaderError
-from platform_assets.indicators.sqlfile import SqlIndicator, list_sql, read_sql, to_bigquery
-from tests.resources.bigquery_emulator import analysed
+from platform_assets.indicators.sql import file as sqlfile
+from platform_assets.indicators.sql.file import SqlIndicator, list_sql, read_sql, to_bigquery
+from tests.resources.gcp.bigquery_emulator import analysed
 
 GOOD = """\
 -- Orders per day
@@ -110,7 +110,7 @@ def test_reading_from_the_cache_does_not_import_sqlglot(tmp_path: Path) -> None:
     path.write_text(GOOD, encoding="utf-8")
     read_sql(path, cache)
     code = (
-        "import sys; from pathlib import Path; from platform_assets.indicators.sqlfile import read_sql; "
+        "import sys; from pathlib import Path; from platform_assets.indicators.sql.file import read_sql; "
         f"read_sql(Path({str(path)!r}), Path({str(cache)!r})); sys.exit('sqlglot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

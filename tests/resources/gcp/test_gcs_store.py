@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from resources.gcs_store import GCSStore, ObjectGone
+from resources.gcp.gcs_store import GCSStore, ObjectGone
 from resources.object_store import ObjectStoreError, StoredObject
-from tests.resources.gcs_emulator import BUCKET, FAULTS, CloudStorage, FaultyProxy, client, cloud_storage
+from tests.resources.gcp.gcs_emulator import BUCKET, FAULTS, CloudStorage, FaultyProxy, client, cloud_storage
 
 BLOCK = 256 << 10
 BIG = os.urandom(2 * BLOCK + 1000)

@@ -18,11 +18,11 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import bigquery
 
-from resources.bigquery import TRANSACTIONS, BigQuery
-from resources.bigquery_types import BigQueryError, bigquery_type, label
-from resources.gcs_store import GCSStore
-from resources.google import NoIdentity
-from tests.resources.bigquery_emulator import PROJECT, big_query
+from resources.gcp.bigquery import TRANSACTIONS, BigQuery
+from resources.gcp.bigquery_types import BigQueryError, bigquery_type, label
+from resources.gcp.gcs_store import GCSStore
+from resources.gcp.identity import NoIdentity
+from tests.resources.gcp.bigquery_emulator import PROJECT, big_query
 
 COLUMNS = {
     "province": "VARCHAR",
@@ -189,7 +189,7 @@ def test_a_transaction_that_bigquery_cancels_for_another_is_sent_again(
         if len(waited) == 2:
             engine.query(f"UPDATE {busy} SET n = 0 WHERE true")
 
-    monkeypatch.setattr("resources.bigquery.sleep", wait)
+    monkeypatch.setattr("resources.gcp.bigquery.sleep", wait)
     engine.transaction(statements, job=f"named-{uuid.uuid4().hex}")
     assert waited[0] < waited[1]
     assert engine.rows("staging.written") == 2
@@ -226,7 +226,7 @@ def test_a_name_that_bigquery_keeps_for_itself_is_refused(engine: BigQuery) -> N
 def test_a_table_is_read_as_parquet(
     engine: BigQuery, tmp_path: Path, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resources.bigquery.BATCH", 3)
+    monkeypatch.setattr("resources.gcp.bigquery.BATCH", 3)
     engine.publish("products.admissions", parquet(tmp_path, rows), COLUMNS, version="1", rows=rows)
     assert engine.read("products.admissions", tmp_path / "all.parquet") == rows
     assert engine.read("products.admissions", tmp_path / "some.parquet", ["province", "admissions"]) == rows

@@ -13,7 +13,7 @@ import yaml
 from platform_assets.contracts.columns import ColumnType
 from platform_assets.contracts.expression import compile_contract
 from platform_assets.contracts.model import Contract
-from tests.resources.bigquery_emulator import analysed
+from tests.resources.gcp.bigquery_emulator import analysed
 
 TODAY = dt.date(2024, 5, 13)
 PROBE = Contract.model_validate(
@@ -98,7 +98,7 @@ def test_both_engines_read_and_judge_every_value_alike() -> None:
 def test_googles_analyser_accepts_every_dataset() -> None:
     jobs: dict[str, dict[str, Any]] = {}
     contracts = [PROBE]
-    definitions = Path(__file__).resolve().parents[2] / "platform_assets" / "defs"
+    definitions = Path(__file__).resolve().parents[3] / "platform_assets" / "defs"
     for document in sorted(definitions.rglob("defs.yaml")):
         found = yaml.safe_load(document.read_text(encoding="utf-8"))
         if found["type"] == "platform_assets.components.Dataset":

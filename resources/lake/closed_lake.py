@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resources.select_only import Refused, demand_select, nodes
-from resources.warehouse import LAKE, Warehouse, WarehouseError, literal, quoted
+from resources.lake.select_only import Refused, demand_select, nodes
+from resources.lake.warehouse import LAKE, Warehouse, WarehouseError, literal, quoted
 
 if TYPE_CHECKING:
     import duckdb

@@ -18,8 +18,16 @@ from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
-from resources.bigquery_types import BigQueryError, bigquery_type, json_value, label, lists, parameters, schema_field
-from resources.google import identified
+from resources.gcp.bigquery_types import (
+    BigQueryError,
+    bigquery_type,
+    json_value,
+    label,
+    lists,
+    parameters,
+    schema_field,
+)
+from resources.gcp.identity import identified
 
 if TYPE_CHECKING:
     from google.cloud import bigquery

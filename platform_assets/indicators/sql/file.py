@@ -1,7 +1,7 @@
 """A .sql file as an indicator: its header says what comes out, its query what it is made from. Nothing is run here.
 
-The query is read twice: by sqlglot, which knows scopes and BigQuery's dialect (`sqlnames`), and by DuckDB's own parser
-(`resources.select_only`), as it is DuckDB that will run it. sqlglot takes a quarter of a second to import, so what was parsed once is remembered by the file's content.
+The query is read twice: by sqlglot, which knows scopes and BigQuery's dialect (`names`), and by DuckDB's own parser
+(`resources.lake.select_only`), as it is DuckDB that will run it. sqlglot takes a quarter of a second to import, so what was parsed once is remembered by the file's content.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from platform_assets.indicators import sqlnames
 from platform_assets.indicators.model import COLUMN_TYPES, OWNER, ColumnType, HeaderError, Param
-from resources import select_only
+from platform_assets.indicators.sql import names
+from resources.lake import select_only
 
 if TYPE_CHECKING:
     import sqlglot.expressions
@@ -118,7 +118,7 @@ def to_bigquery(query: str) -> str:
     except sqlglot.errors.SqlglotError as error:
         raise ValueError(f"cannot be said in BigQuery's dialect: {error}") from None
     here = sqlglot.parse_one(query, dialect="duckdb")
-    if sqlnames.tables_of(again) != sqlnames.tables_of(here) or _placeholders(again) != _placeholders(here):
+    if names.tables_of(again) != names.tables_of(here) or _placeholders(again) != _placeholders(here):
         raise ValueError("reads other tables or parameters once it is said in BigQuery's dialect")
     return there
 
@@ -209,7 +209,7 @@ def _outputs(path: Path, line: int, text: str) -> Iterator[Output]:
 
 def _parsed(path: Path, text: str, cache: Path | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Tables and parameters of the query, from `cache` where this text was parsed before by this code."""
-    code = [str(Path(module).stat().st_mtime_ns) for module in (__file__, sqlnames.__file__, select_only.__file__)]
+    code = [str(Path(module).stat().st_mtime_ns) for module in (__file__, names.__file__, select_only.__file__)]
     stamp = "\0".join([version("sqlglot"), version("duckdb"), *code, text])
     kept = cache / f"{hashlib.sha256(stamp.encode()).hexdigest()[:24]}.json" if cache else None
     if kept and kept.exists():
@@ -241,9 +241,9 @@ def _parse(path: Path, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if len(statements) != 1 or not isinstance(statements[0], expressions.Query):
         raise HeaderError(path, None, "a file holds one SELECT (WITH ... SELECT is one), nothing else")
     (query,) = statements
-    for problem in sqlnames.problems(query):
+    for problem in names.problems(query):
         raise HeaderError(path, None, problem)
-    tables = sqlnames.tables_of(query)
+    tables = names.tables_of(query)
     if not tables:
         raise HeaderError(path, None, "the query reads no table")
     try:

@@ -1,6 +1,6 @@
 """Runs a .sql indicator on the embedded engine: parameters bound, output checked before anything is replaced.
 
-The query is an analyst's and runs in a lake of its own that holds the tables it names and nothing else (`resources.closed_lake`).
+The query is an analyst's and runs in a lake of its own that holds the tables it names and nothing else (`resources.lake.closed_lake`).
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from platform_assets.indicators.derived_tables import Made, Make, Recipe, make_table
 from platform_assets.indicators.receipts import UsedTable
-from platform_assets.indicators.sqlfile import ENGINE_TYPES, SqlIndicator
-from resources.closed_lake import TooLong, closed_lake
-from resources.select_only import Refused
-from resources.warehouse import Warehouse
+from platform_assets.indicators.sql.file import ENGINE_TYPES, SqlIndicator
+from resources.lake.closed_lake import TooLong, closed_lake
+from resources.lake.select_only import Refused
+from resources.lake.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import duckdb

@@ -11,8 +11,8 @@ import pytest
 
 from platform_assets.contracts.files import DEFS, read_contracts
 from platform_assets.indicators.derived_tables import TableMissing, remake_table
-from platform_assets.indicators.sqlfile import read_sql
-from platform_assets.indicators.sqlrun import OutputMismatch, SqlFailed, recipe_of, run_sql
+from platform_assets.indicators.sql.file import read_sql
+from platform_assets.indicators.sql.run import OutputMismatch, SqlFailed, recipe_of, run_sql
 from resources.environment import Platform
 from tests.conftest import Bench
 

@@ -10,11 +10,11 @@ import pytest
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import ledger
 from platform_assets.ingest.load import load_dataset
-from resources.catalog import PostgresCatalog
-from resources.gcs_store import GCSStore
+from resources.gcp.gcs_store import GCSStore
 from resources.identity import EnvironmentKeys
-from resources.warehouse import Warehouse
-from tests.resources.gcs_emulator import BUCKET, FAULTS, CloudStorage, FaultyProxy, client, cloud_storage
+from resources.lake.catalog import PostgresCatalog
+from resources.lake.warehouse import Warehouse
+from tests.resources.gcp.gcs_emulator import BUCKET, FAULTS, CloudStorage, FaultyProxy, client, cloud_storage
 from tests.resources.postgres_server import PASSWORD, PostgresServer
 
 CONTRACT = Contract.model_validate(
