@@ -20,8 +20,8 @@ from resources.environment import INDICATORS, resources_for
 WEEKLY = "0 6 * * 1"
 FOLLOWING = ("indicators", "products")
 COMPUTED = dg.AssetSelection.groups(*FOLLOWING, jobs.GROUP)
-# a run that finds script, inputs and parameters as they were does no work, so following once too often costs little
 _SCRIPT_CHANGED: Any = dg.AutomationCondition.code_version_changed().since_last_handled()  # type: ignore[misc]
+# a run that finds script, inputs and parameters as they were does no work, so following once too often costs little
 FOLLOW = (_SCRIPT_CHANGED & ~dg.AutomationCondition.in_progress()) | dg.AutomationCondition.eager()
 
 

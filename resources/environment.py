@@ -25,7 +25,7 @@ ENGINES = {"duckdb": "lake", "bigquery": "bigquery"}
 REPOSITORY = Path(__file__).resolve().parent.parent
 INDICATORS = REPOSITORY / "r_scripts" / "indicators"
 SERVED_BY_UI = "http://127.0.0.1:3001"
-"""scripts/ui.sh serves what is meant for a browser there."""
+"""`make ui` serves what is meant for a browser there."""
 
 
 @dataclass(frozen=True)

@@ -73,11 +73,30 @@ def own_rows(audit: AuditLog, user: User, contract: Contract, table: pd.DataFram
     return rows
 
 
+def log(audit: AuditLog, user: User, name: str, table: pd.DataFrame, of: str = "all") -> pd.DataFrame:
+    """The log `name` (``execution``, ``deletion``) of a dataset or `of` all, as `user` is about to be shown it: written down."""
+    seen(audit, user, "logs.see", log=name, of=of, rows=len(table))
+    return table
+
+
+def certificate(audit: AuditLog, user: User, request: str, text: str) -> str:
+    """The text of a certificate, as `user` is about to be shown it: written down."""
+    seen(audit, user, "erasure.see_certificate", request=request)
+    return text
+
+
 def entered(audit: AuditLog, user: User) -> None:
     """Write down that `user` has logged in, once per login; on a laptop without login, that somebody opened a window."""
     who = user if user.laptop else replace(user, session="")
     ground = "no login on this machine" if user.laptop else ""
-    _once(audit, who, "login", DAY, ground=ground, details={} if user.laptop else {"issued": int(user.issued)})
+    _once(
+        audit,
+        who,
+        "login",
+        DAY,
+        ground=ground,
+        details={} if user.laptop else {"issued": int(user.issued), "identity": user.identity},
+    )
 
 
 def refused(audit: AuditLog, user: User | None, error: AccessDenied) -> None:

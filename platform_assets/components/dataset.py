@@ -9,8 +9,13 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel
 
+<<<<<<< HEAD
 from platform_assets.components.describe import contract_in_words, text_schema, validated_schema
 from platform_assets.components.landing import Wanted, landing_sensor
+=======
+from platform_assets.components.describe import contract_in_words, table_kinds, text_schema, validated_schema
+from platform_assets.components.metadata import Told
+>>>>>>> main
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.results import Loaded
 from platform_assets.ingest import quality
@@ -26,7 +31,13 @@ from resources.markdown import plain
 
 MAX_SHOWN = 25
 FETCHED = "fetched"
+<<<<<<< HEAD
 LANDING = "landing"
+=======
+FETCHED_IN_WORDS = (
+    "Everything that was wanted of the source could be fetched. What is in landing is loaded all the same."
+)
+>>>>>>> main
 
 
 class Dataset(dg.Component):
@@ -63,8 +74,10 @@ def dataset_definitions(contract: Contract, domain: str) -> dg.Definitions:
         owners=[contract.owner],
         kinds={"file"},
         tags={"domain": domain},
-        description=f"Files as they came. Drop them in `{folder}/` of DATA_HOME; once taken they are kept in "
-        f"`archive/{contract.name}/`, and files of which nothing can be judged in `rejected/{contract.name}/`.",
+        description=plain(
+            f"Files as they came. Drop them in {folder}/ of DATA_HOME; once taken they are kept in archive/{contract.name}/, and files of "
+            f"which nothing can be judged in rejected/{contract.name}/."
+        ),
     )
     return dg.Definitions(assets=[landing, ingest], sensors=[landing_sensor(contract, ingest)])
 
@@ -83,8 +96,10 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
             raw,
             deps=[dg.AssetKey(["landing", name])],
             group_name="raw",
-            kinds={"duckdb", "table"},
-            description=f"Rows of {name} as text, as they came; identifiers are pseudonyms. {plain(contract.description)}",
+            kinds=table_kinds(),
+            description=plain(
+                f"Rows of {name} as text, as they came; identifiers are pseudonyms. {contract.description}"
+            ),
             metadata={"dagster/column_schema": text_schema(tables.raw_columns), "dagster/table_name": tables.raw},
             **common,
         ),
@@ -92,7 +107,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
             validated,
             deps=[raw],
             group_name="validated",
-            kinds={"duckdb", "table"},
+            kinds=table_kinds(),
             description=contract_in_words(contract),
             metadata={"dagster/column_schema": validated_schema(contract), "dagster/table_name": tables.validated},
             **common,
@@ -101,8 +116,8 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
             quarantine,
             deps=[raw],
             group_name="quarantine",
-            kinds={"duckdb", "table"},
-            description=f"Rows of {name} that broke a rule: original text and every reason. For stewards only.",
+            kinds=table_kinds(),
+            description=plain(f"Rows of {name} that broke a rule: original text and every reason. For stewards only."),
             metadata={
                 "dagster/column_schema": text_schema(tables.quarantine_columns),
                 "dagster/table_name": tables.quarantine,
@@ -111,14 +126,13 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
         ),
     ]
     check_specs = [
-        dg.AssetCheckSpec(check, asset=validated, description=quality.DESCRIPTIONS[check])
+        dg.AssetCheckSpec(check, asset=validated, description=plain(quality.DESCRIPTIONS[check]))
         for check in quality.check_names(contract)
     ]
     told = "What lies in landing is taken: no folders, no links, which are never looked into."
     check_specs.append(dg.AssetCheckSpec(LANDING, asset=validated, description=told))
     if contract.source.reaches_out:
-        told = "Everything that was wanted of the source could be fetched. What is in landing is loaded all the same."
-        check_specs.append(dg.AssetCheckSpec(FETCHED, asset=validated, description=told))
+        check_specs.append(dg.AssetCheckSpec(FETCHED, asset=validated, description=FETCHED_IN_WORDS))
 
     @dg.multi_asset(
         specs=specs,
@@ -131,9 +145,15 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: Wanted
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         platform: Platform = context.resources.platform
+<<<<<<< HEAD
         collected = collect(contract.source, name, platform, context.log.info)
         only = None if config.only is None else {*config.only, *_looks(platform, name, collected)}
         loaded = engine_of(platform).load(contract, run_id=context.run.run_id, log=context.log.info, only=only)
+=======
+        told = Told(context)
+        collected = collect(contract.source, name, platform, told.info)
+        loaded = engine_of(platform).load(contract, run_id=context.run.run_id, log=told.info)
+>>>>>>> main
         report, outcomes, held = loaded.report, loaded.outcomes, loaded.held
         broken = [
             o.check for o in outcomes if not o.passed and o.check in ("row_conservation", "unique_key") and o.blocking
@@ -144,7 +164,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
                 yield _materialized(key, loaded.states[key.path[0]], _deliveries(report))
         if report.blocked or broken:
             why = ", ".join(broken) or "; ".join(describe(e) for e in report.entries[:3])
-            context.log.error(f"{name}: not published, the last good table stays and is stale ({why})")
+            told.error(f"{name}: not published, the last good table stays and is stale ({why})")
         elif validated in selected:
             metadata = {**_deliveries(report), **_partitions(contract, loaded)}
             metadata |= {name: dg.MetadataValue.int(number) for name, number in loaded.cost.items()}
@@ -243,6 +263,6 @@ def _check_result(key: dg.AssetKey, outcome: quality.Outcome) -> dg.AssetCheckRe
         check_name=outcome.check,
         passed=outcome.passed,
         severity=dg.AssetCheckSeverity.ERROR if outcome.blocking else dg.AssetCheckSeverity.WARN,
-        description=outcome.description,
+        description=plain(outcome.description),
         metadata=metadata,
     )

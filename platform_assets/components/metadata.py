@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from resources.environment import Platform
-from resources.markdown import Markdown
+from resources.markdown import Markdown, plain, unlinked
 
 if TYPE_CHECKING:
     from platform_assets.indicators.receipts import Receipt
@@ -18,7 +18,9 @@ PREVIEW_ROWS = 25
 
 def column_schema(columns: Mapping[str, tuple[str, str]]) -> dg.TableSchema:
     """Columns from name -> (type, meaning)."""
-    return dg.TableSchema([dg.TableColumn(n, kind, description=meaning) for n, (kind, meaning) in columns.items()])
+    return dg.TableSchema(
+        [dg.TableColumn(n, kind, description=plain(meaning)) for n, (kind, meaning) in columns.items()]
+    )
 
 
 def made_from(receipt: Receipt) -> dict[str, Any]:
@@ -41,6 +43,25 @@ def first_rows(platform: Platform, table: str) -> dict[str, dg.MetadataValue]:
 def shown(markdown: Markdown) -> dg.MetadataValue:
     """Markdown on a page of Dagster: only such as `resources.markdown` has made."""
     return dg.MetadataValue.md(markdown)
+
+
+class Told:
+    """A run's log, in which no text becomes a link: Dagster's page makes one of every address in a line, a partner's too."""
+
+    def __init__(self, context: dg.AssetExecutionContext | dg.OpExecutionContext) -> None:
+        self._log = context.log
+
+    def info(self, text: object) -> None:
+        """As it goes."""
+        self._log.info(unlinked(text))
+
+    def warning(self, text: object) -> None:
+        """What somebody should look at."""
+        self._log.warning(unlinked(text))
+
+    def error(self, text: object) -> None:
+        """What went wrong."""
+        self._log.error(unlinked(text))
 
 
 def _shown(value: Any) -> str | int | float | bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from platform_assets.access.roles import Role, User
+from platform_assets.components.metadata import Told
 from platform_assets.contracts.model import Contract
 from platform_assets.office import Office
 from platform_assets.people_csv import csv_bytes
@@ -14,6 +15,7 @@ from platform_assets.reports import logs
 from platform_assets.reports import tables as reports
 from platform_assets.reports.events import GROUP, first_rows, log_key, publish_logs, rows_erased, shown
 from resources.environment import Platform
+from resources.markdown import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +32,7 @@ def erase_request(context: dg.OpExecutionContext) -> None:
     """See `platform_assets.erasure.eraser`."""
     office = Office.of(context.resources.platform)
     eraser = office.eraser(
-        lambda step: context.log.info(f"step: {step}"),
+        lambda step: Told(context).info(f"step: {step}"),
         lambda datasets, number: rows_erased(context.instance, datasets, number),
         lambda: nullcontext(context.instance),
     )
@@ -69,10 +71,13 @@ def _log(log: logs.Log, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
         group_name=GROUP,
         owners=[OWNER],
         kinds={"duckdb", "csv"},
-        description=log.description,
+        description=plain(log.description),
         metadata={
             "dagster/column_schema": dg.TableSchema(
-                [dg.TableColumn(name, kind, description=meaning) for name, (kind, meaning) in log.columns.items()]
+                [
+                    dg.TableColumn(name, kind, description=plain(meaning))
+                    for name, (kind, meaning) in log.columns.items()
+                ]
             ),
             "dagster/table_name": log.table,
         },
@@ -129,7 +134,7 @@ def _report(
         group_name="products",
         owners=[contract.owner],
         kinds={"csv"},
-        description=description,
+        description=plain(description),
         required_resource_keys={"platform"},
         automation_condition=dg.AutomationCondition.eager(),
     )

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.access import handing_out
+from platform_assets.access.acts import acting
 from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest import arrivals
@@ -251,11 +252,9 @@ def send(office: Office, dataset: str, name: str, data: bytes, user: User) -> st
         tag = hashlib.sha256(data).hexdigest()[:8]
         stem, dot, suffix = name.partition(".")
         name = f"{stem}-{tag}{dot}{suffix}"
-    office.store.write(f"{folder}/{name}", data)
-    digest = hashlib.sha256(data).hexdigest()
-    office.audit.record(
-        user.name, "upload", role=user.role_names, table=dataset, details={"bytes": len(data), "sha256": digest}
-    )
+    with acting(office.audit, user, "upload", table=dataset) as act:
+        act.note(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+        office.store.write(f"{folder}/{name}", data)
     return name
 
 
@@ -284,15 +283,10 @@ def withdraw(office: Office, dataset: str, name: str, user: User) -> int:
             if not office.warehouse.columns(connection, quarantine_tables.ACTIONS):
                 with office.warehouse.write(connection):
                     quarantine_tables.ensure(office.warehouse, connection)
-            opened = FixMoves(office.warehouse, office.store, connection, dataset, user.name).take_back(name)
-    details = {
-        "file": office.told(name),
-        "sha256": digest.hexdigest(),
-        "bytes": found.size,
-        "rows_opened": opened,
-    }
-    office.audit.record(user.name, "delivery.withdraw", role=user.role_names, table=dataset, details=details)
-    return opened
+            which = {"file": office.told(name), "sha256": digest.hexdigest(), "bytes": found.size}
+            moves = FixMoves(office.warehouse, office.store, connection, dataset, user.name)
+            with acting(office.audit, user, "delivery.withdraw", table=dataset) as act:
+                return moves.take_back(name, lambda opened: act.note(**which, rows_opened=opened))
 
 
 def _accepted(name: str, data: bytes) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.r_runtime.card import CodeLine, FailureKind, Frame, code_around
+from resources.r_runtime.card import CodeLine, Frame, code_around
 from resources.r_runtime.model import Limits
 from resources.r_runtime.process import Exit
 from resources.r_runtime.scrub import Scrubber
@@ -29,7 +29,7 @@ _TRACEBACK_CALL = re.compile(r"^ *\d+: (?P<call>.*(?:\n(?! *\d+: ).*)*)", re.M)
 class Diagnosis:
     """What is known of a failure; `file` is a full path."""
 
-    kind: FailureKind
+    kind: str
     message: str
     file: str | None = None
     line: int | None = None

@@ -17,17 +17,14 @@ from platform_assets.access import handing_out
 from platform_assets.access.audit.entry import AuditError, Entry
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.audit.tape import FolderTape
-from platform_assets.access.roles import AccessDenied, Permission, Role, User
+from platform_assets.access.roles import AccessDenied, Role, User
 from platform_assets.office import Office
 from platform_assets.quarantine import __main__ as quarantine_command
-from tests.console.test_pages import PAGES as PERMISSIONS
-from tests.console.test_pages import everything, opened, person
+from tests.console.test_pages import PAGES, everything, opened, person
 from tests.erasure.erasing import erase, subject
 from tests.places import STEWARD, Place
 
 REPOSITORY = Path(__file__).parents[2]
-PAGES = sorted(p.stem for p in (REPOSITORY / "console" / "pages").glob("[a-z]*.py"))
-OPENS = {**PERMISSIONS, "runs": (Permission.SEE_STATUS,)}
 CLEAR = "CANARY-PATIENT-4711"
 ROWS = (CLEAR, "N-11", "S-22", "C-11")
 """Texts that stand in rows, and nowhere else."""
@@ -72,7 +69,7 @@ def shows_rows(at: AppTest) -> bool:
 
 def may_open(name: str) -> list[User]:
     """Those for whom the page holds anything; for the others see tests/console/test_pages.py."""
-    return [person(r) for r in Role if not OPENS[name] or any(person(r).may(p) for p in OPENS[name])]
+    return [person(r) for r in Role if not PAGES[name] or any(person(r).may(p) for p in PAGES[name])]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -170,7 +167,9 @@ def test_a_login_is_one_entry_and_one_that_names_nobody_is_another_kind(place: P
     for window in ("a", "b"):
         handing_out.entered(place.audit, User(**{**anna.__dict__, "session": window}))
     handing_out.entered(place.audit, User(**{**anna.__dict__, "issued": 18.0}))
-    assert [e.details for e in entries(place, anna)] == [{"issued": 17}, {"issued": 18}]
+    assert [e.details for e in entries(place, anna)] == [
+        {"issued": issued, "identity": "https://x#1"} for issued in (17, 18)
+    ]
     handing_out.refused(place.audit, None, AccessDenied("this login cannot be used"))
     last = list(place.audit.entries())[-1]
     assert (last.who, last.action) == ("(nobody)", "login.refused")

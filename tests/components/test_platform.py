@@ -19,6 +19,7 @@ from platform_assets.definitions import build_definitions
 from platform_assets.sample import write as write_sample
 from platform_assets.summary import SHAPES, summary
 from resources.environment import Platform, Settings, resources_for
+from resources.markdown import unescaped
 
 UNTIL = dt.date(2026, 3, 16)
 CANARY = "CANARY4711"
@@ -210,7 +211,7 @@ def test_a_held_delivery_fails_its_check_and_stops_what_depends_on_it(platform: 
     assert "indicators/admissions_by_province" not in made
     checks = {e.check_name: e for e in result.get_asset_check_evaluations() if e.asset_key.path[1] == "population"}
     assert not checks["quarantine_rate"].passed
-    assert "20 of 20 rows (100.0%) are wrong" in str(checks["quarantine_rate"].description)
+    assert "20 of 20 rows (100.0%) are wrong" in unescaped(str(checks["quarantine_rate"].description))
 
 
 def test_a_missing_key_fails_the_step_with_the_way_out(platform: Platform) -> None:

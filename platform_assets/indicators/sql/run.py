@@ -5,7 +5,7 @@ The query is an analyst's and runs in a lake of its own that holds the tables it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,8 +78,16 @@ def recipe_of(indicator: SqlIndicator, warehouse: Warehouse, params: Mapping[str
     return Recipe(f"indicators.{indicator.name}", (indicator.path,), indicator.tables, given), make
 
 
-def check_output(indicator: SqlIndicator, columns: Mapping[str, str]) -> None:
-    """Raises OutputMismatch unless `columns` (name -> engine type) are the declared ones, in order."""
+def check_output(
+    indicator: SqlIndicator,
+    columns: Mapping[str, str],
+    types: Mapping[str, Sequence[str]] = ENGINE_TYPES,
+    where: str = "",
+) -> None:
+    """Raises OutputMismatch unless `columns` (name -> the engine's type) are the declared ones, in order.
+
+    `types`: declared type -> what the engine may call it, best first; `where`: the engine's name for people, if it is not DuckDB.
+    """
     declared = list(indicator.outputs)
     if list(columns) != declared:
         raise OutputMismatch(
@@ -87,8 +95,8 @@ def check_output(indicator: SqlIndicator, columns: Mapping[str, str]) -> None:
         )
     for name, output in indicator.outputs.items():
         kind = columns[name].partition("(")[0]
-        if kind not in ENGINE_TYPES[output.type]:
+        if kind not in types[output.type]:
             raise OutputMismatch(
-                f"{indicator.path.name}: column {name} is {columns[name]}, its header declares <{output.type}>: "
-                f"cast it to {ENGINE_TYPES[output.type][0]}, or declare what it is"
+                f"{indicator.path.name}: column {name} is {columns[name]}{where}, its header declares <{output.type}>: "
+                f"cast it to {types[output.type][0]}, or declare what it is"
             )

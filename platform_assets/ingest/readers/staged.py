@@ -1,6 +1,6 @@
 """Staged rows: Parquet with every column as text, before anything is judged. The seam between readers and the engine.
 
-A reader gives `StagedRows`: rows that could be split into columns, and `BrokenLine`s that could not. Together they are all rows of
+A reader writes (`RowWriter`) the rows that could be split into columns, and apart the lines that could not. Together they are all rows of
 the file: nothing is dropped here.
 """
 

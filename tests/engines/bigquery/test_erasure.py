@@ -150,7 +150,7 @@ def test_copies_lose_an_erased_person_where_duckdb_is_the_engine(engine: BigQuer
     people = [{"patient": place.pseudonym(p)} for p in ("PATIENT-77", "PATIENT-78")]
     engine.load_rows("indicators.copied", {"patient": "VARCHAR"}, people)
     number = lake_erasing.approved(place, lake_erasing.subject("PATIENT-77"))
-    document = replace(lake_erasing.office(place), copies=engine).eraser().execute(number, SECOND)
+    document = replace(lake_erasing.office(place), published=engine).eraser().execute(number, SECOND)
     assert document["found_and_removed"]["bigquery_tables"] == 1
     assert engine.query("SELECT patient FROM indicators.copied") == people[1:]
     assert place.samples() == ["A-2"]
