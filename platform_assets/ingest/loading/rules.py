@@ -157,7 +157,8 @@ class Rules:
     # ------------------------------------------------------------------------------------------------ decide
 
     def decided(self, candidates: str, existing: str, carried: str = "") -> str:
-        """SELECT of the rows of `candidates` with `_action` (inserted, updated, unchanged, superseded), `_written` and `_arrival`.
+        """SELECT of the rows of `candidates` with `_action` (inserted, updated, deleted, unchanged, superseded), `_written` and
+        `_arrival`.
 
         Within a delivery the last row of a key counts. From delivery to delivery the load mode says whether it counts (`Mode.counts`); if it
         does, it is an insert, an update or, if its content is what is there, unchanged. The last one is written, unless the table has
@@ -167,7 +168,7 @@ class Rules:
         """
         dated = self.contract.load.terms.dated
         rewrite, by_arrival = ("_as_of > _old_as_of", "_as_of = _old_as_of") if dated else ("FALSE", "TRUE")
-        by_key = self.hashed_key
+        by_key, gone = self.hashed_key, self.deletes()
         return f"""
         WITH candidates AS (
           SELECT v.*,
@@ -190,12 +191,22 @@ class Rules:
           FROM hashed c
         )
         SELECT * EXCLUDE (_last, _earlier),
-          CASE WHEN NOT _counts THEN 'superseded' WHEN _before IS NULL THEN 'inserted'
-               WHEN _before = _content THEN 'unchanged' ELSE 'updated' END AS _action,
-          _final AND coalesce(_old_content IS NULL OR _content <> _old_content OR {rewrite}, FALSE) AS _written,
-          _counts AND coalesce((_before IS NULL OR _before <> _content) AND {by_arrival}, FALSE) AS _arrival
+          CASE WHEN NOT _counts THEN 'superseded' WHEN {gone} AND _before IS NULL THEN 'unchanged' WHEN {gone} THEN 'deleted'
+               WHEN _before IS NULL THEN 'inserted' WHEN _before = _content THEN 'unchanged' ELSE 'updated' END AS _action,
+          _final AND NOT {gone} AND coalesce(_old_content IS NULL OR _content <> _old_content OR {rewrite}, FALSE) AS _written,
+          _counts AND coalesce(CASE WHEN {gone} THEN _before IS NOT NULL ELSE _before IS NULL OR _before <> _content END
+            AND {by_arrival}, FALSE) AS _arrival
         FROM chained
         """
+
+    def deletes(self, alias: str = "") -> str:
+        """Whether a row deletes its key; such deliveries are loaded one at a time."""
+        of = f"{alias}." if alias else ""
+        conditions = [
+            f"coalesce({of}{quoted(c)} IN ({', '.join(map(literal, values))}), FALSE)"
+            for c, values in self.contract.load.deletes.items()
+        ]
+        return f"({' OR '.join(conditions)})" if conditions else "FALSE"
 
     def _filled(self) -> str:
         """The part of `decided` that gives columns which a file does not bring the value that the key had before: of the last row in the
@@ -234,6 +245,13 @@ class Rules:
         part of it; where rows have a key, only those whose key does not come."""
         if chosen.base:
             return [(chosen.base, "TRUE")]
+        if chosen.whole_of:
+            same = " AND ".join(
+                f"p.{quoted(c)} IS NOT DISTINCT FROM v.{quoted(c)}" for c in self.contract.load.replaces
+            )
+            return [
+                (chosen.whole_of, f"EXISTS (SELECT 1 FROM {self.names.valid} p WHERE {same} AND v._as_of <= p._as_of)")
+            ]
         # ids are hex digits
         return [
             (delivery, f"v._delivery IN ({', '.join(map(literal, sorted(gone)))})")
