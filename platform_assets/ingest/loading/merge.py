@@ -31,7 +31,11 @@ def decide(connection: duckdb.DuckDBPyConnection, rules: Rules, chosen: Chosen) 
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {names.touched} AS SELECT _k FROM {names.valid} GROUP BY _k HAVING count(*) > 1"
     )
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {names.keys} AS SELECT DISTINCT {key}, _k FROM {names.valid}")
+    has_rows = scalar(connection, f"SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT 1)")
+    asked = "" if has_rows else "WHERE FALSE"  # nothing of a first load is compared with an empty table
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {names.keys} AS SELECT DISTINCT {key}, _k FROM {names.valid} {asked}"
+    )
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {names.existing} AS SELECT v.rowid AS _rid, {rules.key('v')}, {rules.existing('v')}, "
         f"n._k FROM {table} v JOIN {names.keys} n ON {rules.same_key('v', 'n')}"
