@@ -219,7 +219,7 @@ class Rules:
             return f"j._member NOT IN ({', '.join(map(str, self.lacked[column]))})"
 
         since = ", ".join(
-            f"count(CASE WHEN {brings(c)} THEN 1 END) OVER (PARTITION BY {key}, j._counts ORDER BY j._seq) AS {quoted(f'_since_{c}')}"
+            f"count(CASE WHEN {brings(c)} THEN 1 END) OVER (PARTITION BY {key}, j._counts ORDER BY j._seq NULLS FIRST) AS {quoted(f'_since_{c}')}"
             for c in self.lacked
         )
         values = ", ".join(
