@@ -265,7 +265,8 @@ class Contract(Strict):
         for key in self.load.key:
             known(key, "load.key")
         for name in self.load.replaces:
-            known(name, "load.replaces")
+            if known(name, "load.replaces").nullable:
+                raise ValueError(f"load.replaces: {name} must have a value in every row")
         for name, values in self.load.deletes.items():
             column = known(name, "load.deletes")
             if column.type not in (ColumnType.STRING, ColumnType.CATEGORICAL) or name in self.identifiers:

@@ -63,6 +63,10 @@ class Rules:
         texts = ", ".join(f"{alias}.{quoted(s)}::VARCHAR" for s in sources)
         return f"left(sha256(concat_ws(chr(31), {texts})), {HEX_DIGITS})"
 
+    def about(self, alias: str) -> str:
+        """What a row is about, where a delivery is the whole of that (`load.replaces`)."""
+        return f"row({', '.join(f'{alias}.{quoted(c)}' for c in self.contract.load.replaces)})"
+
     # ------------------------------------------------------------------------------------------------ judge
 
     def typed(self, read: str) -> str:
@@ -246,12 +250,9 @@ class Rules:
         if chosen.base:
             return [(chosen.base, "TRUE")]
         if chosen.whole_of:
-            same = " AND ".join(
-                f"p.{quoted(c)} IS NOT DISTINCT FROM v.{quoted(c)}" for c in self.contract.load.replaces
-            )
-            return [
-                (chosen.whole_of, f"EXISTS (SELECT 1 FROM {self.names.valid} p WHERE {same} AND v._as_of <= p._as_of)")
-            ]
+            valid = self.names.valid
+            same = f"{self.about('v')} IN (SELECT {self.about('p')} FROM {valid} p)"
+            return [(chosen.whole_of, f"{same} AND v._as_of <= (SELECT max(p._as_of) FROM {valid} p)")]
         # ids are hex digits
         return [
             (delivery, f"v._delivery IN ({', '.join(map(literal, sorted(gone)))})")
