@@ -52,6 +52,8 @@ class Chosen:
 
     base: str | None = None
     """The delivery that the table becomes; what neither it nor those that join it have leaves. None where the table stays."""
+    whole_of: str | None = None
+    """The delivery that is the whole of what it is about (`load.replaces`): rows of the table about the same that it does not have leave."""
     replaced: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """A part that comes again -> the deliveries whose rows it stands for: what it no longer has leaves."""
 
@@ -156,6 +158,8 @@ class Mode(ABC):
     """Rows add up: the same content under another name is another delivery, and under the same name the one that came before."""
     on_former: ClassVar[str] = "hold"
     """`Terms.on_former` where a contract does not say it."""
+    partial: ClassVar[bool] = False
+    """A delivery changes a part of the table: it may delete keys (`load.deletes`), and be the whole of that part (`load.replaces`)."""
     repeatable: ClassVar[bool] = False
     """The same rows may come twice and change nothing: rows of a held delivery that were sent as fixes may come again with it."""
     counts: ClassVar[str] = "TRUE"

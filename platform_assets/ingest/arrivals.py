@@ -123,6 +123,8 @@ def next_lot(contract: Contract, books: Books, pending: Sequence[Delivery]) -> l
     history: History | None = None
     lot: list[Delivery] = []
     for delivery in pending:
+        if contract.load.one_at_a_time and any(d.repeats is None for d in lot):
+            break
         same = [d for d in lot if d.sha256 == delivery.sha256 and not d.mending]
         if delivery.mending or not (same or any(e.sha256 == delivery.sha256 for e in known)):
             lot.append(delivery)

@@ -65,13 +65,13 @@ class LoadReport:
 
 
 class LoadFailed(RuntimeError):
-    """The engine gave up: nothing was changed. Its message is told without what it quotes, which may be a value of a row."""
+    """The engine gave up: nothing was changed by what is still in landing. Its message is told without what it quotes, which may be a value of a row."""
 
     def __init__(self, dataset: str, error: Exception) -> None:
         said = re.sub(r"""'[^']*'|"[^"]*"|LINE \d+:.*""", "...", str(error).split("\n\n")[0], flags=re.DOTALL)
         super().__init__(
-            f"{dataset}: the engine gave up ({type(error).__name__}: {said[:300]}). Nothing was changed, the files stay in "
-            "landing; run it again. If it happens again, look for a full disk or a small PLATFORM_MEMORY_LIMIT."
+            f"{dataset}: the engine gave up ({type(error).__name__}: {said[:300]}). Files that are in landing were not "
+            "loaded, and nothing of them was changed; run it again. If it happens again, look for a full disk or a small PLATFORM_MEMORY_LIMIT."
         )
 
 

@@ -208,15 +208,18 @@ class BigLoad(Load):
         by_arrival = Counter[str]()
         for row in decided:
             by_arrival[row["_delivery"]] += row["by_arrival"]
+        leaving = {r["_delivery"]: r["rows"] for r in self._run([sql.removed()])} if sql.leaving else {}
+        if sql.chosen.whole_of and not contract.load.terms.dated:
+            by_arrival.update(leaving)
         if weigh(batch, contract, by_arrival):  # it was judged alone: nothing of it is published
-            names, decided = staging.names, []
+            names, decided, leaving = staging.names, [], {}
             for table in (names.members, names.keyed, names.adopted, names.valid, names.decided):
                 self.engine.drop(staging[table])
                 self._table(staging, table, _members(batch) if table == names.members else [])
         count_valid(batch.entries)
         count_decided([(r["_delivery"], r["_action"], r["rows"]) for r in decided], batch.entries)
-        for row in self._run([sql.removed()]) if sql.leaving else []:
-            batch.entries[row["_delivery"]].removed = row["rows"]
+        for delivery, rows in leaving.items():
+            batch.entries[delivery].removed += rows
         for row in self._run([sql.retired()]) if sql.derived_key else []:
             batch.entries[row["_delivery"]].removed += row["rows"]
             batch.entries[row["_delivery"]].merged += row["rows"]

@@ -142,7 +142,7 @@ class Statements:
         stays = ""
         if self.contract.load.key:
             stays = f" AND {self._key('v')} NOT IN (SELECT _k FROM {self.s[self.rules.names.valid]})"
-        return [(delivery, f"{gone}{stays}") for delivery, gone in self.rules.leaving(self.chosen)]
+        return [(delivery, f"{self._say(gone)}{stays}") for delivery, gone in self.rules.leaving(self.chosen)]
 
     def removed(self) -> str:
         """SELECT ``_delivery``, ``rows`` that leave the table because that delivery becomes it, or takes the place of a part of it."""
@@ -215,7 +215,7 @@ class Statements:
             return [*script, insert]
         decided = self.s[n.decided]
         script += [
-            f"DELETE FROM {self.validated} v WHERE {self._key('v')} IN (SELECT _k FROM {decided} WHERE _written)",
+            f"DELETE FROM {self.validated} v WHERE {self._key('v')} IN (SELECT _k FROM {decided} WHERE _written OR _action = 'deleted')",
             f"{insert} JOIN {decided} d ON d._member = v._member AND d._row = v._row WHERE d._written",
         ]
         if self.derived_key:

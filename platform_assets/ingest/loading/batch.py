@@ -94,7 +94,9 @@ def choose(
     """What becomes of the table, where one delivery is the whole of it; see `Mode.choose`. `dates` is asked where it is needed."""
     load = contract.load
     if not load.changes.whole:
-        return Chosen()
+        # loaded one at a time; a fix joins what it mends
+        whole = [d.id for d in batch.deliveries if load.replaces and (d.mending is None or d.mending.released)]
+        return Chosen(whole_of=whole[0] if whole else None)
     return load.changes.choose(batch.deliveries, batch.entries, dates(), present(books, load), load.terms)
 
 
@@ -156,8 +158,9 @@ def count_decided(found: Iterable[tuple[str, str, int]], entries: Mapping[str, E
         if action == "superseded":
             entry.superseded += rows
             entry.valid -= rows
-        elif action == "updated":
+        elif action in ("updated", "deleted"):
             entry.updated += rows
+            entry.removed += rows if action == "deleted" else 0
         elif action == "unchanged":
             entry.unchanged += rows
         entry.inserted = entry.valid - entry.updated - entry.unchanged

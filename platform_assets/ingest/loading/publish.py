@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from platform_assets.contracts.mode import Chosen
 from platform_assets.contracts.model import Contract
 from platform_assets.contracts.queries import CompiledContract
 from platform_assets.ingest.books import Books
@@ -47,9 +48,9 @@ def publish(
     hold(batch, contract)
     tell_absent(batch, contract, lambda columns: _valued(connection, rules, columns))
     chosen = choose(batch, contract, lambda: newest_rows(connection, rules), books)
-    by_arrival = _decide(connection, batch, rules, compiled)
+    by_arrival = _decide(connection, batch, rules, compiled, chosen)
     if weigh(batch, contract, by_arrival):
-        _decide(connection, batch, rules, compiled)
+        _decide(connection, batch, rules, compiled, chosen)
     _forget_earlier_attempt(connection, batch, rules)
     connection.execute(rules.write_raw(f"({compiled.raw})", pseudonymised(contract, rules.tables.texts, "r")))
     held = any(e.status == "held" for e in batch.entries.values())
@@ -69,13 +70,13 @@ def _valued(connection: duckdb.DuckDBPyConnection, rules: Rules, columns: Sequen
 
 
 def _decide(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, rules: Rules, compiled: CompiledContract
+    connection: duckdb.DuckDBPyConnection, batch: Batch, rules: Rules, compiled: CompiledContract, chosen: Chosen
 ) -> dict[str, int]:
     """From what is known of deliveries to what becomes of their rows; see `merge.decide`."""
     mark(connection, batch, rules.names)
     adopt(connection, rules, compiled, batch.entries)
     _view_of_valid_rows(connection, rules)
-    return merge.decide(connection, rules)
+    return merge.decide(connection, rules, chosen)
 
 
 def register(connection: duckdb.DuckDBPyConnection, batch: Batch, rules: Rules) -> None:

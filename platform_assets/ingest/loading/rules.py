@@ -63,6 +63,10 @@ class Rules:
         texts = ", ".join(f"{alias}.{quoted(s)}::VARCHAR" for s in sources)
         return f"left(sha256(concat_ws(chr(31), {texts})), {HEX_DIGITS})"
 
+    def about(self, alias: str) -> str:
+        """What a row is about, where a delivery is the whole of that (`load.replaces`)."""
+        return f"row({', '.join(f'{alias}.{quoted(c)}' for c in self.contract.load.replaces)})"
+
     # ------------------------------------------------------------------------------------------------ judge
 
     def typed(self, read: str) -> str:
@@ -157,7 +161,8 @@ class Rules:
     # ------------------------------------------------------------------------------------------------ decide
 
     def decided(self, candidates: str, existing: str, carried: str = "") -> str:
-        """SELECT of the rows of `candidates` with `_action` (inserted, updated, unchanged, superseded), `_written` and `_arrival`.
+        """SELECT of the rows of `candidates` with `_action` (inserted, updated, deleted, unchanged, superseded), `_written` and
+        `_arrival`.
 
         Within a delivery the last row of a key counts. From delivery to delivery the load mode says whether it counts (`Mode.counts`); if it
         does, it is an insert, an update or, if its content is what is there, unchanged. The last one is written, unless the table has
@@ -167,7 +172,7 @@ class Rules:
         """
         dated = self.contract.load.terms.dated
         rewrite, by_arrival = ("_as_of > _old_as_of", "_as_of = _old_as_of") if dated else ("FALSE", "TRUE")
-        by_key = self.hashed_key
+        by_key, gone = self.hashed_key, self.deletes()
         return f"""
         WITH candidates AS (
           SELECT v.*,
@@ -190,12 +195,22 @@ class Rules:
           FROM hashed c
         )
         SELECT * EXCLUDE (_last, _earlier),
-          CASE WHEN NOT _counts THEN 'superseded' WHEN _before IS NULL THEN 'inserted'
-               WHEN _before = _content THEN 'unchanged' ELSE 'updated' END AS _action,
-          _final AND coalesce(_old_content IS NULL OR _content <> _old_content OR {rewrite}, FALSE) AS _written,
-          _counts AND coalesce((_before IS NULL OR _before <> _content) AND {by_arrival}, FALSE) AS _arrival
+          CASE WHEN NOT _counts THEN 'superseded' WHEN {gone} AND _before IS NULL THEN 'unchanged' WHEN {gone} THEN 'deleted'
+               WHEN _before IS NULL THEN 'inserted' WHEN _before = _content THEN 'unchanged' ELSE 'updated' END AS _action,
+          _final AND NOT {gone} AND coalesce(_old_content IS NULL OR _content <> _old_content OR {rewrite}, FALSE) AS _written,
+          _counts AND coalesce(CASE WHEN {gone} THEN _before IS NOT NULL ELSE _before IS NULL OR _before <> _content END
+            AND {by_arrival}, FALSE) AS _arrival
         FROM chained
         """
+
+    def deletes(self, alias: str = "") -> str:
+        """Whether a row deletes its key; such deliveries are loaded one at a time."""
+        of = f"{alias}." if alias else ""
+        conditions = [
+            f"coalesce({of}{quoted(c)} IN ({', '.join(map(literal, values))}), FALSE)"
+            for c, values in self.contract.load.deletes.items()
+        ]
+        return f"({' OR '.join(conditions)})" if conditions else "FALSE"
 
     def _filled(self) -> str:
         """The part of `decided` that gives columns which a file does not bring the value that the key had before: of the last row in the
@@ -208,7 +223,7 @@ class Rules:
             return f"j._member NOT IN ({', '.join(map(str, self.lacked[column]))})"
 
         since = ", ".join(
-            f"count(CASE WHEN {brings(c)} THEN 1 END) OVER (PARTITION BY {key}, j._counts ORDER BY j._seq) AS {quoted(f'_since_{c}')}"
+            f"count(CASE WHEN {brings(c)} THEN 1 END) OVER (PARTITION BY {key}, j._counts ORDER BY j._seq NULLS FIRST) AS {quoted(f'_since_{c}')}"
             for c in self.lacked
         )
         values = ", ".join(
@@ -234,6 +249,10 @@ class Rules:
         part of it; where rows have a key, only those whose key does not come."""
         if chosen.base:
             return [(chosen.base, "TRUE")]
+        if chosen.whole_of:
+            valid = self.names.valid
+            same = f"{self.about('v')} IN (SELECT {self.about('p')} FROM {valid} p)"
+            return [(chosen.whole_of, f"{same} AND v._as_of <= (SELECT max(p._as_of) FROM {valid} p)")]
         # ids are hex digits
         return [
             (delivery, f"v._delivery IN ({', '.join(map(literal, sorted(gone)))})")

@@ -289,6 +289,35 @@ def test_a_snapshot_in_several_files(pair: Pair) -> None:
     assert [row[0] for row in tables["validated"]] == ["B", "C"]
 
 
+def test_a_column_that_a_file_does_not_bring(pair: Pair) -> None:
+    columns = {**LAB["columns"], "viral_load": {"type": "integer", "required": False, "optional": True}}
+    lab = pair(columns=columns)
+    lab.send({"1.csv": HEAD + "A,2024-01-01,POS,7\nB,2024-01-01,POS,8\n"})
+    short = "sample_id,test_date,result\n"
+    lab.send({"2.csv": short + "A,2024-01-01,NEG\nC,2024-01-01,POS\n", "3.csv": short + "A,2024-01-01,POS\n"})
+    tables = lab.assert_equal()
+    assert [(row[0], row[2], row[3]) for row in tables["validated"]] == [
+        ("A", "POS", 7),
+        ("B", "POS", 8),
+        ("C", "POS", None),
+    ]
+    assert figures(tables, "drift")["2.csv"] == ('{"missing": ["viral_load"]}',)
+
+
+def test_rows_that_delete_and_deliveries_that_are_the_whole_of_their_days(pair: Pair) -> None:
+    load = {"mode": "upsert", "key": ["sample_id"], "deletes": {"result": ["N/A"]}, "replaces": ["test_date"]}
+    lab = pair(load=load)
+    first = HEAD + "A,2024-01-01,POS,1\nB,2024-01-01,POS,1\nC,2024-01-02,POS,1\n"
+    lab.send({"1.csv": first, "2.csv": HEAD + "B,2024-01-01,NEG,1\nC,2024-01-03,N/A,\n", "3.csv": first})
+    tables = lab.assert_equal()
+    assert [(row[0], row[2]) for row in tables["validated"]] == [("B", "NEG")]
+    assert figures(tables, "status", "removed") == {
+        "1.csv": ("published", 0),
+        "2.csv": ("published", 2),
+        "3.csv": ("held", 0),
+    }
+
+
 def test_uploads_do_what_files_of_the_bucket_do(pair: Pair) -> None:
     lab = pair()
     lab.big.bucket = ""
