@@ -9,13 +9,9 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel
 
-<<<<<<< HEAD
-from platform_assets.components.describe import contract_in_words, text_schema, validated_schema
-from platform_assets.components.landing import Wanted, landing_sensor
-=======
 from platform_assets.components.describe import contract_in_words, table_kinds, text_schema, validated_schema
+from platform_assets.components.landing import Wanted, landing_sensor
 from platform_assets.components.metadata import Told
->>>>>>> main
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.results import Loaded
 from platform_assets.ingest import quality
@@ -31,13 +27,11 @@ from resources.markdown import plain
 
 MAX_SHOWN = 25
 FETCHED = "fetched"
-<<<<<<< HEAD
 LANDING = "landing"
-=======
 FETCHED_IN_WORDS = (
     "Everything that was wanted of the source could be fetched. What is in landing is loaded all the same."
 )
->>>>>>> main
+LANDING_IN_WORDS = "What lies in landing is taken: no folders, no links, which are never looked into."
 
 
 class Dataset(dg.Component):
@@ -129,8 +123,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
         dg.AssetCheckSpec(check, asset=validated, description=plain(quality.DESCRIPTIONS[check]))
         for check in quality.check_names(contract)
     ]
-    told = "What lies in landing is taken: no folders, no links, which are never looked into."
-    check_specs.append(dg.AssetCheckSpec(LANDING, asset=validated, description=told))
+    check_specs.append(dg.AssetCheckSpec(LANDING, asset=validated, description=LANDING_IN_WORDS))
     if contract.source.reaches_out:
         check_specs.append(dg.AssetCheckSpec(FETCHED, asset=validated, description=FETCHED_IN_WORDS))
 
@@ -145,15 +138,10 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: Wanted
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         platform: Platform = context.resources.platform
-<<<<<<< HEAD
-        collected = collect(contract.source, name, platform, context.log.info)
-        only = None if config.only is None else {*config.only, *_looks(platform, name, collected)}
-        loaded = engine_of(platform).load(contract, run_id=context.run.run_id, log=context.log.info, only=only)
-=======
         told = Told(context)
         collected = collect(contract.source, name, platform, told.info)
-        loaded = engine_of(platform).load(contract, run_id=context.run.run_id, log=told.info)
->>>>>>> main
+        only = None if config.only is None else {*config.only, *_looks(platform, name, collected)}
+        loaded = engine_of(platform).load(contract, run_id=context.run.run_id, log=told.info, only=only)
         report, outcomes, held = loaded.report, loaded.outcomes, loaded.held
         broken = [
             o.check for o in outcomes if not o.passed and o.check in ("row_conservation", "unique_key") and o.blocking

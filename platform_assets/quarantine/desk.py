@@ -302,24 +302,17 @@ class Desk:
         """Close a held delivery, with all its open rows: the table stays as it is. Returns how many rows."""
         self.user.require(Permission.FIX)
         self._need(reason)
-<<<<<<< HEAD
-        with self._connection() as connection, self.warehouse.write(connection):
+        with self._acting("quarantine.dismiss_delivery", reason) as acts, self._writing() as connection:
             empty = [e for e in empty_held(connection, self.contract.name) if e.delivery == delivery]
             keys = [RowKey(delivery, e.file, WHOLE) for e in empty] or self._open_rows_of_held(connection, delivery)
             if not keys:
-=======
-        with self._acting("quarantine.dismiss_delivery", reason) as acts, self._writing() as connection:
-            found = [e for e in empty_held(connection, self.contract.name) if e.delivery == delivery]
-            if not found:
->>>>>>> main
                 raise QuarantineError(
                     f"delivery {delivery} of {self.contract.name} is not held, or was released or closed already"
                 )
-<<<<<<< HEAD
             forget_staged(connection, self.contract.name, keys)
             act(connection, self.contract.name, self.user.name, keys, DISMISSED, reason)
-        rows = sum(key.row != WHOLE for key in keys)
-        self._log("quarantine.dismiss_delivery", ground=reason, delivery=delivery, rows=rows)
+            rows = sum(key.row != WHOLE for key in keys)
+            acts.note(delivery=delivery, rows=rows)
         return rows
 
     def _open_rows_of_held(self, connection: duckdb.DuckDBPyConnection, delivery: str) -> list[RowKey]:
@@ -329,11 +322,6 @@ class Desk:
             [delivery],
         ).fetchall()
         return [RowKey(*row[:3]) for row in found] if any(row[3] for row in found) else []
-=======
-            key = RowKey(delivery, found[0].file, WHOLE)
-            act(connection, self.contract.name, self.user.name, [key], DISMISSED, reason)
-            acts.note(delivery=delivery)
->>>>>>> main
 
     # ------------------------------------------------------------------------------------------------ inside
 
