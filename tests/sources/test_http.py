@@ -108,7 +108,8 @@ def test_what_is_fetched_again_after_a_crash_has_the_name_that_it_had(
     server: Server, online: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was landed, and the note that it is done never came. Where rows add up, the name tells that it is the same delivery."""
-    write, landed = LocalStore.write, []
+    write = LocalStore.write
+    landed: list[str] = []
 
     def cut(store: LocalStore, name: str, data: bytes | Path) -> StoredObject:
         if landed and name.startswith("state/"):

@@ -89,7 +89,7 @@ class Snapshot(Mode):
         for delivery in candidates:
             if delivery.id not in kept and entries[delivery.id].status == "published":
                 _supersede(entries[delivery.id], now, is_fix=delivery.mending is not None)
-        return Chosen(base, replaced)
+        return Chosen(base, replaced=replaced)
 
     @override
     def too_late(self, origin: str, entry: Account | None, now: Present, *, released: bool) -> str:
