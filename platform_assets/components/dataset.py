@@ -217,12 +217,13 @@ def _deliveries(report: LoadReport) -> dict[str, dg.MetadataValue]:
                 "unchanged": e.unchanged,
                 "quarantined": e.quarantined,
                 "superseded": e.superseded,
+                "removed": e.removed,
                 "why": e.reason or "; ".join(reasons_in_words(e)[:2]),
             }
         )
         for e in report.entries[:MAX_SHOWN]
     ]
-    numbers = ("rows_in", "valid", "inserted", "updated", "unchanged", "quarantined", "superseded")
+    numbers = ("rows_in", "valid", "inserted", "updated", "unchanged", "quarantined", "superseded", "removed")
     metadata: dict[str, dg.MetadataValue] = {n: dg.MetadataValue.int(report.total(n)) for n in numbers}
     metadata["files"] = dg.MetadataValue.int(len(report.entries))
     metadata["seconds"] = dg.MetadataValue.float(round(report.seconds, 2))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from platform_assets.components import literature
-from platform_assets.components.metadata import Told, shown
+from platform_assets.components.metadata import Told, in_rows, made_from, shown, written_in
 from platform_assets.components.unreadable import unreadable_asset
 from platform_assets.contracts.files import read_contracts
 from platform_assets.erasure.naming import naming_people
@@ -19,7 +19,7 @@ from platform_assets.indicators.model import HeaderError, Indicator
 from platform_assets.indicators.sql.file import list_sql
 from platform_assets.office import engine_of
 from resources.environment import REPOSITORY, Platform
-from resources.markdown import Markdown, bold, bullets, picture, plain, together
+from resources.markdown import Markdown, bullets, picture, plain, together
 
 if TYPE_CHECKING:
     from platform_assets.indicators.ahead import Ahead
@@ -134,6 +134,7 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
         metadata={
             "dagster/column_schema": _schema(indicator),
             "dagster/table_name": f"indicators.{indicator.name}",
+            **written_in(indicator.path),
             "script": dg.MetadataValue.path(str(indicator.path.relative_to(indicator.root.parent))),
             "definition version": indicator.version,
         },
@@ -182,13 +183,7 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
             "dagster/row_count": dg.MetadataValue.int(receipt.rows),
             **pictures,
             "preview": _preview(platform, indicator),
-            "made from": dg.MetadataValue.table(
-                [
-                    dg.TableRecord({"table": t.table, "snapshot": t.snapshot, "rows": t.rows})
-                    for t in receipt.inputs.values()
-                ]
-            ),
-            "made at (UTC)": f"{receipt.made_at:%Y-%m-%d %H:%M:%S}",
+            **made_from(receipt),
             "R": receipt.session.get("r", ""),
         }
         if receipt.notes:
@@ -239,7 +234,7 @@ def product_asset(indicator: Indicator) -> dg.AssetsDefinition:
         metadata: dict[str, Any] = {
             "dagster/row_count": product.rows,
             "suppressed rows": product.suppressed,
-            "files": dg.MetadataValue.table([dg.TableRecord({"file": platform.store.url(f)}) for f in product.files]),
+            "files": in_rows([{"file": platform.store.url(f)} for f in product.files]),
             "run": "published" if product.written else "nothing to do: the published files are up to date",
         }
         metadata |= engine_of(platform).publish_product(indicator, product)
@@ -322,7 +317,7 @@ def _preview(platform: Platform, indicator: Indicator) -> dg.MetadataValue:
             frame[column.name] = frame[column.name].dt.strftime("%Y-%m-%d")
     records = json.loads(frame.to_json(orient="records", date_format="iso", double_precision=3))
     shown = [{k: ("" if v is None else v) for k, v in row.items()} for row in records]
-    return dg.MetadataValue.table([dg.TableRecord(row) for row in shown]) if shown else dg.MetadataValue.text("no rows")
+    return in_rows(shown, "no rows")
 
 
 def _schema(indicator: Indicator) -> dg.TableSchema:
@@ -343,4 +338,4 @@ def _in_words(indicator: Indicator) -> Markdown:
         f"Parameter {p.name}: {p.help}" + (f" (default {p.default})" if p.default else "")
         for p in indicator.params.values()
     ]
-    return together(bold(indicator.title), plain(indicator.description), bullets(said))
+    return together(plain(indicator.title), plain(indicator.description), bullets(said))

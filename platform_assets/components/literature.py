@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from platform_assets.components.metadata import Told, column_schema, first_rows, made_from
+from platform_assets.components.metadata import Told, column_schema, first_rows, in_rows, made_from
 from resources.environment import Platform
 from resources.markdown import plain
 
@@ -159,7 +159,7 @@ def _graph(common: dict[str, Any]) -> dg.AssetsDefinition:
         group_name="products",
         kinds={"json", "parquet", "html"},
         description="Drugs, publications, trials and journals as a directed graph in `products/drug_graph/`: node-link JSON for "
-        "networkx, GraphML, Parquet tables of nodes and edges, and **explorer.html**, one page to search and look around in that needs "
+        "networkx, GraphML, Parquet tables of nodes and edges, and explorer.html, one page to search and look around in that needs "
         "no internet. `about.json` comes last and has the hashes of the others. Questions are answered from `graph.json` alone by "
         "`python -m platform_assets.literature`.",
         metadata={
@@ -198,12 +198,8 @@ def _graph(common: dict[str, Any]) -> dg.AssetsDefinition:
                 "dagster/row_count": edges,
                 "explorer": dg.MetadataValue.url(link if "://" in link else Path(link).absolute().as_uri()),
                 "explorer file": dg.MetadataValue.path(page),
-                "nodes and edges": dg.MetadataValue.table(
-                    [dg.TableRecord({"type": k, "count": n}) for k, n in counts.items()]
-                ),
-                "files": dg.MetadataValue.table(
-                    [dg.TableRecord({"file": f"{steps.PRODUCT}/{n}", **facts}) for n, facts in about["files"].items()]
-                ),
+                "nodes and edges": in_rows([{"type": k, "count": n} for k, n in counts.items()]),
+                "files": in_rows([{"file": f"{steps.PRODUCT}/{n}", **facts} for n, facts in about["files"].items()]),
                 "made at (UTC)": about["made_at"],
                 "run": "published" if product.written else "nothing to do: the published files are up to date",
             },

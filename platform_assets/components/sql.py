@@ -13,7 +13,7 @@ from platform_assets.indicators.model import HeaderError
 from platform_assets.indicators.sql.file import SqlIndicator, list_sql, read_sql, to_bigquery
 from platform_assets.office import engine_of
 from resources.environment import REPOSITORY, Platform, Settings
-from resources.markdown import Markdown, bold, bullets, fenced, plain, together
+from resources.markdown import Markdown, bullets, fenced, plain, together
 
 _CONFIG = {"integer": int, "number": float, "flag": bool}
 _TYPES = {"text": "string", "integer": "int", "number": "float", "flag": "bool", "time": "timestamp"}
@@ -132,4 +132,4 @@ def _bigquery(key: dg.AssetKey, indicator: SqlIndicator) -> dg.AssetCheckResult:
 
 def _in_words(indicator: SqlIndicator) -> Markdown:
     params = bullets(f"Parameter {p.name}: {p.help} (default {p.default})" for p in indicator.params.values())
-    return together(bold(indicator.title), plain(indicator.description), params)
+    return together(plain(indicator.title), plain(indicator.description), params)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from resources.markdown import beside, bold, plain
+from resources.markdown import plain
 
 
 def unreadable_asset(path: Path, name: str, kind: str, problem: str) -> dg.AssetsDefinition:
@@ -16,7 +16,7 @@ def unreadable_asset(path: Path, name: str, kind: str, problem: str) -> dg.Asset
         key=["indicators", name],
         group_name="indicators",
         kinds={kind},
-        description=beside(bold(f"{path.name} cannot be used."), plain(problem)),
+        description=plain(f"{path.name} cannot be used. {problem}"),
     )
     def unreadable() -> None:
         raise dg.Failure(problem, allow_retries=False)

@@ -85,6 +85,10 @@ class Engine(Protocol):
         """Remove what readers outside the lake have of an indicator; returns what was removed, for people."""
         ...
 
+    def respell(self, contract: Contract, log: Callable[[str], None]) -> str:
+        """Move the dataset's tables over to one spelling of identifiers (see `ingest.respelling`); what was done, for people."""
+        ...
+
     def computed(self, lake: duckdb.DuckDBPyConnection) -> Iterable[MadeTable]:
         """The tables of indicators, as they were last made."""
         ...

@@ -18,6 +18,7 @@ from platform_assets.erasure.targets import identifying_columns, tokens
 from platform_assets.ingest.tables import Tables
 from resources.identity import IdentityKeys, MissingIdentityKey, pseudonym
 from resources.lake.warehouse import Warehouse, quoted
+from resources.spelling import bare
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,7 +65,7 @@ class Names:
             return
         for contract in self.contracts.values():
             for column in contract.identifiers:
-                pattern = contract.columns[column].matches if column in contract.columns else None
+                pattern = contract.columns[column].pattern if column in contract.columns else None
                 if pattern and _tells(pattern) and any(re.search(pattern, word) for word in words):
                     raise NamesSomeone(contract.name, column)
         with self.warehouse.connect() as connection:
@@ -124,7 +125,7 @@ def _called(keys: IdentityKeys, purpose: str | None, words: list[str]) -> list[s
         key = keys.key(purpose)
     except MissingIdentityKey:  # then nothing was loaded under it either
         return []
-    return [pseudonym(key, word) for word in words]
+    return [pseudonym(key, bare(word)) for word in words]
 
 
 def _words(text: str) -> set[str]:

@@ -191,6 +191,7 @@ class Redactor:
                         errno.EFBIG, f"rows of erased people cannot be taken out of it: {error}"
                     ) from None
             members.append((member.label.removeprefix(f"{read.delivery.file}/"), path))
+        members += read.delivery.others
         target = read.folder / "redacted"
         packed_again(read.delivery.file, members, target)
         lost = {format_named(m.format.kind).lost for n, m in enumerate(read.delivery.members) if n in edits} - {""}

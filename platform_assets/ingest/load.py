@@ -7,7 +7,6 @@ out of landing) is repeated by the next run, which recognises the content.
 from __future__ import annotations
 
 import datetime as dt
-import re
 import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -34,11 +33,11 @@ from platform_assets.ingest.loading.batch import Batch
 from platform_assets.ingest.loading.publish import publish
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.readers.process import Child
-from platform_assets.ingest.staging import Drift, stage
-from resources.clock import today
+from platform_assets.ingest.staging import Drift, respelled_columns, stage
 from resources.identity import IdentityKeys, bound
 from resources.lake.warehouse import Warehouse
 from resources.object_store import ObjectStore, StoredObject
+from resources.shown import of_engine
 
 if TYPE_CHECKING:
     import duckdb
@@ -68,7 +67,7 @@ class LoadFailed(RuntimeError):
     """The engine gave up: nothing was changed by what is still in landing. Its message is told without what it quotes, which may be a value of a row."""
 
     def __init__(self, dataset: str, error: Exception) -> None:
-        said = re.sub(r"""'[^']*'|"[^"]*"|LINE \d+:.*""", "...", str(error).split("\n\n")[0], flags=re.DOTALL)
+        said = of_engine(str(error).split("\n\n")[0].split("LINE ")[0])
         super().__init__(
             f"{dataset}: the engine gave up ({type(error).__name__}: {said[:300]}). Files that are in landing were not "
             "loaded, and nothing of them was changed; run it again. If it happens again, look for a full disk or a small PLATFORM_MEMORY_LIMIT."
@@ -192,7 +191,7 @@ class Load:
         self, batch: Batch, deliveries: list[Delivery], drift: Drift, keys: IdentityKeys, clock: float
     ) -> list[Entry]:
         """Rows and ledger in one transaction; the entries as they were written. `clock` is when the work began."""
-        expression = compiled(self.contract, today(), self.warehouse.home / "expressions")
+        expression = compiled(self.contract, self.contract.today(), self.warehouse.home / "expressions")
         with self.warehouse.write(self.connection):
             publish(
                 self.warehouse,
@@ -220,9 +219,13 @@ class Load:
         missing."""
         rejected = {d.id: self._entry(d, "rejected", d.rejected) for d in deliveries if d.rejected}
         repeated = [self._repeated(d, d.repeats) for d in deliveries if d.repeats]
+        expression = compiled(self.contract, self.contract.today(), self.warehouse.home / "expressions")
+        respelled = respelled_columns(self.connection, expression, batch) if batch.entries else {}
         for entry in (*batch.entries.values(), *rejected.values()):
-            found, absent = drift.get(entry.delivery, {}), entry.drift.get("missing", [])
-            entry.drift = {**found, "missing": [*found.get("missing", []), *absent]} if absent else found
+            absent = entry.drift.get("missing", [])
+            entry.drift = {**drift.get(entry.delivery, {}), **respelled.get(entry.delivery, {})}
+            if absent:
+                entry.drift["missing"] = [*entry.drift.get("missing", []), *absent]
             entry.seconds = round(time.monotonic() - clock, 3)
         entries = [*batch.entries.values(), *rejected.values(), *repeated]
         for entry in entries:
@@ -381,6 +384,7 @@ def describe(entry: Entry) -> str:
     )
     why = f" {entry.status.upper()}: {entry.reason};" if entry.reason else ""
     reasons = "; ".join(reasons_in_words(entry)[:3])
+    removed = f", {entry.removed:,} removed from the table" if entry.removed else ""
     merged = f", {entry.merged:,} merged with a copy that has an id" if entry.merged else ""
     left = f"; not taken: {', '.join(not_taken_in_words(entry)[:5])}" if entry.not_taken else ""
-    return f"{entry.file}{why} {counts}{merged}" + (f" [{reasons}]" if reasons else "") + left
+    return f"{entry.file}{why} {counts}{removed}{merged}" + (f" [{reasons}]" if reasons else "") + left

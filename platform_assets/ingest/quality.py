@@ -323,25 +323,25 @@ def _rules(contract: Contract, counts: dict[str, int], rows: int) -> Outcome:
 def _freshness(contract: Contract, entries: list[Entry], now: dt.datetime) -> Outcome:
     policy = contract.quality.freshness
     assert policy is not None
-    due, before_due = last_due(policy, now)
+    due, before_due = last_due(policy, now, contract.timezone)
     # what a steward has mended is no news of the sender
     delivered = [e.delivered_at.replace(tzinfo=dt.UTC) for e in entries if e.status != "rejected" and not e.is_fix]
     if not delivered:
         return Outcome(
             "freshness", False, False, f"nothing was ever delivered; the last delivery was due {due:%A %d %B %Y %H:%M}"
         )
-    last = local(max(delivered))
+    last = local(max(delivered), contract.timezone)
     late = last <= before_due
     text = f"last delivery {last:%A %d %B %Y %H:%M}, due {due:%A %d %B %Y %H:%M}" + (": late" if late else "")
     return Outcome("freshness", not late, False, text, {"last_delivery": last.isoformat(), "due": due.isoformat()})
 
 
-def last_due(policy: Freshness, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
-    """When the last delivery was due (by the clock here), and the one before: what came after that one is in time."""
+def last_due(policy: Freshness, now: dt.datetime, where: str | None = None) -> tuple[dt.datetime, dt.datetime]:
+    """When the last delivery was due (by the clock here, or in the zone `where`), and the one before: what came after that one is in time."""
     from croniter import croniter
 
     # hours of grace are hours that pass, whatever the clock on the wall does meanwhile
-    moment = local(now - dt.timedelta(hours=policy.grace_hours))
+    moment = local(now - dt.timedelta(hours=policy.grace_hours), where)
     due: dt.datetime = croniter(policy.cron, moment + dt.timedelta(microseconds=1)).get_prev(dt.datetime)
     before_due: dt.datetime = croniter(policy.cron, due).get_prev(dt.datetime)
     return due, before_due

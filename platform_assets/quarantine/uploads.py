@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import fnmatch
 import hashlib
 import os
 import re
@@ -19,13 +18,21 @@ from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest import arrivals
 from platform_assets.ingest.arrivals import Meaning
 from platform_assets.ingest.books import Books
-from platform_assets.ingest.deliveries import UNFINISHED, Delivery, is_stray, landing_folder, open_delivery
+from platform_assets.ingest.deliveries import (
+    UNFINISHED,
+    Delivery,
+    is_stray,
+    landing_folder,
+    name_fits,
+    open_delivery,
+)
 from platform_assets.ingest.judging import expression_of
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading.batch import Batch, choose, hold
 from platform_assets.ingest.loading.publish import judge, newest_rows, register, wrong_rows
 from platform_assets.ingest.loading.rules import Rules
-from platform_assets.ingest.readers.header import decode_header, header_names, match_header
+from platform_assets.ingest.readers.columns import find_columns
+from platform_assets.ingest.readers.header import decode_header, header_names
 from platform_assets.ingest.readers.packing import is_packed
 from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.registry import format_named
@@ -36,6 +43,7 @@ from platform_assets.quarantine.fix_moves import FixMoves
 from resources.identity import PREFIX as KEY
 from resources.identity import MissingIdentityKey
 from resources.object_store import LocalStore, StoredObject
+from resources.spelling import bare
 
 if TYPE_CHECKING:
     import duckdb
@@ -91,8 +99,8 @@ def safe_name(name: str) -> str:
 
     Raises UploadRefused where nothing is left, or the name says that the file is not finished.
     """
-    base = PurePosixPath(name.replace("\\", "/")).name
-    clean = re.sub(r"[^A-Za-z0-9._ -]", "_", base).strip(" .-")[:120]
+    base = bare(PurePosixPath(name.replace("\\", "/")).name)
+    clean = re.sub(r"[^\w. -]", "_", base).strip(" .-").encode()[:120].decode(errors="ignore")
     if not clean.strip("_.") or clean.lower().endswith(UNFINISHED):
         raise UploadRefused("the file needs a name of letters and digits with an ending such as .csv: rename it")
     return clean
@@ -105,7 +113,7 @@ def fitting(office: Office, name: str, head: bytes) -> list[str]:
     """
     found = []
     for contract in office.contracts.values():
-        if not any(fnmatch.fnmatch(name, p) for p in contract.source.files):
+        if not name_fits(name, contract.source.files):
             continue
         scores = [_columns_found(contract, fmt, name, head) for fmt in contract.format if _has_name(fmt, name)]
         if any(score >= FITS for score in scores):
@@ -114,19 +122,19 @@ def fitting(office: Office, name: str, head: bytes) -> list[str]:
 
 
 def _has_name(fmt: FileFormat, name: str) -> bool:
-    return any(fnmatch.fnmatch(name.lower(), pattern.lower()) for pattern in fmt.patterns)
+    return name_fits(name.lower(), [pattern.lower() for pattern in fmt.patterns])
 
 
 def _columns_found(contract: Contract, fmt: FileFormat, name: str, head: bytes) -> float:
     """Share of the contract's columns that the first line names; just enough where the first line cannot name any."""
-    if not format_named(fmt.kind).delimited or not fmt.header or is_packed(name):
+    if not format_named(fmt.kind).delimited or not fmt.header or fmt.laid_out or is_packed(name):
         return FITS
     line = head.removeprefix(BOM).split(b"\n", 1)[0].rstrip(b"\r")
     try:
-        header = match_header(header_names(decode_header(line, fmt), fmt), contract, fmt)
+        header = find_columns(header_names(decode_header(line, fmt), fmt), contract, fmt).header
     except FileRejected:
         return 0.0
-    return len(header.positions) / len(contract.file_columns)
+    return len(header.positions) / max(1, len(contract.file_columns) - len(contract.named))
 
 
 def check(office: Office, dataset: str, name: str, data: bytes, user: User) -> Check:
@@ -142,7 +150,7 @@ def check(office: Office, dataset: str, name: str, data: bytes, user: User) -> C
 def _checked(office: Office, dataset: str, name: str, data: bytes, user: User) -> Check:
     import duckdb
 
-    from platform_assets.ingest.staging import stage
+    from platform_assets.ingest.staging import respelled_columns, stage
 
     contract, name = office.contracts[dataset], _accepted(name, data)
     folder = office.warehouse.wait_for_scratch()
@@ -168,6 +176,9 @@ def _checked(office: Office, dataset: str, name: str, data: bytes, user: User) -
             result = Check(drift=drift.get(delivery.id, {}))
             rules = Rules(contract)
             _judge(office, connection, rules, batch, result)
+            result.drift.update(
+                respelled_columns(connection, expression_of(office.warehouse, contract), batch).get(delivery.id, {})
+            )
             _foresee(office, connection, rules, batch, result)
             result.missing_keys = missing_keys(office, contract, delivery.sha256)
             return result

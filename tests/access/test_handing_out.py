@@ -114,6 +114,28 @@ def test_both_kinds_of_page_are_among_those_that_were_tried(place: Place, button
     assert {"Download the final export", "Download the certificate", "Download as CSV"} <= set(buttons)
 
 
+@pytest.mark.parametrize(
+    ("name", "actions", "shown"),
+    [
+        ("deliveries", {"logs.see"}, "week1.csv"),
+        ("reports", {"logs.see"}, "week1.csv"),
+        ("erasure", {"logs.see", "erasure.see_certificate"}, "Certificate of erasure"),
+    ],
+)
+def test_logs_and_certificates_are_shown_after_their_entry_only(
+    place: Place, monkeypatch: pytest.MonkeyPatch, name: str, actions: set[str], shown: str
+) -> None:
+    auditor = person(Role.AUDITOR)
+    before = len(entries(place, auditor))
+    assert shown in everything(opened(name, place, auditor))
+    new = entries(place, auditor)[before:]
+    assert actions <= {e.action for e in new}
+    assert all(e.details.get("request") for e in new if e.action == "erasure.see_certificate")
+    handing_out._UNTIL.clear()
+    monkeypatch.setattr(FolderTape, "append", _full)
+    assert shown not in everything(opened(name, place, auditor))
+
+
 def test_the_same_view_drawn_again_is_one_entry_and_another_one_is_another(place: Place) -> None:
     desk = place.desk(STEWARD)
     before = len(list(place.audit.entries()))

@@ -15,6 +15,7 @@ from platform_assets.engines.bigquery import lending, quality
 from platform_assets.engines.bigquery.books import BigBooks
 from platform_assets.engines.bigquery.load import load_dataset
 from platform_assets.engines.bigquery.products import Copies
+from platform_assets.engines.bigquery.respelling import respell
 from platform_assets.engines.bigquery.sqlrun import run_sql
 from platform_assets.engines.bigquery.tables import BigTables
 from platform_assets.engines.results import Loaded, MadeBySql, MadeTable
@@ -103,6 +104,13 @@ class BigQueryEngine(Engine):
                 "bytes BigQuery has scanned": report.scanned_bytes,
             },
         )
+
+    @override
+    def respell(self, contract: Contract, log: Callable[[str], None]) -> str:
+        moved = respell(
+            contract, self.bigquery, self.warehouse, self.store, self.keys, neighbours=self.neighbours, log=log
+        )
+        return f"{moved.text}; {self.lend(contract)}"
 
     @override
     def checks(self, contract: Contract, now: dt.datetime) -> list[Outcome]:

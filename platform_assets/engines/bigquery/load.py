@@ -16,6 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from platform_assets.contracts.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery import mending, rules, sending
 from platform_assets.engines.bigquery.books import BigBooks
@@ -38,7 +39,6 @@ from platform_assets.ingest.loading.batch import (
 from platform_assets.ingest.loading.publish import register
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.staging import Drift
-from resources.clock import today
 from resources.gcp.bigquery import BigQuery, Done
 from resources.identity import IdentityKeys
 from resources.lake.warehouse import Warehouse, scalar
@@ -139,7 +139,7 @@ class BigLoad(Load):
         staging = StagingTables(self.contract, uuid.uuid4().hex[:12])
         road = sending.Road(self.engine, self.store, self.bucket)
         folder = self.warehouse.home / "expressions"
-        compiled = rules.for_bigquery(self.contract, today(), folder)
+        compiled = rules.for_bigquery(self.contract, self.contract.today(), folder)
         lacked = batch.lacked(self.contract.kept_where_absent)
         self.sql = Statements(self.engine, self.contract, staging, compiled, lacked)
         try:
@@ -170,8 +170,8 @@ class BigLoad(Load):
         register(connection, batch, self.sql.rules)
         self.hidden = self.neighbours.leave_out(self.warehouse, connection, contract, keys, self.store) or {}
         folder = self.warehouse.home / "expressions"
-        identifiers = rules.for_identifiers(contract, today(), folder) if contract.identifiers else None
-        rows, broken = sending.write_rows(connection, contract, identifiers, names, self.folder)
+        here = compiled(contract, contract.today(), folder) if contract.identifiers else None
+        rows, broken = sending.write_rows(connection, contract, here, names, self.folder)
         for table, files in ((names.staged, rows), (names.broken, broken)):
             number = int(scalar(connection, f"SELECT count(*) FROM {table}"))
             road.send(staging, table, files, number)

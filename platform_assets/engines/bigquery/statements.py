@@ -62,9 +62,9 @@ class Statements:
         n, staged = self.rules.names, f"staged AS (SELECT * FROM {self.s[self.rules.names.staged]})"
         columns = listed([*self.tables.typed, "_file", "_row"])
         typed = f"WITH {staged}, found AS ({self.compiled.typed}) {say(self.rules.typed('found'), {})}"
-        # what this machine found wrong, which alone has seen identifiers in clear, comes first
+        # a row that this machine found wrong, which alone has seen identifiers in clear, is here without its texts
         found = (
-            "SELECT s._file, s._row, ARRAY_CONCAT(s._wrong, IFNULL(j._reasons, [])) AS _reasons "
+            "SELECT s._file, s._row, IF(ARRAY_LENGTH(s._wrong) > 0, s._wrong, IFNULL(j._reasons, [])) AS _reasons "
             "FROM staged s LEFT JOIN judged j ON j._file = s._file AND j._row = s._row "
             "WHERE ARRAY_LENGTH(s._wrong) > 0 OR j._row IS NOT NULL"
         )

@@ -5,6 +5,7 @@ The query is an analyst's and runs in a lake of its own that holds the tables it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from platform_assets.indicators.sql.file import ENGINE_TYPES, SqlIndicator
 from resources.lake.closed_lake import TooLong, closed_lake
 from resources.lake.select_only import Refused
 from resources.lake.warehouse import Warehouse
+from resources.shown import names_in, of_engine
 
 if TYPE_CHECKING:
     import duckdb
@@ -58,8 +60,12 @@ def recipe_of(indicator: SqlIndicator, warehouse: Warehouse, params: Mapping[str
         with closed_lake(warehouse, connection, rows, folder, path) as lake:
             try:
                 found = lake.describe(indicator.query, bound)
-            except (duckdb.Error, Refused) as error:  # of the query itself: no row has been read yet
+            except Refused as error:
                 raise SqlFailed(f"{indicator.path.name}: {error}") from None
+            except duckdb.Error as error:  # PIVOT has read rows by now, and names columns after values
+                columns = [column for table in used for column in warehouse.columns(connection, table)]
+                public = " ".join([indicator.query, *indicator.outputs, *indicator.tables, *columns])
+                raise SqlFailed(f"{indicator.path.name}: {of_engine(error, public)}") from None
             check_output(indicator, found)
             try:
                 lake.write(indicator.query, bound, path)
@@ -78,6 +84,11 @@ def recipe_of(indicator: SqlIndicator, warehouse: Warehouse, params: Mapping[str
     return Recipe(f"indicators.{indicator.name}", (indicator.path,), indicator.tables, given), make
 
 
+def public_names(indicator: SqlIndicator) -> set[str]:
+    """Names that the file itself says: any other column of a result may be a value, as PIVOT makes them."""
+    return {*indicator.outputs, *re.findall(r"\w+", indicator.query)}
+
+
 def check_output(
     indicator: SqlIndicator,
     columns: Mapping[str, str],
@@ -91,12 +102,13 @@ def check_output(
     declared = list(indicator.outputs)
     if list(columns) != declared:
         raise OutputMismatch(
-            f"{indicator.path.name} gives the columns {', '.join(columns)}; its header declares {', '.join(declared)}"
+            f"{indicator.path.name} gives the columns {names_in(columns, public_names(indicator))}; its header declares "
+            f"{', '.join(declared)}"
         )
     for name, output in indicator.outputs.items():
         kind = columns[name].partition("(")[0]
         if kind not in types[output.type]:
             raise OutputMismatch(
-                f"{indicator.path.name}: column {name} is {columns[name]}{where}, its header declares <{output.type}>: "
+                f"{indicator.path.name}: column {name} is {kind}{where}, its header declares <{output.type}>: "
                 f"cast it to {types[output.type][0]}, or declare what it is"
             )

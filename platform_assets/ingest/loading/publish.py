@@ -25,6 +25,8 @@ from resources.lake.warehouse import Warehouse, literal, quoted, scalar
 if TYPE_CHECKING:
     import duckdb
 
+WHY = "_why"
+
 
 def publish(
     warehouse: Warehouse,
@@ -52,7 +54,10 @@ def publish(
     if weigh(batch, contract, by_arrival):
         _decide(connection, batch, rules, compiled, chosen)
     _forget_earlier_attempt(connection, batch, rules)
-    connection.execute(rules.write_raw(f"({compiled.raw})", pseudonymised(contract, rules.tables.texts, "r")))
+    source = (
+        f"(SELECT t.*, w._reasons AS {WHY} FROM ({compiled.raw}) t LEFT JOIN {rules.names.wrong} w USING (_file, _row))"
+    )
+    connection.execute(rules.write_raw(source, kept_texts(contract, rules.tables.texts, "r")))
     held = any(e.status == "held" for e in batch.entries.values())
     connection.execute(rules.write_quarantined(held=held))
     merge.into_table(connection, rules, batch.entries, chosen)
@@ -177,6 +182,25 @@ def pseudonymised(contract: Contract, columns: Sequence[str], alias: str) -> lis
     return [
         pseudonym_sql(f"{alias}.{quoted(c)}", purposes[c]) if c in purposes else f"{alias}.{quoted(c)}" for c in columns
     ]
+
+
+def kept_texts(contract: Contract, columns: Sequence[str], alias: str) -> list[str]:
+    """The text columns of `alias` as raw may hold them; its column `WHY` has what is wrong with the row (NULL: nothing).
+
+    An identifier may stand anywhere in a row that is wrong (a cell too many, and all shift), so where the contract has identifiers such a
+    row keeps their pseudonyms and what is right of its key; its text is in quarantine, for stewards.
+    """
+    why = f"{alias}.{WHY}"
+
+    def kept(column: str, text: str) -> str:
+        if not contract.identifiers or column in contract.identifiers:
+            return text
+        if column not in contract.load.key:
+            return f"CASE WHEN {why} IS NULL THEN {text} END"
+        wrong = f"contains(chr(10) || array_to_string({why}, chr(10)), {literal(chr(10) + column + ': ')})"
+        return f"CASE WHEN {why} IS NULL OR NOT {wrong} THEN {text} END"
+
+    return [kept(c, text) for c, text in zip(columns, pseudonymised(contract, columns, alias), strict=True)]
 
 
 def _forget_earlier_attempt(connection: duckdb.DuckDBPyConnection, batch: Batch, rules: Rules) -> None:

@@ -37,7 +37,14 @@ def stage(
 ) -> tuple[StagedFile, Header]:
     """Stage the file at `path` as number `number` of its batch. Raises FileRejected where nothing in it can be judged."""
     answer, target = child.run(
-        _stage, files=[path], folder=folder, warm=WARM, path=path.resolve(), number=number, contract=contract, fmt=fmt
+        _stage,
+        files=[path],
+        folder=folder,
+        warm=WARM,
+        path=path.resolve(),
+        number=number,
+        contract=_whole(contract),
+        fmt=fmt,
     )
     try:
         told = _Told.model_validate(answer)
@@ -62,13 +69,18 @@ def edited(child: Child, path: Path, contract: Contract, fmt: FileFormat, edits:
         folder=folder,
         warm=WARM,
         path=path.resolve(),
-        contract=contract,
+        contract=_whole(contract),
         fmt=fmt,
         edits=edits,
     )
     if not (target / LEFT).exists():
         raise FileRejected(ODD)
     return target / LEFT
+
+
+def _whole(contract: Contract) -> Contract:
+    """`contract` with what it leaves to this installation: the process of a file has no settings."""
+    return contract.model_copy(update={"timezone": contract.zone})
 
 
 # ------------------------------------------------------------------ in the process

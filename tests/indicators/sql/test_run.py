@@ -11,10 +11,11 @@ import pytest
 
 from platform_assets.contracts.files import DEFS, read_contracts
 from platform_assets.indicators.derived_tables import TableMissing, remake_table
+from platform_assets.indicators.model import HeaderError
 from platform_assets.indicators.sql.file import read_sql
 from platform_assets.indicators.sql.run import OutputMismatch, SqlFailed, recipe_of, run_sql
 from resources.environment import Platform
-from tests.conftest import Bench
+from tests.conftest import Bench, lab_contract
 
 SQL = DEFS / "sales" / "sql"
 TRANSACTIONS = """\
@@ -50,6 +51,31 @@ def sales(platform: Platform) -> Platform:
 def rows(platform: Platform, table: str) -> list[tuple[Any, ...]]:
     with platform.warehouse.connect(read_only=True) as connection:
         return connection.execute(f"FROM indicators.{table}").fetchall()
+
+
+def test_what_a_query_makes_of_values_is_in_no_message(platform: Platform, tmp_path: Path) -> None:
+    people = Bench(platform, lab_contract(name="people"))
+    people.send(
+        "a.csv", "sample_id,test_date,result,viral_load\nJANSEN-1,2024-01-01,POS,1\n000-11-0002,2024-01-01,NEG,2\n"
+    )
+    for number, query in enumerate(
+        [
+            "PIVOT validated.people ON sample_id USING sum(viral_load) GROUP BY result",
+            "SELECT result, misspelt FROM (PIVOT validated.people ON sample_id USING sum(viral_load) GROUP BY result)",
+            "SELECT result, sample_id::INTEGER AS n FROM validated.people",
+            "SELECT result, error(sample_id) AS n FROM validated.people",
+        ]
+    ):
+        path = tmp_path / "domain" / "sql" / f"shown_{number}.sql"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"-- Shown\n--\n-- @owner team:test\n-- @output result <text> r, n <integer> n\n{query}\n")
+        try:
+            indicator = read_sql(path)
+        except HeaderError:
+            continue  # a query of that form is not taken at all
+        with pytest.raises((OutputMismatch, SqlFailed)) as failed:
+            run_sql(indicator, platform.warehouse)
+        assert not any(v in str(failed.value) for v in ("JANSEN", "000-11", "0002"))
 
 
 def test_daily_sales_of_2019_in_order_of_time(sales: Platform) -> None:

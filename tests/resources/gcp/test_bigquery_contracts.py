@@ -20,6 +20,7 @@ PROBE = Contract.model_validate(
     {
         "name": "probe",
         "owner": "team:tests",
+        "timezone": "Europe/Amsterdam",
         "description": "A column of every type.",
         "source": {"kind": "landing", "files": "*.csv"},
         "format": {"kind": "csv"},
@@ -32,6 +33,19 @@ PROBE = Contract.model_validate(
             "money": {"type": "decimal", "precision": 10, "scale": 2, "decimal_separator": ","},
             "flag": {"type": "boolean"},
             "moment": {"type": "timestamp", "format": "%Y-%m-%d %H:%M:%S"},
+            "written": {
+                "type": "timestamp",
+                "two_digit_years_from": 1930,
+                "format": [
+                    "%d/%m/%y %H:%M",
+                    "%-d %B %Y %H:%M",
+                    "%d%b%Y %I:%M %p",
+                    "%Y-%m-%dT%H:%M:%S%z",
+                    "epoch",
+                    "epoch_ms",
+                ],
+            },
+            "counted": {"type": "date", "format": ["excel", "%-d %b %Y"]},
             "result": {"type": "categorical", "in": ["POS", "NEG"], "case": "upper"},
         },
     }
@@ -41,6 +55,11 @@ VALUES: list[str | None] = [
     "2021-01-05", "2021-1-5", "05/01/2021", "2021/01/05", "2021-02-30", "2024-02-29", "0001-01-01", "9999-12-31",
     "2021-01-05 10:11:12", "2021-01-05 25:00:00", "A123", "A12३", "A123\n", " A123 ", "1.234,56", "1,5", ",5", "1,234",
     "true", "TRUE", "yes", "0", "1", "pos", "neg ", "é", "9223372036854775807", "100000", "100001", "\t", "N/A",
+    "03/02/29 14:30", "03/02/30 24:00", "3 MÄRZ 2026 09:05", "29 févr. 2024", "1 août 2026", "03Feb2026 12:01 am", "03FEB2026 02:30 p.m.",
+    "2026-03-29T01:30:00Z", "2026-03-29T02:30:00+01:00", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00+00", "2026-10-25T23:30:00-0530",
+    "1770129000", "1770129000.25", "-1770129000", "1770129000250", "46056", "46056.0", "46056.5", "60", "59", "61", "0", "999999",
+    "2026-02-03 24:00:00", "2026-02-03 24:00:01", "2026-02-30T10:00:00Z", "9999-12-31 24:00:00",
+    "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0000-01-01", "0002-01-01T00:00:00Z", "9998-12-31T23:59:59-12:00",
 ]  # fmt: skip
 ZETASQL_TYPES = {
     ColumnType.INTEGER: "INT64",

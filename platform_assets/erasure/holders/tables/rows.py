@@ -165,9 +165,6 @@ def _find(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, contract:
 
     if not marks:
         return places
-    if _complete(warehouse, connection, tables.raw, contract):
-        view_staged(connection, f"SELECT {texts}, 0::BIGINT AS _file, rowid AS _row FROM {tables.raw}")
-        keep("raw", f"SELECT _row FROM ({marks.in_text(pseudonymised=True)})", tables.raw)
     if _complete(warehouse, connection, tables.quarantine, contract):
         lines = connection.execute(f"SELECT rowid, _text FROM {tables.quarantine} WHERE _text IS NOT NULL").fetchall()
         bad = [rid for (rid, _), b in zip(lines, marks.in_lines([t for _, t in lines]), strict=True) if b]
@@ -177,6 +174,15 @@ def _find(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, contract:
             f"SELECT {texts}, 0::BIGINT AS _file, rowid AS _row FROM {tables.quarantine} WHERE _text IS NULL",
         )
         keep("quarantine", f"SELECT _row FROM ({marks.in_text()}) UNION FROM bad_lines", tables.quarantine)
+    if _complete(warehouse, connection, tables.raw, contract):
+        view_staged(connection, f"SELECT {texts}, 0::BIGINT AS _file, rowid AS _row FROM {tables.raw}")
+        marked = f"SELECT _row FROM ({marks.in_text(pseudonymised=True)})"
+        if "quarantine" in places:  # of a wrong row raw may hold less than it takes to tell who is meant
+            marked += (
+                f" UNION SELECT r.rowid FROM {tables.raw} r JOIN {tables.quarantine} q ON r._delivery = q._delivery "
+                "AND r._file = q._file AND r._row = q._row JOIN gone_quarantine g ON g._rid = q.rowid WHERE q._text IS NULL"
+            )
+        keep("raw", marked, tables.raw)
     if _complete(warehouse, connection, tables.validated, contract):
         keep("validated", marks.in_table(tables.validated, contract.file_columns), tables.validated)
     if warehouse.columns(connection, STAGED):
