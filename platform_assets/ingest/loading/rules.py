@@ -232,9 +232,7 @@ class Rules:
             f"AS {quoted(c)}"
             for c in self.lacked
         )
-        return (
-            f"counted AS (SELECT j.*, {since} FROM judged j), filled AS (SELECT j.* REPLACE ({values}) FROM counted j),"
-        )
+        return f"counted AS (SELECT j.*, {since} FROM judged j), filled AS (SELECT j.* EXCLUDE ({', '.join(map(quoted, self.lacked))}), {values} FROM counted j),"
 
     def _was(self) -> str:
         return "".join(f"e.{quoted(f'_was_{c}')}, " for c in self.lacked)
