@@ -65,7 +65,8 @@ class Rules:
 
     def about(self, alias: str) -> str:
         """What a row is about, where a delivery is the whole of that (`load.replaces`)."""
-        return f"row({', '.join(f'{alias}.{quoted(c)}' for c in self.contract.load.replaces)})"
+        columns = [f"{alias}.{quoted(c)}" for c in self.contract.load.replaces]
+        return columns[0] if len(columns) == 1 else f"({', '.join(columns)})"
 
     # ------------------------------------------------------------------------------------------------ judge
 
