@@ -123,7 +123,7 @@ class Bench:
             WITH entries AS (SELECT * FROM platform.ledger WHERE status <> 'rejected' AND dataset = '{self.contract.name}')
             SELECT file, 'does not add up' FROM entries WHERE rows_in <> valid + quarantined + superseded
             UNION ALL SELECT file, 'raw' FROM entries e
-              WHERE rows_in - malformed <> (SELECT count(*) FROM {{raw}} r WHERE r._delivery = e.delivery)
+              WHERE status <> 'repeated' AND rows_in - malformed <> (SELECT count(*) FROM {{raw}} r WHERE r._delivery = e.delivery)
             UNION ALL SELECT file, 'quarantine' FROM entries e
               WHERE quarantined <> (SELECT count(*) FROM {{quarantine}} q WHERE q._delivery = e.delivery)
             UNION ALL SELECT 'all', 'validated' WHERE (SELECT count(*) FROM {{validated}})

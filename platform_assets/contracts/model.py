@@ -18,12 +18,13 @@ from platform_assets.contracts.columns import (
     RESERVED,
     TEMPORAL,
     Column,
+    ColumnType,
     regular_expression,
 )
 from platform_assets.contracts.dates import DateFormat, DateFormatError, ambiguous, read_format
 from platform_assets.contracts.fingerprint import fingerprint
 from platform_assets.contracts.formats import KINDS, LAYOUT
-from platform_assets.contracts.mode import Mode
+from platform_assets.contracts.mode import Mode, Terms
 from platform_assets.contracts.modes import MODES
 from platform_assets.sources.base import Source
 from platform_assets.sources.kinds import kind_of, kinds
@@ -190,6 +191,17 @@ class Load(Strict):
     key: TextList = ()
     order_by: Literal["delivered"] | Order = "delivered"
     duplicates: Literal["last_wins", "quarantine"] = "last_wins"
+    again: Literal["apply", "hold", "ignore"] | None = None
+    """What content that came before means, where other content came since and only its arrival says that it is newer. Default: as the
+    mode says (`Mode.on_former`)."""
+    parts: bool = False
+    """Files whose names have one date are parts of one snapshot."""
+    deletes: dict[Name, TextList] = Field(default_factory=dict)
+    """Column -> values with which a row deletes its key, e.g. ``{status: [D]}``."""
+    replaces: TextList = ()
+    """The columns by which a delivery is the whole of what it is about, e.g. ``[week]``: rows of its weeks that it does not have leave."""
+    absent: Literal["keep", "clear"] = "keep"
+    """What a column that a file does not bring says about the earlier value of a key: nothing, or that there is none."""
 
     @model_validator(mode="after")
     def _key_fits_the_mode(self) -> Load:
@@ -198,6 +210,22 @@ class Load(Strict):
             raise ValueError(refusal)
         if self.duplicates == "quarantine" and not self.key:
             raise ValueError("'duplicates' needs a key")
+        if (self.deletes or self.replaces) and not self.changes.partial:
+            raise ValueError("'deletes' and 'replaces' are for upsert, where a delivery changes a part of the table")
+        if self.deletes and self.order_by != "delivered":
+            raise ValueError(
+                "'deletes' goes with order_by: delivered: nothing stays of a deleted row that could tell that an older one comes too late"
+            )
+        if self.replaces and self.terms.dated and not self.terms.named:
+            raise ValueError(
+                "'replaces' needs one place in time for the whole delivery: order_by delivered, or a date in the file name"
+            )
+        if "absent" in self.model_fields_set and not self.key:
+            raise ValueError("'absent' needs a key: without one no row has an earlier value")
+        if self.parts and not (self.changes.whole and self.terms.named):
+            raise ValueError(
+                "'parts' is for a snapshot whose files have their date in their names (order_by: file_name)"
+            )
         return self
 
     @field_validator("mode")
@@ -211,6 +239,22 @@ class Load(Strict):
     def changes(self) -> Mode:
         """What the load mode means."""
         return MODES[self.mode]
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether what a delivery does depends on the table as the one before has left it."""
+        return bool(self.deletes or self.replaces)
+
+    @property
+    def on_former(self) -> str:
+        """See `Terms.on_former`."""
+        return self.again or self.changes.on_former
+
+    @property
+    def terms(self) -> Terms:
+        """What is weighed between deliveries."""
+        order = self.order_by if isinstance(self.order_by, Order) else None
+        return Terms(order is not None, bool(order and order.file_name), self.parts, self.on_former)
 
 
 if TYPE_CHECKING:
@@ -325,6 +369,20 @@ class Contract(Strict):
                 )
         for key in self.load.key:
             known(key, "load.key")
+        for name in self.load.replaces:
+            if known(name, "load.replaces").nullable:
+                raise ValueError(f"load.replaces: {name} must have a value in every row")
+        for name, values in self.load.deletes.items():
+            column = known(name, "load.deletes")
+            if column.type not in (ColumnType.STRING, ColumnType.CATEGORICAL) or name in self.identifiers:
+                raise ValueError(f"load.deletes: {name} must be a text, and no identifier")
+            unknown = sorted(set(values) - set(column.allowed or values))
+            if unknown or not values:
+                raise ValueError(
+                    f"load.deletes: {name} never is {unknown[0]!r}"
+                    if unknown
+                    else f"load.deletes: say which values of {name}"
+                )
         for name, derived in self.derived.items():
             for source in derived.derived_from:
                 column = known(source, f"columns.{name}.derived_from")
@@ -388,6 +446,14 @@ class Contract(Strict):
     def derived(self) -> dict[str, Column]:
         """The columns whose value is derived where it is missing."""
         return {name: c for name, c in self.columns.items() if c.derived_from}
+
+    @property
+    def kept_where_absent(self) -> tuple[str, ...]:
+        """The columns whose earlier values stay where a file does not bring them."""
+        if not self.load.key or self.load.absent == "clear":
+            return ()
+        fixed = {*self.load.key, *self.derived}
+        return tuple(n for n, c in self.file_columns.items() if c.nullable and n not in fixed)
 
     @property
     def identifiers(self) -> dict[str, str]:

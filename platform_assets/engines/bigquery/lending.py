@@ -58,7 +58,7 @@ def lend(
         rows = engine.rows(BigTables(contract).validated)
         if ours == theirs and bool(warehouse.columns(connection, lake.validated)) == (rows <= most):
             return "the lake's copy is up to date" if rows <= most else _stays(rows)
-        missing = {e.delivery for e in ours if e.status != "rejected"} - {e.delivery for e in theirs}
+        missing = {e.sha256 for e in ours if e.status != "rejected"} - {e.sha256 for e in theirs}
         if missing:
             return (
                 f"not copied: the lake holds {len(missing)} deliveries that BigQuery does not. Put their files from "

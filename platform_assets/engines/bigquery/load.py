@@ -11,7 +11,8 @@ import datetime as dt
 import shutil
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,16 @@ from platform_assets.ingest import accounts
 from platform_assets.ingest.deliveries import Delivery
 from platform_assets.ingest.ledger import Entry, row_of
 from platform_assets.ingest.load import Load, LoadFailed, LoadReport, Log, waiting_files
-from platform_assets.ingest.loading.batch import Batch, choose, count, count_decided, count_valid, hold
+from platform_assets.ingest.loading.batch import (
+    Batch,
+    choose,
+    count,
+    count_decided,
+    count_valid,
+    hold,
+    tell_absent,
+    weigh,
+)
 from platform_assets.ingest.loading.publish import register
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.staging import Drift
@@ -60,8 +70,9 @@ def load_dataset(
     run_id: str = "",
     log: Log = lambda _: None,
     settle_seconds: float = 2.0,
+    only: Collection[str] | None = None,
 ) -> BigLoadReport:
-    """Load all that waits for `contract`. One at a time per dataset. `warehouse` lends locks and scratch, and gets the rejected rows.
+    """Load all that waits for `contract`, or `only` some of it, as on the lake. One at a time per dataset. `warehouse` lends locks and scratch, and gets the rejected rows.
 
     `bucket` is that of `store`: rows go through it; without one they are uploaded. `neighbours` as for the lake. Raises MissingIdentityKey, BigQueryError,
     BigLoadFailed, LoadFailed.
@@ -77,7 +88,7 @@ def load_dataset(
         BigTables(contract).ensure(engine)
         mending.settle(contract, engine, warehouse, store)
         books = BigBooks(engine, contract.name, warehouse, neighbours)
-        waiting = waiting_files(books, store, contract, settle_seconds)
+        waiting = waiting_files(books, store, contract, settle_seconds, only)
         if waiting:
             folder = warehouse.wait_for_scratch()
             config: dict[str, Any] = {"memory_limit": warehouse.memory_limit, "temp_directory": str(folder / "spill")}
@@ -128,9 +139,9 @@ class BigLoad(Load):
         staging = StagingTables(self.contract, uuid.uuid4().hex[:12])
         road = sending.Road(self.engine, self.store, self.bucket)
         folder = self.warehouse.home / "expressions"
-        self.sql = Statements(
-            self.engine, self.contract, staging, rules.for_bigquery(self.contract, self.contract.today(), folder)
-        )
+        compiled = rules.for_bigquery(self.contract, self.contract.today(), folder)
+        lacked = batch.lacked(self.contract.kept_where_absent)
+        self.sql = Statements(self.engine, self.contract, staging, compiled, lacked)
         try:
             self._send(batch, staging, road, keys)
             if batch.entries:
@@ -186,17 +197,29 @@ class BigLoad(Load):
         wrong = {r["_file"]: r["rows"] for r in self._run(sql.judge())}
         count(batch, wrong, self.hidden)
         hold(batch, contract)
-        base = choose(batch, contract, self._newest_rows, self.books)
-        self._table(staging, staging.names.members, _members(batch, base))
+        tell_absent(batch, contract, self._valued)
+        sql.chosen = choose(batch, contract, self._newest_rows, self.books)
+        self._table(staging, staging.names.members, _members(batch))
         for row in self._run(sql.adopt()) if sql.derived_key else []:
             batch.entries[row["_delivery"]].merged += row["rows"]
-        count_valid(batch.entries)
         if contract.load.key:
             self.report.estimated_bytes += self.engine.estimate(sql.decisions())
         decided = self._run(sql.decide())
+        by_arrival = Counter[str]()
+        for row in decided:
+            by_arrival[row["_delivery"]] += row["by_arrival"]
+        leaving = {r["_delivery"]: r["rows"] for r in self._run([sql.removed()])} if sql.leaving else {}
+        if sql.chosen.whole_of and not contract.load.terms.dated:
+            by_arrival.update(leaving)
+        if weigh(batch, contract, by_arrival):  # it was judged alone: nothing of it is published
+            names, decided, leaving = staging.names, [], {}
+            for table in (names.members, names.keyed, names.adopted, names.valid, names.decided):
+                self.engine.drop(staging[table])
+                self._table(staging, table, _members(batch) if table == names.members else [])
+        count_valid(batch.entries)
         count_decided([(r["_delivery"], r["_action"], r["rows"]) for r in decided], batch.entries)
-        if base:
-            batch.entries[base].removed = self._run([sql.removed()])[0]["rows"]
+        for delivery, rows in leaving.items():
+            batch.entries[delivery].removed += rows
         for row in self._run([sql.retired()]) if sql.derived_key else []:
             batch.entries[row["_delivery"]].removed += row["rows"]
             batch.entries[row["_delivery"]].merged += row["rows"]
@@ -204,6 +227,11 @@ class BigLoad(Load):
             batch.entries[row["_delivery"]].partitions = row["periods"]
         for row in self._run([sql.reasons()]):
             batch.entries[row["_delivery"]].add_reason(row["reason"], row["rows"], row["file"], row["row"])
+
+    def _valued(self, columns: Sequence[str]) -> set[str]:
+        """Those of `columns` that have a value in the table."""
+        found = self._run([self.sql.valued(columns)])[0] if columns else {}
+        return {c for c, n in found.items() if n}
 
     def _newest_rows(self) -> dict[str, dt.datetime | None]:
         asked = self.sql.newest_rows()
@@ -217,8 +245,8 @@ class BigLoad(Load):
         return done.rows
 
 
-def _members(batch: Batch, base: str | None) -> list[Mapping[str, Any]]:
-    """For every file of the batch, what all its rows share. `base` is the snapshot that the table becomes."""
+def _members(batch: Batch) -> list[Mapping[str, Any]]:
+    """For every file of the batch, what all its rows share."""
     order = {d.id: n for n, d in enumerate(batch.deliveries)}
     again = {d.id for d in batch.deliveries if d.held_before}
     rows: list[Mapping[str, Any]] = []
@@ -234,7 +262,6 @@ def _members(batch: Batch, base: str | None) -> list[Mapping[str, Any]]:
                 "_status": entry.status,
                 "_why": entry.reason,
                 "_again": delivery in again,
-                "_base": delivery == base,
                 "_at": entry.loaded_at,
             }
         )

@@ -54,6 +54,10 @@ class BigRules(Rules):
         texts = ", ".join(map(text_of, sources))
         return own(f"SUBSTR(TO_HEX(SHA256(ARRAY_TO_STRING([{texts}], CHR(31)))), 1, {HEX_DIGITS})")
 
+    @override
+    def about(self, alias: str) -> str:
+        return own(json_of(f"{alias}.{q(c)}" for c in self.contract.load.replaces))
+
     def period_start(self, alias: str) -> str:
         """The first day of the week or month: BigQuery's tables are partitioned by days."""
         assert self.contract.partition is not None

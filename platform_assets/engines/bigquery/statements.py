@@ -8,6 +8,9 @@ row id. Values never stand in the text: they come in tables.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from platform_assets.contracts.mode import Chosen
 from platform_assets.contracts.model import Contract
 from platform_assets.contracts.queries import CompiledContract
 from platform_assets.engines.bigquery.rules import BigRules, json_of, listed, q, say
@@ -22,12 +25,20 @@ class Statements:
     """The SQL of one load. `staging` are its own tables, `compiled` the contract in BigQuery's dialect."""
 
     def __init__(
-        self, engine: BigQuery, contract: Contract, staging: StagingTables, compiled: CompiledContract
+        self,
+        engine: BigQuery,
+        contract: Contract,
+        staging: StagingTables,
+        compiled: CompiledContract,
+        lacked: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
+        """`lacked`: see `Rules`."""
         self.contract = contract
         self.tables = BigTables(contract)
+        self.chosen = Chosen()
+        """What leaves the table, once that is known."""
         self.compiled = compiled
-        self.rules = BigRules(contract, staging.names)
+        self.rules = BigRules(contract, staging.names, lacked)
         self.s = {name: engine.name(staging[name]) for name in staging.columns}
         self.validated, self.raw, self.quarantine = map(
             engine.name, (self.tables.validated, self.tables.raw, self.tables.quarantine)
@@ -64,6 +75,11 @@ class Statements:
             f"SELECT _file, COUNT(*) AS `rows` FROM {self.s[n.wrong]} GROUP BY _file",
         ]
 
+    def valued(self, columns: Sequence[str]) -> str:
+        """SELECT of one row: for each of `columns`, how many rows of the table have a value in it."""
+        counts = ", ".join(f"COUNT({q(c)}) AS {q(c)}" for c in columns)
+        return f"SELECT {counts} FROM {self.validated}"
+
     def newest_rows(self) -> str:
         """See `Rules.newest_rows`; '' where rows have no place in time of their own."""
         asked = self.rules.newest_rows()
@@ -91,7 +107,7 @@ class Statements:
     def decide(self) -> list[str]:
         """Fill `valid`, and, where rows have a key, `decided`: what becomes of every valid row.
 
-        The last statement gives ``_delivery``, ``_action``, ``rows``.
+        The last statement gives ``_delivery``, ``_action``, ``rows``, and how many of them are ``by_arrival``.
         """
         n, rules = self.rules.names, self.rules
         columns = [*self.tables.validated_columns, "_member", "_seq", "_k"]
@@ -104,24 +120,36 @@ class Statements:
         valid = self._say(f"SELECT {', '.join(values)} {rules.of_published('t')}")
         script = [f"INSERT INTO {self.s[n.valid]} ({listed(columns)}) {valid}"]
         if self.contract.load.key:
-            decided = "_member, _row, _delivery, _k, _action, _written"
+            decided = listed(["_member", "_row", "_delivery", "_k", "_action", "_written", "_arrival", *rules.lacked])
             script.append(f"INSERT INTO {self.s[n.decided]} ({decided}) SELECT {decided} FROM ({self.decisions()})")
         return [
             *script,
-            f"SELECT _delivery, _action, COUNT(*) AS `rows` FROM {self.s[n.decided]} GROUP BY _delivery, _action",
+            f"SELECT _delivery, _action, COUNT(*) AS `rows`, COUNTIF(_arrival) AS by_arrival FROM {self.s[n.decided]} "
+            "GROUP BY _delivery, _action",
         ]
 
     def decisions(self) -> str:
         """See `Rules.decided`: here of all valid rows, against all rows of the table."""
         rules = self.rules
-        existing = f"(SELECT {rules.key('v')} AS _k, v._as_of, {rules.content('v')} AS _content FROM {rules.tables.validated} v)"
+        existing = f"(SELECT {rules.key('v')} AS _k, {rules.existing('v')} FROM {rules.tables.validated} v)"
         return self._say(rules.decided(rules.names.valid, existing))
 
     # ------------------------------------------------------------------------------------------------ count
 
+    @property
+    def leaving(self) -> list[tuple[str, str]]:
+        """(delivery, condition): see `Rules.leaving`."""
+        stays = ""
+        if self.contract.load.key:
+            stays = f" AND {self._key('v')} NOT IN (SELECT _k FROM {self.s[self.rules.names.valid]})"
+        return [(delivery, f"{self._say(gone)}{stays}") for delivery, gone in self.rules.leaving(self.chosen)]
+
     def removed(self) -> str:
-        """SELECT ``rows`` that leave the table because the delivery that it becomes has them no longer."""
-        return f"SELECT COUNT(*) AS `rows` FROM {self.validated} v WHERE {self._leaves('v')}"
+        """SELECT ``_delivery``, ``rows`` that leave the table because that delivery becomes it, or takes the place of a part of it."""
+        return " UNION ALL ".join(
+            f"SELECT '{delivery}' AS _delivery, COUNT(*) AS `rows` FROM {self.validated} v WHERE {gone}"
+            for delivery, gone in self.leaving
+        )
 
     def retired(self) -> str:
         """SELECT ``_delivery``, ``rows``: rows that bear a hash, and leave as this load brings the same with a value of its own."""
@@ -180,29 +208,19 @@ class Statements:
 
     def _change_validated(self) -> list[str]:
         n, columns = self.rules.names, list(self.tables.validated_columns)
-        source = ", ".join(f"v.{q(c)}" for c in columns)
-        script = []
-        if self.rules.mode.whole:
-            # a delivery that becomes the table; fixes of the one that is the table only join it
-            replaced = f"EXISTS (SELECT 1 FROM {self.s[n.members]} WHERE _base)"
-            script.append(f"DELETE FROM {self.validated} v WHERE {replaced} AND {self._leaves('v')}")
+        source = ", ".join(f"{'d' if c in self.rules.lacked else 'v'}.{q(c)}" for c in columns)
+        script = [f"DELETE FROM {self.validated} v WHERE {gone}" for _, gone in self.leaving]
         insert = f"INSERT INTO {self.validated} ({listed(columns)}) SELECT {source} FROM {self.s[n.valid]} v"
         if not self.contract.load.key:
             return [*script, insert]
         decided = self.s[n.decided]
         script += [
-            f"DELETE FROM {self.validated} v WHERE {self._key('v')} IN (SELECT _k FROM {decided} WHERE _written)",
+            f"DELETE FROM {self.validated} v WHERE {self._key('v')} IN (SELECT _k FROM {decided} WHERE _written OR _action = 'deleted')",
             f"{insert} JOIN {decided} d ON d._member = v._member AND d._row = v._row WHERE d._written",
         ]
         if self.derived_key:
             script.append(self._say(self.rules.retire()))
         return script
-
-    def _leaves(self, alias: str) -> str:
-        """Whether a row leaves where a delivery becomes the table: without a key, all of them."""
-        if not self.contract.load.key:
-            return "TRUE"
-        return f"{self._key(alias)} NOT IN (SELECT _k FROM {self.s[self.rules.names.valid]})"
 
     def _key(self, alias: str) -> str:
         return json_of(f"{alias}.{q(k)}" for k in self.contract.load.key)
