@@ -128,9 +128,9 @@ def test_texts_survive_being_written_and_read(rows: list[list[str]]) -> None:
     with tempfile.NamedTemporaryFile(suffix=".xlsx") as file:
         path = Path(file.name)
         path.write_bytes(workbook("A & <b>", [HEADER, *rows]))
-        sheet = open_sheet(path, CONTRACT, FORMAT, Limits())
-        assert sheet.name == "A & <b>"
-        assert [sheet.texts(cells) for number, cells in sheet.rows if number >= sheet.start] == rows
+        with open_sheet(path, CONTRACT, FORMAT, Limits()) as sheet:
+            assert sheet.name == "A & <b>"
+            assert [sheet.texts(cells) for number, cells in sheet.rows if number >= sheet.start] == rows
 
 
 @pytest.mark.parametrize("gone", [{2}, {3}, {2, 3}, set()])
@@ -138,6 +138,6 @@ def test_only_the_rows_that_are_named_go(tmp_path: Path, gone: set[int]) -> None
     path = tmp_path / "a.xlsx"
     path.write_bytes(as_excel_saves_it())
     Xlsx().edited(path, CONTRACT, FORMAT, Edits(gone), tmp_path / "b.xlsx", Limits())
-    sheet = open_sheet(tmp_path / "b.xlsx", CONTRACT, FORMAT, Limits())
-    samples = [sheet.texts(cells)[0] for number, cells in sheet.rows if number >= sheet.start]
+    with open_sheet(tmp_path / "b.xlsx", CONTRACT, FORMAT, Limits()) as sheet:
+        samples = [sheet.texts(cells)[0] for number, cells in sheet.rows if number >= sheet.start]
     assert samples == [s for row, s in ((2, "A-1"), (3, "A-2")) if row not in gone]

@@ -19,15 +19,10 @@ from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest.readers.columns import Found, find_columns
 from platform_assets.ingest.readers.header import positional_header
 from platform_assets.ingest.readers.interface import Edits
-from platform_assets.ingest.readers.staged import BATCH, FileRejected, Header, RowWriter
+from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, FileRejected, Header, RowWriter
 
-BEFORE, BELOW, COMMENT, EMPTY, SEP = (
-    "lines before the header",
-    "lines below the header",
-    "comment lines",
-    "rows without any value",
-    "the line sep=",
-)
+BEFORE, BELOW, COMMENT, SEP = "lines before the header", "lines below the header", "comment lines", "the line sep="
+EMPTY = NO_VALUES
 NO_VALUE = "empty cells of columns that become rows"
 
 
