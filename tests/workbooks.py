@@ -6,10 +6,15 @@ import io
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from platform_assets.ingest.readers.formats.xlsx import write_workbook
+from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.ingest.readers.formats.xlsx import sheets_of, write_workbook
+from platform_assets.ingest.readers.layout import Table
+from platform_assets.ingest.readers.limits import Limits
+from platform_assets.ingest.readers.workbook import opened
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _LINKS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -19,8 +24,19 @@ _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 def workbook(sheet: str, rows: Iterable[Sequence[str | None]]) -> bytes:
     """A workbook of one sheet of texts."""
     buffer = io.BytesIO()
-    write_workbook(buffer, sheet, enumerate(rows, start=1))
+    write_workbook(buffer, {sheet: enumerate(rows, start=1)})
     return buffer.getvalue()
+
+
+def rows_of(path: Path, contract: Contract, fmt: FileFormat) -> list[tuple[str, list[str | None]]]:
+    """(sheet, cells) of the rows below the headers of a workbook, as ingest reads it."""
+    found = []
+    with opened(path, Limits()) as read:
+        for sheet in sheets_of(read, contract, fmt, Limits()):
+            lines = [line for line in Table(sheet, contract, fmt).lines() if not line.left]
+            assert not any(line.reason for line in lines)
+            found += [(sheet.part.name, list(line.cells)) for line in lines]
+    return found
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.readers.header import match_header
+from platform_assets.ingest.readers.columns import find_columns
 from platform_assets.ingest.readers.interface import Edits
 from platform_assets.ingest.readers.limits import Limits
 from platform_assets.ingest.readers.names import told_names
+from platform_assets.ingest.readers.paths import NOTHING, at, reached
 from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.values import Texts, Unsure, as_json
 
@@ -43,7 +44,14 @@ def stage_records(
         names.update(dict.fromkeys(record.value) if isinstance(record.value, Mapping) else {})
     if not head:
         raise FileRejected("the file holds no records" + (f" at {fmt.records!r}" if fmt.records else ""))
-    header = match_header(list(names), contract, fmt)
+    wanted = [n for c, spec in contract.file_columns.items() for n in (spec.header or (c,))]
+    deep = reached(wanted, (record.value for record in head))
+    # what paths lead through is no column of its own, unless the contract takes it as a whole
+    passed = {path.split(".")[0] for path in deep} - set(wanted)
+    names = dict.fromkeys([*(n for n in names if n not in passed), *deep])
+    header = find_columns(list(names), contract, fmt).header
+    if deep:  # what stands deep in a record has no place among its names
+        header.drift.pop("reordered", None)
     lookup = {column: list(names)[place] for column, place in header.positions.items()}
     accepted = [
         (
@@ -52,7 +60,7 @@ def stage_records(
         )
         for c, spec in contract.file_columns.items()
     ]
-    known = {*names, *contract.ignore, *(name for names_of, _ in accepted for name in names_of)}
+    known = {*names, *passed, *contract.ignore, *(name for names_of, _ in accepted for name in names_of)}
     later: dict[str, None] = {}
     numbers: list[int] = []
     rows: list[list[str | None]] = []
@@ -71,7 +79,10 @@ def stage_records(
         if not record.keys() <= known:
             later.update(dict.fromkeys(record.keys() - known))
         try:
-            row = [next((texts.of(record[n]) for n in names_of if n in record), None) for names_of, texts in accepted]
+            row = [
+                next((texts.of(v) for n in names_of if (v := at(record, n)) is not NOTHING), None)
+                for names_of, texts in accepted
+            ]
         except RecursionError:
             writer.write_broken(number, text, "is nested too deep")
             continue

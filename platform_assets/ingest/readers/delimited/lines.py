@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.ingest.readers.columns import Found
 from platform_assets.ingest.readers.delimited.cells import cells_of, is_without_values
 from platform_assets.ingest.readers.delimited.encodings import is_other, spoken, told
 from platform_assets.ingest.readers.header import header_names
@@ -59,6 +60,10 @@ class Records:
         self.width: int | None = None
         self._fmt = fmt
         self._lines = _Lines(path, fmt.encoding)
+
+    def below(self, found: Found) -> None:
+        """See `Grid`."""
+        self.width = found.header.width
 
     def __iter__(self) -> Iterator[Line]:
         number = 0

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.readers.header import match_header
+from platform_assets.ingest.readers.columns import find_columns
 from platform_assets.ingest.readers.interface import Edits, Format
 from platform_assets.ingest.readers.limits import Limits, setting
 from platform_assets.ingest.readers.records import says_something
@@ -40,7 +40,7 @@ class Parquet(Format):
                         f"the file says that it holds {file.metadata.num_rows:,} rows, more than {limits.rows:,}: deliver it in "
                         f"parts. For files that are so long raise {setting('rows')}"
                     )
-                header = match_header(file.schema_arrow.names, contract, fmt)
+                header = find_columns(file.schema_arrow.names, contract, fmt).header
                 texts = {c: Texts(spec, limits.digits, contract.zone) for c, spec in contract.file_columns.items()}
                 row = empty = 0
                 for batch in file.iter_batches(BATCH, use_threads=False):
@@ -97,7 +97,7 @@ class Parquet(Format):
             schema = file.schema_arrow
             texts: dict[int, Texts] = {}
             with contextlib.suppress(FileRejected):  # of a file that was refused as a whole nothing was read as text
-                positions = match_header(schema.names, contract, fmt).positions
+                positions = find_columns(schema.names, contract, fmt).header.positions
                 texts = {
                     place: Texts(contract.columns[c], limits.digits, contract.zone) for c, place in positions.items()
                 }

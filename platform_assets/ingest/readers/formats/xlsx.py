@@ -1,9 +1,9 @@
-"""Excel workbooks (xlsx): one sheet of a workbook, its dates and numbers as text.
+"""Excel workbooks (xlsx): sheets of a workbook, their dates and numbers as text.
 
-What is in the file is read by `readers.workbook`; here it becomes rows. The first sheet that people see is taken, or the one that the
+What is in the file is read by `readers.workbook`; here it becomes rows. The first sheet that people see is taken, or those that the
 contract names; others that hold rows are named as not taken.
 
-Where rows of it are edited, a workbook is written anew as one sheet of texts, each as ingest reads it. What else it may hold (formulas,
+Where rows of it are edited, a workbook is written anew with the sheets that are read, as texts, each as ingest reads it. What else it may hold (formulas,
 formats, comments, other sheets, caches of pivot tables) does not come along: nobody could say whom it tells of. ECMA-376, Office Open
 XML, part 1, is the format; texts stand in the cells themselves (`inlineStr`).
 """
@@ -11,24 +11,23 @@ XML, part 1, is the format; texts stand in the cells themselves (`inlineStr`).
 from __future__ import annotations
 
 import datetime as dt
+import fnmatch
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from itertools import chain
 from pathlib import Path
 from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.readers.header import match_header, positional_header
-from platform_assets.ingest.readers.interface import Edits, Format
+from platform_assets.ingest.readers.columns import Found
+from platform_assets.ingest.readers.interface import CannotWrite, Edits, Format
+from platform_assets.ingest.readers.layout import BEFORE, Line, Table, around
 from platform_assets.ingest.readers.limits import Limits
 from platform_assets.ingest.readers.names import part_name, told_names
-from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, NOT_TAKEN, FileRejected, Header, RowWriter
+from platform_assets.ingest.readers.staged import NOT_TAKEN, FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.values import Texts, Unsure, duration
 from platform_assets.ingest.readers.workbook import (
     Cell,
@@ -57,70 +56,44 @@ _MOST_NAMED = 20
 
 
 class Xlsx(Format):
-    """A sheet of a workbook: the first that is not hidden, or the one that the contract names."""
+    """Sheets of a workbook: the first that is not hidden, or those that the contract names."""
 
     kind = "xlsx"
-    words = "Excel: the first sheet of a workbook that is not hidden, or the one that `sheet` names"
+    words = "Excel: the first sheet of a workbook that is not hidden, or those that `sheet` names"
     example = "a sheet with the names in its first row and A-1, POS in the next"
     ending = "xlsx"
     magic = b"PK\x03\x04"
-    lost = "workbooks hold texts only now, one sheet each"
+    lost = "workbooks hold texts only now, of the sheets that are read"
 
     def stage(self, path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter, limits: Limits) -> Header:
         """See `Format`. A row of which a cell cannot be told (`values.Unsure`) is a broken row."""
-        with open_sheet(path, contract, fmt, limits) as sheet:
-            columns = list(contract.file_columns)
-            places = [sheet.header.positions.get(c) for c in columns]
-            numbers: list[int] = []
-            rows: list[list[str | None]] = []
-            beyond: set[int] = set()
-            for number, cells in sheet.rows:
-                if number < sheet.start:
-                    continue
-                if _is_empty(cells):
-                    sheet.header.not_taken[NO_VALUES] = sheet.header.not_taken.get(NO_VALUES, 0) + 1
-                    continue
-                beyond.update(n for n in range(sheet.header.width, len(cells)) if cells[n] is not None)
-                try:
-                    row = [
-                        None if place is None or place >= len(cells) else sheet.text(cells[place], place)
-                        for place in places
-                    ]
-                except Unsure as unsure:
-                    writer.write_broken(number, sheet.line(cells), str(unsure))
-                    continue
-                numbers.append(number)
-                rows.append(row)
-                if len(rows) >= BATCH:
-                    writer.write(numbers, list(zip(*rows, strict=True)))
-                    numbers, rows = [], []
-            if rows:
-                writer.write(numbers, list(zip(*rows, strict=True)))
-            if beyond:
-                names = told_names([(place + 1, "") for place in sorted(beyond)], contract)
-                sheet.header.drift.setdefault("extra", []).extend(names)
-            return sheet.header
+        with opened(path, limits) as book:
+            headers = []
+            for sheet in sheets_of(book, contract, fmt, limits):
+                header = _table(sheet, contract, fmt).write(writer)
+                if sheet.beyond:
+                    names = told_names([(place + 1, "") for place in sorted(sheet.beyond)], contract)
+                    header.drift.setdefault("extra", []).extend(names)
+                headers.append(header)
+            return _together(headers, _others(book, fmt), fmt)
 
     def written(self, fmt: FileFormat, headers: Sequence[str], rows: Sequence[Sequence[str | None]]) -> bytes:
         """See `Format`."""
+        if fmt.wide:
+            raise CannotWrite("single rows cannot be written as a table that has a column for each of them")
         buffer = io.BytesIO()
-        write_workbook(buffer, fmt.sheet or "Sheet1", enumerate([headers, *rows] if fmt.header else rows, start=1))
+        write_workbook(buffer, {_name_for(fmt): enumerate(around(fmt, headers, rows), start=1)})
         return buffer.getvalue()
 
     def edited(
         self, path: Path, contract: Contract, fmt: FileFormat, edits: Edits, target: Path, limits: Limits
     ) -> None:
-        """See `Format`. The sheet that `fmt` names, all cells as text; what cannot be told stays as it is."""
-        with open_sheet(path, contract, fmt, limits) as sheet, target.open("wb") as out:
-            write_workbook(
-                out,
-                sheet.name,
-                (
-                    (number, _edited(sheet, number, cells, edits))
-                    for number, cells in sheet.rows
-                    if number not in edits.out
-                ),
-            )
+        """See `Format`. The sheets that are read, all cells as text; what cannot be told stays as it is."""
+        with opened(path, limits) as book, target.open("wb") as out:
+            sheets = {}
+            for sheet in sheets_of(book, contract, fmt, limits):
+                sheets[sheet.part.name] = list(_edited(_table(sheet, contract, fmt), sheet, edits))
+            write_workbook(out, sheets)
 
     def unpacked(self, file: IO[bytes]) -> Iterator[bytes]:
         """See `Format`. A cell may be written in runs (one word of it is bold), which people read as one text."""
@@ -134,83 +107,147 @@ class Xlsx(Format):
 # ------------------------------------------------------------------ reading
 
 
-@dataclass(frozen=True)
 class Sheet:
-    """The one sheet of a workbook that holds the rows."""
+    """The rows of one sheet. Numbered from the first row of the first sheet that is read, one sheet after the other."""
 
-    name: str
-    rows: Iterator[tuple[int, list[Cell]]]
-    """Every row of the sheet in which anything stands, with its number; can be gone through once."""
-    start: int
-    """Number of the first row below the header."""
-    header: Header
-    columns: dict[int, Texts]
-    """Index of a column that is taken -> how its values become text."""
-    date_1904: bool
+    def __init__(
+        self, book: Workbook, part: SheetPart, before: int, contract: Contract, fmt: FileFormat, limits: Limits
+    ) -> None:
+        self.part = part
+        self.before = before
+        """Rows of the sheets before this one."""
+        self.last = before
+        """Number of the last row so far."""
+        self.beyond: set[int] = set()
+        """Places right of the header's last name where something stands."""
+        self.raw: dict[int, Sequence[Cell]] = {}
+        """Number -> cells of the row as they stand, of the row that was given last."""
+        self.book, self._contract, self._fmt, self._limits = book, contract, fmt, limits
+        self._texts: dict[int, Texts] | None = None
+        self._width = 0
 
-    def text(self, cell: Cell, place: int | None = None) -> str | None:
-        """A cell as text. Raises Unsure."""
-        return _text(cell, self.columns.get(place, _ANY) if place is not None else _ANY, self.date_1904)
+    def below(self, found: Found) -> None:
+        """See `Grid`."""
+        self._width = found.header.width
+        columns = self._contract.file_columns
+        places = {place: name for name, place in found.header.positions.items()}
+        if self._fmt.wide:
+            places |= {place: self._fmt.wide.value for place, _ in found.wide}
+        self._texts = {p: Texts(columns[n], self._limits.digits, self._contract.zone) for p, n in places.items()}
 
-    def texts(self, cells: Sequence[Cell]) -> list[str | None]:
-        """A row as text. Raises Unsure."""
-        return [self.text(cell, place) for place, cell in enumerate(cells)]
+    def __iter__(self) -> Iterator[Line]:
+        for row, cells in self.book.rows(self.part):
+            self.last = number = self.before + row
+            self.raw = {number: cells}
+            if row <= self._fmt.skip_rows:
+                yield Line(number, [self.text(cell) for cell in cells], left=BEFORE)
+            elif self._texts is None:
+                yield Line(number, [self.text(cell) for cell in cells])
+            else:
+                yield self._line(number, cells, self._texts)
 
-    def line(self, cells: Sequence[Cell]) -> str:
-        """A row that cannot be told, as it may be shown to people: its cells with tabs between them."""
-        return "\t".join(_as_it_stands(cell) for cell in cells)
+    def _line(self, number: int, cells: Sequence[Cell], columns: Mapping[int, Texts]) -> Line:
+        texts: list[str | None] = []
+        if not _is_empty(cells):
+            self.beyond.update(n for n in range(self._width, len(cells)) if cells[n] is not None)
+        for place, cell in enumerate(cells):
+            if place not in columns:
+                texts.append(self.text(cell))
+                continue
+            try:
+                texts.append(_text(cell, columns[place], self.book.date_1904))
+            except Unsure as unsure:
+                return Line(number, (), "\t".join(map(_as_it_stands, cells)), str(unsure))
+        return Line(number, texts)
+
+    def text(self, cell: Cell) -> str | None:
+        """A cell of a column that is not taken, or of the header, as text. A year is a number there, and a day is a date."""
+        try:
+            return _text(cell, _ANY, self.book.date_1904)
+        except Unsure:
+            return ""
 
 
 _ANY = Texts()
 
 
-@contextmanager
-def open_sheet(path: Path, contract: Contract, fmt: FileFormat, limits: Limits) -> Iterator[Sheet]:
-    """The sheet of the workbook at `path` that `fmt` names. Raises FileRejected."""
-    with opened(path, limits) as book:
-        chosen = _chosen(book, fmt)
-        others = _others(book, chosen)
-        rows = book.rows(chosen)
-        header, start, seen = positional_header(contract), 1, []
-        if fmt.header:
-            for number, cells in rows:
-                seen.append((number, cells))
-                if not _is_empty(cells):
-                    break
-            else:
-                raise FileRejected(_empty(chosen, others))
-            names = [_name(cell, book.date_1904) for cell in cells]
-            header, start = match_header(names, contract, fmt), number + 1
-        unforeseen = [name for name, count in others.items() if count] if not fmt.sheet else []
-        if unforeseen:
-            header.drift[NOT_TAKEN] = unforeseen
-        header.not_taken.update(others)
-        columns = {
-            header.positions[c]: Texts(spec, limits.digits, contract.zone)
-            for c, spec in contract.file_columns.items()
-            if c in header.positions
-        }
-        yield Sheet(chosen.name, chain(seen, rows), start, header, columns, book.date_1904)
+def sheets_of(book: Workbook, contract: Contract, fmt: FileFormat, limits: Limits) -> Iterator[Sheet]:
+    """The sheets that are read, one after the other: each is to be gone through before the next is asked for."""
+    before = 0
+    for part in _chosen(book, fmt):
+        sheet = Sheet(book, part, before, contract, fmt, limits)
+        yield sheet
+        before = sheet.last
 
 
-def _chosen(book: Workbook, fmt: FileFormat) -> SheetPart:
-    if fmt.sheet:
-        found = next((s for s in book.sheets if s.name == fmt.sheet), None)
-        if found is None:
+def _table(sheet: Sheet, contract: Contract, fmt: FileFormat) -> Table:
+    """The table of a sheet. Raises FileRejected where it has no header that the contract knows."""
+    try:
+        return Table(sheet, contract, fmt)
+    except FileRejected:
+        if sheet.last > sheet.before:
+            raise
+        full = [name for name, rows in _others(sheet.book, fmt).items() if rows]
+        raise FileRejected(
+            f"the sheet {part_name(sheet.part.name)!r} is empty: not even a header"
+            + (f". The workbook has rows in {', '.join(full[:5])}: say which is meant with `sheet`" if full else "")
+        ) from None
+
+
+def _chosen(book: Workbook, fmt: FileFormat) -> list[SheetPart]:
+    """The sheets that `fmt` names; where it names none the first that is not hidden. Raises FileRejected."""
+    if fmt.sheets:
+        exact = [s for s in book.sheets if s.name in fmt.sheets]
+        found = exact or [s for s in book.sheets if any(fnmatch.fnmatchcase(s.name, p) for p in fmt.sheets)]
+        if len(fmt.sheets) > 1:
+            found = [s for s in book.sheets if any(s.name == p or fnmatch.fnmatchcase(s.name, p) for p in fmt.sheets)]
+        if not found:
             named = ", ".join(repr(part_name(s.name)) for s in book.sheets[:_MOST_NAMED])
-            raise FileRejected(f"there is no sheet {fmt.sheet!r}; the workbook has {named or 'none'}")
+            raise FileRejected(
+                f"there is no sheet {' or '.join(map(repr, fmt.sheets))}; the workbook has {named or 'none'}"
+            )
         return found
     tables = [s for s in book.sheets if s.kind == "worksheet"]
     if not tables:
         raise FileRejected("the workbook has no sheet with cells")
-    return next((s for s in tables if not s.hidden), tables[0])
+    return [next((s for s in tables if not s.hidden), tables[0])]
 
 
-def _others(book: Workbook, chosen: SheetPart) -> dict[str, int]:
+def _together(headers: Sequence[Header], others: dict[str, int], fmt: FileFormat) -> Header:
+    """What the headers of all sheets say."""
+    drift: dict[str, list[str]] = {}
+    left: dict[str, int] = {}
+    for header in headers:
+        for kind, names in header.drift.items():
+            drift.setdefault(kind, []).extend(n for n in names if n not in drift[kind])
+        for what, count in header.not_taken.items():
+            left[what] = left.get(what, 0) + count
+    unforeseen = [name for name, count in others.items() if count] if not fmt.sheets else []
+    if unforeseen:
+        drift[NOT_TAKEN] = unforeseen
+    positions = {c: p for header in reversed(headers) for c, p in header.positions.items()}
+    return Header(positions, headers[0].width, drift, {**left, **others})
+
+
+def _name_for(fmt: FileFormat) -> str:
+    """A name for a sheet that is written, which the format accepts. Raises CannotWrite."""
+    for pattern in fmt.sheets:
+        name = pattern.replace("*", "").replace("?", "x")
+        if name == pattern or (name and fnmatch.fnmatchcase(name, pattern)):
+            return name
+    if fmt.sheets:
+        raise CannotWrite(
+            f"no name of a sheet can be made of {', '.join(fmt.sheets)}: add one without a pattern to `sheet`"
+        )
+    return "Sheet1"
+
+
+def _others(book: Workbook, fmt: FileFormat) -> dict[str, int]:
     """Sheets that are not read, by name -> rows in them. Sheets without anything in them (Sheet2, Sheet3) are not named."""
     found: dict[str, int] = {}
+    chosen = _chosen(book, fmt)
     for sheet in book.sheets:
-        if sheet is chosen:
+        if any(sheet is each for each in chosen):
             continue
         rows = book.count(sheet)
         if rows or sheet.kind != "worksheet":
@@ -220,22 +257,8 @@ def _others(book: Workbook, chosen: SheetPart) -> dict[str, int]:
     return found
 
 
-def _empty(chosen: SheetPart, others: dict[str, int]) -> str:
-    said = f"the sheet {part_name(chosen.name)!r} is empty: not even a header"
-    full = [name for name, rows in others.items() if rows]
-    return said + (f". The workbook has rows in {', '.join(full[:5])}: say which is meant with `sheet`" if full else "")
-
-
 def _is_empty(cells: Sequence[Cell]) -> bool:
     return all(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in cells)
-
-
-def _name(cell: Cell, date_1904: bool) -> str:
-    """A cell of the header. A year is a number there, and a day is a date."""
-    try:
-        return (_text(cell, _ANY, date_1904) or "").strip()
-    except Unsure:
-        return ""
 
 
 def _text(cell: Cell, texts: Texts, date_1904: bool) -> str | None:
@@ -295,26 +318,23 @@ def _as_it_stands(cell: Cell) -> str:
     return (cell or "").replace("\t", " ")
 
 
-def _edited(sheet: Sheet, number: int, cells: list[Cell], edits: Edits) -> list[Cell]:
-    """A row as texts, edited. A row that cannot be told stays what it is, or becomes the line that `edits` make of it."""
-    taken = set(sheet.header.positions.values())
-    try:
-        for place in taken:
-            if place < len(cells) and number >= sheet.start:
-                sheet.text(cells[place], place)
-    except Unsure:
-        line = edits.line(number, sheet.line(cells))
-        if line is not None:
-            return list(line.split("\t"))
-    edited: list[Cell] = []
-    for place, cell in enumerate(cells):
-        try:
-            text = sheet.text(cell, place if number >= sheet.start else None)
-        except Unsure:
-            edited.append(cell)
+def _edited(table: Table, sheet: Sheet, edits: Edits) -> Iterator[tuple[int, Sequence[Cell]]]:
+    """(row, cells) of a sheet as texts, edited. A row that cannot be told stays what it is, or becomes the line that `edits` make of it."""
+    for line in table.above:
+        yield line.number - sheet.before, line.cells
+    for line in table.lines():
+        row, raw = line.number - sheet.before, sheet.raw[line.number]
+        number = table.numbers(line)[0]
+        if line.left:
+            yield row, raw
+        elif line.reason:
+            now = edits.line(number, line.text)
+            if number not in edits.out:
+                yield row, raw if now is None else now.split("\t")
         else:
-            edited.append(text if text is None else edits.cell(number, text))
-    return edited
+            cells = table.edited(line, edits)
+            if cells is not None:
+                yield row, cells
 
 
 def _joined(part: IO[bytes]) -> Iterator[bytes]:
@@ -334,27 +354,33 @@ def _joined(part: IO[bytes]) -> Iterator[bytes]:
 # ------------------------------------------------------------------ writing
 
 
-def write_workbook(target: IO[bytes], sheet: str, rows: Iterable[tuple[int, Sequence[Cell]]]) -> None:
-    """Write a workbook of one sheet. Rows stand where their numbers say; all are texts but what could not be told."""
+def write_workbook(target: IO[bytes], sheets: Mapping[str, Iterable[tuple[int, Sequence[Cell]]]]) -> None:
+    """Write a workbook. Rows stand where their numbers say; all are texts but what could not be told."""
+    names = list(enumerate(sheets, start=1))
     parts = {
         "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types">'
         '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
         f'<Override PartName="/xl/workbook.xml" ContentType="{_TYPES}.sheet.main+xml"/>'
-        f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{_TYPES}.worksheet+xml"/></Types>',
-        "_rels/.rels": _relation("officeDocument", "xl/workbook.xml"),
+        + "".join(
+            f'<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="{_TYPES}.worksheet+xml"/>' for n, _ in names
+        )
+        + "</Types>",
+        "_rels/.rels": _relations([("officeDocument", "xl/workbook.xml")]),
         "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_LINKS}"><sheets>'
-        f'<sheet name={quoteattr(sheet)} sheetId="1" r:id="rId1"/></sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": _relation("worksheet", "worksheets/sheet1.xml"),
+        + "".join(f'<sheet name={quoteattr(name)} sheetId="{n}" r:id="rId{n}"/>' for n, name in names)
+        + "</sheets></workbook>",
+        "xl/_rels/workbook.xml.rels": _relations(("worksheet", f"worksheets/sheet{n}.xml") for n, _ in names),
     }
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in parts.items():
             archive.writestr(name, _HEAD + content)
-        with archive.open("xl/worksheets/sheet1.xml", "w") as out:
-            out.write(f'{_HEAD}<worksheet xmlns="{_MAIN}"><sheetData>'.encode())
-            for number, texts in rows:
-                cells = "".join(_cell(f"{_letters(n)}{number}", t) for n, t in enumerate(texts) if t is not None)
-                out.write(f'<row r="{number}">{cells}</row>'.encode())
-            out.write(b"</sheetData></worksheet>")
+        for place, name in names:
+            with archive.open(f"xl/worksheets/sheet{place}.xml", "w") as out:
+                out.write(f'{_HEAD}<worksheet xmlns="{_MAIN}"><sheetData>'.encode())
+                for number, texts in sheets[name]:
+                    cells = "".join(_cell(f"{_letters(n)}{number}", t) for n, t in enumerate(texts) if t is not None)
+                    out.write(f'<row r="{number}">{cells}</row>'.encode())
+                out.write(b"</sheetData></worksheet>")
 
 
 def _cell(place: str, cell: Cell) -> str:
@@ -367,11 +393,12 @@ def _cell(place: str, cell: Cell) -> str:
     return f'<c r="{place}" t="inlineStr"><is><t xml:space="preserve">{clean}</t></is></c>'
 
 
-def _relation(kind: str, target: str) -> str:
-    return (
-        f'<Relationships xmlns="{_PACKAGE}/relationships">'
-        f'<Relationship Id="rId1" Type="{_LINKS}/{kind}" Target="{target}"/></Relationships>'
+def _relations(links: Iterable[tuple[str, str]]) -> str:
+    listed = "".join(
+        f'<Relationship Id="rId{n}" Type="{_LINKS}/{kind}" Target="{target}"/>'
+        for n, (kind, target) in enumerate(links, start=1)
     )
+    return f'<Relationships xmlns="{_PACKAGE}/relationships">{listed}</Relationships>'
 
 
 def _letters(column: int) -> str:
