@@ -54,7 +54,7 @@ class S:
     """A sheet."""
 
     name: str
-    rows: Sequence[Sequence[Any]]
+    rows: Sequence[Any]
     state: str = ""
     kind: str = "worksheet"
 

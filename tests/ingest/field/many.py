@@ -46,7 +46,7 @@ def load_many(
         there.drop(file, data)
     report = there.load()
     found = {entry.file: entry for entry in report.entries}
-    assert found.keys() == files.keys(), report.redelivered
+    assert found.keys() == files.keys()
     assert there.files("landing") == []
     if any(entry.status != "rejected" for entry in report.entries):
         there.assert_nothing_lost()
