@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from platform_assets.contracts.model import FileFormat
-from platform_assets.ingest.readers.delimited.cells import cells_of
+from platform_assets.ingest.readers.cells import cells_of
 from platform_assets.ingest.readers.delimited.engine import suits_engine
 from platform_assets.ingest.readers.scan import scan
 from platform_assets.ingest.readers.workbook import in_digits, shown_by
