@@ -10,7 +10,7 @@ from typing import Any
 
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery.engine import BigQueryEngine
-from platform_assets.engines.bigquery.load import BigLoadReport, load_dataset
+from platform_assets.engines.bigquery.loading.load import BigLoadReport, load_dataset
 from platform_assets.ingest.load import LoadReport
 from platform_assets.ingest.tables import Tables
 from platform_assets.office import NEIGHBOURS

@@ -18,9 +18,9 @@ from typing import Any
 
 from platform_assets.contracts.compiled import compiled
 from platform_assets.contracts.model import Contract
-from platform_assets.engines.bigquery import mending, rules, sending
 from platform_assets.engines.bigquery.books import BigBooks
-from platform_assets.engines.bigquery.statements import CHANGED, Statements
+from platform_assets.engines.bigquery.loading import mending, rules, sending
+from platform_assets.engines.bigquery.loading.statements import CHANGED, Statements
 from platform_assets.engines.bigquery.tables import BigTables, StagingTables
 from platform_assets.ingest import accounts
 from platform_assets.ingest.deliveries import Delivery
