@@ -229,7 +229,7 @@ def test_readers_killed_at_random_lose_and_double_nothing(bench: Make, monkeypat
     def kill() -> None:
         while not stop.is_set():
             time.sleep(draw.uniform(0.02, 1))
-            firsts = [p for p in children(os.getpid()) if b"readers.child" in _command(p)]
+            firsts = [p for p in children(os.getpid()) if b"readers.apart.child" in _command(p)]
             victims = [*firsts, *(p for first in firsts for p in children(first))]
             if victims:
                 with suppress(ProcessLookupError):
