@@ -149,6 +149,7 @@ def resources_for(environment: str, settings: Settings | None = None) -> Platfor
         memory_limit_mb=settings.r_memory_mb,
         sandbox=settings.r_sandbox or ("required" if environment == "cloud" else "best"),
         slots=Slots.one_per_core(settings.home / "lake" / "locks" / "r"),
+        beside_keys=environment != "cloud",
     )
     return Platform(settings, warehouse, store, keys, runtime, ENGINES[settings.engine], bigquery, bucket, copies)
 

@@ -51,6 +51,14 @@ class MissingIdentityKey(RuntimeError):
         )
 
 
+def in_reach(environment: Mapping[str, str]) -> list[str]:
+    """Names of the keys that a process with this environment could read, in variables and files."""
+    folder = environment.get(FOLDER, "")
+    files = os.listdir(folder) if folder and os.path.isdir(folder) else []
+    named = {name for name, value in environment.items() if name != FOLDER and value}
+    return sorted(name for name in {*named, *files} if name.startswith(PREFIX))
+
+
 class IdentityKeys(Protocol):
     """Where keys come from."""
 

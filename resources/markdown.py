@@ -21,7 +21,7 @@ helps: something must stand between their letters."""
 _MARKUP = re.compile(r"([!#$&*<>\[\\\]^`{|}~]|(?<![^\W_])_|_(?![^\W_])|^[+\-=])")
 _ORDERED = re.compile(r"^(\d+)([.)])")
 _JOINED = re.compile(r"(:(?=\S)|@(?=\S)|www(?=\.)|(?<=-)(?=[->])|(?<=<)(?=-)|(?<=[<>])(?==))", re.IGNORECASE)
-_ADDRESS = re.compile(r"(:(?=/)|www(?=\.)|@(?=\S))", re.IGNORECASE)
+_ADDRESS = re.compile(r"(:(?=//)|www(?=\.)|(?<=\w)@(?=\w))", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 

@@ -1,6 +1,6 @@
 """Stewards' work as Dagster sees it: the job that erases, and the reports and logs as assets. Thin: the work is in the other modules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -43,23 +43,28 @@ def erase_request(context: dg.OpExecutionContext) -> None:
     context.add_output_metadata({"certificate": document["request"], **document["found_and_removed"]})
 
 
-@dg.job(
-    name="erase",
-    description="Removes the records of an approved request from every store, and issues a certificate.",
-    executor_def=dg.in_process_executor,
-)
-def erase_job() -> None:
-    """One request per run."""
-    erase_request()
+def erase_job(tags: Mapping[str, Any] | None = None) -> dg.JobDefinition:
+    """The job that erases, one request per run, in the run's own process; `tags` are its runs'."""
+
+    @dg.job(
+        name="erase",
+        description="Removes the records of an approved request from every store, and issues a certificate.",
+        executor_def=dg.in_process_executor,
+        tags=tags,
+    )
+    def erase() -> None:
+        erase_request()
+
+    return erase
 
 
-def definitions(contracts: dict[str, Contract]) -> dg.Definitions:
+def definitions(contracts: dict[str, Contract], erasure_tags: Mapping[str, Any] | None = None) -> dg.Definitions:
     """The erasure job, the logs, and the reports of every dataset of laboratory results (a date, an organisation, a result)."""
     assets = [asset for contract in contracts.values() for asset in _reports(contract)]
     # raw is made by every load, whatever becomes of the rows; the deletion log is also made by every erasure
     assets.append(_log(logs.EXECUTION_LOG, [dg.AssetKey(["raw", name]) for name in contracts]))
     assets.append(_log(logs.DELETION_LOG, []))
-    return dg.Definitions(jobs=[erase_job], assets=assets)
+    return dg.Definitions(jobs=[erase_job(erasure_tags)], assets=assets)
 
 
 def _log(log: logs.Log, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:

@@ -94,7 +94,8 @@ class FileFormat(Strict):
     fill_down: TextList = ()
     """Columns of the contract in which an empty cell stands for the value above it (cells merged over several rows)."""
     wide: Wide | None = None
-    sheet: str | None = None
+    sheet: str | tuple[str, ...] | None = None
+    """Excel: the sheet that holds the rows, or several, also by pattern (``20*``). Their rows are numbered one after the other."""
     records: str | None = None
     """JSON: dotted path to the list of records; default: the document itself, or one record per line."""
 
@@ -123,6 +124,11 @@ class FileFormat(Strict):
     def separator(self) -> str:
         """The delimiter of a csv or tsv file."""
         return self.delimiter or KINDS[self.kind].delimiter
+
+    @property
+    def sheets(self) -> tuple[str, ...]:
+        """Names or patterns of the sheets that are read; none where the first is."""
+        return (self.sheet,) if isinstance(self.sheet, str) else self.sheet or ()
 
     @property
     def joint(self) -> str:

@@ -16,9 +16,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract, FileFormat, Order
+from platform_assets.ingest.readers.names import part_name
 from platform_assets.ingest.readers.packing import is_packed, unpack
 from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.scan import Scan, scan
+from platform_assets.ingest.readers.sniff import disguise
 from platform_assets.ingest.readers.staged import FileRejected
 from resources.object_store import ObjectStore, StoredObject
 from resources.spelling import bare
@@ -238,27 +240,40 @@ def _members(delivery: Delivery, whole: Scan, contract: Contract, folder: Path, 
     """The table-shaped files of a delivery. Where the contract names its files (`format.files`), others in an archive are left out."""
     file, seen = delivery.file, bare(delivery.file).strip()
     if not is_packed(seen):
-        yield Member(file, whole, format_of(seen, contract.format))
+        yield _member(file, file, whole.path, format_of(seen, contract.format), whole)
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    unpacked, hidden = unpack(child, seen, whole.path, folder)
+    for name in hidden:
+        delivery.not_taken[part_name(name)] = 0
     found = False
-    for name, path in unpack(child, seen, whole.path, folder):
+    for name, path in unpacked:
         if seen.lower().endswith(".gz"):
-            yield Member(file, scan(path), format_of(name, contract.format))
+            yield _member(file, file, path, format_of(name, contract.format))
             return
         try:
             fmt = format_of(PurePosixPath(name).name, contract.format)
         except FileRejected as error:
             if any(f.files for f in contract.format):
-                delivery.not_taken[name] = 0
+                delivery.not_taken[part_name(name)] = 0
                 delivery.others.append((name, path))
                 continue
             raise FileRejected(
                 f"{name}: {error} (all files of an archive are taken together, or none, unless the contract names them: `files`)"
             ) from None
+        if is_packed(name):
+            raise FileRejected(f"{name}: it is packed again, and only one layer is taken off: send it as it is")
         found = True
-        yield Member(f"{file}/{name}", scan(path), fmt)
+        yield _member(f"{file}/{name}", name, path, fmt)
     if not found:
         raise FileRejected(
-            f"none of the {len(delivery.not_taken)} file(s) in the archive fits {', '.join(p for f in contract.format for p in f.files)}"
+            f"none of the {len(unpacked)} file(s) in the archive fits {', '.join(p for f in contract.format for p in f.files)}"
         )
+
+
+def _member(label: str, name: str, path: Path, fmt: FileFormat, scanned: Scan | None = None) -> Member:
+    """One file, scanned. Raises FileRejected where it is plainly of another kind than its name says."""
+    what = disguise(path, fmt.kind, fmt.encoding)
+    if what:
+        raise FileRejected(what if label == name else f"{name}: {what}")
+    return Member(label, scanned or scan(path), fmt)

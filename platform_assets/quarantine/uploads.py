@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 
 LIMIT = "PLATFORM_UPLOAD_LIMIT_MB"
 TOP = 20
+LONGEST = 120
+"""Bytes of a file's name."""
 FITS = 0.5
 """Share of a dataset's columns that a file must have for the dataset to be suggested."""
 
@@ -100,7 +102,10 @@ def safe_name(name: str) -> str:
     Raises UploadRefused where nothing is left, or the name says that the file is not finished.
     """
     base = bare(PurePosixPath(name.replace("\\", "/")).name)
-    clean = re.sub(r"[^\w. -]", "_", base).strip(" .-").encode()[:120].decode(errors="ignore")
+    clean = re.sub(r"[^\w. -]", "_", base).strip(" .-")
+    if len(clean.encode()) > LONGEST:  # its ending stays
+        ending = PurePosixPath(clean).suffix.encode()[:20]
+        clean = (clean.encode()[: LONGEST - len(ending)] + ending).decode(errors="ignore")
     if not clean.strip("_.") or clean.lower().endswith(UNFINISHED):
         raise UploadRefused("the file needs a name of letters and digits with an ending such as .csv: rename it")
     return clean

@@ -124,6 +124,7 @@ def test_both_readers_read_what_was_written(tmp_path: Path, rows: list[tuple[str
         writer.close()
         names = ", ".join(f"coalesce({c}, '')" for c in contract.columns)
         by_line = connection.execute(f"SELECT {names} FROM read_parquet('{folder / ROWS}') ORDER BY _row").fetchall()
+        rows = [row for row in rows if any(map(str.strip, row))]  # a row of empty cells is none
         assert by_line == rows
         assert not writer.broken
         found = scan(path)

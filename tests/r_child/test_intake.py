@@ -210,3 +210,24 @@ def test_a_folder_that_holds_too_much_is_noticed(
     folder = intake.open_folder(str(out))
     assert intake.used(folder, 2 << 20, 100) is over
     os.close(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="to be somebody else one must be root")
+@pytest.mark.parametrize("mode", [0o000, 0o300, 0o100])
+def test_a_folder_that_hides_what_it_holds_is_too_much(mode: int, tmp_path: Path) -> None:
+    """Root sees everything, the image's user does not: what was put there was not counted."""
+    folder = intake.open_folder(str(tmp_path))
+    os.chown(tmp_path, 65534, 65534)
+    child = os.fork()
+    if not child:
+        os.setgroups([])
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+        os.mkdir("hidden", 0o700, dir_fd=folder)
+        file = os.open("hidden/large", os.O_WRONLY | os.O_CREAT, dir_fd=folder)
+        os.write(file, bytes(9 << 20))
+        os.chmod("hidden", mode, dir_fd=folder)
+        os._exit(0 if intake.used(folder, 2 << 20, 100) else 7)
+    _, status = os.waitpid(child, 0)
+    os.close(folder)
+    assert os.waitstatus_to_exitcode(status) == 0

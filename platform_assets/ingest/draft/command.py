@@ -73,7 +73,7 @@ def _unpacked(child: Child, file: Path, folder: Path) -> tuple[str, Path]:
     if not is_packed(file.name):
         grids.kind_of(file.name)
         return file.name, file
-    for name, path in unpack(child, file.name, file, folder):
+    for name, path in unpack(child, file.name, file, folder)[0]:
         try:
             grids.kind_of(name)
         except FileRejected:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 
+from platform_assets.contracts.formats import KINDS
 from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.ingest.readers.cells import cells_of
 from platform_assets.ingest.readers.names import told_names
 from platform_assets.ingest.readers.staged import FileRejected, Header
 from resources.spelling import folded
@@ -27,10 +28,11 @@ def header_names(text: str, fmt: FileFormat) -> list[str]:
         raise FileRejected(_not_text(fmt, broken.start() + 1))
     if "\0" in text:
         raise FileRejected("the header contains NUL bytes: this is not a text file, or it is UTF-16; save it as UTF-8")
-    try:
-        names = next(csv.reader([text], delimiter=fmt.separator, quotechar=fmt.quote, strict=True), [])
-    except csv.Error as error:
-        raise FileRejected(f"the header cannot be read: {error}") from None
+    names = cells_of(text, fmt)
+    if names is None:
+        raise FileRejected(
+            f"the header cannot be read: a quote ({fmt.quote}) in it is not closed, or stands in the wrong place"
+        )
     return [name.strip() for name in names]
 
 
@@ -71,10 +73,7 @@ def match_header(names: Sequence[str], contract: Contract, fmt: FileFormat) -> H
     needed = [c for c, spec in wanted.items() if not spec.nullable] or list(wanted)
     if not any(c in positions for c in needed):
         expected = ", ".join((wanted[c].header or (c,))[0] for c in needed[:12])
-        raise FileRejected(
-            f"none of the required columns is in the header (expected {fmt.separator!r}-separated: {expected}; "
-            f"the header has {len(names)} column(s)): is this the right dataset, and is the delimiter {fmt.separator!r}?"
-        )
+        raise FileRejected(_no_column(fmt, expected, len(names)))
     taken = set(positions.values())
     ignored = set(map(folded, contract.ignore))
     unknown = [(i + 1, n) for i, n in enumerate(names) if i not in taken and folded(n) not in ignored]
@@ -84,6 +83,27 @@ def match_header(names: Sequence[str], contract: Contract, fmt: FileFormat) -> H
     if sorted(present, key=positions.__getitem__) != present:
         drift["reordered"] = sorted(present, key=positions.__getitem__)
     return Header(positions, len(names), {kind: found for kind, found in drift.items() if found})
+
+
+def _no_column(fmt: FileFormat, expected: str, found: int) -> str:
+    """That none of the required columns is there, and where to look in a file of this kind."""
+    if fmt.kind in ("json", "json5"):
+        where = f"at {fmt.records!r}" if fmt.records else "at the top of the document"
+        deeper = "Where the records stand deeper in the document, say so with `records` in the contract's format"
+        return (
+            f"none of the required names is in the records {where} (expected {expected}; they have {found} name(s)): is this the right "
+            f"dataset? {deeper}"
+        )
+    if "delimiter" in KINDS[fmt.kind].options or fmt.kind == "tsv":
+        return (
+            f"none of the required columns is in the header (expected {fmt.separator!r}-separated: {expected}; the header has {found} "
+            f"column(s)): is this the right dataset, is the delimiter {fmt.separator!r}, and does the header stand in the first line?"
+        )
+    first = "does the header stand in the first row of the sheet (no title above it)?" if fmt.kind == "xlsx" else ""
+    return (
+        f"none of the required columns is in the header (expected: {expected}; the header has {found} column(s)): is this the right "
+        f"dataset{', and ' + first if first else '?'}"
+    )
 
 
 def positional_header(contract: Contract) -> Header:

@@ -19,15 +19,10 @@ from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest.readers.columns import Found, find_columns
 from platform_assets.ingest.readers.header import positional_header
 from platform_assets.ingest.readers.interface import Edits
-from platform_assets.ingest.readers.staged import BATCH, FileRejected, Header, RowWriter
+from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, FileRejected, Header, RowWriter
 
-BEFORE, BELOW, COMMENT, EMPTY, SEP = (
-    "lines before the header",
-    "lines below the header",
-    "comment lines",
-    "rows without any value",
-    "the line sep=",
-)
+BEFORE, BELOW, COMMENT, SEP = "lines before the header", "lines below the header", "comment lines", "the line sep="
+EMPTY = NO_VALUES
 NO_VALUE = "empty cells of columns that become rows"
 
 
@@ -46,10 +41,11 @@ class Line:
 
 
 class Grid(Protocol):
-    """The lines of a file, one by one, from its first."""
+    """The lines of a file, one by one, from its first. Those that the format skips before the header say so."""
 
-    width: int | None
-    """Cells that a row has, once that is known."""
+    def below(self, found: Found) -> None:
+        """What the header says of the lines that come."""
+        ...
 
     def __iter__(self) -> Iterator[Line]:
         """The lines."""
@@ -75,11 +71,8 @@ class Table:
         if self.fmt.header:
             self.found = find_columns(self._names(), self.contract, self.fmt)
         else:
-            self.above = [
-                replace(line, left=BEFORE) for _, line in zip(range(self.fmt.skip_rows), self._lines, strict=False)
-            ]
             self.found = Found(positional_header(self.contract))
-        self.grid.width = self.found.header.width
+        self.grid.below(self.found)
         self.left.update(line.left for line in self.above if line.left)
         self.first = (self.above[-1].number if self.above else 0) + 1
         """Number of the first line below the header."""
@@ -205,9 +198,7 @@ class Table:
 
     def _names(self) -> list[str]:
         for line in self._lines:
-            if len(self.above) < self.fmt.skip_rows:
-                self.above.append(replace(line, left=line.left or BEFORE))
-            elif line.left or (not line.reason and not any((c or "").strip() for c in line.cells)):
+            if line.left or (not line.reason and not any((c or "").strip() for c in line.cells)):
                 self.above.append(line if line.left else replace(line, left=EMPTY))
             else:
                 break
@@ -252,6 +243,6 @@ def around(
     yield from [filler] * fmt.skip_rows
     if fmt.header:
         yield headers
-        yield from [[""] * len(headers)] * (fmt.header_rows - 1)
+        yield from [headers] * (fmt.header_rows - 1)  # a name that stands there twice is one
         yield from [filler] * fmt.skip_after_header
     yield from chain(rows)

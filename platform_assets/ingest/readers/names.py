@@ -14,6 +14,8 @@ from platform_assets.contracts.model import Contract
 
 MOST = 40
 """Names that are told of one kind."""
+LONGEST_PART = 60
+_LONG_NUMBER = re.compile(r"\d{5,}")
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -70,6 +72,12 @@ def told_name(name: str, known: Iterable[str] = frozenset()) -> str:
     )
     between = all(_BETWEEN.fullmatch(piece) for piece in _WORD.split(_HUMP.sub(" ", name)))
     return name if words and not words[0].isdigit() and fits and between else ""
+
+
+def part_name(name: str) -> str:
+    """The name of a part of a delivery (a sheet, a file in an archive): people must find it, so it is told as names of files are, but for
+    long numbers, which may be a patient's."""
+    return _LONG_NUMBER.sub("#", name)[:LONGEST_PART]
 
 
 def form(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Rows from records (objects with names for their values, as JSON has them), and values as the text that a person would have typed."""
+"""Rows from records: objects with names for their values, as JSON has them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from itertools import chain, islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.readers.header import match_header
+from platform_assets.ingest.readers.columns import find_columns
 from platform_assets.ingest.readers.interface import Edits
 from platform_assets.ingest.readers.limits import Limits
-from platform_assets.ingest.readers.staged import BATCH, FileRejected, Header, RowWriter
+from platform_assets.ingest.readers.names import told_names
+from platform_assets.ingest.readers.paths import NOTHING, at, reached
+from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, FileRejected, Header, RowWriter
+from platform_assets.ingest.readers.values import Texts, Unsure, as_json
 
-Record = tuple[int, Any, str]
-"""Row, record, and the text of a line that is no JSON."""
+
+class Record(NamedTuple):
+    """One record of a file."""
+
+    row: int
+    value: Any
+    broken: str = ""
+    """Why it is no row; empty where it may be one."""
+    text: str = ""
+    """Of a line that is no JSON."""
 
 
-class TooLong(ValueError):
-    """A number has more digits than is sane."""
+REPEATED = "has the same name twice in one object: which value is meant?"
 
 
 def stage_records(
@@ -30,18 +40,31 @@ def stage_records(
     head = list(islice(records, BATCH))
     # an object has no fixed columns: the names seen in the first records stand for the header, later ones count as drift too
     names: dict[str, None] = {}
-    for _, record, _ in head:
-        names.update(dict.fromkeys(record) if isinstance(record, Mapping) else {})
+    for record in head:
+        names.update(dict.fromkeys(record.value) if isinstance(record.value, Mapping) else {})
     if not head:
         raise FileRejected("the file holds no records" + (f" at {fmt.records!r}" if fmt.records else ""))
-    header = match_header(list(names), contract, fmt)
+    wanted = [n for c, spec in contract.file_columns.items() for n in (spec.header or (c,))]
+    deep = reached(wanted, (record.value for record in head))
+    # what paths lead through is no column of its own, unless the contract takes it as a whole
+    passed = {path.split(".")[0] for path in deep} - set(wanted)
+    names = dict.fromkeys([*(n for n in names if n not in passed), *deep])
+    header = find_columns(list(names), contract, fmt).header
+    if deep:  # what stands deep in a record has no place among its names
+        header.drift.pop("reordered", None)
     lookup = {column: list(names)[place] for column, place in header.positions.items()}
-    accepted = {
-        c: tuple(dict.fromkeys((*filter(None, [lookup.get(c)]), *(spec.header or (c,)))))
+    accepted = [
+        (
+            tuple(dict.fromkeys((*filter(None, [lookup.get(c)]), *(spec.header or (c,))))),
+            Texts(spec, limits.digits, contract.zone),
+        )
         for c, spec in contract.file_columns.items()
-    }
+    ]
+    known = {*names, *passed, *contract.ignore, *(name for names_of, _ in accepted for name in names_of)}
+    later: dict[str, None] = {}
     numbers: list[int] = []
     rows: list[list[str | None]] = []
+    empty = 0
 
     def flush() -> None:
         if rows:
@@ -49,30 +72,46 @@ def stage_records(
             numbers.clear()
             rows.clear()
 
-    for number, record, text in chain(head, records):
-        if not isinstance(record, Mapping):
-            writer.write_broken(number, text or shown(record), (text and "is not JSON") or "is not a JSON object")
+    for number, record, broken, text in chain(head, records):
+        if broken or not isinstance(record, Mapping):
+            writer.write_broken(number, text or shown(record), broken or "is not a JSON object")
             continue
+        if not record.keys() <= known:
+            later.update(dict.fromkeys(record.keys() - known))
         try:
             row = [
-                next((text_of(record[n], limits.digits) for n in names_of if n in record), None)
-                for names_of in accepted.values()
+                next((texts.of(v) for n in names_of if (v := at(record, n)) is not NOTHING), None)
+                for names_of, texts in accepted
             ]
         except RecursionError:
             writer.write_broken(number, text, "is nested too deep")
             continue
-        except TooLong:
-            writer.write_broken(number, text, f"holds a number of more than {limits.digits:,} digits")
+        except Unsure as unsure:
+            writer.write_broken(number, text or shown(record), str(unsure))
             continue
         if any(v is not None and not encodable(v) for v in row):
             writer.write_broken(number, shown(record), "contains half of a character pair (a lone surrogate)")
+            continue
+        if not any(map(says_something, row)) and not any(map(says_something, record.values())):
+            empty += 1
             continue
         numbers.append(number)
         rows.append(row)
         if len(rows) >= BATCH:
             flush()
     flush()
+    if empty:
+        header.not_taken[NO_VALUES] = empty
+    if later:
+        header.drift.setdefault("extra", []).extend(
+            told_names([(place, name) for place, name in enumerate(later, start=len(names) + 1)], contract)
+        )
     return header
+
+
+def says_something(value: Any) -> bool:
+    """Whether there is anything in a value: blanks alone are nothing."""
+    return bool(value.strip()) if isinstance(value, str) else value not in (None, [], {})
 
 
 def nested(records: Sequence[Mapping[str, str | None]], path: str | None) -> Any:
@@ -104,8 +143,8 @@ def edited_record(record: Any, edits: Edits, row: int, digits: int) -> Any:
 
 def _edited_value(value: Any, edits: Edits, row: int, digits: int, *, cell: bool = False) -> Any:
     """A value of a record. What is nested may be a cell as a whole, as `text_of` shows it, or in its parts."""
-    with suppress(TooLong):
-        text = text_of(value, digits) if cell else None
+    with suppress(Unsure):
+        text = Texts(digits=digits).of(value) if cell else None
         now = None if text is None else edits.cell(row, text)
         if now is not None and now != text:
             return _parsed(now) if isinstance(value, dict | list) else now
@@ -124,43 +163,10 @@ def _parsed(text: str) -> Any:
         return text
 
 
-def as_json(value: Any, *, ascii_only: bool = False) -> str:
-    """`value` as JSON, numbers with all their digits."""
-    if isinstance(value, dict):
-        pairs = (
-            f"{json.dumps(str(k), ensure_ascii=ascii_only)}: {as_json(v, ascii_only=ascii_only)}"
-            for k, v in value.items()
-        )
-        return "{" + ", ".join(pairs) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(as_json(v, ascii_only=ascii_only) for v in value) + "]"
-    return str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=ascii_only)
-
-
-# ------------------------------------------------------------------ values
-
-
-def text_of(value: Any, digits: int) -> str | None:
-    """`value` as text; None where there is none. Raises TooLong, RecursionError for what is nested too deep."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    try:
-        if isinstance(value, dict | list):
-            return json.dumps(value, default=str, ensure_ascii=False, sort_keys=True)
-        text = str(value)
-    except ValueError:  # Python turns no number of so many digits into text
-        raise TooLong from None
-    if not isinstance(value, bytes) and len(text) > digits + 10:
-        raise TooLong
-    return text
-
-
 def shown(value: Any) -> str:
     """`value` as it can be kept as the text of a row that is none."""
     try:
-        return json.dumps(value, default=str)
+        return as_json(value, ascii_only=True)
     except (ValueError, TypeError, RecursionError):
         return ""
 

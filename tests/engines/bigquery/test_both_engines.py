@@ -6,12 +6,14 @@ import io
 import random
 import zipfile
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tests.conftest import LAB
 from tests.engines.bigquery.place import FIGURES, Both
+from tests.ingest.field.written import KINDS, WRITERS, Row
 
 pytestmark = pytest.mark.slow
 Pair = Callable[..., Both]
@@ -358,3 +360,13 @@ def test_deliveries_drawn_at_random(pair: Pair, load: dict[str, Any]) -> None:
             files[f"x_2024-01-{draw.randint(1, 28):02d} {number}.csv"] = random_file(draw)
         lab.send(files)
         lab.assert_equal()
+
+
+def test_one_table_in_files_of_every_kind(pair: Pair) -> None:
+    columns = {"id": {"type": "string"}, "n": {"type": "integer", "required": False}}
+    rows: list[Row] = [("007", 12), ("a;b", Decimal("0.5")), ("x", None), (None, 3), (None, None)]
+    lab = pair(columns=columns, load={"mode": "append"}, format=KINDS)
+    wanted = ("comma clean.csv", "comma blanks ragged.csv", "inline.xlsx", "lines.jsonl", "typed.parquet")
+    lab.send({name: WRITERS[name](list(columns), rows) for name in wanted})
+    told = figures(lab.assert_equal(), "rows_in", "valid", "quarantined", "malformed")
+    assert told == {name: (4, 2, 2, 0) if "ragged" not in name else (5, 2, 3, 1) for name in wanted}

@@ -158,7 +158,7 @@ def test_copies_lose_an_erased_person_where_duckdb_is_the_engine(engine: BigQuer
 
 @pytest.mark.parametrize(
     ("of_rows", "of_tables"),
-    [("mend", "mend"), ("else", "else"), ("mend", "drop")],
+    [("mend", "drop"), ("else", "mend")],
 )
 def test_what_a_steward_decides_of_others_texts_is_done_in_bigquery(pair: Pair, of_rows: str, of_tables: str) -> None:
     text = {"type": "string", "required": False}
