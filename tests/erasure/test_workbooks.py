@@ -98,7 +98,7 @@ def test_a_file_that_cannot_be_written_without_the_erased_rows_stays_in_landing_
 ) -> None:
     """Its reader died, say. It is neither archived with the person in it, nor deleted; the next run makes it good."""
 
-    def dies(*_: object) -> Path:
+    def dies(*_: object, **__: object) -> Path:
         raise FileRejected("its reader died (SIGABRT)")
 
     place = Place(tmp_path, CONTRACT)
@@ -107,7 +107,7 @@ def test_a_file_that_cannot_be_written_without_the_erased_rows_stays_in_landing_
     erase(place, subject("PATIENT-77"))
     place.drop("week2.xlsx", as_excel_saves_it() + b"\0")
     with monkeypatch.context() as broken:
-        broken.setattr(redaction, "without_rows", dies)
+        broken.setattr(redaction.reading, "edited", dies)
         assert [e.status for e in place.load().entries] == ["published"]
     waiting = [o.basename for o in place.store.walk("landing")]
     assert waiting == ["week2.xlsx"]

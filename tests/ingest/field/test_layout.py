@@ -396,7 +396,7 @@ def test_a_sheet_with_lines_around_its_table_and_a_header_of_two_rows(tmp_path: 
         "skip_rows": 2, "header_rows": 2, "skip_after_header": 1, "fill_down": "region", "leave_out": {"totals": "^Total\t"},
     }  # fmt: skip
     contract = _contract({}, columns, format={"kind": "xlsx", **layout})
-    cells = [
+    cells: list[list[Any]] = [
         ["Cases of 2026"], [], ["region", "cases", None], [None, "m", "f"], ["name", "number", "number"],
         ["North", X("1"), X("2")], [None, X("3"), X("4")], ["South", X("5"), X("6")], ["Total", X("9"), X("12")],
     ]  # fmt: skip
@@ -437,7 +437,11 @@ def test_several_sheets_are_read_one_after_the_other(tmp_path: Path, sheet: Any)
 def test_a_wide_sheet_with_days_as_header(tmp_path: Path) -> None:
     layout = {"wide": {"columns": r"^\d{4}-\d\d-\d\d$", "name": "day", "value": "cases", "empty": "leave_out"}}
     contract = _contract({}, WIDE, format={"kind": "xlsx", **layout})
-    cells = [["site", X("46082", s=1), X("46083", s=1)], ["labA", X("3"), X("4")], ["labB", None, X("5")]]
+    cells: list[list[Any]] = [
+        ["site", X("46082", s=1), X("46083", s=1)],
+        ["labA", X("3"), X("4")],
+        ["labB", None, X("5")],
+    ]
     rows, header = _staged(tmp_path, contract, book([S("s", cells)], formats=["yyyy-mm-dd"]))
     assert rows == [(2, "labA", "2026-03-01", "3"), (3, "labA", "2026-03-02", "4"), (5, "labB", "2026-03-02", "5")]
     assert header.not_taken == {"empty cells of columns that become rows": 1}
