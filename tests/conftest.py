@@ -25,11 +25,10 @@ _MAIN = sys.modules["__main__"]
 
 @pytest.fixture(autouse=True)
 def own_umask() -> Iterator[None]:
-    """What starts as the platform does makes files private from then on: that ends with the test."""
-    before = os.umask(0o022)
-    os.umask(before)
+    """What starts as the platform does makes files private from then on; no test depends on who did so before it."""
+    os.umask(0o022)
     yield
-    os.umask(before)
+    os.umask(0o022)
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,10 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.formats.xlsx import sheets_of, write_workbook
-from platform_assets.ingest.readers.layout import Table
-from platform_assets.ingest.readers.limits import Limits
-from platform_assets.ingest.readers.workbook import opened
+from platform_assets.ingest.readers.shape.layout import Table
+from platform_assets.ingest.readers.typed.workbook import opened
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _LINKS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"

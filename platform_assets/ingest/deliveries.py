@@ -16,10 +16,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract, FileFormat, Order
-from platform_assets.ingest.readers.names import part_name
+from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.readers.packing import is_packed, unpack
-from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.scan import Scan, scan
+from platform_assets.ingest.readers.shape.names import part_name
 from platform_assets.ingest.readers.sniff import disguise
 from platform_assets.ingest.readers.staged import FileRejected
 from resources.object_store import ObjectStore, StoredObject

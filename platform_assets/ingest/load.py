@@ -32,7 +32,7 @@ from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading.batch import Batch
 from platform_assets.ingest.loading.publish import publish
 from platform_assets.ingest.neighbours import ALONE, Neighbours
-from platform_assets.ingest.readers.process import Child
+from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.staging import Drift, respelled_columns, stage
 from resources.identity import IdentityKeys, bound
 from resources.lake.warehouse import Warehouse

@@ -13,11 +13,11 @@ from platform_assets.ingest.deliveries import Delivery, Member
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading.batch import Batch
 from platform_assets.ingest.readers import reading
-from platform_assets.ingest.readers.columns import find_columns, told_by_name
+from platform_assets.ingest.readers.apart.process import ODD, Child
 from platform_assets.ingest.readers.delimited import engine
-from platform_assets.ingest.readers.header import decode_header, header_names, positional_header
-from platform_assets.ingest.readers.process import ODD, Child
 from platform_assets.ingest.readers.registry import format_named
+from platform_assets.ingest.readers.shape.columns import find_columns, told_by_name
+from platform_assets.ingest.readers.shape.header import decode_header, header_names, positional_header
 from platform_assets.ingest.readers.staged import NOT_TAKEN, FileRejected, Header, StagedFile
 from resources.lake.warehouse import literal, quoted
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_assets.erasure import redaction
+from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.formats.xlsx import Xlsx
 from platform_assets.ingest.readers.interface import Edits
-from platform_assets.ingest.readers.limits import Limits
 from platform_assets.ingest.readers.staged import FileRejected
 from tests.erasure.erasing import erase, places_of, subject
 from tests.places import Place, lab_contract

@@ -275,7 +275,9 @@ class Cut(BaseException):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["upsert", "snapshot", "append"])
+@pytest.mark.parametrize(
+    "mode", ["upsert", pytest.param("snapshot", marks=pytest.mark.soak), pytest.param("append", marks=pytest.mark.soak)]
+)
 def test_a_load_that_is_cut_off_anywhere_and_repeated_changes_nothing_twice(
     bench: Make, platform: Platform, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -150,7 +151,11 @@ arrivals = st.lists(
         ("append", False, False),
     ],
 )
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=int(os.environ.get("PLATFORM_ARRIVALS", "3")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(arriving=arrivals, again=st.sampled_from(["hold", "apply", "ignore"]))
 def test_arrivals_drawn_at_random(
     bench: Make, mode: str, named: bool, parts: bool, arriving: list[Arrival], again: str

@@ -11,9 +11,10 @@ from typing_extensions import override
 
 from platform_assets.contracts.model import Contract
 from platform_assets.engines import LAYERS, Engine
-from platform_assets.engines.bigquery import lending, quality
+from platform_assets.engines.bigquery import quality
 from platform_assets.engines.bigquery.books import BigBooks
-from platform_assets.engines.bigquery.load import load_dataset
+from platform_assets.engines.bigquery.loading import lending
+from platform_assets.engines.bigquery.loading.load import load_dataset
 from platform_assets.engines.bigquery.products import Copies
 from platform_assets.engines.bigquery.respelling import respell
 from platform_assets.engines.bigquery.sqlrun import run_sql

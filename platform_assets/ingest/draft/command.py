@@ -15,8 +15,8 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest.draft import grids
 from platform_assets.ingest.draft.writing import drafted
 from platform_assets.ingest.readers import reading
+from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.readers.packing import is_packed, unpack
-from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.staged import FileRejected
 
 MOST_FILES = 3

@@ -16,7 +16,7 @@ from platform_assets.contracts.columns import Column, ColumnType
 from platform_assets.contracts.formats import KINDS
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest.draft.guessing import NOTHING, _kind
-from platform_assets.ingest.readers.limits import Limits
+from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.registry import format_named
 from platform_assets.ingest.readers.staged import ROWS, FileRejected, RowWriter, kept
 

@@ -1,8 +1,8 @@
 """The rules of loading, each said once, for every engine: which rows are wrong, which count, what is written of them.
 
 They are texts in DuckDB's words. The lake runs them as they stand; another engine has sqlglot say them in its own words
-(`engines.bigquery.rules`), and overrides the few methods whose words cannot be turned. What is not here is how an engine changes its
-tables: the lake by the places of rows (`merge`), BigQuery by their keys (`engines.bigquery.statements`).
+(`engines.bigquery.loading.rules`), and overrides the few methods whose words cannot be turned. What is not here is how an engine changes its
+tables: the lake by the places of rows (`merge`), BigQuery by their keys (`engines.bigquery.loading.statements`).
 
 Texts keep to what both can say: joins with ON and names of both sides, subqueries instead of QUALIFY, no order by a column that may be
 NULL but the one by `_as_of DESC`, where NULL comes last everywhere.

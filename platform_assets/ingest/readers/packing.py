@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from platform_assets.ingest.readers.limits import Limits, setting
-from platform_assets.ingest.readers.process import ODD, Child
+from platform_assets.ingest.readers.apart.limits import Limits, setting
+from platform_assets.ingest.readers.apart.process import ODD, Child
 from platform_assets.ingest.readers.staged import FileRejected
 
 CHUNK = 1 << 20

@@ -11,7 +11,7 @@ import pytest
 from google.api_core.exceptions import ServiceUnavailable
 from google.cloud.bigquery import Dataset
 
-from platform_assets.engines.bigquery.lending import lend
+from platform_assets.engines.bigquery.loading.lending import lend
 from platform_assets.engines.bigquery.tables import DATASETS
 from platform_assets.erasure import certificate
 from platform_assets.erasure.eraser import Eraser, ErasureIncomplete

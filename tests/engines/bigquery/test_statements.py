@@ -13,9 +13,9 @@ from sqlglot.errors import UnsupportedError
 from platform_assets.contracts.files import read_contracts
 from platform_assets.contracts.mode import Chosen
 from platform_assets.contracts.model import Contract
-from platform_assets.engines.bigquery import rules
-from platform_assets.engines.bigquery.rules import own, say
-from platform_assets.engines.bigquery.statements import Statements
+from platform_assets.engines.bigquery.loading import rules
+from platform_assets.engines.bigquery.loading.rules import own, say
+from platform_assets.engines.bigquery.loading.statements import Statements
 from platform_assets.engines.bigquery.tables import FENCE, FENCE_COLUMNS, BigTables, StagingTables
 from platform_assets.erasure.holders.bigquery import rows as erasing
 from platform_assets.ingest import accounts, ledger

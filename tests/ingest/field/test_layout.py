@@ -14,9 +14,9 @@ import pytest
 from pydantic import ValidationError
 
 from platform_assets.contracts.model import Contract
+from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.delimited import lines
 from platform_assets.ingest.readers.interface import Edits, first_row, rendered
-from platform_assets.ingest.readers.limits import Limits
 from platform_assets.ingest.readers.registry import format_named
 from platform_assets.ingest.readers.staged import ROWS, Header, RowWriter
 from tests.conftest import Bench

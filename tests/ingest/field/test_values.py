@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from platform_assets.contracts.model import FileFormat
-from platform_assets.ingest.readers.cells import cells_of
 from platform_assets.ingest.readers.delimited.engine import suits_engine
 from platform_assets.ingest.readers.scan import scan
-from platform_assets.ingest.readers.workbook import in_digits, shown_by
+from platform_assets.ingest.readers.shape.cells import cells_of
+from platform_assets.ingest.readers.typed.workbook import in_digits, shown_by
 from tests.conftest import Bench
 from tests.ingest.field.many import load_many
 from tests.workbooks import S, X, book

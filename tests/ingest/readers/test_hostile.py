@@ -13,8 +13,8 @@ import pytest
 
 from platform_assets.contracts.model import FileFormat
 from platform_assets.ingest.readers import packing, reading
-from platform_assets.ingest.readers.limits import Limits
-from platform_assets.ingest.readers.process import Child
+from platform_assets.ingest.readers.apart.limits import Limits
+from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.readers.staged import FileRejected, StagedFile
 from tests.conftest import lab_contract
 from tests.ingest.readers import files

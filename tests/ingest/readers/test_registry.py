@@ -19,8 +19,8 @@ from platform_assets.contracts.formats import KINDS
 from platform_assets.contracts.model import FileFormat
 from platform_assets.erasure.search.scan import search_file
 from platform_assets.ingest.readers import formats, reading, registry
+from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.readers.interface import Edits, first_row, rendered
-from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.registry import NoFormat, all_formats, format_named
 from tests.conftest import lab_contract
 

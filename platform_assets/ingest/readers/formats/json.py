@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.interface import Edits, Format
-from platform_assets.ingest.readers.limits import Limits
-from platform_assets.ingest.readers.names import form, told_name
-from platform_assets.ingest.readers.records import REPEATED, Record, edited_record, nested, stage_records
+from platform_assets.ingest.readers.shape.names import form, told_name
 from platform_assets.ingest.readers.staged import FileRejected, Header, RowWriter
-from platform_assets.ingest.readers.values import as_json
+from platform_assets.ingest.readers.typed.records import REPEATED, Record, edited_record, nested, stage_records
+from platform_assets.ingest.readers.typed.values import as_json
 
 _MARK = b"\xef\xbb\xbf"
 _NO_NUMBER = re.compile(rb"[\[:,\s]-?(?:NaN|Infinity)\s*[,\]}]")

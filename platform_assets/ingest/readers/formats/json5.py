@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.delimited.encodings import spoken, told
 from platform_assets.ingest.readers.interface import Edits, Format
-from platform_assets.ingest.readers.limits import Limits
-from platform_assets.ingest.readers.records import Record, edited_document, nested, stage_records
 from platform_assets.ingest.readers.staged import FileRejected, Header, RowWriter
+from platform_assets.ingest.readers.typed.records import Record, edited_document, nested, stage_records
 
 
 class Json5(Format):

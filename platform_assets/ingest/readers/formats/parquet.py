@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.readers.columns import find_columns
+from platform_assets.ingest.readers.apart.limits import Limits, setting
 from platform_assets.ingest.readers.interface import Edits, Format
-from platform_assets.ingest.readers.limits import Limits, setting
-from platform_assets.ingest.readers.records import says_something
+from platform_assets.ingest.readers.shape.columns import find_columns
 from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, FileRejected, Header, RowWriter
-from platform_assets.ingest.readers.values import EXACT, Texts, Unsure, as_json
+from platform_assets.ingest.readers.typed.records import says_something
+from platform_assets.ingest.readers.typed.values import EXACT, Texts, Unsure, as_json
 
 
 class Parquet(Format):

@@ -23,14 +23,14 @@ from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.readers.columns import Found
+from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.interface import CannotWrite, Edits, Format
-from platform_assets.ingest.readers.layout import BEFORE, Line, Table, around
-from platform_assets.ingest.readers.limits import Limits
-from platform_assets.ingest.readers.names import part_name, told_names
+from platform_assets.ingest.readers.shape.columns import Found
+from platform_assets.ingest.readers.shape.layout import BEFORE, Line, Table, around
+from platform_assets.ingest.readers.shape.names import part_name, told_names
 from platform_assets.ingest.readers.staged import NOT_TAKEN, FileRejected, Header, RowWriter
-from platform_assets.ingest.readers.values import Texts, Unsure, duration
-from platform_assets.ingest.readers.workbook import (
+from platform_assets.ingest.readers.typed.values import Texts, Unsure, duration
+from platform_assets.ingest.readers.typed.workbook import (
     Cell,
     Number,
     SheetPart,

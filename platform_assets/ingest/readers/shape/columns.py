@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from platform_assets.contracts.columns import Column
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.readers.header import match_header
+from platform_assets.ingest.readers.shape.header import match_header
 from platform_assets.ingest.readers.staged import FileRejected, Header
 from resources.spelling import bare, folded
 

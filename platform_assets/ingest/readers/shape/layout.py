@@ -16,9 +16,9 @@ from itertools import chain
 from typing import Protocol
 
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.readers.columns import Found, find_columns
-from platform_assets.ingest.readers.header import positional_header
 from platform_assets.ingest.readers.interface import Edits
+from platform_assets.ingest.readers.shape.columns import Found, find_columns
+from platform_assets.ingest.readers.shape.header import positional_header
 from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, FileRejected, Header, RowWriter
 
 BEFORE, BELOW, COMMENT, SEP = "lines before the header", "lines below the header", "comment lines", "the line sep="

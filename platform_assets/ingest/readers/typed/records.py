@@ -10,13 +10,13 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.readers.columns import find_columns
+from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.interface import Edits
-from platform_assets.ingest.readers.limits import Limits
-from platform_assets.ingest.readers.names import told_names
-from platform_assets.ingest.readers.paths import NOTHING, at, reached
+from platform_assets.ingest.readers.shape.columns import find_columns
+from platform_assets.ingest.readers.shape.names import told_names
 from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, FileRejected, Header, RowWriter
-from platform_assets.ingest.readers.values import Texts, Unsure, as_json
+from platform_assets.ingest.readers.typed.paths import NOTHING, at, reached
+from platform_assets.ingest.readers.typed.values import Texts, Unsure, as_json
 
 
 class Record(NamedTuple):

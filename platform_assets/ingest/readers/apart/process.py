@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from platform_assets.ingest.readers import child
-from platform_assets.ingest.readers.limits import Limits, setting
+from platform_assets.ingest.readers.apart import child
+from platform_assets.ingest.readers.apart.limits import Limits, setting
 from platform_assets.ingest.readers.staged import FileRejected
 
 ODD = "its reader handed over what no reader makes: it is damaged, or made to break in. Ask who sent it, then save it anew"
@@ -28,7 +28,7 @@ ATTEMPTS = 2
 """A process may also be killed by someone else; what is the file's fault happens again."""
 _START_SECONDS, _STARTS = 60, 5
 _SPARE_SECONDS = 60
-_REPOSITORY = Path(__file__).resolve().parents[3]
+_REPOSITORY = Path(__file__).resolve().parents[4]
 _AT_A_TIME = threading.BoundedSemaphore(2)
 """Files at a time in this process: the memory of the limits is there twice, however many people bring files to the console."""
 

@@ -195,7 +195,7 @@ def _limit(job: Job) -> None:
 
 
 def _lock_in(job: Job) -> None:
-    code = Path(__file__).resolve().parents[3]
+    code = Path(__file__).resolve().parents[4]
     libraries = ["/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/null", "/dev/urandom", "/proc/self"]
     ours = [sys.prefix, sys.base_prefix, str(code / "platform_assets"), str(code / "resources")]
     enter(read=[*libraries, *ours, *job.readable], write=[job.folder], alone=True)

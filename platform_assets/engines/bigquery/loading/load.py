@@ -14,13 +14,14 @@ import uuid
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from platform_assets.contracts.compiled import compiled
 from platform_assets.contracts.model import Contract
-from platform_assets.engines.bigquery import mending, rules, sending
 from platform_assets.engines.bigquery.books import BigBooks
-from platform_assets.engines.bigquery.statements import CHANGED, Statements
+from platform_assets.engines.bigquery.loading import mending, rules, sending
+from platform_assets.engines.bigquery.loading.statements import CHANGED, Statements
 from platform_assets.engines.bigquery.tables import BigTables, StagingTables
 from platform_assets.ingest import accounts
 from platform_assets.ingest.deliveries import Delivery
@@ -146,7 +147,9 @@ class BigLoad(Load):
             self._send(batch, staging, road, keys)
             if batch.entries:
                 self._judge(batch, staging)
-                mending.keep(self.connection, self.sql.rules, self.engine, self.store, batch, staging, self.folder)
+                mending.keep(
+                    self.connection, self.sql.rules, self.engine, self.store, batch, staging, self._scratch(staging)
+                )
             else:  # every file was rejected: the ledger says so
                 self._table(staging, staging.names.members, [])
             entries = self.complete(batch, deliveries, drift, clock)
@@ -171,7 +174,7 @@ class BigLoad(Load):
         self.hidden = self.neighbours.leave_out(self.warehouse, connection, contract, keys, self.store) or {}
         folder = self.warehouse.home / "expressions"
         here = compiled(contract, contract.today(), folder) if contract.identifiers else None
-        rows, broken = sending.write_rows(connection, contract, here, names, self.folder)
+        rows, broken = sending.write_rows(connection, contract, here, names, self._scratch(staging))
         for table, files in ((names.staged, rows), (names.broken, broken)):
             number = int(scalar(connection, f"SELECT count(*) FROM {table}"))
             road.send(staging, table, files, number)
@@ -183,6 +186,12 @@ class BigLoad(Load):
         sent = {names.staged, names.broken, names.files, names.members, "seen", "erased", "entries"}
         for table in staging.columns.keys() - sent:
             self.engine.create_staging(staging[table], staging.columns[table])
+
+    def _scratch(self, staging: StagingTables) -> Path:
+        """A folder of this transaction: a load may need several."""
+        folder = self.folder / staging.load
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
 
     def _table(self, staging: StagingTables, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         self.engine.load_rows(staging[table], staging.columns[table], rows)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.parsers import expat
 
-from platform_assets.ingest.readers.limits import Limits, setting
+from platform_assets.ingest.readers.apart.limits import Limits, setting
 from platform_assets.ingest.readers.staged import FileRejected
 
 CHUNK = 1 << 18
