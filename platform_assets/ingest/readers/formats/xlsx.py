@@ -5,7 +5,8 @@ contract names; others that hold rows are named as not taken.
 
 Where rows of it are edited, a workbook is written anew with the sheets that are read, as texts, each as ingest reads it. What else it may hold (formulas,
 formats, comments, other sheets, caches of pivot tables) does not come along: nobody could say whom it tells of. ECMA-376, Office Open
-XML, part 1, is the format; texts stand in the cells themselves (`inlineStr`).
+XML, part 1, is the format; texts stand in the cells themselves (`inlineStr`). Reading and writing are one module, somewhat long, as what
+is written must read back as the same.
 """
 
 from __future__ import annotations

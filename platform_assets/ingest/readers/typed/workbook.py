@@ -3,7 +3,8 @@
 Read here and not by a library: the libraries that there are give the same empty cell for an error, for a formula that was never
 computed and for nothing at all, and a number without the zeros that its format puts before it. Nothing of that may be lost, so cells are
 taken as they are written: text, truth value, number with its format, error, formula without a result. Rows come in the order of the file and
-are never all in memory; texts that cells share are.
+are never all in memory; texts that cells share are. The module is long because it is the whole of the format that we know, parts, cells and
+number formats, and nothing of what a contract makes of it (that is `formats.xlsx`).
 """
 
 from __future__ import annotations
