@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platform_assets.contracts.compiled import compiled
+from platform_assets.contracts.compiling.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import accounts, arrivals, ledger
 from platform_assets.ingest.arrivals import History, next_lot

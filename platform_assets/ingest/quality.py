@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from typing_extensions import override
 
+from platform_assets.contracts.compiling.queries import CompiledContract
 from platform_assets.contracts.model import Contract, Freshness
-from platform_assets.contracts.queries import CompiledContract
 from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.accounts import Erased
 from platform_assets.ingest.ledger import Entry

@@ -24,7 +24,7 @@ from resources.lake.warehouse import literal, quoted
 if TYPE_CHECKING:
     import duckdb
 
-    from platform_assets.contracts.queries import CompiledContract
+    from platform_assets.contracts.compiling.queries import CompiledContract
 
 Drift = dict[str, dict[str, list[str]]]
 RESPELLED = "cleaned of characters that cannot be seen"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from platform_assets.contracts.compiled import compiled
+from platform_assets.contracts.compiling.compiled import compiled
 from platform_assets.erasure import certificate
 from platform_assets.erasure.eraser import ErasureIncomplete
 from platform_assets.ingest import ledger, quality

@@ -190,7 +190,7 @@ def _fields(path: Path, delimiter: str = ",") -> list[list[str]]:
 def _outcomes(bench: Bench) -> list[Any]:
     import datetime as dt
 
-    from platform_assets.contracts.compiled import compiled
+    from platform_assets.contracts.compiling.compiled import compiled
     from platform_assets.ingest.quality import evaluate
 
     warehouse = bench.platform.warehouse

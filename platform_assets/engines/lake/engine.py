@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from platform_assets.contracts.compiled import compiled
+from platform_assets.contracts.compiling.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.engines import LAYERS, Engine
 from platform_assets.engines.results import Loaded, MadeBySql, MadeTable

@@ -84,7 +84,7 @@ def _unpacked(child: Child, file: Path, folder: Path) -> tuple[str, Path]:
 
 def _tried(child: Child, path: Path, contract: Contract, folder: Path) -> str:
     """What becomes of a file's rows under the draft."""
-    from platform_assets.contracts.expression import compile_contract
+    from platform_assets.contracts.compiling.expression import compile_contract
 
     part, header = reading.stage(child, path, 0, contract, contract.format[0], folder)
     rows, broken = part.rows.get(0, 0), part.broken_rows.get(0, 0)

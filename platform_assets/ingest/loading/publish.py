@@ -10,9 +10,9 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from platform_assets.contracts.compiling.queries import CompiledContract
 from platform_assets.contracts.mode import Chosen
 from platform_assets.contracts.model import Contract
-from platform_assets.contracts.queries import CompiledContract
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading import merge

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from platform_assets.contracts.compiled import compiled
+from platform_assets.contracts.compiling.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery.books import BigBooks
 from platform_assets.engines.bigquery.loading import mending, rules, sending

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing_extensions import override
 
 from platform_assets.contracts.columns import Column, ColumnType
-from platform_assets.contracts.compiled import compiled
+from platform_assets.contracts.compiling.compiled import compiled
+from platform_assets.contracts.compiling.queries import CompiledContract
 from platform_assets.contracts.model import Contract
-from platform_assets.contracts.queries import CompiledContract
 from platform_assets.ingest.loading.rules import HEX_DIGITS, Rules
 from resources.gcp.bigquery_types import BigQueryError
 from resources.lake.warehouse import literal
@@ -136,8 +136,8 @@ def _rules_that_read_identifiers(contract: Contract) -> list[tuple[str, str]]:
     import ibis
     from ibis.expr import operations
 
-    from platform_assets.contracts.expression import ibis_type
-    from platform_assets.contracts.schema import rule_function
+    from platform_assets.contracts.compiling.expression import ibis_type
+    from platform_assets.contracts.compiling.schema import rule_function
 
     typed = ibis.table({n: ibis_type(c) for n, c in contract.columns.items()}, name="typed")
     found = []

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from platform_assets.contracts.compiling.queries import CompiledContract
 from platform_assets.contracts.model import Contract
-from platform_assets.contracts.queries import CompiledContract
 from platform_assets.engines.bigquery.tables import StagingTables
 from platform_assets.ingest.loading.publish import WHY, kept_texts
 from platform_assets.ingest.loading.relations import Relations

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from platform_assets.contracts.compiling.queries import CompiledContract
 from platform_assets.contracts.mode import Chosen
 from platform_assets.contracts.model import Contract
-from platform_assets.contracts.queries import CompiledContract
 from platform_assets.engines.bigquery.loading.rules import BigRules, json_of, listed, q, say
 from platform_assets.engines.bigquery.tables import FENCE, BigTables, StagingTables
 from platform_assets.ingest import accounts, ledger

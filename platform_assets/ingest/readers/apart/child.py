@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_assets.ingest.readers.staged import FileRejected
-from resources.r_child.sandbox import enter
+from resources.r_child.locks.sandbox import enter
 
 ANSWER = "answer.json"
 NOT_LOCKED_IN = 97

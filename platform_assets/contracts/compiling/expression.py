@@ -19,10 +19,11 @@ import pandera.pandas as pa
 from pandera.api.function_dispatch import Dispatcher
 from pandera.api.ibis.types import IbisData
 
-from platform_assets.contracts import dates, model, months, schema, words
+from platform_assets.contracts import dates, model, months, words
 from platform_assets.contracts.columns import TEXTUAL, Column, ColumnType
+from platform_assets.contracts.compiling import schema
+from platform_assets.contracts.compiling.queries import CompiledContract
 from platform_assets.contracts.model import Contract
-from platform_assets.contracts.queries import CompiledContract
 from resources import spelling
 
 _ = pandera.backends.ibis.builtin_checks  # imported for its side effect

@@ -13,8 +13,8 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from platform_assets.contracts.compiling.queries import CompiledContract
 from platform_assets.contracts.model import Contract
-from platform_assets.contracts.queries import CompiledContract
 
 KEPT_DAYS = 30
 COMPILER = ("columns", "dates", "expression", "months", "schema", "words")
@@ -26,7 +26,7 @@ def compiled(contract: Contract, today: dt.date, folder: Path, dialect: str = "d
     path = folder / f"{contract.name}-{_fingerprint(contract, today, dialect)}.json"
     if path.exists():
         return CompiledContract(**json.loads(path.read_text(encoding="utf-8")))
-    from platform_assets.contracts.expression import compile_contract
+    from platform_assets.contracts.compiling.expression import compile_contract
 
     result = compile_contract(contract, today, dialect)
     folder.mkdir(parents=True, exist_ok=True)

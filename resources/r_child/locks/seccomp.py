@@ -8,8 +8,8 @@ import os
 import platform
 from collections.abc import Iterable, Sequence
 
-from resources.r_child import syscalls
-from resources.r_child.syscall_numbers import ARCHITECTURES, LAST, NUMBERS
+from resources.r_child.locks import syscalls
+from resources.r_child.locks.syscall_numbers import ARCHITECTURES, LAST, NUMBERS
 
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_FILTER = 38, 22, 2
 _X32_BIT = 0x40000000
