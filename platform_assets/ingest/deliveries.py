@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from platform_assets.contracts.model import Contract, FileFormat, Order
+from platform_assets.contracts.file_format import FileFormat
+from platform_assets.contracts.model import Contract, Order
 from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.readers.packing import is_packed, unpack
 from platform_assets.ingest.readers.scan import Scan, scan

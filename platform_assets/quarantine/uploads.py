@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from platform_assets.access import handing_out
 from platform_assets.access.acts import acting
 from platform_assets.access.roles import Permission, User
-from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.contracts.file_format import FileFormat
+from platform_assets.contracts.model import Contract
 from platform_assets.ingest import arrivals
 from platform_assets.ingest.arrivals import Meaning
 from platform_assets.ingest.books import Books

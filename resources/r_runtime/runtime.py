@@ -6,6 +6,8 @@ A run has a folder of its own, in which the script's files are kept apart from o
     r/                       R's: its home, `tmp` and `out`. Nothing of ours is written there once R has begun
     received/                what the supervisor took out of `r/out` when every process of the run was dead
     output/                  what the reader made of that, and what the platform uses
+
+Over 400 lines: one run from its request to its card, in the order in which it happens.
 """
 
 from __future__ import annotations

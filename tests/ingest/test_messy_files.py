@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from platform_assets.contracts.model import FileFormat
+from platform_assets.contracts.file_format import FileFormat
 from platform_assets.ingest.readers.delimited import engine, lines
 from platform_assets.ingest.readers.scan import scan
 from platform_assets.ingest.readers.staged import ROWS, RowWriter

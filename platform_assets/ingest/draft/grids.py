@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from platform_assets.contracts.columns import Column, ColumnType
+from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.formats import KINDS
-from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.contracts.model import Contract
 from platform_assets.ingest.draft.guessing import NOTHING, _kind
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.registry import format_named

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from platform_assets.contracts.model import FileFormat
+from platform_assets.contracts.file_format import FileFormat
 from platform_assets.ingest.readers.delimited.engine import suits_engine
 from platform_assets.ingest.readers.scan import scan
 from platform_assets.ingest.readers.shape.cells import cells_of

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from platform_assets.contracts.model import FileFormat
+from platform_assets.contracts.file_format import FileFormat
 from platform_assets.ingest.readers import packing, reading
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.apart.process import Child

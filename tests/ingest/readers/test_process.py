@@ -189,7 +189,7 @@ def test_the_guide_names_every_limit_with_its_default() -> None:
 def test_every_format_is_read_and_written_without_a_thread(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib\n"
-        "from platform_assets.contracts.model import FileFormat\n"
+        "from platform_assets.contracts.file_format import FileFormat\n"
         "from platform_assets.ingest.readers import reading\n"
         "from platform_assets.ingest.readers.apart import process\n"
         "from platform_assets.ingest.readers.interface import Edits\n"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platform_assets.contracts.model import FileFormat
+from platform_assets.contracts.file_format import FileFormat
 from platform_assets.ingest.readers.scan import Scan
 from platform_assets.ingest.readers.staged import Header, StagedFile
 from resources.lake.warehouse import literal, quoted

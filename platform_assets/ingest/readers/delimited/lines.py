@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.contracts.file_format import FileFormat
+from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.delimited.encodings import is_other, spoken, told
 from platform_assets.ingest.readers.shape.cells import cells_of, is_without_values
 from platform_assets.ingest.readers.shape.columns import Found

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.contracts.file_format import FileFormat
+from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.delimited import lines
 from platform_assets.ingest.readers.interface import CannotWrite, Edits, Format

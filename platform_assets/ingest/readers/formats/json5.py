@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.contracts.file_format import FileFormat
+from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.delimited.encodings import spoken, told
 from platform_assets.ingest.readers.interface import Edits, Format

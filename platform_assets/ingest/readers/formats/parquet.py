@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.contracts.file_format import FileFormat
+from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits, setting
 from platform_assets.ingest.readers.interface import Edits, Format
 from platform_assets.ingest.readers.shape.columns import find_columns

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
-from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.contracts.file_format import FileFormat
+from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.interface import CannotWrite, Edits, Format
 from platform_assets.ingest.readers.shape.columns import Found

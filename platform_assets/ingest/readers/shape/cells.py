@@ -6,7 +6,7 @@ import csv
 import io
 import re
 
-from platform_assets.contracts.model import FileFormat
+from platform_assets.contracts.file_format import FileFormat
 
 BLANKS = " \t"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.formats import KINDS
-from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.shape.cells import cells_of
 from platform_assets.ingest.readers.shape.names import told_names
 from platform_assets.ingest.readers.staged import FileRejected, Header

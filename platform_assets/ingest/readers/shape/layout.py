@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Protocol
 
-from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.contracts.file_format import FileFormat
+from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.interface import Edits
 from platform_assets.ingest.readers.shape.columns import Found, find_columns
 from platform_assets.ingest.readers.shape.header import positional_header

@@ -9,7 +9,8 @@ from decimal import Decimal
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.contracts.file_format import FileFormat
+from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.interface import Edits
 from platform_assets.ingest.readers.shape.columns import find_columns
