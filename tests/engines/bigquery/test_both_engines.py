@@ -91,8 +91,8 @@ def test_appended_rows(pair: Pair) -> None:
     lab.send({"2.csv": HEAD + "A,2024-01-01,POS,1\n", "3.csv": HEAD + "A,2024-01-01,POS,1\nB,2024-03-01,POS,1\n"})
     lab.send({"2 again.csv": HEAD + "A,2024-01-01,POS,1\n"})
     tables = lab.assert_equal()
-    assert len(tables["validated"]) == 5
-    assert figures(tables, "partitions") == {"1.csv": (1,), "2.csv": (1,), "3.csv": (2,)}
+    assert len(tables["validated"]) == 6  # another name is another delivery
+    assert figures(tables, "partitions") == {"1.csv": (1,), "2.csv": (1,), "3.csv": (2,), "2 again.csv": (1,)}
 
 
 @pytest.mark.parametrize("key", [[], ["sample_id"]])
