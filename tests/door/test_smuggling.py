@@ -111,7 +111,7 @@ def test_nothing_hides_behind_another_request(before: Before, inner: bytes) -> N
     for odd, data in cases:
         # of a connection its first request may pass, where it is right: never the hidden one, nor a second time
         posts = odd == "after a post" or odd.startswith("b'POST")
-        fine = ([], ["page /"], ["graphql by POST"] if posts else [])
+        fine: tuple[list[str], ...] = ([], ["page /"], ["graphql by POST"] if posts else [])
         reached = before.sent(data)
         if reached not in fine:  # it may be of the connection before: a machine that is busy answers later
             time.sleep(2)
