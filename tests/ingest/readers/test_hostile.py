@@ -212,7 +212,7 @@ def test_good_files_beside_them_are_loaded_and_the_run_stays_small(tmp_path: Pat
     good = {path.name for path in hostile.iterdir()}
     bad = {f"{n}.xlsx": FAR[n] for n in ("as usual", "single quotes", "line break", "another folder", "prefix")}
     bad |= {
-        "swollen.xlsx": files.swollen_workbooks(64)["a count that lies"],
+        "swollen.xlsx": files.swollen_workbooks(64)["one long cell"],
         "hex.json5": files.long_numbers()["decimal"],
         "deep.json5": files.deep("[", "]", 100_000),
         "rows.parquet": files.parquet(1_000_000, groups=50),

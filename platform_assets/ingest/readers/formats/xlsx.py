@@ -27,7 +27,7 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.interface import CannotWrite, Edits, Format
 from platform_assets.ingest.readers.shape.columns import Found
-from platform_assets.ingest.readers.shape.layout import BEFORE, Line, Table, around
+from platform_assets.ingest.readers.shape.layout import BEFORE, Line, NothingThere, Table, around
 from platform_assets.ingest.readers.shape.names import part_name, told_names
 from platform_assets.ingest.readers.staged import NOT_TAKEN, FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.typed.values import Texts, Unsure, duration
@@ -186,9 +186,7 @@ def _table(sheet: Sheet, contract: Contract, fmt: FileFormat) -> Table:
     """The table of a sheet. Raises FileRejected where it has no header that the contract knows."""
     try:
         return Table(sheet, contract, fmt)
-    except FileRejected:
-        if sheet.last > sheet.before:
-            raise
+    except NothingThere:
         full = [name for name, rows in _others(sheet.book, fmt).items() if rows]
         raise FileRejected(
             f"the sheet {part_name(sheet.part.name)!r} is empty: not even a header"

@@ -27,6 +27,10 @@ EMPTY = NO_VALUES
 NO_VALUE = "empty cells of columns that become rows"
 
 
+class NothingThere(FileRejected):
+    """Not a line, not a row."""
+
+
 @dataclass(frozen=True)
 class Line:
     """A row of a grid, or what cannot be split into cells."""
@@ -204,10 +208,10 @@ class Table:
             else:
                 break
         else:
+            if not self.above:
+                raise NothingThere("the file is empty: not even a header")
             raise FileRejected(
-                "the file is empty: not even a header"
-                if not self.above
-                else f"there is no header below the {len(self.above)} line(s) that are skipped: is this the right file?"
+                f"there is no header below the {len(self.above)} line(s) that are skipped: is this the right file?"
             )
         rows = [line]
         while len(rows) < self.fmt.header_rows:
