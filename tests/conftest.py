@@ -37,11 +37,20 @@ def own_main(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "__main__", _MAIN)
 
 
+SLICES = {"test_both_engines.py": 3}
+"""Files of long tests that are variants of each other -> `make test` runs each so-manieth of them, `make soak` the others."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that start R in this very process run last: R takes over signal handling and stack checks of its process for good,
     and threads of other tests do not survive that. (The platform itself only ever starts R in a child.) The image takes longest, so it
     is begun first."""
     items.sort(key=lambda item: (item.path.name == "test_exchange.py", item.path.name != "test_image.py"))
+    for file, each in SLICES.items():
+        for place, item in enumerate([item for item in items if item.path.name == file]):
+            if place % each:
+                item.add_marker("soak")
 
 
 class Keys(dict[str, str]):
