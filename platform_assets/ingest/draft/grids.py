@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import re
 from collections import Counter
@@ -231,10 +232,12 @@ def _without_header(
 
 def _staged(path: Path, kind: str, target: Path, limits: Limits) -> Grid:
     """A sheet, or a Parquet file, as its reader gives it."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     if kind == "parquet":
-        names = pq.read_schema(path).names
+        with pq.ParquetFile(path, pre_buffer=False) as given:
+            names = given.schema_arrow.names
         columns = {
             f"c{n}": Column.model_validate({"type": "string", "required": False, "from": name})
             for n, name in enumerate(names)
@@ -249,7 +252,11 @@ def _staged(path: Path, kind: str, target: Path, limits: Limits) -> Grid:
     writer = RowWriter(target, 0, list(columns))
     format_named(kind).stage(path, contract, fmt, writer, limits)
     writer.close()
-    found = pq.read_table(target / ROWS).slice(0, LOOKED_AT).to_pydict()
+    with pq.ParquetFile(
+        target / ROWS, pre_buffer=False
+    ) as staged:  # by itself it would wait for threads, which are refused here
+        batches = list(itertools.islice(staged.iter_batches(LOOKED_AT, use_threads=False), 1))
+        found = pa.Table.from_batches(batches, staged.schema_arrow).to_pydict()
     numbers = found.pop("_row")
     found.pop("_file")
     rows = [list(row) for row in zip(*found.values(), strict=True)]
