@@ -10,7 +10,9 @@ Over 400 lines: how a text becomes a value, by type, is understood only beside t
 from __future__ import annotations
 
 import datetime as dt
+import operator
 import string
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -345,18 +347,19 @@ def _judged(both: ir.Table, wrong: list[tuple[ir.BooleanValue, ir.StringValue]])
         return both.filter(ibis.literal(False)).select("_file", "_row", _reasons=ibis.null("array<string>"))
     reasons = ibis.array([ibis.ifelse(bad, reason, ibis.null("string")) for bad, reason in wrong])
     return (
-        both.filter(_any([bad for bad, _ in wrong]))
+        both.filter(_joined(operator.or_, [bad for bad, _ in wrong]))
         .mutate(_reasons=reasons.filter(lambda r: r.notnull()))
         .select("_file", "_row", "_reasons")
     )
 
 
-def _any(conditions: list[ir.BooleanValue]) -> ir.BooleanValue:
-    """True where one of `conditions` is: as a balanced tree, since a chain of hundreds is too deep to be compiled."""
+def _joined(joint: Callable[[Any, Any], Any], conditions: list[ir.BooleanValue]) -> ir.BooleanValue:
+    """`conditions` joined by `joint` (and, or): as a balanced tree, since a chain of hundreds is too deep to be compiled."""
     if len(conditions) == 1:
         return conditions[0]
     half = len(conditions) // 2
-    return _any(conditions[:half]) | _any(conditions[half:])
+    joined: ir.BooleanValue = joint(_joined(joint, conditions[:half]), _joined(joint, conditions[half:]))
+    return joined
 
 
 def _wrong(contract: Contract, both: ir.Table, today: dt.date) -> list[tuple[ir.BooleanValue, ir.StringValue]]:
@@ -392,10 +395,7 @@ def _header_again(contract: Contract, both: ir.Table) -> ir.BooleanValue | None:
         both[f"{name}__text"].lower().isin([spelling.folded(h) for h in contract.columns[name].header or (name,)])
         for name in names
     ]
-    every = is_name[0]
-    for each in is_name[1:]:
-        every = every & each
-    return every.fill_null(False)
+    return _joined(operator.and_, is_name).fill_null(False)
 
 
 def expected(column: Column) -> str:
