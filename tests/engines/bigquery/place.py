@@ -51,7 +51,9 @@ class BigBench:
     @property
     def asked(self) -> BigQueryEngine:
         """The engine as the platform asks it."""
-        return BigQueryEngine(self.engine, self.warehouse, self.store, self.keys, self.bucket, settle_seconds=0)
+        return BigQueryEngine(
+            self.engine, self.warehouse, self.store, self.keys, self.bucket, settle_seconds=0, neighbours=NEIGHBOURS
+        )
 
     def drop(self, name: str, data: bytes | str) -> None:
         target = self.home / "landing" / self.contract.name / name
