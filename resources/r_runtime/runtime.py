@@ -170,7 +170,7 @@ class _Run:
         names = " ".join(f"{name} {table.table} {' '.join(table.present)}" for name, table in inputs.items())
         self.scrubber = Scrubber(
             [(table.path, columns[name]) for name, table in inputs.items()],
-            public=f"{code}\n{names}\n{' '.join(self.given.values())}",
+            public=f"{code}\n{names}\n{' '.join((*self.given, *self.given.values()))}",
         )
 
     @property
