@@ -335,7 +335,7 @@ def _mentions(text: str) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("number", [1, 6, 9, 15, 31, 34, 40, 64])
+@pytest.mark.parametrize("number", [6, 9, 14, 15, 31, 34, 40, 64])
 def test_whatever_signal_ends_r_is_told(number: int, attack: Attack) -> None:
     """Those without a name in Python too (34 and above)."""
     card = attack(f"tools::pskill(Sys.getpid(), {number}); Sys.sleep(20)").failure()
@@ -477,10 +477,10 @@ with pq.ParquetWriter("out/data.parquet", table.schema, compression="zstd") as w
     report = f'{{"report": {{"ok": true, "rows": {rows}}}}}\n'
     body = f"""{FORGES}
       writeLines({program!r}, "attack.py"); system2("{PYTHON}", c("-I", "attack.py"))
-      message("bytes: ", file.size("out/data.parquet"))
+      if (file.size("out/data.parquet") < 3e6) message("a small file")
       .C("say", {json.dumps(report)})"""
     ran = attack(body)
-    assert int(ran.said[-1].removeprefix("bytes: ")) < 3_000_000
+    assert ran.said[-1] == "a small file"
     assert (ran.failure().kind, ran.failure().message[: len(message)]) == ("unsafe_output", message)
 
 
