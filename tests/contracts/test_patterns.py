@@ -71,7 +71,7 @@ _PIECES = st.one_of(
 @given(st.lists(_PIECES, min_size=1, max_size=4))
 def test_pieces_one_after_the_other(pieces: list[tuple[str, str]]) -> None:
     told = in_words("^" + "".join(p for p, _ in pieces) + "$")
-    joined = []
+    joined: list[tuple[bool, str]] = []
     for piece, words in pieces:  # characters that follow each other are one text
         literal = re.escape(words) == piece
         if literal and joined and joined[-1][0]:
