@@ -265,6 +265,15 @@ class Contract(Strict):
                 )
         for key in self.load.key:
             known(key, "load.key")
+        lands = self.source.lands
+        if lands and any(fmt.kind != lands for fmt in self.format):
+            raise ValueError(
+                f"format: a source of kind {self.source.kind} lands {lands}: write format: {{kind: {lands}}}"
+            )
+        if self.source.brings_changes and not self.load.changes.partial:
+            raise ValueError(
+                "source: with a watermark a delivery holds what has changed, and some rows again: that needs load.mode: upsert"
+            )
         for name in self.load.replaces:
             if known(name, "load.replaces").nullable:
                 raise ValueError(f"load.replaces: {name} must have a value in every row")

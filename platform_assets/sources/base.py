@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from pydantic import field_validator, model_validator
+
 from platform_assets.strict import Strict, TextList
 
 Noted = Mapping[str, str]
@@ -41,6 +43,18 @@ class Fetched:
     noted: Noted = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Described:
+    """What a source would bring, told before a contract is complete."""
+
+    columns: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """Column -> what a contract says of it. Empty where only a file tells."""
+    would_fetch: str = ""
+    """A sentence."""
+    format: Mapping[str, object] = field(default_factory=dict)
+    """What a contract says of the files; empty where only a file tells."""
+
+
 class Source(Strict):
     """Where deliveries come from. Whatever the kind, they land as files in ``landing/<dataset>/``.
 
@@ -50,10 +64,35 @@ class Source(Strict):
     reaches_out: ClassVar[bool] = True
     """The step that fetches needs a way to other machines (in a cluster: a label of its pod)."""
 
+    lands: ClassVar[str] = ""
+    """The kind of file that it writes itself; '' where files come as others wrote them."""
+
     kind: str
     files: TextList = ("*",)
     marker: str | None = None
     """A file is complete only once ``<name><marker>`` stands beside it, e.g. ``.done``."""
+    every: str | None = None
+    """When the source is asked, as a cron line by the clock of the dataset; default: when the dataset is loaded anyway."""
+
+    @field_validator("every")
+    @classmethod
+    def _is_cron(cls, value: str | None) -> str | None:
+        from croniter import croniter
+
+        if value is not None and (len(value.split()) != 5 or not croniter.is_valid(value)):
+            raise ValueError(f"{value!r} is not a cron line of five fields, e.g. '30 5 * * *' for half past five")
+        return value
+
+    @model_validator(mode="after")
+    def _asked_only_where_there_is_something_to_ask(self) -> Source:
+        if self.every is not None and not self.reaches_out:
+            raise ValueError("'every' is for sources that fetch; files in landing are taken as they come")
+        return self
+
+    @property
+    def brings_changes(self) -> bool:
+        """Whether a delivery holds only what has changed, some of it again: earlier rows stay, and the same row may come twice."""
+        return False
 
     def wanted(self, done: Mapping[str, Noted], now: dt.datetime) -> list[Window]:
         """The windows that are missing, given what was noted of those that are done. Pure: no clock, no network."""
@@ -65,3 +104,8 @@ class Source(Strict):
         Raises `resources.requesting.Passing` or `Permanent`.
         """
         raise NotImplementedError
+
+    def describe(self, reach: Reach) -> Described:
+        """What a contract would say of what comes, and what would be fetched. Raises as `fetch` does."""
+        wanted = self.wanted({}, dt.datetime.now(dt.UTC))
+        return Described(would_fetch=f"{len(wanted)} piece(s), whose columns only a file tells: drop one, or fetch it")
