@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import string
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +18,7 @@ from platform_assets.ingest.readers.shape.columns import find_columns
 from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.typed.records import says_something
 from platform_assets.ingest.readers.typed.values import EXACT, Texts, Unsure, as_json
+from resources.spelling import NO_INK
 
 
 class Parquet(Format):
@@ -141,6 +143,7 @@ class Parquet(Format):
 
 
 _ANY = Texts()
+_BLANKS = string.whitespace + NO_INK
 
 
 def _as_text(values: Any, texts: Texts, unsure: dict[int, str]) -> Any:
@@ -234,7 +237,7 @@ def _without_values(batch: Any, columns: Sequence[Any]) -> set[int]:
 
     some = None
     for column in columns:
-        filled = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(column), ""), False)
+        filled = pc.fill_null(pc.not_equal(pc.utf8_trim(column, _BLANKS), ""), False)
         some = filled if some is None else pc.or_(some, filled)
     places = pc.indices_nonzero(pc.invert(some)).to_pylist() if some is not None else []
     return {n for n in places if not any(says_something(_as_it_stands(column[n])) for column in batch.columns)}

@@ -18,6 +18,7 @@ from platform_assets.ingest.readers.shape.names import told_names
 from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.typed.paths import NOTHING, at, reached
 from platform_assets.ingest.readers.typed.values import Texts, Unsure, as_json
+from resources.spelling import has_ink
 
 
 class Record(NamedTuple):
@@ -112,7 +113,7 @@ def stage_records(
 
 def says_something(value: Any) -> bool:
     """Whether there is anything in a value: blanks alone are nothing."""
-    return bool(value.strip()) if isinstance(value, str) else value not in (None, [], {})
+    return has_ink(value) if isinstance(value, str) else value not in (None, [], {})
 
 
 def nested(records: Sequence[Mapping[str, str | None]], path: str | None) -> Any:
