@@ -1,4 +1,7 @@
-"""From validated tables to an indicator's table: hand the inputs to R, keep its output and the receipt. No Dagster here."""
+"""From validated tables to an indicator's table: hand the inputs to R, keep its output and the receipt. No Dagster here.
+
+The table of a script that gives cases is its cases. It stays inside; what leaves is made of their counts (`platform_assets.releases`).
+"""
 
 from __future__ import annotations
 
@@ -214,7 +217,7 @@ def run_on(
     """Export the inputs at their snapshots, in a fixed order of rows, and run the script on them."""
     import duckdb
 
-    indicator, inputs = work.indicator, {}
+    indicator, inputs = work.indicator.computing, {}
     for name, table in work.used.items():
         columns = indicator.inputs[name].columns
         present = warehouse.columns(connection, table.table)

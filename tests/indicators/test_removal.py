@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from platform_assets.indicators.product import publish_product
 
 from platform_assets.indicators import receipts
 from platform_assets.indicators.compute import compute
 from platform_assets.indicators.header import read_indicator
-from platform_assets.indicators.product import publish_product
 from platform_assets.indicators.removal import NotRemoved, remove
 from platform_assets.office import engine_of
 from tests.conftest import Bench

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from platform_assets.indicators.product import publish_product
 
 from platform_assets.components.sql import sql_asset
 from platform_assets.engines.bigquery.products import Copies
 from platform_assets.indicators.compute import compute
 from platform_assets.indicators.header import read_indicator
-from platform_assets.indicators.product import publish_product
 from resources.bigquery import BigQuery
 from resources.environment import Platform
 from tests.conftest import Bench, lab_contract

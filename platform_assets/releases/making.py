@@ -1,0 +1,135 @@
+"""Makes a release: draws what is due, makes the files of every indicator that has changed, takes over those of the others, writes all into one
+new folder, and sets it live in one step. A release is named by its content: making it again changes nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from platform_assets.disclosure.policy import Policies
+from platform_assets.indicators import receipts
+from platform_assets.indicators.model import Indicator
+from platform_assets.releases import ledger, reading, sealing
+from platform_assets.releases.counting import CasesRefused
+from platform_assets.releases.publications import FORMAT, Publication, of_atoms, of_public
+from platform_assets.releases.reading import FOLDER, MANIFEST, Release
+from resources.environment import Platform
+from resources.r_runtime import Event, IndicatorFailed
+from resources.warehouse import literal, quoted
+
+MADE = "products/made"
+"""Plots of public tables, where they lie until the next release takes them."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A release as it stands after `make`."""
+
+    release: Release
+    fresh: bool
+    """False where nothing had changed."""
+    redrawn: tuple[str, ...]
+    """Indicators whose files were made now; those of the others were taken over."""
+    problems: Mapping[str, str]
+    """Indicator -> why it is as it was in the release before (or is missing)."""
+
+
+def make(
+    indicators: Mapping[str, Indicator],
+    platform: Platform,
+    policies: Policies,
+    today: dt.date,
+    on_event: Callable[[str, Event], None] = lambda _name, _event: None,
+) -> Made:
+    """Make a release of `indicators` (those that give cases, and public ones) and set it live. Raises MissingIdentityKey."""
+    store, before = platform.store, reading.current(platform.store)
+    listed: dict[str, dict[str, object]] = {}
+    files: dict[str, bytes] = {}
+    redrawn, problems = [], {}
+    with platform.warehouse.lock("release"):
+        for name in indicators:  # what was published row by row, before there were releases, told of single people
+            for stored in list(store.walk(f"products/{name}")):
+                store.delete(stored.name)
+        for name, indicator in sorted(indicators.items()):
+            folder = platform.warehouse.wait_for_scratch()
+            try:
+                publication = _publication(indicator, platform, policies, today, folder, on_event)
+                if publication is None:
+                    continue  # nothing is settled yet
+                if publication.refused:
+                    raise CasesRefused(publication.refused)
+                known = before.indicators.get(name) if before else None
+                if before and known and known["key"] == publication.key:
+                    made = before.files_of(name)
+                else:
+                    made = publication.make(folder)
+                    redrawn.append(name)
+                listed[name] = {"key": publication.key, **publication.about}
+                files |= {f"{name}/{file}": data for file, data in made.items()}
+            except (IndicatorFailed, CasesRefused) as error:
+                problems[name] = error.card.summary if isinstance(error, IndicatorFailed) else str(error)
+                if before and name in before.indicators:  # the last good one stays
+                    listed[name] = dict(before.indicators[name])
+                    files |= {f"{name}/{file}": data for file, data in before.files_of(name).items()}
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+        titles = {name: str(about["title"]) for name, about in listed.items() if about["protected"]}
+        files["policy.md"] = policies.page(titles).encode()
+        manifest = json.dumps(
+            {
+                "format": FORMAT,
+                "indicators": listed,
+                "files": {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())},
+            },
+            indent=1,
+            ensure_ascii=False,
+        ).encode()
+        number = hashlib.sha256(manifest).hexdigest()[:16]
+        if before is not None and before.id == number:
+            return Made(before, False, (), problems)
+        for name, data in files.items():
+            store.write(f"{FOLDER}/{number}/{name}", data)
+        store.write(f"{FOLDER}/{number}/{MANIFEST}", manifest)  # last: with it the release is whole
+        reading.set_current(store, number)
+    return Made(reading.release(store, number), True, tuple(redrawn), problems)
+
+
+def _publication(
+    indicator: Indicator,
+    platform: Platform,
+    policies: Policies,
+    today: dt.date,
+    folder: Path,
+    on_event: Callable[[str, Event], None],
+) -> Publication | None:
+    """What there is to publish of `indicator`; None where there is nothing yet."""
+    if indicator.cases is not None:
+        policy = policies.of(indicator.name)
+        sealing.seal(indicator, platform.warehouse, platform.keys, policy, today)
+        with platform.warehouse.connect(read_only=True) as connection:
+            seals = ledger.read(connection, indicator.name)
+        if not seals:
+            return None
+        return of_atoms(indicator, seals, policy, platform.r, lambda event: on_event(indicator.name, event))
+    with platform.warehouse.connect(read_only=True) as connection:
+        there = platform.warehouse.columns(connection, f"indicators.{indicator.name}")
+        receipt = receipts.last(connection, indicator.name) if there else None
+        if receipt is None:
+            return None
+        table = folder / "table.parquet"
+        columns = ", ".join(quoted(c) for c in indicator.outputs)
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(
+            f"COPY (SELECT {columns} FROM indicators.{quoted(indicator.name)}) TO {literal(str(table))} (FORMAT parquet)"
+        )
+    plots = {}
+    for stored in platform.store.list(f"{MADE}/{indicator.name}"):
+        with platform.store.open(stored.name) as stream:
+            plots[stored.basename] = stream.read()
+    return of_public(indicator, table, receipt.sha256, plots)
