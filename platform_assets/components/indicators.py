@@ -4,7 +4,7 @@ import atexit
 import datetime as dt
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from platform_assets.erasure.naming import naming_people
 from platform_assets.indicators.header import list_indicators, read_indicator
 from platform_assets.indicators.model import HeaderError, Indicator
 from platform_assets.indicators.sensitivity import check_public
-from platform_assets.indicators.sqlfile import list_sql, read_sql
+from platform_assets.indicators.sqlfile import list_sql
 from resources.environment import REPOSITORY, Platform
 from resources.markdown import beside, bold, bullets, picture, plain, together
 
@@ -71,7 +71,6 @@ def script_assets(folder: Path) -> list[dg.AssetsDefinition]:
             assets.append(_unreadable(path, str(error), path.stem))
     readable: dict[str, Indicator] = {}
     contracts = read_contracts()
-    others = {**{path.stem: read_sql(path) for path in _readable_sql()}, **found}
     for name, indicator in found.items():
         circle = _circle(name, found)
         if circle:
@@ -79,7 +78,7 @@ def script_assets(folder: Path) -> list[dg.AssetsDefinition]:
             assets.append(_unreadable(indicator.path, problem, name))
             continue
         try:
-            check_public(indicator, contracts, others)
+            check_public(indicator, contracts, found)
         except HeaderError as error:
             assets.append(_unreadable(indicator.path, str(error), name))
             continue
@@ -89,19 +88,9 @@ def script_assets(folder: Path) -> list[dg.AssetsDefinition]:
     return [*assets, release_asset(published)] if published else assets
 
 
-def _readable_sql() -> Iterator[Path]:
-    """The .sql files that can be read; of the others their own assets tell."""
-    for path in list_sql(_DEFS):
-        try:
-            read_sql(path)
-        except HeaderError:
-            continue
-        yield path
-
-
 def is_taken(name: str) -> bool:
     """Whether an indicator or a product that is not an R script's has this name."""
-    if name.endswith("_final_export"):
+    if name.endswith("_final_export") or name == "releases":
         return True
     sql = {path.stem for path in list_sql(_DEFS)}
     return name in {*sql, *literature.QUESTIONS, literature.GRAPH.path[-1]}

@@ -6,22 +6,19 @@ from collections.abc import Iterable, Mapping
 
 from platform_assets.contracts.model import Contract
 from platform_assets.indicators.model import HeaderError, Indicator
-from platform_assets.indicators.sqlfile import SqlIndicator
 
 
-def tables_of(indicator: Indicator | SqlIndicator) -> list[str]:
+def tables_of(indicator: Indicator) -> list[str]:
     """The tables that it reads, as ``layer.table``."""
-    if isinstance(indicator, SqlIndicator):
-        return list(indicator.tables)
     return [".".join(declared.asset_key) for declared in indicator.inputs.values()]
 
 
 def personal_tables(
     tables: Iterable[str],
     contracts: Mapping[str, Contract],
-    indicators: Mapping[str, Indicator | SqlIndicator],
+    indicators: Mapping[str, Indicator],
 ) -> list[str]:
-    """Which of `tables` hold personal data, or are made of such, or are not known to be public."""
+    """Which of `tables` hold personal data, or are made of such, or are not known to be public (tables that SQL makes are not)."""
     found, seen, waiting = [], set[str](), list(tables)
     while waiting:
         table = waiting.pop(0)
@@ -39,7 +36,7 @@ def personal_tables(
 def check_public(
     indicator: Indicator,
     contracts: Mapping[str, Contract],
-    indicators: Mapping[str, Indicator | SqlIndicator],
+    indicators: Mapping[str, Indicator],
 ) -> None:
     """Raises HeaderError where a script says that its table is public and reads what is not."""
     if not indicator.public:

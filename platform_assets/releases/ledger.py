@@ -175,14 +175,14 @@ def changed(
             WITH latest AS (
               SELECT part, organisation, period, version FROM {SEALS} WHERE indicator = $1
               QUALIFY version = max(version) OVER (PARTITION BY part, organisation, period)
-            ), then AS (
+            ), sealed AS (
               SELECT m.part, m.organisation, m.period, m.mark, m.content FROM {MARKS} m JOIN latest l USING (part, organisation, period, version)
               WHERE m.indicator = $1
-            ), now AS (
+            ), standing AS (
               SELECT * FROM ({marks_sql(indicator)}) WHERE period IN (SELECT period FROM latest)
             ), differ AS (
               -- a record whose amount has changed is one record, not two
-              SELECT part, organisation, period, mark FROM ((FROM then EXCEPT FROM now) UNION ALL (FROM now EXCEPT FROM then))
+              SELECT part, organisation, period, mark FROM ((FROM sealed EXCEPT FROM standing) UNION ALL (FROM standing EXCEPT FROM sealed))
               GROUP BY ALL
             )
             SELECT d.part, d.organisation, d.period, count(*), coalesce(any_value(l.version), 0)

@@ -138,8 +138,8 @@ def counts_table(atoms: pd.DataFrame, outcomes: list[str]) -> pd.DataFrame:
     blocks = []
     for number in range(len(keys), -1, -1):
         for kept in combinations(keys, number):
-            by = list(kept) or [lambda _: 0]
-            sums = cells.groupby(by, sort=True).agg(count=("count", "sum"), hidden=("hidden", "any")).reset_index()
+            grouped = cells.assign(whole=0).groupby(list(kept) or ["whole"], sort=True)
+            sums = grouped.agg(count=("count", "sum"), hidden=("hidden", "any")).reset_index()
             if number < len(keys):
                 sums["hidden"] &= sums["count"] == 0
             block = pd.DataFrame({k: sums[k].astype(object) if k in kept else ALL for k in keys}, index=sums.index)

@@ -58,7 +58,7 @@ class Copies:
         about = release.indicators[name]
         columns = {column: TYPES[said["type"]] for column, said in about["columns"].items()}
         inside, outside = tables_of(name)
-        if about["protected"] and self.bigquery.version(inside):
+        if about["protected"] and self.bigquery.version(inside) is not None:
             self.bigquery.drop(inside)  # a copy of exact figures, from before there were releases
         names = [outside] if about["protected"] else [inside, outside]
         stale = [n for n in names if self.bigquery.version(n) != label(about["key"])]
