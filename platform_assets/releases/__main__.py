@@ -4,22 +4,26 @@
 ``python -m platform_assets.releases policy``
 ``python -m platform_assets.releases put-back RELEASE --by NAME``
 ``python -m platform_assets.releases rebuild NAME FOLDER TARGET``
+``python -m platform_assets.releases rederive RELEASE NAME``
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
 from platform_assets.access.roles import AccessDenied, Permission, Role, declared_user
 from platform_assets.disclosure.policy import read_policies
 from platform_assets.indicators.header import list_indicators, read_indicator
+from platform_assets.indicators.texts import NotKept
 from platform_assets.office import Office
 from platform_assets.releases import reading
+from platform_assets.releases.making import rederive
 from platform_assets.releases.publications import figures_of
-from resources.environment import INDICATORS
+from resources.environment import INDICATORS, resources_for
 from resources.r_runtime import IndicatorFailed, RRuntime
 
 
@@ -38,10 +42,17 @@ def main(arguments: list[str]) -> int:
     again.add_argument("name")
     again.add_argument("folder", type=Path)
     again.add_argument("target", type=Path)
+    past = commands.add_parser(
+        "rederive", help="make the figures of a release again, by the script as it was then, and compare every byte"
+    )
+    past.add_argument("release")
+    past.add_argument("name")
     asked = parser.parse_args(arguments)
     try:
         if asked.command == "rebuild":
             _rebuild(asked.name, asked.folder, asked.target)
+        elif asked.command == "rederive":
+            return _rederive(asked.release, asked.name)
         elif asked.command == "policy":
             scripts = [read_indicator(path) for path in list_indicators(INDICATORS)]
             sys.stdout.write(read_policies().page({s.name: s.title for s in scripts if s.cases}))
@@ -49,7 +60,7 @@ def main(arguments: list[str]) -> int:
             _list()
         else:
             _put_back(asked.release, asked.by)
-    except (reading.NoRelease, AccessDenied, OSError) as error:
+    except (reading.NoRelease, NotKept, AccessDenied, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except IndicatorFailed as failed:
@@ -67,6 +78,15 @@ def _rebuild(name: str, folder: Path, target: Path) -> None:
         (target / file).parent.mkdir(parents=True, exist_ok=True)
         (target / file).write_bytes(data)
         sys.stdout.write(f"{file}\n")
+
+
+def _rederive(number: str, name: str) -> int:
+    platform = resources_for(os.environ.get("PLATFORM_ENV", "laptop"))
+    differ = rederive(reading.release(platform.store, number), name, platform.warehouse, platform.r)
+    sys.stdout.write(
+        f"{'NOT the same' if differ else 'the same'} bytes as in release {number}{': ' if differ else ''}{', '.join(differ)}\n"
+    )
+    return 1 if differ else 0
 
 
 def _list() -> None:

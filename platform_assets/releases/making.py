@@ -9,19 +9,20 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from platform_assets.disclosure.policy import Policies
-from platform_assets.indicators import receipts
+from platform_assets.indicators import receipts, texts
 from platform_assets.indicators.model import Indicator
+from platform_assets.indicators.texts import NotKept
 from platform_assets.releases import ledger, reading, sealing
 from platform_assets.releases.counting import CasesRefused
-from platform_assets.releases.publications import FORMAT, Publication, of_atoms, of_public
+from platform_assets.releases.publications import FORMAT, Publication, figures_of, of_atoms, of_public
 from platform_assets.releases.reading import FOLDER, MANIFEST, Release
 from resources.environment import Platform
-from resources.r_runtime import Event, IndicatorFailed
-from resources.warehouse import literal, quoted
+from resources.r_runtime import Event, IndicatorFailed, RRuntime
+from resources.warehouse import Warehouse, literal, quoted
 
 MADE = "products/made"
 """Plots of public tables, where they lie until the next release takes them."""
@@ -98,6 +99,29 @@ def make(
         store.write(f"{FOLDER}/{number}/{MANIFEST}", manifest)  # last: with it the release is whole
         reading.set_current(store, number)
     return Made(reading.release(store, number), True, tuple(redrawn), problems)
+
+
+def rederive(past: Release, name: str, warehouse: Warehouse, runtime: RRuntime) -> list[str]:
+    """Make the figures of `name` in a past release again, of its drawn counts and by the texts of the script as they were; which files differ.
+
+    Raises NoRelease where the release has no such figures, NotKept where a text is not there any more, IndicatorFailed.
+    """
+    about = past.indicators.get(name)
+    if about is None or not about["protected"]:
+        raise reading.NoRelease(f"release {past.id} has no figures of {name} that are made of drawn counts")
+    published = past.files_of(name)
+    folder = warehouse.wait_for_scratch()
+    try:
+        with warehouse.connect(read_only=True) as connection:
+            receipt = receipts.of_code(connection, name, about["code_version"])
+            if receipt is None:
+                raise NotKept(f"there is no receipt of {name} by the script of release {past.id}")
+            indicator, harness = texts.restored(warehouse, connection, receipt, folder)
+        told = {key: value for key, value in about.items() if key != "key"}
+        made = figures_of(indicator, published["atoms.parquet"], told, replace(runtime, harness=harness), folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return sorted(file for file in {*made, *published} if made.get(file) != published.get(file))
 
 
 def _publication(

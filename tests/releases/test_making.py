@@ -16,6 +16,7 @@ from platform_assets.indicators.model import HeaderError
 from platform_assets.indicators.sensitivity import check_public
 from platform_assets.releases import ledger, reading
 from platform_assets.releases.counting import count
+from platform_assets.releases.making import rederive
 from platform_assets.releases.publications import figures_of
 from resources.environment import Platform
 from resources.r_runtime import RRuntime
@@ -167,6 +168,15 @@ def test_every_file_is_made_again_of_the_atoms_alone_byte_for_byte(place: Place,
         work,
     )
     assert made == published
+
+
+def test_figures_of_a_past_release_are_made_again_although_the_script_has_changed(place: Place, tmp_path: Path) -> None:
+    past = place.publish().release
+    place.script(tmp_path, SCRIPT.replace("barplot(", "barplot(0.5 * "))
+    now = place.publish().release
+    assert now.read("positives/plots/bars.svg") != past.read("positives/plots/bars.svg")
+    for release in (past, now):
+        assert rederive(release, "positives", place.platform.warehouse, place.platform.r) == []
 
 
 def test_the_rebuilding_command_needs_no_platform(tmp_path: Path) -> None:
