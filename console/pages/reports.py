@@ -19,7 +19,6 @@ from platform_assets.reports.tables import (
     execution_log,
     final_export,
     report_date,
-    validated_rows,
 )
 
 SHOWN = 200
@@ -82,13 +81,13 @@ def _exports(frame: Frame) -> None:
         if not warehouse.columns(connection, f"validated.{dataset}"):
             st.write("Nothing was loaded yet.")
             return
-        table = validated_rows(connection, dataset)
     date = report_date(contract)
     assert date is not None
     st.subheader("Final export")
     with told(frame):
-        rows = final_export(handing_out.own_rows(frame.audit, frame.user, contract, table), date)
-        of = f" of {frame.user.scope}" if frame.user.scope else ""
+        rows = final_export(handing_out.own_rows(frame.audit, frame.user, contract, warehouse), date)
+        limits = frame.user.limited_to
+        of = f" of {', '.join(map(str, limits))}" if limits else ""
         first = f"; the first {SHOWN} are shown" if len(rows) > SHOWN else ""
         st.write(
             plain(

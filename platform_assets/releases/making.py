@@ -4,11 +4,15 @@ new folder, and sets it live in one step. A release is named by its content: mak
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import functools
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,34 +56,51 @@ def make(
     store, before = platform.store, reading.current(platform.store)
     listed: dict[str, dict[str, object]] = {}
     files: dict[str, bytes] = {}
-    redrawn, problems = [], {}
+    redrawn: list[str] = []
+    problems: dict[str, str] = {}
     with platform.warehouse.lock("release"):
         for name in indicators:  # what was published row by row, before there were releases, told of single people
             for stored in list(store.walk(f"products/{name}")):
                 store.delete(stored.name)
-        for name, indicator in sorted(indicators.items()):
-            folder = platform.warehouse.wait_for_scratch()
-            try:
-                publication = _publication(indicator, platform, policies, today, folder, on_event)
+        with contextlib.ExitStack() as folders:
+            waiting: dict[str, Callable[[], dict[str, bytes]]] = {}
+            said: dict[str, list[Event]] = {name: [] for name in indicators}
+            for name, indicator in sorted(indicators.items()):
+                folder = platform.warehouse.wait_for_scratch()
+                folders.callback(shutil.rmtree, folder, ignore_errors=True)
+                try:
+                    publication = _publication(indicator, platform, policies, today, folder, said[name].append)
+                except CasesRefused as error:
+                    problems[name] = str(error)
+                    continue
                 if publication is None:
                     continue  # nothing is settled yet
                 if publication.refused:
-                    raise CasesRefused(publication.refused)
-                known = before.indicators.get(name) if before else None
-                if before and known and known["key"] == publication.key:
-                    made = before.files_of(name)
-                else:
-                    made = publication.make(folder)
-                    redrawn.append(name)
+                    problems[name] = publication.refused
+                    continue
                 listed[name] = {"key": publication.key, **publication.about}
-                files |= {f"{name}/{file}": data for file, data in made.items()}
-            except (IndicatorFailed, CasesRefused) as error:
-                problems[name] = error.card.summary if isinstance(error, IndicatorFailed) else str(error)
-                if before and name in before.indicators:  # the last good one stays
-                    listed[name] = dict(before.indicators[name])
-                    files |= {f"{name}/{file}": data for file, data in before.files_of(name).items()}
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
+                if before and name in before.indicators and before.indicators[name]["key"] == publication.key:
+                    files |= _filed(name, before.files_of(name))
+                else:
+                    waiting[name] = functools.partial(publication.make, folder)
+            # R runs side by side, one per core: runs wait for a slot of their own
+            with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
+                begun = {name: pool.submit(work) for name, work in waiting.items()}
+                for name, work in begun.items():
+                    try:
+                        files |= _filed(name, work.result())
+                        redrawn.append(name)
+                    except IndicatorFailed as error:
+                        problems[name] = error.card.summary
+        for name, events in said.items():
+            for event in events:
+                on_event(name, event)
+        for name in problems:
+            listed.pop(name, None)
+            if before and name in before.indicators:  # the last good one stays
+                listed[name] = dict(before.indicators[name])
+                files |= _filed(name, before.files_of(name))
+        listed = dict(sorted(listed.items()))
         titles = {name: str(about["title"]) for name, about in listed.items() if about["protected"]}
         files["policy.md"] = policies.page(titles).encode()
         manifest = json.dumps(
@@ -99,6 +120,10 @@ def make(
         store.write(f"{FOLDER}/{number}/{MANIFEST}", manifest)  # last: with it the release is whole
         reading.set_current(store, number)
     return Made(reading.release(store, number), True, tuple(redrawn), problems)
+
+
+def _filed(name: str, made: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {f"{name}/{file}": data for file, data in made.items()}
 
 
 def rederive(past: Release, name: str, warehouse: Warehouse, runtime: RRuntime) -> list[str]:
@@ -130,7 +155,7 @@ def _publication(
     policies: Policies,
     today: dt.date,
     folder: Path,
-    on_event: Callable[[str, Event], None],
+    on_event: Callable[[Event], None],
 ) -> Publication | None:
     """What there is to publish of `indicator`; None where there is nothing yet."""
     if indicator.cases is not None:
@@ -140,7 +165,7 @@ def _publication(
             seals = ledger.read(connection, indicator.name)
         if not seals:
             return None
-        return of_atoms(indicator, seals, policy, platform.r, lambda event: on_event(indicator.name, event))
+        return of_atoms(indicator, seals, policy, platform.r, on_event)
     with platform.warehouse.connect(read_only=True) as connection:
         there = platform.warehouse.columns(connection, f"indicators.{indicator.name}")
         receipt = receipts.last(connection, indicator.name) if there else None

@@ -15,7 +15,7 @@ from console.dagster_client import Client, FailedCheck, Run
 from console.pages.about import WORDS
 from console.pages.datasets import per_delivery
 from console.pages.start import now
-from platform_assets.access.roles import Permission, Role, User, laptop_user
+from platform_assets.access.roles import Permission, Role, Scope, User, laptop_user
 from platform_assets.contracts import Contract
 from platform_assets.erasure.eraser import ErasureIncomplete
 from platform_assets.ingest import ledger
@@ -62,7 +62,7 @@ def drawn(name: str, office: Office, user: User) -> AppTest:
 
 
 def person(role: Role) -> User:
-    return User(f"{role}@example.org", frozenset({role}), "north" if role is Role.CLINICIAN else None)
+    return User(f"{role}@example.org", frozenset({role}), (Scope("lab", "north"),) if role is Role.CLINICIAN else ())
 
 
 def everything(at: AppTest) -> str:
