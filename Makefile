@@ -40,8 +40,8 @@ summary: ## What the platform holds: deliveries, rows, indicators
 
 # a browser, a database and a proxy for the tests that need real ones
 export PLATFORM_EXTRA_PACKAGES ?=
-test test-python: export PLATFORM_EXTRA_PACKAGES := chromium postgresql nginx-light openssl \
-  $(if $(PLATFORM_TEST_IMAGE),podman debootstrap iproute2)
+TEST_PACKAGES := chromium postgresql nginx-light openssl $(if $(PLATFORM_TEST_IMAGE),podman debootstrap iproute2)
+test test-python soak: export PLATFORM_EXTRA_PACKAGES := $(TEST_PACKAGES)
 
 .PHONY: test
 test: setup lint test-r test-python ## Everything that CI runs: lint, R tests, Python tests
@@ -62,7 +62,11 @@ test-one: setup ## One folder, file or test: make test-one T=tests/ingest
 
 .PHONY: test-fast
 test-fast: setup ## What needs no server, browser, R or second process; under two minutes
-	$(PYTEST) -m "not slow" --numprocesses auto --maxprocesses 8 --dist loadfile $(FAST)
+	$(PYTEST) -m "not slow and not soak" --numprocesses auto --maxprocesses 8 --dist loadfile $(FAST)
+
+.PHONY: soak
+soak: setup ## What takes too long for every change: the long variants, all of them; hours
+	$(PYTEST) -m soak --durations=15
 
 .PHONY: test-r
 test-r: setup ## testthat: statistics library, indicators, harness

@@ -181,8 +181,8 @@ def _floor(case: str, home: Path) -> dict[str, float]:
 
 def _platform(folder: Path) -> Any:
     from resources.identity import EnvironmentKeys
+    from resources.lake.warehouse import Warehouse
     from resources.object_store import LocalStore
-    from resources.warehouse import Warehouse
 
     keys = EnvironmentKeys({"PLATFORM_IDENTITY_KEY_SAMPLE_ID": "ab" * 32})
     return Warehouse(folder / "lake", memory_limit="600MB"), LocalStore(folder), keys

@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from platform_assets.literature import steps
 from platform_assets.literature.mentions import DrugMatcher, find_mentions
 from platform_assets.literature.tables import DRUGS, PUBLICATIONS
-from resources.warehouse import Warehouse
+from resources.lake.warehouse import Warehouse
 
 NAMES_WITHOUT_LIST = 7_000
 NAIVE_TITLES = 1_000

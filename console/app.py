@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,10 @@ import streamlit as st
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # streamlit puts console/ on the path, not its parent
 
 from console import frame
-from console.pages import about, audit, datasets, deliveries, erasure, quarantine, reports, runs, start, upload
-from platform_assets.access import handing_out
+from console.pages import PAGES, Page
+from platform_assets.access import acts, handing_out
 from platform_assets.access.login import LoginEnded
-from platform_assets.access.roles import AccessDenied, Permission, User
+from platform_assets.access.roles import AccessDenied
 from platform_assets.office import Office
 
 STYLE = (
@@ -22,20 +23,6 @@ STYLE = (
     "[data-testid='stMainBlockContainer'] {padding-top: 3rem; max-width: 1400px}</style>"
 )
 """Hides the grids' own export: it writes a cell that begins with = as a formula. The console's download buttons do not."""
-
-# page -> what shows it, the permissions of which it takes one (the page asks again, and so does all that it calls), its sign
-PAGES: dict[str, tuple[Callable[[frame.Frame], None], tuple[Permission, ...], str]] = {
-    "Start": (start.show, (Permission.SEE_STATUS,), ":material/home:"),
-    "Upload": (upload.show, (Permission.UPLOAD,), ":material/upload_file:"),
-    "Deliveries": (deliveries.show, (Permission.SEE_STATUS,), ":material/inbox:"),
-    "Runs": (runs.show, (Permission.SEE_STATUS,), ":material/play_circle:"),
-    "Quarantine": (quarantine.show, (Permission.SEE_QUARANTINE,), ":material/healing:"),
-    "Erasure": (erasure.show, (Permission.SEE_ERASURE,), ":material/delete_forever:"),
-    "Reports": (reports.show, (Permission.SEE_REPORTS, Permission.SEE_LOGS), ":material/summarize:"),
-    "Datasets": (datasets.show, (Permission.SEE_STATUS,), ":material/table:"),
-    "Audit": (audit.show, (Permission.SEE_AUDIT,), ":material/history:"),
-    "About": (about.show, (), ":material/info:"),
-}
 
 
 @st.cache_resource
@@ -83,10 +70,12 @@ def show(here: frame.Frame) -> None:
     user = here.user
     st.html(STYLE)
     who_is_here(here)
+    mine = [page for page in PAGES if page.opens_for(user)]
     shown = [
-        st.Page(_page(show, here), title=title, icon=icon, url_path=title.lower(), default=title == _first(user))
-        for title, (show, _, icon) in PAGES.items()
-        if _opens(title, user)
+        st.Page(
+            _shown(page, here), title=page.title, icon=page.sign, url_path=page.title.lower(), default=page is mine[0]
+        )
+        for page in mine
     ]
     chosen = st.navigation(shown)
     frame.show_done()
@@ -105,25 +94,16 @@ def who_is_here(here: frame.Frame) -> None:
             for note in user.notes:
                 st.warning(frame.plain(note))
             if st.button("Log out"):
-                here.audit.record(user.name, "logout", role=user.role_names)
+                acts.done(here.audit, user, "logout")
                 st.logout()
 
 
-def _first(user: User) -> str:
-    return next(title for title in PAGES if _opens(title, user))
-
-
-def _opens(title: str, user: User) -> bool:
-    permissions = PAGES[title][1]
-    return not permissions or any(user.may(p) for p in permissions)
-
-
-def _page(show: Callable[[frame.Frame], None], here: frame.Frame) -> Callable[[], None]:
-    def page() -> None:
+def _shown(page: Page, here: frame.Frame) -> Callable[[], None]:
+    def run() -> None:
         with frame.told(here):
-            show(here)
+            importlib.import_module(page.module).show(here)
 
-    return page
+    return run
 
 
 main()

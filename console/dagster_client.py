@@ -9,6 +9,8 @@ from typing import Any
 
 import requests
 
+from resources.markdown import unescaped
+
 DONE = {"SUCCESS", "FAILURE", "CANCELED"}
 WORDS = {
     "NOT_STARTED": "waiting",
@@ -101,8 +103,9 @@ class Client:
         config: dict[str, Any] | None = None,
         assets: list[list[str]] | None = None,
         tags: Mapping[str, str] | None = None,
+        run_id: str = "",
     ) -> str:
-        """Start a run; its id. Raises DagsterError where Dagster refuses."""
+        """Start a run; its id (`run_id`, where one is given). Raises DagsterError where Dagster refuses."""
         repository = self._repository()
         selector: dict[str, Any] = {
             "repositoryName": repository["name"],
@@ -116,7 +119,11 @@ class Client:
             "mutation($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename"
             " ... on LaunchRunSuccess { run { runId } } ... on RunConfigValidationInvalid { errors { message } }"
             " ... on PipelineNotFoundError { message } ... on PythonError { message } ... on UnauthorizedError { message } } }",
-            p={"selector": selector, "runConfigData": config or {}, "executionMetadata": {"tags": marks}},
+            p={
+                "selector": selector,
+                "runConfigData": config or {},
+                "executionMetadata": {"tags": marks, **({"runId": run_id} if run_id else {})},
+            },
         )["launchRun"]
         if answer["__typename"] != "LaunchRunSuccess":
             reasons = answer.get("message") or "; ".join(e["message"] for e in answer.get("errors", []))
@@ -191,7 +198,9 @@ class Client:
                 evaluation = (check.get("executionForLatestMaterialization") or {}).get("evaluation")
                 if evaluation and not evaluation["success"]:
                     blocking = evaluation["severity"] == "ERROR"
-                    failed.append(FailedCheck(name, check["name"], blocking, evaluation["description"] or ""))
+                    failed.append(
+                        FailedCheck(name, check["name"], blocking, unescaped(evaluation["description"] or ""))
+                    )
         return sorted(stale), sorted(failed, key=lambda f: (not f.blocking, f.asset, f.check))
 
     def _repository(self) -> dict[str, Any]:

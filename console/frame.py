@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from console.dagster_client import Client, DagsterError
 from console.login import LOGIN
 from platform_assets.access import handing_out
+from platform_assets.access.acts import acting
 from platform_assets.access.audit.entry import AuditError
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.login import Activity, user_from_claims
@@ -72,6 +74,27 @@ class Frame:
         st.download_button(
             plain(label), data, name, "text/csv" if name.endswith(".csv") else "text/plain", on_click="ignore"
         )
+
+    def start_run(
+        self,
+        job: str,
+        ground: str,
+        *,
+        config: dict[str, Any] | None = None,
+        assets: list[list[str]] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        """Hand a run to Dagster; its id. The entry in the audit log comes first. Raises AuditError, DagsterError."""
+        run = str(uuid.uuid4())
+        with acting(self.audit, self.user, "run.start", ground=ground) as act:
+            act.note(run=run, job=job, **(tags or {}))
+            return self.dagster.launch(job, self.user.name, config, assets, tags, run)
+
+    def cancel_run(self, run: str) -> None:
+        """Ask a run to stop, after the entry. Raises AuditError, DagsterError."""
+        with acting(self.audit, self.user, "run.cancel") as act:
+            act.note(run=run)
+            self.dagster.cancel(run)
 
     def still_here(self) -> None:
         """For what draws itself anew without a click. Raises AccessDenied where the login has ended meanwhile."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
 
+from starlette.websockets import WebSocketClose
 from streamlit.auth_util import get_cookie_with_chunks
 from streamlit.runtime import get_instance
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
@@ -45,6 +46,8 @@ class Quota:
     megabytes: int
     """PLATFORM_SESSION_UPLOAD_MB; by default twice the largest upload."""
     files: int = 100
+    windows: int = 30
+    """Open at a time; each is a session with memory of its own."""
 
     @classmethod
     def from_environment(cls) -> Quota:
@@ -54,11 +57,13 @@ class Quota:
 
 @dataclass
 class _Kept:
-    """Windows in which somebody has uploaded, and what is on its way."""
+    """Of one person: windows in which something was uploaded, what is on its way, and how many are open."""
 
     windows: set[str] = field(default_factory=set)
     coming: dict[int, int] = field(default_factory=dict)
     """Request -> bytes."""
+    open: int = 0
+    """Windows that are open now."""
 
 
 class Guard:
@@ -70,6 +75,9 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes on what may pass; answers the rest with a sentence."""
+        if scope["type"] == "websocket":
+            await self._window(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -81,6 +89,19 @@ class Guard:
             await self._upload(user, scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    async def _window(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One window of somebody, as long as it is open."""
+        user = user_of(scope)
+        kept = self._kept.setdefault(user.id, _Kept()) if user else None
+        if kept is None or kept.open >= Quota.from_environment().windows:
+            await WebSocketClose()(scope, receive, send)
+            return
+        kept.open += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            kept.open -= 1
 
     async def _upload(self, user: User, scope: Scope, receive: Receive, send: Send) -> None:
         length = _headers(scope).get("content-length", "")

@@ -22,8 +22,8 @@ log = logging.getLogger("door")
 LOOPBACK = ("127.0.0.1", "::1")
 SECONDS_TO_END = 5
 """For what is being answered when the server is told to stop."""
-LARGEST_MESSAGE = 200 * 1024 * 1024
-"""Of a websocket."""
+LARGEST_MESSAGE = 8 * 1024 * 1024
+"""That a browser sends by a websocket: what was typed or clicked (files come by PUT, and are counted). It is kept, or at least parsed."""
 
 
 class PortTaken(RuntimeError):

@@ -13,15 +13,15 @@ from platform_assets.components import stewardship as jobs
 from platform_assets.contracts.files import read_contracts
 from platform_assets.indicators.header import list_indicators
 from platform_assets.monitoring.sensor import alerts_sensor
-from platform_assets.wide import wide_jobs
+from platform_assets.wide import executor, tags_with_keys
 from resources.clock import zone
 from resources.environment import INDICATORS, resources_for
 
 WEEKLY = "0 6 * * 1"
 FOLLOWING = ("indicators", "products")
 COMPUTED = dg.AssetSelection.groups(*FOLLOWING, jobs.GROUP)
-# a run that finds script, inputs and parameters as they were does no work, so following once too often costs little
 _SCRIPT_CHANGED: Any = dg.AutomationCondition.code_version_changed().since_last_handled()  # type: ignore[misc]
+# a run that finds script, inputs and parameters as they were does no work, so following once too often costs little
 FOLLOW = (_SCRIPT_CHANGED & ~dg.AutomationCondition.in_progress()) | dg.AutomationCondition.eager()
 
 
@@ -38,10 +38,9 @@ def build_definitions(
         selection=dg.AssetSelection.all(),
         description="The main job: every dataset, check, indicator and product.",
     )
-    jobs_here = {job.name: job for job in (weekly, *wide_jobs(os.environ, contracts, list_indicators(INDICATORS)))}
     schedule = dg.ScheduleDefinition(
         name="weekly_schedule",
-        job=_scheduled(jobs_here),
+        job=weekly,
         cron_schedule=WEEKLY,
         execution_timezone=zone().key,
         default_status=dg.DefaultScheduleStatus.RUNNING,
@@ -59,27 +58,21 @@ def build_definitions(
         # the component tree's own use of code references, and the one call by which all computed assets get their condition
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        assets = dg.Definitions.merge(*_components(), jobs.definitions(contracts)).map_asset_specs(
+        assets = dg.Definitions.merge(
+            *_components(), jobs.definitions(contracts, tags_with_keys(os.environ))
+        ).map_asset_specs(
             func=lambda s: s.replace_attributes(automation_condition=FOLLOW) if s.group_name in FOLLOWING else s
         )
     return dg.Definitions.merge(
         assets,
         dg.Definitions(
-            jobs=list(jobs_here.values()),
+            jobs=[weekly],
             schedules=[schedule],
             sensors=[recompute, alerts_sensor(contracts, FOLLOWING)],
             resources=resources,
-            executor=dg.in_process_executor,  # a step costs 0.1 s there, and seconds in a process of its own; R has one anyway
+            executor=executor(os.environ, contracts, list_indicators(INDICATORS)),
         ),
     )
-
-
-def _scheduled(known: "dict[str, dg.UnresolvedAssetJobDefinition]") -> "dg.UnresolvedAssetJobDefinition":
-    """PLATFORM_WEEKLY_JOB: what the weekly schedule starts, in the cluster perhaps `weekly_wide`."""
-    name = os.environ.get("PLATFORM_WEEKLY_JOB", "weekly")
-    if name not in known:
-        raise ValueError(f"PLATFORM_WEEKLY_JOB={name!r} is no weekly job here; there is {' and '.join(known)}")
-    return known[name]
 
 
 def _components() -> Iterator[dg.Definitions]:

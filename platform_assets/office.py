@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platform_assets import engines
+from platform_assets.access.audit.anchors import Anchors
 from platform_assets.access.audit.entry import Head
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.audit.tape import StoreTape
@@ -30,17 +31,18 @@ from platform_assets.ingest.neighbours import Neighbours
 from platform_assets.quarantine.desk import Desk
 from platform_assets.quarantine.tables import BOOKKEEPERS
 from resources.identity import IdentityKeys
+from resources.lake.warehouse import Warehouse
 from resources.object_store import LocalStore, ObjectStore
-from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import dagster as dg
     import duckdb
 
-    from resources.bigquery import BigQuery
     from resources.environment import Platform
+    from resources.gcp.bigquery import BigQuery
 
 
+HEADS = "PLATFORM_AUDIT_HEADS"
 NEIGHBOURS = Neighbours(
     leave_out=tombstones.leave_out,
     leave_out_of=tombstones.leave_out_of,
@@ -67,10 +69,8 @@ class Office:
     home: Path
     engine: Engine
     """What loads datasets. What stewards mend is in the lake, whichever it is."""
-    bigquery: BigQuery | None = None
-    """Where it is that engine: an erasure reaches the datasets that it holds."""
-    copies: BigQuery | None = None
-    """Where DuckDB is the engine and BigQuery has copies of indicators and products: an erasure reaches these."""
+    published: BigQuery | None = None
+    """A BigQuery that has tables of the platform, as engine or with copies: an erasure reaches them."""
 
     @classmethod
     def of(cls, platform: Platform) -> Office:
@@ -84,8 +84,7 @@ class Office:
             platform.keys,
             platform.settings.home,
             engine_of(platform),
-            platform.bigquery,
-            platform.copies,
+            platform.published,
         )
 
     @classmethod
@@ -98,9 +97,10 @@ class Office:
     @property
     def audit(self) -> AuditLog:
         """The audit log: files below DATA_HOME, or, where files are in a bucket, objects in it."""
+        anchors = anchors_of(os.environ)
         if isinstance(self.store, LocalStore):
-            return AuditLog(self.home / "audit", self.keys)
-        return AuditLog(StoreTape(self.store, lambda: self.warehouse.lock("audit")), self.keys, _note_head)
+            return AuditLog(self.home / "audit", self.keys, anchors=anchors)
+        return AuditLog(StoreTape(self.store, lambda: self.warehouse.lock("audit")), self.keys, _note_head, anchors)
 
     def desk(self, dataset: str, user: User) -> Desk:
         """The quarantine of `dataset`, as `user` works on it."""
@@ -130,15 +130,15 @@ class Office:
     ) -> Eraser:
         """What carries erasures out; see there for what it tells. `dagster` gives Dagster's instance, whose records are a holder too."""
         parts = Parts(
-            self.contracts,
-            self.warehouse,
-            self.store,
-            self.keys,
-            self.audit,
-            self.home,
-            self._lake(),
-            self.bigquery or self.copies,
-            dagster,
+            contracts=self.contracts,
+            warehouse=self.warehouse,
+            store=self.store,
+            keys=self.keys,
+            audit=self.audit,
+            home=self.home,
+            lake=self._lake(),
+            bigquery=self.published,
+            dagster=dagster,
         )
 
         return Eraser(parts, all_holders(parts), self._keys_of, on_step, on_change)
@@ -147,10 +147,23 @@ class Office:
         """The lake's bucket."""
         if not self.warehouse.in_bucket:
             return None
-        from resources.gcs_store import GCSStore
+        from resources.gcp.gcs_store import GCSStore
 
         bucket, _, folder = self.warehouse.data.removeprefix("gs://").partition("/")
         return GCSStore(bucket, folder)
+
+
+def anchors_of(environment: Mapping[str, str]) -> Anchors | None:
+    """Where heads of the audit log are kept, by PLATFORM_AUDIT_HEADS: ``gs://bucket`` or a folder; None where it is not set."""
+    place = environment.get(HEADS, "")
+    if not place:
+        return None
+    if not place.startswith("gs://"):
+        return Anchors(LocalStore(Path(place)))
+    from resources.gcp.gcs_store import GCSStore
+
+    bucket, _, folder = place.removeprefix("gs://").partition("/")
+    return Anchors(GCSStore(bucket, folder))
 
 
 def _note_head(head: Head) -> None:

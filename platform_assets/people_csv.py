@@ -14,6 +14,7 @@ UTF-8, lines end in CRLF (RFC 4180).
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-FORMULA = "=+-@" + "＝＋－＠" + "﹢﹣﹦﹫" + "⁺⁼₊₌" + "﬩−"
+FORMULA = "=+-@" + "＝＋－＠" + "﹢﹣﹦﹫" + "⁺⁻⁼₊₋₌" + "⩵⩶﬩−"
 """What begins a formula, with the forms that Unicode takes for the same (NFKC), and the minus sign of some languages."""
 PARTS = ",;|\t\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 """What may part cells or lines, whatever the program that reads the file takes for a separator."""
-_BLANK = " \\s\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\"'"
-"""What a reader may skip before it looks what a cell begins with."""
+_BLANK = " \\s\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\"'\\\\"
+# and what Unicode lets programs leave out, or draws as nothing (Default_Ignorable_Code_Point, Cf, fillers)
+_BLANK += "\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd\U00013430-\U0001343f\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufffb"
+_BLANK += "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+"""What a reader may skip before it looks what a cell begins with; some take a backslash for an escape."""
 _RUN = re.compile(f"[{_BLANK}{PARTS}]++")
 _FORMULA = frozenset(FORMULA)
 _BEGINS = re.compile(f"[{_BLANK}{PARTS}]*+[{re.escape(FORMULA)}]|'*+[\t\r\n]")
@@ -78,7 +82,8 @@ def _cell(value: Any, missing: str, is_missing: Any) -> str:
         return _quoted(value)
     if not isinstance(value, list | tuple | dict) and not hasattr(value, "shape") and is_missing(value):
         return missing
-    return str(value) if isinstance(value, int | float) else _quoted(str(value))
+    number = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    return str(value) if number else _quoted(str(value))
 
 
 def _quoted(text: str) -> str:

@@ -11,7 +11,7 @@ from platform_assets.contracts.files import read_contracts
 from platform_assets.engines import Engine
 from platform_assets.office import engine_of
 from resources.environment import Platform, resources_for
-from resources.warehouse import scalar
+from resources.lake.warehouse import scalar
 
 if TYPE_CHECKING:
     import duckdb

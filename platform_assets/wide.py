@@ -1,8 +1,9 @@
-"""The weekly job with a pod per step, for the cluster: each step with its own resources, and with no more network than it needs.
+"""How steps are executed: in the run's own process on one machine, in a pod for each in the cluster.
 
-Which network a pod has is said by its labels (``deploy/kustomize/base/network.yaml``). R steps are `r-worker`: they reach the database,
-Google's private addresses and names, as the step itself reads the lake and writes its events; they reach neither the internet nor the
-cluster's API, and hold no token for it. R has no network at all: the step runs it in a child that is cut off.
+A pod has what its step needs and no more. The keys that pseudonymise are mounted where datasets are loaded and erased, and R runs where they
+are not. Which network a pod has is said by its labels (``deploy/kustomize/base/network.yaml``): R steps are `r-worker`, which reach the
+database, Google's private addresses and names, as the step itself reads the lake and writes its events; they reach neither the internet
+nor the cluster's API, and hold no token for it. R has no network at all: the step runs it in a child that is cut off.
 """
 
 from __future__ import annotations
@@ -13,39 +14,58 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from resources.identity import FOLDER
+
 if TYPE_CHECKING:
     from platform_assets.contracts.model import Contract
 
-NAME = "weekly_wide"
 RESOURCES = Path(__file__).with_name("wide.yaml")
 AT_ONCE = 8
-"""Pods side by side; the namespace's quota has room for them and for a run per sensor (``deploy/kustomize/base/limits.yaml``)."""
+"""Pods side by side in a run; the namespace's quota has room for them and for a run per sensor (``deploy/kustomize/base/limits.yaml``)."""
 COMPONENT = "app.kubernetes.io/component"
 FETCH = "platform/fetch"
+KEYS = "platform-identities"
+"""The secret with the keys that pseudonymise (``deploy/kustomize/base/secrets.yaml``)."""
 OF_THE_ENGINE = 0.65
 """Share of a pod's memory that the engine may use before it spills; the rest is Python's, Arrow's and R's."""
 
 
-def wide_jobs(
+def executor(
     environment: Mapping[str, str], contracts: Mapping[str, Contract], scripts: list[Path]
-) -> list[dg.UnresolvedAssetJobDefinition]:
-    """The job `weekly_wide` where there is a cluster (PLATFORM_ENV=cloud), none elsewhere: the library behind it costs a second to load."""
+) -> dg.ExecutorDefinition:
+    """What executes the steps of all runs: pods where there is a cluster (PLATFORM_ENV=cloud), the run's own process elsewhere."""
     if environment.get("PLATFORM_ENV", "laptop") != "cloud":
-        return []
+        # a step costs 0.1 s there, and seconds in a process of its own; R has one anyway
+        return dg.in_process_executor
     from dagster_k8s import k8s_job_executor
 
-    settings = {"max_concurrent": AT_ONCE, "per_step_k8s_config": step_settings(contracts, scripts)}
-    job = dg.define_asset_job(
-        NAME,
-        selection=dg.AssetSelection.all(),
-        description="The weekly job with a pod per step: for data that do not fit one pod, or one night.",
-        executor_def=k8s_job_executor.configured(settings),
-    )
-    return [job]
+    steps = step_settings(environment, contracts, scripts)
+    return k8s_job_executor.configured({"max_concurrent": AT_ONCE, "per_step_k8s_config": steps})
+
+
+def with_keys(environment: Mapping[str, str]) -> dict[str, Any]:
+    """What a pod gets that needs the keys: files, as a variable would be in the memory of the run, and of all that it starts, to its end."""
+    return {
+        "container_config": {
+            "volume_mounts": [{"name": "identities", "mount_path": environment[FOLDER], "read_only": True}]
+        },
+        "pod_spec_config": {
+            "volumes": [{"name": "identities", "secret": {"secret_name": KEYS, "default_mode": 0o440}}]
+        },
+    }
+
+
+def tags_with_keys(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Tags of a job whose runs need the keys in their own pod; none where there is no cluster."""
+    cloud = environment.get("PLATFORM_ENV", "laptop") == "cloud"
+    return {"dagster-k8s/config": with_keys(environment)} if cloud and environment.get(FOLDER) else {}
 
 
 def step_settings(
-    contracts: Mapping[str, Contract], scripts: list[Path], resources: Path = RESOURCES
+    environment: Mapping[str, str],
+    contracts: Mapping[str, Contract],
+    scripts: list[Path],
+    resources: Path = RESOURCES,
 ) -> dict[str, dict[str, Any]]:
     """Step -> what the executor adds to its pod (dagster-k8s's ``per_step_k8s_config``).
 
@@ -68,14 +88,16 @@ def step_settings(
         if step in r_steps:
             pod["pod_template_spec_metadata"] = {"labels": {COMPONENT: "r-worker"}}
             pod["pod_spec_config"] = {"automount_service_account_token": False}
-        elif loads[step].source.reaches_out:
-            pod["pod_template_spec_metadata"] = {"labels": {FETCH: "yes"}}
+        else:
+            pod = with_keys(environment) if environment.get(FOLDER) else {}
+            if loads[step].source.reaches_out:
+                pod["pod_template_spec_metadata"] = {"labels": {FETCH: "yes"}}
         if step in given:
             # as much as is asked for and no more: a pod that is promised less than it uses is evicted first
-            container: dict[str, Any] = {"resources": {"requests": given[step], "limits": given[step]}}
+            container = pod.setdefault("container_config", {})
+            container["resources"] = {"requests": given[step], "limits": given[step]}
             if "memory" in given[step]:
                 container["env"] = [{"name": "PLATFORM_MEMORY_LIMIT", "value": engine_memory(given[step]["memory"])}]
-            pod["container_config"] = container
         if pod:
             settings[step] = pod
     return settings

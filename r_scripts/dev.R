@@ -26,6 +26,7 @@ dev <- local({
     for (file in sort(list.files(folder, "[.]R$", full.names = TRUE))) sys.source(file, harness, keep.source = FALSE)
   }
   harness$root <- root
+  harness$contracts <- file.path(dirname(root), "platform_assets", "defs")
   harness$is_program <- !length(sourced) && length(argument) == 1
   harness
 })
@@ -34,7 +35,9 @@ dev <- local({
 list_indicators <- function(folder = file.path(dev$root, "indicators")) dev$list_all(folder)
 
 #' The tables that an @input line can name: a data frame with table, column, type and meaning.
-list_tables <- function(samples = dev$sample_folder(dev$root)) dev$list_columns(samples)
+list_tables <- function(samples = dev$sample_folder(dev$root), contracts = dev$contracts) {
+  dev$list_columns(samples, contracts)
+}
 
 #' The function of an indicator, with its helpers, for tests and for trying things out.
 load_indicator <- function(name, folder = file.path(dev$root, "indicators")) dev$load_one(name, folder)
@@ -55,7 +58,7 @@ run_indicator <- function(name, ..., inputs = list(), folder = file.path(dev$roo
 if (dev$is_program) {
   samples <- dev$sample_folder(dev$root)
   status <- dev$command_line(
-    commandArgs(TRUE), file.path(dev$root, "indicators"), samples, file.path(dirname(samples), "plots")
+    commandArgs(TRUE), file.path(dev$root, "indicators"), samples, file.path(dirname(samples), "plots"), dev$contracts
   )
   quit(status = status)
 }

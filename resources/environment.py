@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from resources import private
 from resources.identity import EnvironmentKeys, IdentityKeys, LaptopKeys
+from resources.lake.warehouse import Warehouse
 from resources.object_store import LocalStore, ObjectStore
 from resources.r_runtime import RRuntime, SandboxMode
 from resources.r_runtime.slots import Slots
-from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from resources.bigquery import BigQuery
+    from resources.gcp.bigquery import BigQuery
 
 ENGINES = {"duckdb": "lake", "bigquery": "bigquery"}
 """What PLATFORM_ENGINE may say -> the package below ``platform_assets/engines`` that is meant."""
 REPOSITORY = Path(__file__).resolve().parent.parent
 INDICATORS = REPOSITORY / "r_scripts" / "indicators"
 SERVED_BY_UI = "http://127.0.0.1:3001"
-"""scripts/ui.sh serves what is meant for a browser there."""
+"""`make ui` serves what is meant for a browser there."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ def resources_for(environment: str, settings: Settings | None = None) -> Platfor
         warehouse = Warehouse(settings.home / "lake", memory_limit=settings.memory_limit)
         keys: IdentityKeys = LaptopKeys(EnvironmentKeys(), settings.home / "sample")
     elif environment == "cloud":
-        from resources.catalog import catalog_from
-        from resources.gcs_store import GCSStore
+        from resources.gcp.gcs_store import GCSStore
+        from resources.lake.catalog import catalog_from
 
         bucket = _required("PLATFORM_BUCKET")
         store = GCSStore(bucket)
@@ -134,7 +134,7 @@ def resources_for(environment: str, settings: Settings | None = None) -> Platfor
         )
         keys = EnvironmentKeys()
         if settings.engine == "bigquery" or os.environ.get("PLATFORM_BIGQUERY_PROJECT"):
-            from resources.bigquery import TERABYTE, BigQuery
+            from resources.gcp.bigquery import TERABYTE, BigQuery
 
             there = BigQuery(
                 _required("PLATFORM_BIGQUERY_PROJECT"),
@@ -149,6 +149,7 @@ def resources_for(environment: str, settings: Settings | None = None) -> Platfor
         memory_limit_mb=settings.r_memory_mb,
         sandbox=settings.r_sandbox or ("required" if environment == "cloud" else "best"),
         slots=Slots.one_per_core(settings.home / "lake" / "locks" / "r"),
+        beside_keys=environment != "cloud",
     )
     return Platform(settings, warehouse, store, keys, runtime, ENGINES[settings.engine], bigquery, bucket, copies)
 

@@ -40,16 +40,27 @@ _BLOCK = 64  # SHA-256 block size in bytes
 
 
 class MissingIdentityKey(RuntimeError):
-    """There is no key for a purpose, so nothing that needs it may be loaded."""
+    """There is no key for these purposes, so nothing that needs them may be loaded."""
 
-    def __init__(self, purpose: str) -> None:
-        name = PREFIX + purpose.upper()
+    def __init__(self, *purposes: str) -> None:
+        self.purposes = purposes
+        names = ", ".join(PREFIX + purpose.upper() for purpose in purposes)
+        one = len(purposes) == 1
         super().__init__(
-            f"no key to pseudonymise identifiers of purpose '{purpose}': nothing was loaded, the files stay in landing. "
-            f"Set the environment variable {name} to 64 hex digits (make one: python -m resources.identity), or put them into a "
-            f"file of that name in the folder that {FOLDER} names. "
-            "Keep it: with another key the same person gets another pseudonym."
+            f"no key to pseudonymise identifiers of {'purpose' if one else 'the purposes'} "
+            f"{', '.join(repr(purpose) for purpose in purposes)}: nothing was loaded, the files stay in landing. "
+            f"Set the environment variable{'' if one else 's'} {names} to 64 hex digits{'' if one else ' each'} (make one: python -m "
+            f"resources.identity), or put them into {'a file of that name' if one else 'files of these names'} in the folder that "
+            f"{FOLDER} names. Keep {'it' if one else 'them'}: with another key the same person gets another pseudonym."
         )
+
+
+def in_reach(environment: Mapping[str, str]) -> list[str]:
+    """Names of the keys that a process with this environment could read, in variables and files."""
+    folder = environment.get(FOLDER, "")
+    files = os.listdir(folder) if folder and os.path.isdir(folder) else []
+    named = {name for name, value in environment.items() if name != FOLDER and value}
+    return sorted(name for name in {*named, *files} if name.startswith(PREFIX))
 
 
 class IdentityKeys(Protocol):
@@ -226,8 +237,14 @@ def bound(connection: duckdb.DuckDBPyConnection, keys: IdentityKeys, purposes: s
 def session_variables(keys: IdentityKeys, purposes: set[str]) -> dict[str, bytes]:
     """Session variables that `pseudonym_sql` reads. They are bound as parameters, so no key stands in any SQL text."""
     variables: dict[str, bytes] = {}
+    missing: list[str] = []
     for purpose in sorted(purposes):
-        variables[f"inner_{purpose}"], variables[f"outer_{purpose}"] = pads(keys.key(purpose))
+        try:
+            variables[f"inner_{purpose}"], variables[f"outer_{purpose}"] = pads(keys.key(purpose))
+        except MissingIdentityKey as error:
+            missing += error.purposes
+    if missing:  # all of them are named at once
+        raise MissingIdentityKey(*missing)
     return variables
 
 

@@ -21,6 +21,7 @@ helps: something must stand between their letters."""
 _MARKUP = re.compile(r"([!#$&*<>\[\\\]^`{|}~]|(?<![^\W_])_|_(?![^\W_])|^[+\-=])")
 _ORDERED = re.compile(r"^(\d+)([.)])")
 _JOINED = re.compile(r"(:(?=\S)|@(?=\S)|www(?=\.)|(?<=-)(?=[->])|(?<=<)(?=-)|(?<=[<>])(?==))", re.IGNORECASE)
+_ADDRESS = re.compile(r"(:(?=//)|www(?=\.)|(?<=\w)@(?=\w))", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 
@@ -33,6 +34,14 @@ def plain(text: object) -> Markdown:
 def unescaped(markdown: str) -> str:
     """What was given to `plain`, for readers of text."""
     return _ESCAPED.sub(r"\1", markdown.replace(JOINER, ""))
+
+
+def unlinked(text: object) -> str:
+    """`text` for what makes links of addresses and colours of escape codes without reading Markdown (Dagster's log of a run): lines and
+    spaces stay."""
+    return "\n".join(
+        _ADDRESS.sub(rf"\1{JOINER}", _visible(line.replace("\t", "    "))) for line in str(text).splitlines()
+    )
 
 
 def fenced(text: object, language: str = "text") -> Markdown:

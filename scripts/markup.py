@@ -3,7 +3,8 @@
     python scripts/markup.py [FOLDER ...]
 
 Refused, under whatever name they were imported: Dagster's Markdown metadata outside of `platform_assets/components/metadata.py`, HTML in the
-console, and a widget that reads Markdown with words that are neither written in the code nor made by `resources.markdown`.
+console, and what reads Markdown (a widget, a description of Dagster's) with words that are neither written in the code nor made by
+`resources.markdown`. A run's log, on whose page every address becomes a link, is written by `Told` only.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("platform_assets", "console", "resources", "dashboard")
+FOLDERS = ("platform_assets", "console", "resources", "door")
 METADATA = "platform_assets/components/metadata.py"
 """The one module that gives Markdown to Dagster."""
 WIDGETS = frozenset(
@@ -54,6 +55,26 @@ SAFE = frozenset(
     {"plain", "fenced", "bold", "bullets", "together", "beside", "counted", "len", "limit_mb", "sum", "round"}
 )
 """Functions whose result may be shown: those of `resources.markdown`, and such as give numbers or their own words."""
+IN_WORDS = frozenset({"_in_words", "contract_in_words"})
+"""Functions that return Markdown of `resources.markdown`; mypy sees to that."""
+DESCRIBED = frozenset(
+    {
+        *("AssetCheckEvaluation", "AssetCheckResult", "AssetCheckSpec", "AssetMaterialization", "AssetObservation"),
+        *("AssetSpec", "In", "OpDefinition", "Out", "TableColumn", "asset", "asset_check", "define_asset_job", "graph"),
+        *(
+            "graph_asset",
+            "graph_multi_asset",
+            "job",
+            "multi_asset",
+            "multi_asset_check",
+            "observable_source_asset",
+            "op",
+        ),
+        *("AssetOut", "AssetIn", "SourceAsset", "GraphOut", "GraphIn"),
+    }
+)
+"""Of Dagster: their `description` is read as Markdown on its pages, and pictures in it are fetched. Those
+of fields, sensors and schedules are shown as text (tried in a browser)."""
 PAGE_HTML = frozenset({"html", "iframe", "declare_component"})
 
 
@@ -70,6 +91,9 @@ def offences(path: Path, text: str) -> Iterator[str]:
     for node in ast.walk(tree):
         if not path.as_posix().endswith(METADATA) and _is_dagsters(node, names):
             yield f"{node.lineno}: Markdown for Dagster is made by `shown` in {METADATA}"  # type: ignore[attr-defined]
+        yield from _described(node)
+        if not path.as_posix().endswith(METADATA) and _writes_a_runs_log(node):
+            yield f"{node.lineno}: in a run's log every address becomes a link: write it by `Told` of {METADATA}"  # type: ignore[attr-defined]
         if isinstance(node, ast.keyword) and node.arg in ("unsafe_allow_html", "unsafe_allow_javascript"):
             yield f"{node.value.lineno}: {node.arg}: data could become markup; use resources.markdown"
         if isinstance(node, ast.Constant) and node.value in ("unsafe_allow_html", "unsafe_allow_javascript"):
@@ -93,6 +117,28 @@ def _is_dagsters(node: ast.AST, names: dict[str, str]) -> bool:
         and node.func.id == "getattr"
         and any(isinstance(a, ast.Constant) and a.value in ("md", "MarkdownMetadataValue") for a in node.args)
     )
+
+
+def _described(node: ast.AST) -> Iterator[str]:
+    """Descriptions that are made of data."""
+    if not isinstance(node, ast.Call) or ast.unparse(node.func).rpartition(".")[2] not in DESCRIBED:
+        return
+    for keyword in node.keywords:
+        value = keyword.value
+        if isinstance(value, ast.BoolOp):
+            value = ast.List(elts=value.values)
+        parts = value.elts if isinstance(value, ast.List) else [value]
+        safe = all(_safe(part) or _is_call(part, IN_WORDS) for part in parts)
+        if keyword.arg == "description" and not safe:
+            yield f"{keyword.value.lineno}: Dagster reads a description as Markdown: give it plain({ast.unparse(keyword.value)[:60]})"
+
+
+def _is_call(value: ast.expr, names: frozenset[str]) -> bool:
+    return isinstance(value, ast.Call) and ast.unparse(value.func).rpartition(".")[2] in names
+
+
+def _writes_a_runs_log(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "log" and ast.unparse(node.value) == "context"
 
 
 def _in_console(node: ast.AST, names: dict[str, str]) -> Iterator[str]:

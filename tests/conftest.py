@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,22 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest.load import LoadReport, load_dataset
 from resources.environment import Platform, Settings
 from resources.identity import EnvironmentKeys
+from resources.lake.warehouse import Warehouse
 from resources.object_store import LocalStore
-from resources.warehouse import Warehouse
 
 KEY = "ab" * 32
 
 
 _MAIN = sys.modules["__main__"]
+
+
+@pytest.fixture(autouse=True)
+def own_umask() -> Iterator[None]:
+    """What starts as the platform does makes files private from then on: that ends with the test."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(autouse=True)

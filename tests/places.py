@@ -15,8 +15,8 @@ from platform_assets.ingest.load import LoadReport, load_dataset
 from platform_assets.office import NEIGHBOURS, Office
 from platform_assets.quarantine.desk import Desk
 from resources.identity import EnvironmentKeys, IdentityKeys, pseudonym
+from resources.lake.warehouse import Warehouse
 from resources.object_store import LocalStore, ObjectStore
-from resources.warehouse import Warehouse
 
 KEYS = {
     f"PLATFORM_IDENTITY_KEY_{purpose}": f"{n:02x}" * 32 for n, purpose in enumerate(("PATIENT", "ERASURE", "AUDIT"), 1)

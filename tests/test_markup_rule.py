@@ -21,6 +21,12 @@ DAGSTER = [
     "import dagster as dg\nx = getattr(dg.MetadataValue, 'md')(text)",
     "import dagster as dg\nx = getattr(dg, 'MarkdownMetadataValue')(text)",
     "x = table.to_markdown()",
+    "import dagster as dg\nx = dg.AssetCheckResult(passed=True, description=text)",
+    "import dagster as dg\nx = dg.TableColumn('a', description=column.description or None)",
+    "from dagster import AssetSpec\nx = AssetSpec('a', description=f'Rows of {name}')",
+    "import dagster as dg\nx = dg.AssetCheckSpec('a', asset='b', description=' '.join(words))",
+    "def f(context):\n    context.log.info('loaded')",
+    "def f(context):\n    load(log=context.log.info)",
 ]
 CONSOLE = [
     "import streamlit as st\nst.markdown('a', unsafe_allow_html=True)",
@@ -69,6 +75,9 @@ FINE = [
     "import streamlit as st\nst.text(name)\nst.code(name)\nst.dataframe(rows)",
     "import streamlit as st\nst.html(STYLE)",
     "import streamlit as st\nst.tabs(['Form', 'CSV file'])",
+    "import dagster as dg\nx = dg.AssetCheckResult(passed=True, description=plain(text))",
+    "import dagster as dg\nx = dg.TableColumn('a', description=plain(text) or None)",
+    "import dagster as dg\nx = dg.AssetSpec('a', description=contract_in_words(contract))",
 ]
 
 

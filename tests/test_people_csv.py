@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from platform_assets.people_csv import FORMULA, as_typed, csv_bytes, harmless
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[1]
 SEPARATORS = [",", ";", "\t", "|"]
 BLANK = "".join(
     c for c in map(chr, range(sys.maxunicode + 1)) if c.isspace() or unicodedata.category(c) in ("Cc", "Cf")
@@ -127,6 +127,49 @@ def test_a_missing_value_in_a_table_of_one_column_is_still_a_line() -> None:
     assert len(pd.read_csv(io.BytesIO(csv_bytes(pd.DataFrame({"x": ["a", None, "b"]}))), keep_default_na=False)) == 3
 
 
+# Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties, and the fillers and the blank of Braille, which are drawn as nothing
+UNSEEN = [
+    *(
+        0xAD,
+        0x34F,
+        0x61C,
+        0x115F,
+        0x1160,
+        0x17B4,
+        0x17B5,
+        *range(0x180B, 0x1810),
+        *range(0x200B, 0x2010),
+        *range(0x202A, 0x202F),
+    ),
+    *(*range(0x2060, 0x2070), 0x2800, 0x3164, *range(0xFE00, 0xFE10), 0xFEFF, 0xFFA0, *range(0xFFF0, 0xFFFC)),
+    *(*range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE1000)),
+]
+
+
+def test_no_character_that_is_not_seen_hides_a_formula() -> None:
+    unseen = {*map(chr, UNSEEN), *BLANK}
+    assert {c for c in unseen if not harmless(f"{c}=1").startswith("'")} == set()
+    assert {
+        c
+        for c in unseen
+        if f"'{c}=" in harmless(f"a;{c}=1") or f"{c}'=" in harmless(f"a;{c}=1") or " '" in harmless(f"a;{c}=1")
+    } == unseen
+    assert {c for c in unseen if as_typed(harmless(f"a;{c}=1")) != f"a;{c}=1"} == set()
+
+
+def test_no_character_begins_a_formula_in_a_form_of_its_own() -> None:
+    forms = {
+        c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.normalize("NFKC", c)[:1] in (*"=+-@", "\u2212")
+    }
+    assert {c for c in forms if not harmless(f"{c}1").startswith("'")} == set()
+
+
+def test_a_number_that_is_none_is_a_text() -> None:
+    assert (
+        csv_bytes(pd.DataFrame({"a": [float("-inf"), float("inf"), -1.5]})) == b'"a"\r\n"\'-inf"\r\n"inf"\r\n-1.5\r\n'
+    )
+
+
 def test_the_forms_of_a_formula_are_those_of_unicode() -> None:
     same = {c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.normalize("NFKC", c) in ("=", "+", "-", "@")}
     assert same <= set(FORMULA)
@@ -139,7 +182,7 @@ def test_a_long_run_of_blanks_takes_no_time_that_grows_with_its_square() -> None
 # ------------------------------------------------------------------ nothing else writes it
 
 MACHINES = {
-    "platform_assets/quarantine/fix_files.py": "fixes are files for ingest, in the contract's own dialect",
+    "platform_assets/ingest/readers/formats/csv.py": "files for ingest, in the contract's own dialect",
     "platform_assets/sample/__init__.py": "sample files for ingest and for R",
     "platform_assets/sample/rows.py": "sample files for ingest",
 }

@@ -1,4 +1,4 @@
-"""The wide job: what each step's pod gets, and where the job exists."""
+"""What each step's pod gets in the cluster."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from platform_assets.contracts.model import Contract
-from platform_assets.wide import COMPONENT, FETCH, NAME, engine_memory, step_settings, wide_jobs
+from platform_assets.wide import COMPONENT, FETCH, engine_memory, executor, step_settings, tags_with_keys
 from tests.conftest import lab_contract
 
+KEYS = {"PLATFORM_ENV": "cloud", "PLATFORM_IDENTITY_KEYS_DIR": "/keys"}
 SCRIPTS = [Path("r_scripts/indicators/turnaround.R")]
 
 
@@ -20,7 +21,7 @@ def resources(tmp_path: Path, text: str) -> Path:
 
 
 def test_an_r_step_is_labelled_for_its_policy_and_holds_no_token(tmp_path: Path) -> None:
-    settings = step_settings({}, SCRIPTS, resources(tmp_path, ""))
+    settings = step_settings({}, {}, SCRIPTS, resources(tmp_path, ""))
     pod = settings["indicators__turnaround"]
     assert pod["pod_template_spec_metadata"]["labels"] == {COMPONENT: "r-worker"}
     assert pod["pod_spec_config"] == {"automount_service_account_token": False}
@@ -31,13 +32,13 @@ def test_only_a_step_that_fetches_gets_a_way_out(tmp_path: Path) -> None:
         "lab": lab_contract(),
         "fetched": lab_contract(name="fetched", source={"kind": "http", "url": "https://example.org/lab.csv"}),
     }
-    settings = step_settings(contracts, [], resources(tmp_path, ""))
+    settings = step_settings({}, contracts, [], resources(tmp_path, ""))
     assert settings == {"ingest_fetched": {"pod_template_spec_metadata": {"labels": {FETCH: "yes"}}}}
 
 
 def test_a_step_gets_the_resources_that_the_file_says_as_request_and_limit(tmp_path: Path) -> None:
     text = "ingest_lab: {cpu: '4', memory: 16Gi}\n"
-    settings = step_settings({"lab": lab_contract()}, SCRIPTS, resources(tmp_path, text))
+    settings = step_settings({}, {"lab": lab_contract()}, SCRIPTS, resources(tmp_path, text))
     wanted = {"cpu": "4", "memory": "16Gi"}
     container = settings["ingest_lab"]["container_config"]
     assert container["resources"] == {"requests": wanted, "limits": wanted}
@@ -48,22 +49,40 @@ def test_a_step_gets_the_resources_that_the_file_says_as_request_and_limit(tmp_p
 
 def test_resources_for_a_step_that_does_not_exist_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="ingest_labs: there is no such step"):
-        step_settings({"lab": lab_contract()}, [], resources(tmp_path, "ingest_labs: {cpu: '4'}\n"))
+        step_settings({}, {"lab": lab_contract()}, [], resources(tmp_path, "ingest_labs: {cpu: '4'}\n"))
 
 
 def test_memory_is_said_in_units_that_the_engines_share_is_known_of(tmp_path: Path) -> None:
     assert engine_memory("512Mi") == "348MB"
     for unknown in ("8G", "8", "Gi", "1.5Gi"):
         with pytest.raises(ValueError, match="write whole Gi or Mi"):
-            step_settings({"lab": lab_contract()}, [], resources(tmp_path, f"ingest_lab: {{memory: '{unknown}'}}\n"))
+            step_settings(
+                {}, {"lab": lab_contract()}, [], resources(tmp_path, f"ingest_lab: {{memory: '{unknown}'}}\n")
+            )
 
 
-def test_the_job_is_there_in_the_cluster_only() -> None:
-    assert wide_jobs({}, {}, []) == []
-    (job,) = wide_jobs({"PLATFORM_ENV": "cloud"}, *_everything())
-    assert job.name == NAME
-    assert job.executor_def is not None
-    assert job.executor_def.name == "k8s"
+def test_in_the_cluster_and_only_there_a_step_has_a_pod() -> None:
+    assert executor({}, {}, []).name == "in_process"
+    assert executor(KEYS, *_everything()).name == "k8s"
+
+
+def test_steps_that_load_hold_the_keys_and_no_step_of_r_does(tmp_path: Path) -> None:
+    contracts, scripts = _everything()
+    settings = step_settings(KEYS, contracts, scripts)
+    loads = {f"ingest_{name}" for name in contracts}
+    assert {step for step, pod in settings.items() if "platform-identities" in str(pod)} == loads
+    assert {step for step, pod in settings.items() if "/keys" in str(pod)} == loads
+    assert len(settings) > len(loads)
+    # resources of a step do not push its keys out
+    given = step_settings(KEYS, {"lab": lab_contract()}, [], resources(tmp_path, "ingest_lab: {memory: 16Gi}\n"))
+    container = given["ingest_lab"]["container_config"]
+    assert container["volume_mounts"] == [{"name": "identities", "mount_path": "/keys", "read_only": True}]
+    assert container["resources"]["limits"] == {"memory": "16Gi"}
+
+
+def test_runs_that_erase_hold_them_too() -> None:
+    assert "platform-identities" in str(tags_with_keys(KEYS))
+    assert tags_with_keys({}) == tags_with_keys({**KEYS, "PLATFORM_ENV": "laptop"}) == {}
 
 
 def _everything() -> tuple[dict[str, Contract], list[Path]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from console.frame import Frame, counted, done, moment, told
+from platform_assets.access import handing_out
 from platform_assets.access.roles import Permission
 from platform_assets.ingest import ledger
 from platform_assets.people_csv import csv_bytes
@@ -40,7 +41,7 @@ def show(frame: Frame) -> None:
     if log.empty:
         st.write("Nothing was loaded yet.")
         return
-    show_log(log)
+    show_log(handing_out.log(frame.audit, frame.user, "execution", log, chosen))
     if frame.user.may(Permission.SEE_LOGS):
         name = "execution_log.csv" if chosen == ALL else f"{chosen}_log.csv"
         frame.download("Download as CSV", name, lambda: csv_bytes(log), action="logs.download", rows=len(log))

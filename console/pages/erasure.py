@@ -9,6 +9,7 @@ import streamlit as st
 
 from console.dagster_client import DONE, DagsterError, Run
 from console.frame import Frame, counted, done, moment, plain, told
+from platform_assets.access import handing_out
 from platform_assets.access.roles import Permission
 from platform_assets.contracts.columns import TEMPORAL
 from platform_assets.erasure import certificate
@@ -221,7 +222,7 @@ def _erase_now(frame: Frame, request: Request, place: Any) -> None:
         with told(frame):
             frame.user.require(Permission.APPROVE_ERASURE)
             config = {"ops": {"erase_request": {"config": {"request": request.id}}}}
-            run = frame.dagster.launch("erase", frame.user.name, config, tags={REQUEST_TAG: request.id})
+            run = frame.start_run("erase", request.ground, config=config, tags={REQUEST_TAG: request.id})
             st.session_state["run"], st.session_state[asked] = run, False
             done(f"Run {run[:8]} was handed to Dagster: follow it here, or on the page Runs.")
 
@@ -234,6 +235,7 @@ def _certificates(frame: Frame) -> None:
         return
     log = certificate.deletion_log(frame.office.store)
     log["finished_at"] = log["finished_at"].astype("datetime64[ns, UTC]")
+    handing_out.log(frame.audit, frame.user, "deletion", log)
     st.dataframe(log, hide_index=True, column_config={"finished_at": moment("finished")})
     frame.download(
         "Deletion log as CSV", "deletion_log.csv", lambda: csv_bytes(log), action="logs.download", rows=len(log)
@@ -241,7 +243,7 @@ def _certificates(frame: Frame) -> None:
     names = [str(c["request"]) for c in reversed(found)]
     chosen = st.selectbox("Certificate", names)
     text = certificate.as_text(next(c for c in found if c["request"] == chosen))
-    st.code(text, language=None, wrap_lines=True)
+    st.code(handing_out.certificate(frame.audit, frame.user, chosen or "", text), language=None, wrap_lines=True)
     frame.download(
         "Download the certificate", f"certificate_{chosen}.txt", text.encode, action="erasure.download_certificate"
     )

@@ -115,7 +115,7 @@ def _logs(frame: Frame) -> None:
         st.write("Nothing was loaded yet.")
     else:
         st.write(f"{counted(len(log), 'delivery', 'deliveries')} of all datasets, newest first.")
-        show_log(log.head(SHOWN))
+        show_log(handing_out.log(frame.audit, frame.user, "execution", log).head(SHOWN))
         frame.download(
             "Download the execution log",
             "execution_log.csv",
@@ -130,6 +130,7 @@ def _logs(frame: Frame) -> None:
         return
     st.write("Rows that erasures have removed, by place. The certificates are on the page Erasure.")
     deletions["finished_at"] = deletions["finished_at"].astype("datetime64[ns, UTC]")
+    handing_out.log(frame.audit, frame.user, "deletion", deletions)
     st.dataframe(deletions.head(SHOWN), hide_index=True, column_config={"finished_at": moment("finished")})
     frame.download(
         "Download the deletion log",

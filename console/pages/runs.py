@@ -39,20 +39,16 @@ def _start(frame: Frame) -> None:
         if st.button("Load now", type="primary"):
             with told(frame):
                 assets = [[layer, dataset] for layer in ("raw", "validated", "quarantine")]
-                run = frame.dagster.launch("__ASSET_JOB", frame.user.name, assets=assets)
-                _started(frame, run, f"load {dataset}")
+                _started(frame.start_run("__ASSET_JOB", f"load {dataset}", assets=assets))
     with job:
         jobs = [j for j in frame.dagster.jobs() if j != "erase"]  # that one is started where it is approved
         name = st.selectbox("Job", jobs)
         if st.button("Start the job") and name:
             with told(frame):
-                _started(frame, frame.dagster.launch(name, frame.user.name), name)
+                _started(frame.start_run(name, name))
 
 
-def _started(frame: Frame, run: str, what: str) -> None:
-    frame.office.audit.record(
-        frame.user.name, "run.start", role=frame.user.role_names, ground=what, details={"run": run}
-    )
+def _started(run: str) -> None:
     st.session_state["run"] = run
     done(f"Run {run[:8]} was handed to Dagster.")
 
@@ -67,10 +63,7 @@ def _follow(frame: Frame, run_id: str) -> None:
             st.progress(run.steps_done / run.steps, plain(f"{run.steps_done} of {run.steps} steps begun are done"))
         if run.status not in DONE and frame.user.may(Permission.RUN) and st.button("Cancel", key=f"cancel{run_id}"):
             frame.user.require(Permission.RUN)
-            frame.dagster.cancel(run_id)
-            frame.office.audit.record(
-                frame.user.name, "run.cancel", role=frame.user.role_names, details={"run": run_id}
-            )
+            frame.cancel_run(run_id)
         lines, _ = frame.dagster.log(run_id)
         errors = [text for level, text in lines if level == "ERROR"]
         if errors:

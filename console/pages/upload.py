@@ -6,6 +6,8 @@ import streamlit as st
 
 from console.frame import Frame, counted, done, plain, told
 from platform_assets.access.roles import Permission
+from platform_assets.ingest.readers.delimited.encodings import OTHER
+from platform_assets.ingest.readers.staged import NOT_TAKEN
 from platform_assets.quarantine import uploads
 
 
@@ -78,4 +80,5 @@ def _report(check: uploads.Check) -> None:
     elif not check.rows and not check.held:
         st.info("The file has no rows.")
     for kind, names in check.drift.items():
-        st.info(plain(f"Columns {kind}: {', '.join(names)}"))
+        what = {NOT_TAKEN: "Parts", OTHER: "Text"}.get(kind, "Columns")
+        st.info(plain(f"{what} {kind}: {', '.join(names)}"))

@@ -23,6 +23,12 @@ locals {
     "console landing settings" = { role = "console", bucket = google_storage_bucket.landing.name, grant = "roles/storage.legacyBucketReader" }
     "console lake settings"    = { role = "console", bucket = google_storage_bucket.lake.name, grant = "roles/storage.legacyBucketReader" }
 
+    # who writes entries adds heads, and looks whether there is a later one; to overwrite or remove takes another right
+    "run heads"          = { role = "run", bucket = google_storage_bucket.heads.name, grant = "roles/storage.objectCreator" }
+    "run heads seen"     = { role = "run", bucket = google_storage_bucket.heads.name, grant = "roles/storage.objectViewer" }
+    "console heads"      = { role = "console", bucket = google_storage_bucket.heads.name, grant = "roles/storage.objectCreator" }
+    "console heads seen" = { role = "console", bucket = google_storage_bucket.heads.name, grant = "roles/storage.objectViewer" }
+
     "alerts state" = { role = "alerts", bucket = google_storage_bucket.state.name, grant = "roles/storage.objectUser" }
     "run state"    = { role = "run", bucket = google_storage_bucket.state.name, grant = "roles/storage.objectUser" }
   }

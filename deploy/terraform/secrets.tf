@@ -13,6 +13,7 @@ locals {
     "platform-hmac-secret",
     "platform-identity-key-sample-id",
     "platform-identity-key-stay-id",
+    "platform-identity-key-operation-id",
     "platform-identity-key-erasure",
     "platform-identity-key-audit",
     "platform-console-client-secret",

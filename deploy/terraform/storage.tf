@@ -1,5 +1,5 @@
 # landing: deliveries, archive, rejected files and products. lake: the warehouse's Parquet files. state: what the alerts remember.
-# logs: who read and wrote them.
+# logs: who read and wrote them. heads: where the audit log ended after each entry; nobody can take that back.
 resource "google_storage_bucket" "logs" {
   #checkov:skip=CKV_GCP_62:the bucket that access logs are written to does not log its own
   name                        = "${var.project}-access-logs"
@@ -161,6 +161,41 @@ resource "google_storage_bucket" "state" {
   lifecycle_rule {
     condition {
       days_since_noncurrent_time = var.noncurrent_days
+    }
+    action {
+      type = "Delete"
+    }
+  }
+
+  depends_on = [google_kms_crypto_key_iam_member.agents]
+}
+
+# Heads of the audit log, one small object per entry, named by number and hash; no data of patients. Whoever can write the other buckets
+# could put the log and its head back to an earlier state together; what stands here, nobody can overwrite or remove before its time, an
+# owner of the project neither once the policy is locked. So there are no versions to keep, and an erasure has nothing to look for here.
+resource "google_storage_bucket" "heads" {
+  #checkov:skip=CKV_GCP_78:nothing is overwritten or removed while it is retained, so there are no versions
+  name                        = "${var.project}-audit-heads"
+  location                    = var.region
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+
+  retention_policy {
+    retention_period = var.audit_days * 86400
+    is_locked        = var.lock_audit_heads
+  }
+
+  encryption {
+    default_kms_key_name = google_kms_crypto_key.data.id
+  }
+
+  logging {
+    log_bucket = google_storage_bucket.logs.name
+  }
+
+  lifecycle_rule {
+    condition {
+      age = var.audit_days
     }
     action {
       type = "Delete"

@@ -43,6 +43,18 @@ variable "noncurrent_days" {
   default     = 7
 }
 
+variable "audit_days" {
+  type        = number
+  description = "For how many days a head of the audit log can neither be overwritten nor removed (NEN 7513: logging is kept for five years at least)."
+  default     = 1827
+}
+
+variable "lock_audit_heads" {
+  type        = bool
+  description = "Lock that policy: it can never be taken back, and the bucket stays until its last object is old enough. Off only where all is thrown away again."
+  default     = true
+}
+
 variable "maximum_bytes_billed_per_day" {
   type        = number
   description = "BigQuery: bytes that the project may scan a day (quota), in TiB."

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.roles import AccessDenied, User, rows_in_scope
-from resources.warehouse import scalar
+from resources.lake.warehouse import scalar
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from platform_assets.contracts.model import Contract
-    from resources.warehouse import Warehouse
+    from resources.lake.warehouse import Warehouse
 
 REPEAT = 300.0
 """Seconds for which the same view by the same person, in the same window, needs no second entry."""
@@ -84,11 +84,30 @@ def own_rows(audit: AuditLog, user: User, contract: Contract, warehouse: Warehou
     return found.to_pandas(date_as_object=True)
 
 
+def log(audit: AuditLog, user: User, name: str, table: pd.DataFrame, of: str = "all") -> pd.DataFrame:
+    """The log `name` (``execution``, ``deletion``) of a dataset or `of` all, as `user` is about to be shown it: written down."""
+    seen(audit, user, "logs.see", log=name, of=of, rows=len(table))
+    return table
+
+
+def certificate(audit: AuditLog, user: User, request: str, text: str) -> str:
+    """The text of a certificate, as `user` is about to be shown it: written down."""
+    seen(audit, user, "erasure.see_certificate", request=request)
+    return text
+
+
 def entered(audit: AuditLog, user: User) -> None:
     """Write down that `user` has logged in, once per login; on a laptop without login, that somebody opened a window."""
     who = user if user.laptop else replace(user, session="")
     ground = "no login on this machine" if user.laptop else ""
-    _once(audit, who, "login", DAY, ground=ground, details={} if user.laptop else {"issued": int(user.issued)})
+    _once(
+        audit,
+        who,
+        "login",
+        DAY,
+        ground=ground,
+        details={} if user.laptop else {"issued": int(user.issued), "identity": user.identity},
+    )
 
 
 def refused(audit: AuditLog, user: User | None, error: AccessDenied) -> None:

@@ -1,7 +1,8 @@
 """Who an OpenID Connect login says is here, and for how long. What does not have the form that it must have lets nobody in.
 
 A person is known by issuer and subject (`iss`, `sub`), which no other person of that provider ever has; an address is only a name to show, and only
-where the provider has verified it. A login ends with its token (`exp`), after `Limits.hours` since it was issued (`iat`), and after
+where the provider has verified it; without one a person is called ``subject ...``, so that nobody is called as somebody else, or as the
+platform, by choosing a subject. The entry of a login has both. A login ends with its token (`exp`), after `Limits.hours` since it was issued (`iat`), and after
 `Limits.idle_minutes` without a click. It is not renewed: log in again.
 """
 
@@ -64,7 +65,7 @@ def user_from_claims(claims: Mapping[str, Any], now: float | None = None, limits
         raise LoginEnded("Your login has ended: log in again")
     verified = claims.get("email_verified")
     email = claims.get("email")
-    named = isinstance(email, str) and _fit(email) and (verified is True or verified == "true")
+    named = isinstance(email, str) and _address(email) and (verified is True or verified == "true")
     roles, unknown = _roles(claims)
     scopes = _scopes(claims)
     notes = []
@@ -78,7 +79,7 @@ def user_from_claims(claims: Mapping[str, Any], now: float | None = None, limits
             f"for the claim '{ORGANISATION_CLAIM}', such as laboratory=north."
         )
     return User(
-        str(email) if named else subject,
+        str(email) if named else f"subject {subject}",
         roles,
         scopes,
         identity=f"{issuer}#{subject}",
@@ -93,6 +94,12 @@ def _text(claims: Mapping[str, Any], name: str) -> str:
     if not isinstance(found, str) or not _fit(found):
         raise _unusable(f"it has no proper '{name}'")
     return found
+
+
+def _address(text: str) -> bool:
+    """Whether it looks like an address: the names that the log has for others (``system``, ``(nobody)``) do not."""
+    name, at, host = text.rpartition("@")
+    return bool(name and at and "." in host) and _fit(text) and not any(c.isspace() for c in text)
 
 
 def _fit(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Who may do what: five roles, one table, checked on the server at every call.
+"""Who may do what: roles, one table, checked on the server at every call.
 
 A clinician sees the rows of the own organisations, and only those. On a laptop, bound to 127.0.0.1 and without login, the one user has
 every role; `laptop_user` says so in its name, and the console says so on every page.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from resources.warehouse import quoted
+from resources.lake.warehouse import quoted
 
 if TYPE_CHECKING:
     from platform_assets.contracts.model import Contract

@@ -11,7 +11,8 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel
 
-from platform_assets.components.describe import contract_in_words, text_schema, validated_schema
+from platform_assets.components.describe import contract_in_words, table_kinds, text_schema, validated_schema
+from platform_assets.components.metadata import Told
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.results import Loaded
 from platform_assets.ingest import quality
@@ -22,14 +23,17 @@ from platform_assets.ingest.tables import Tables
 from platform_assets.office import engine_of
 from platform_assets.sources.collect import Collected, collect
 from resources.environment import Platform
+from resources.lake.warehouse import TableState
 from resources.markdown import plain
-from resources.warehouse import TableState
 
 SENSOR_INTERVAL_SECONDS = 30
 RETRY_SECONDS = 900
 BATCH_TAG = "platform/batch"
 MAX_SHOWN = 25
 FETCHED = "fetched"
+FETCHED_IN_WORDS = (
+    "Everything that was wanted of the source could be fetched. What is in landing is loaded all the same."
+)
 
 
 class Dataset(dg.Component):
@@ -66,8 +70,10 @@ def dataset_definitions(contract: Contract, domain: str) -> dg.Definitions:
         owners=[contract.owner],
         kinds={"file"},
         tags={"domain": domain},
-        description=f"Files as they came. Drop them in `{folder}/` of DATA_HOME; once taken they are kept in "
-        f"`archive/{contract.name}/`, and files of which nothing can be judged in `rejected/{contract.name}/`.",
+        description=plain(
+            f"Files as they came. Drop them in {folder}/ of DATA_HOME; once taken they are kept in archive/{contract.name}/, and files of "
+            f"which nothing can be judged in rejected/{contract.name}/."
+        ),
     )
     return dg.Definitions(assets=[landing, ingest], sensors=[_landing_sensor(contract, ingest)])
 
@@ -86,8 +92,10 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
             raw,
             deps=[dg.AssetKey(["landing", name])],
             group_name="raw",
-            kinds={"duckdb", "table"},
-            description=f"Rows of {name} as text, as they came; identifiers are pseudonyms. {plain(contract.description)}",
+            kinds=table_kinds(),
+            description=plain(
+                f"Rows of {name} as text, as they came; identifiers are pseudonyms. {contract.description}"
+            ),
             metadata={"dagster/column_schema": text_schema(tables.raw_columns), "dagster/table_name": tables.raw},
             **common,
         ),
@@ -95,7 +103,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
             validated,
             deps=[raw],
             group_name="validated",
-            kinds={"duckdb", "table"},
+            kinds=table_kinds(),
             description=contract_in_words(contract),
             metadata={"dagster/column_schema": validated_schema(contract), "dagster/table_name": tables.validated},
             **common,
@@ -104,8 +112,8 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
             quarantine,
             deps=[raw],
             group_name="quarantine",
-            kinds={"duckdb", "table"},
-            description=f"Rows of {name} that broke a rule: original text and every reason. For stewards only.",
+            kinds=table_kinds(),
+            description=plain(f"Rows of {name} that broke a rule: original text and every reason. For stewards only."),
             metadata={
                 "dagster/column_schema": text_schema(tables.quarantine_columns),
                 "dagster/table_name": tables.quarantine,
@@ -114,12 +122,11 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
         ),
     ]
     check_specs = [
-        dg.AssetCheckSpec(check, asset=validated, description=quality.DESCRIPTIONS[check])
+        dg.AssetCheckSpec(check, asset=validated, description=plain(quality.DESCRIPTIONS[check]))
         for check in quality.check_names(contract)
     ]
     if contract.source.reaches_out:
-        told = "Everything that was wanted of the source could be fetched. What is in landing is loaded all the same."
-        check_specs.append(dg.AssetCheckSpec(FETCHED, asset=validated, description=told))
+        check_specs.append(dg.AssetCheckSpec(FETCHED, asset=validated, description=FETCHED_IN_WORDS))
 
     @dg.multi_asset(
         specs=specs,
@@ -130,8 +137,9 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
     )
     def ingest(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         platform: Platform = context.resources.platform
-        collected = collect(contract.source, name, platform, context.log.info)
-        loaded = engine_of(platform).load(contract, run_id=context.run.run_id, log=context.log.info)
+        told = Told(context)
+        collected = collect(contract.source, name, platform, told.info)
+        loaded = engine_of(platform).load(contract, run_id=context.run.run_id, log=told.info)
         report, outcomes, held = loaded.report, loaded.outcomes, loaded.held
         broken = [
             o.check for o in outcomes if not o.passed and o.check in ("row_conservation", "unique_key") and o.blocking
@@ -142,7 +150,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
                 yield _materialized(key, loaded.states[key.path[0]], _deliveries(report))
         if report.blocked or broken:
             why = ", ".join(broken) or "; ".join(describe(e) for e in report.entries[:3])
-            context.log.error(f"{name}: not published, the last good table stays and is stale ({why})")
+            told.error(f"{name}: not published, the last good table stays and is stale ({why})")
         elif validated in selected:
             metadata = {**_deliveries(report), **_partitions(contract, loaded)}
             metadata |= {name: dg.MetadataValue.int(number) for name, number in loaded.cost.items()}
@@ -189,12 +197,13 @@ def _deliveries(report: LoadReport) -> dict[str, dg.MetadataValue]:
                 "unchanged": e.unchanged,
                 "quarantined": e.quarantined,
                 "superseded": e.superseded,
+                "removed": e.removed,
                 "why": e.reason or "; ".join(reasons_in_words(e)[:2]),
             }
         )
         for e in report.entries[:MAX_SHOWN]
     ]
-    numbers = ("rows_in", "valid", "inserted", "updated", "unchanged", "quarantined", "superseded")
+    numbers = ("rows_in", "valid", "inserted", "updated", "unchanged", "quarantined", "superseded", "removed")
     metadata: dict[str, dg.MetadataValue] = {n: dg.MetadataValue.int(report.total(n)) for n in numbers}
     metadata["files"] = dg.MetadataValue.int(len(report.entries))
     metadata["seconds"] = dg.MetadataValue.float(round(report.seconds, 2))
@@ -225,7 +234,7 @@ def _check_result(key: dg.AssetKey, outcome: quality.Outcome) -> dg.AssetCheckRe
         check_name=outcome.check,
         passed=outcome.passed,
         severity=dg.AssetCheckSeverity.ERROR if outcome.blocking else dg.AssetCheckSeverity.WARN,
-        description=outcome.description,
+        description=plain(outcome.description),
         metadata=metadata,
     )
 

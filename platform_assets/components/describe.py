@@ -9,6 +9,7 @@ from platform_assets.contracts.model import Contract
 from platform_assets.contracts.words import limits_in_words
 from platform_assets.ingest.tables import Tables, duckdb_type
 from resources import markdown
+from resources.environment import Settings
 
 _LINEAGE = {
     "_delivery": "delivery that the row came with (first 16 digits of the file's SHA-256)",
@@ -22,13 +23,18 @@ _LINEAGE = {
 }
 
 
+def table_kinds() -> set[str]:
+    """Dagster's kinds of a table that the engine makes: the engine's name is one."""
+    return {Settings.from_environment().engine, "table"}
+
+
 def validated_schema(contract: Contract) -> dg.TableSchema:
     """Columns of the validated table, with their meaning and constraints."""
     columns = [
         dg.TableColumn(
             name=name,
             type=duckdb_type(column),
-            description=" ".join(filter(None, [column.description, _limits(column)])) or None,
+            description=markdown.plain(" ".join(filter(None, [column.description, _limits(column)]))) or None,
             constraints=dg.TableColumnConstraints(
                 nullable=column.nullable and not column.derived_from, unique=list(contract.load.key) == [name]
             ),
@@ -46,7 +52,7 @@ def text_schema(columns: dict[str, str]) -> dg.TableSchema:
     )
 
 
-def contract_in_words(contract: Contract) -> str:
+def contract_in_words(contract: Contract) -> markdown.Markdown:
     """The contract as Markdown for people."""
     key = ", ".join(contract.load.key)
     quality = contract.quality
@@ -82,7 +88,11 @@ def contract_in_words(contract: Contract) -> str:
 
 
 def _lineage(columns: dict[str, str]) -> list[dg.TableColumn]:
-    return [dg.TableColumn(n, k, description=_LINEAGE.get(n)) for n, k in columns.items() if n.startswith("_")]
+    return [
+        dg.TableColumn(n, k, description=markdown.plain(_LINEAGE.get(n, "")))
+        for n, k in columns.items()
+        if n.startswith("_")
+    ]
 
 
 def _limits(column: Column) -> str:

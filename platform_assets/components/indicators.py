@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from platform_assets.components import literature
-from platform_assets.components.metadata import shown
+from platform_assets.components.metadata import Told, in_rows, made_from, shown, written_in
 from platform_assets.components.releases import release_asset
+from platform_assets.components.unreadable import unreadable_asset
 from platform_assets.contracts.files import read_contracts
 from platform_assets.erasure.naming import naming_people
 from platform_assets.indicators.header import list_indicators, read_indicator
 from platform_assets.indicators.model import HeaderError, Indicator
 from platform_assets.indicators.sensitivity import check_public
-from platform_assets.indicators.sqlfile import list_sql
+from platform_assets.indicators.sql.file import list_sql
 from resources.environment import REPOSITORY, Platform
-from resources.markdown import beside, bold, bullets, picture, plain, together
+from resources.markdown import Markdown, bullets, picture, plain, together
 
 if TYPE_CHECKING:
     from platform_assets.indicators.ahead import Ahead
@@ -64,23 +65,23 @@ def script_assets(folder: Path) -> list[dg.AssetsDefinition]:
                     f'{path.name}: the platform has another asset named "{path.stem}", from {_origin(path.stem)}; '
                     "rename the file and the function"
                 )
-                assets.append(_unreadable(path, problem, f"{path.stem}_r"))
+                assets.append(unreadable_asset(path, f"{path.stem}_r", "r", problem))
             else:
                 found[path.stem] = read_indicator(path)
         except HeaderError as error:
-            assets.append(_unreadable(path, str(error), path.stem))
+            assets.append(unreadable_asset(path, path.stem, "r", str(error)))
     readable: dict[str, Indicator] = {}
     contracts = read_contracts()
     for name, indicator in found.items():
         circle = _circle(name, found)
         if circle:
             problem = f"{indicator.path.name}: reads what is made from its own table ({' from '.join(circle)}): correct the @input line"
-            assets.append(_unreadable(indicator.path, problem, name))
+            assets.append(unreadable_asset(indicator.path, name, "r", problem))
             continue
         try:
             check_public(indicator, contracts, found)
         except HeaderError as error:
-            assets.append(_unreadable(indicator.path, str(error), name))
+            assets.append(unreadable_asset(indicator.path, name, "r", str(error)))
             continue
         readable[f"indicators__{name}"] = indicator
         assets.append(indicator_asset(indicator, readable))
@@ -121,21 +122,6 @@ def _circle(name: str, indicators: Mapping[str, Indicator]) -> list[str]:
     return []
 
 
-def _unreadable(path: Path, problem: str, name: str) -> dg.AssetsDefinition:
-    """One script that cannot be read must not take the others down with it."""
-
-    @dg.asset(
-        key=["indicators", name],
-        group_name="indicators",
-        kinds={"r"},
-        description=beside(bold(f"{path.name} cannot be used."), plain(problem)),
-    )
-    def unreadable() -> None:
-        raise dg.Failure(problem, allow_retries=False)
-
-    return unreadable
-
-
 def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator]) -> dg.AssetsDefinition:
     """The asset that runs `indicator` in R; unchanged script and inputs are not run again.
 
@@ -159,6 +145,7 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
         metadata={
             "dagster/column_schema": _schema(indicator),
             "dagster/table_name": f"indicators.{indicator.name}",
+            **written_in(indicator.path),
             "script": dg.MetadataValue.path(str(indicator.path.relative_to(indicator.root.parent))),
             "definition version": indicator.version,
         },
@@ -184,7 +171,7 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
                 pictures[plot.title or name] = shown(picture(plot.title, plot.png.read_bytes()))
 
         def tell(event: Event) -> None:
-            log = context.log.warning if event.level in ("warning", "note") else context.log.info
+            log = Told(context).warning if event.level in ("warning", "note") else Told(context).info
             log(f"{indicator.name}: {'note: ' if event.level == 'note' else ''}{told(event, indicator)}")
 
         try:
@@ -201,7 +188,7 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
         except InputMissing as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         except IndicatorFailed as failed:
-            context.log.error(failed.card.text())
+            Told(context).error(failed.card.text())
             _tell_stale(context, platform, indicator)
             card = shown(failed.card.markdown())
             raise dg.Failure(failed.card.summary, metadata={"failure card": card}, allow_retries=False) from None
@@ -217,17 +204,14 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
         )
         metadata: dict[str, Any] = {
             **exact,
-            "made from": dg.MetadataValue.table(
-                [dg.TableRecord({"table": t.table, "snapshot": t.snapshot}) for t in receipt.inputs.values()]
-            ),
-            "made at (UTC)": f"{receipt.made_at:%Y-%m-%d %H:%M:%S}",
+            **made_from(receipt, rows=bool(indicator.public)),
             "R": receipt.session.get("r", ""),
         }
         if receipt.notes:
             metadata["notes on the script"] = _noted(receipt.notes)
         if result is None:
             for note in receipt.notes:
-                context.log.warning(f"{indicator.name}: note: {note}")
+                Told(context).warning(f"{indicator.name}: note: {note}")
             metadata["run"] = "nothing ran: script, inputs and parameters are those of the last time"
         else:
             metadata |= {
@@ -286,11 +270,11 @@ def _tell_stale(context: dg.AssetExecutionContext, platform: Platform, indicator
     with platform.warehouse.connect(read_only=True) as connection:
         receipt = receipts.last(connection, indicator.name)
     if receipt is None:
-        context.log.warning(f"{indicator.name}: there is no earlier table")
+        Told(context).warning(f"{indicator.name}: there is no earlier table")
         return
     age = dt.datetime.now(dt.UTC).replace(tzinfo=None) - receipt.made_at
     words = f"{age.days} days" if age.days else f"{age.seconds // 3600} h {age.seconds % 3600 // 60} min"
-    context.log.warning(
+    Told(context).warning(
         f"{indicator.name}: the table of {receipt.made_at:%Y-%m-%d %H:%M} UTC stays; it is stale ({words} old)"
     )
     context.log_event(
@@ -330,13 +314,13 @@ def _preview(platform: Platform, indicator: Indicator) -> dg.MetadataValue:
             frame[column.name] = frame[column.name].dt.strftime("%Y-%m-%d")
     records = json.loads(frame.to_json(orient="records", date_format="iso", double_precision=3))
     shown = [{k: ("" if v is None else v) for k, v in row.items()} for row in records]
-    return dg.MetadataValue.table([dg.TableRecord(row) for row in shown]) if shown else dg.MetadataValue.text("no rows")
+    return in_rows(shown, "no rows")
 
 
 def _schema(indicator: Indicator) -> dg.TableSchema:
     return dg.TableSchema(
         [
-            dg.TableColumn(c.name, _TYPES[c.type], description=c.help or None)
+            dg.TableColumn(c.name, _TYPES[c.type], description=plain(c.help) or None)
             for c in indicator.computing.outputs.values()
         ]
     )
@@ -351,7 +335,7 @@ def _how_published(indicator: Indicator) -> str:
     return f"counts per {by}{indicator.cases.grain}, protected, {indicator.cases.settles} days after its end"
 
 
-def _in_words(indicator: Indicator) -> str:
+def _in_words(indicator: Indicator) -> Markdown:
     facts = {
         "Unit": indicator.unit,
         "Direction": indicator.direction,
@@ -364,4 +348,4 @@ def _in_words(indicator: Indicator) -> str:
         f"Parameter {p.name}: {p.help}" + (f" (default {p.default})" if p.default else "")
         for p in indicator.params.values()
     ]
-    return together(bold(indicator.title), plain(indicator.description), bullets(said))
+    return together(plain(indicator.title), plain(indicator.description), bullets(said))

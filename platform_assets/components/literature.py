@@ -6,8 +6,9 @@ from typing import Any
 
 import dagster as dg
 
-from platform_assets.components.metadata import column_schema, first_rows, made_from
+from platform_assets.components.metadata import Told, column_schema, first_rows, in_rows, made_from
 from resources.environment import Platform
+from resources.markdown import plain
 
 DATASETS = [dg.AssetKey(["validated", name]) for name in ("drugs", "pubmed", "clinical_trials")]
 MENTIONS = dg.AssetKey(["validated", "mentions"])
@@ -115,13 +116,13 @@ def _mentions(common: dict[str, Any]) -> dg.AssetsDefinition:
         except TableMissing as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         except steps.MentionsInconsistent as error:
-            context.log.error(f"mentions: not published, the last good table stays and is stale ({error})")
+            Told(context).error(f"mentions: not published, the last good table stays and is stale ({error})")
             yield _conservation(error.audit)
             return
         audit = found.audit
-        context.log.info(f"mentions: {found.searched:,} titles searched; {audit.text}")
+        Told(context).info(f"mentions: {found.searched:,} titles searched; {audit.text}")
         if found.unusable:
-            context.log.warning(f"{len(found.unusable)} drug codes have a name without any letter or digit")
+            Told(context).warning(f"{len(found.unusable)} drug codes have a name without any letter or digit")
         yield dg.MaterializeResult(
             asset_key=MENTIONS,
             metadata={
@@ -146,7 +147,7 @@ def _conservation(audit: Any) -> dg.AssetCheckResult:
         check_name="conservation",
         passed=audit.passed,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=audit.text,
+        description=plain(audit.text),
         metadata={name.replace("_", " "): dg.MetadataValue.int(value) for name, value in vars(audit).items()},
     )
 
@@ -158,7 +159,7 @@ def _graph(common: dict[str, Any]) -> dg.AssetsDefinition:
         group_name="products",
         kinds={"json", "parquet", "html"},
         description="Drugs, publications, trials and journals as a directed graph in `products/drug_graph/`: node-link JSON for "
-        "networkx, GraphML, Parquet tables of nodes and edges, and **explorer.html**, one page to search and look around in that needs "
+        "networkx, GraphML, Parquet tables of nodes and edges, and explorer.html, one page to search and look around in that needs "
         "no internet. `about.json` comes last and has the hashes of the others. Questions are answered from `graph.json` alone by "
         "`python -m platform_assets.literature`.",
         metadata={
@@ -197,12 +198,8 @@ def _graph(common: dict[str, Any]) -> dg.AssetsDefinition:
                 "dagster/row_count": edges,
                 "explorer": dg.MetadataValue.url(link if "://" in link else Path(link).absolute().as_uri()),
                 "explorer file": dg.MetadataValue.path(page),
-                "nodes and edges": dg.MetadataValue.table(
-                    [dg.TableRecord({"type": k, "count": n}) for k, n in counts.items()]
-                ),
-                "files": dg.MetadataValue.table(
-                    [dg.TableRecord({"file": f"{steps.PRODUCT}/{n}", **facts}) for n, facts in about["files"].items()]
-                ),
+                "nodes and edges": in_rows([{"type": k, "count": n} for k, n in counts.items()]),
+                "files": in_rows([{"file": f"{steps.PRODUCT}/{n}", **facts} for n, facts in about["files"].items()]),
                 "made at (UTC)": about["made_at"],
                 "run": "published" if product.written else "nothing to do: the published files are up to date",
             },
@@ -220,7 +217,7 @@ def _question(name: str, common: dict[str, Any]) -> dg.AssetsDefinition:
         deps=[MENTIONS],
         group_name="indicators",
         kinds={"python", "duckdb", "table"},
-        description=description,
+        description=plain(description),
         metadata={"dagster/column_schema": column_schema(columns), "dagster/table_name": f"indicators.{name}"},
         config_schema=config or None,
         **common,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from platform_assets.components.metadata import shown
+from platform_assets.components.metadata import Told, in_rows, shown
 from platform_assets.indicators.model import Indicator
 from platform_assets.office import engine_of
 from resources.environment import Platform
@@ -42,16 +42,16 @@ def release_asset(indicators: Mapping[str, Indicator]) -> dg.AssetsDefinition:
         platform: Platform = context.resources.platform
 
         def tell(name: str, event: "Event") -> None:
-            log = context.log.warning if event.level in ("warning", "note") else context.log.info
+            log = Told(context).warning if event.level in ("warning", "note") else Told(context).info
             log(f"{name}: {event}")
 
         made = make(indicators, platform, read_policies(), today(), tell)
         for name, problem in made.problems.items():
-            context.log.error(f"{name} is as in the release before: {problem}")
+            Told(context).error(f"{name} is as in the release before: {problem}")
         metadata: dict[str, Any] = {
             "release": made.release.id,
             "run": "set live" if made.fresh else "nothing to do: what is live is up to date",
-            "indicators": dg.MetadataValue.table([_row(made.release, n) for n in made.release.indicators]),
+            "indicators": in_rows([_row(made.release, n) for n in made.release.indicators]),
         }
         for name in made.redrawn:
             for plot in made.release.indicators[name]["plots"].values():
@@ -59,21 +59,19 @@ def release_asset(indicators: Mapping[str, Indicator]) -> dg.AssetsDefinition:
                 metadata[f"{name}: {plot['title']}"] = shown(picture(plot["title"], png))
         metadata |= engine_of(platform).publish_release(made.release)
         if made.problems:
-            metadata["not made anew"] = ", ".join(sorted(made.problems))
+            metadata["not made anew"] = in_rows([{"indicator": name} for name in sorted(made.problems)])
         return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(made.release.id))
 
     return publish
 
 
-def _row(release: "Release", name: str) -> dg.TableRecord:
+def _row(release: "Release", name: str) -> dict[str, str]:
     about = release.indicators[name]
     periods = about.get("periods", {})
-    return dg.TableRecord(
-        {
-            "indicator": name,
-            "published": "protected" if about["protected"] else "as it is",
-            "from": periods.get("first") or "",
-            "last period": periods.get("last") or "",
-            "auditor": about.get("audit", {}).get("verdict", ""),
-        }
-    )
+    return {
+        "indicator": name,
+        "published": "protected" if about["protected"] else "as it is",
+        "from": periods.get("first") or "",
+        "last period": periods.get("last") or "",
+        "auditor": about.get("audit", {}).get("verdict", ""),
+    }

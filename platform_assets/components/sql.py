@@ -6,12 +6,14 @@ from typing import Any
 
 import dagster as dg
 
-from platform_assets.components.metadata import column_schema, made_from, shown
+from platform_assets.components.describe import table_kinds
+from platform_assets.components.metadata import Told, column_schema, made_from, shown
+from platform_assets.components.unreadable import unreadable_asset
 from platform_assets.indicators.model import HeaderError
-from platform_assets.indicators.sqlfile import SqlIndicator, list_sql, read_sql, to_bigquery
+from platform_assets.indicators.sql.file import SqlIndicator, list_sql, read_sql, to_bigquery
 from platform_assets.office import engine_of
 from resources.environment import REPOSITORY, Platform, Settings
-from resources.markdown import beside, bold, bullets, fenced, plain, together
+from resources.markdown import Markdown, bullets, fenced, plain, together
 
 _CONFIG = {"integer": int, "number": float, "flag": bool}
 _TYPES = {"text": "string", "integer": "int", "number": "float", "flag": "bool", "time": "timestamp"}
@@ -33,22 +35,7 @@ def sql_asset(path: Path, cache: Path | None = None) -> dg.AssetsDefinition:
     try:
         return _asset(read_sql(path, cache))
     except HeaderError as error:
-        return _unreadable(path, str(error))
-
-
-def _unreadable(path: Path, problem: str) -> dg.AssetsDefinition:
-    """One file that cannot be read must not take the others down with it."""
-
-    @dg.asset(
-        key=["indicators", path.stem],
-        group_name="indicators",
-        kinds={"sql"},
-        description=beside(bold(f"{path.name} cannot be read."), plain(problem)),
-    )
-    def unreadable() -> None:
-        raise dg.Failure(problem, allow_retries=False)
-
-    return unreadable
+        return unreadable_asset(path, path.stem, "sql", str(error))
 
 
 def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
@@ -62,7 +49,7 @@ def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
         key=key,
         deps=[dg.AssetKey(table.split(".")) for table in indicator.tables],
         group_name="indicators",
-        kinds={"sql", "duckdb", "table"},
+        kinds={"sql", *table_kinds()},
         owners=[indicator.owner],
         tags={"domain": indicator.path.parent.parent.name},
         description=_in_words(indicator),
@@ -89,7 +76,7 @@ def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
     )
     def run_query(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         from platform_assets.indicators.derived_tables import TableMissing
-        from platform_assets.indicators.sqlrun import OutputMismatch, SqlFailed
+        from platform_assets.indicators.sql.run import OutputMismatch, SqlFailed
 
         platform: Platform = context.resources.platform
         params = context.op_execution_context.op_config if config else None
@@ -97,7 +84,7 @@ def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
         try:
             made = engine_of(platform).run_sql(indicator, params, run_id=context.run.run_id)
         except OutputMismatch as error:
-            context.log.error(f"{error}; the last good table stays and is stale")
+            Told(context).error(f"{error}; the last good table stays and is stale")
             yield _output_schema(key, passed=False, text=str(error))
             return
         except (TableMissing, SqlFailed, ValueError) as error:
@@ -122,7 +109,7 @@ def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
 
 
 def _output_schema(key: dg.AssetKey, *, passed: bool, text: str) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(asset_key=key, check_name="output_schema", passed=passed, description=text)
+    return dg.AssetCheckResult(asset_key=key, check_name="output_schema", passed=passed, description=plain(text))
 
 
 def _bigquery(key: dg.AssetKey, indicator: SqlIndicator) -> dg.AssetCheckResult:
@@ -138,11 +125,11 @@ def _bigquery(key: dg.AssetKey, indicator: SqlIndicator) -> dg.AssetCheckResult:
         check_name="bigquery",
         passed="query" in metadata,
         severity=dg.AssetCheckSeverity.WARN,
-        description=text,
+        description=plain(text),
         metadata=metadata,
     )
 
 
-def _in_words(indicator: SqlIndicator) -> str:
+def _in_words(indicator: SqlIndicator) -> Markdown:
     params = bullets(f"Parameter {p.name}: {p.help} (default {p.default})" for p in indicator.params.values())
-    return together(bold(indicator.title), plain(indicator.description), params)
+    return together(plain(indicator.title), plain(indicator.description), params)

@@ -1,12 +1,13 @@
 """Stewards' work as Dagster sees it: the job that erases, and the reports and logs as assets. Thin: the work is in the other modules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from platform_assets.access.roles import Role, User
+from platform_assets.components.metadata import Told
 from platform_assets.contracts.model import Contract
 from platform_assets.office import Office
 from platform_assets.people_csv import csv_bytes
@@ -14,6 +15,7 @@ from platform_assets.reports import logs
 from platform_assets.reports import tables as reports
 from platform_assets.reports.events import GROUP, log_key, publish_logs, rows_erased, shown
 from resources.environment import Platform
+from resources.markdown import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +32,7 @@ def erase_request(context: dg.OpExecutionContext) -> None:
     """See `platform_assets.erasure.eraser`."""
     office = Office.of(context.resources.platform)
     eraser = office.eraser(
-        lambda step: context.log.info(f"step: {step}"),
+        lambda step: Told(context).info(f"step: {step}"),
         lambda datasets, number: rows_erased(context.instance, datasets, number),
         lambda: nullcontext(context.instance),
     )
@@ -41,23 +43,28 @@ def erase_request(context: dg.OpExecutionContext) -> None:
     context.add_output_metadata({"certificate": document["request"], **document["found_and_removed"]})
 
 
-@dg.job(
-    name="erase",
-    description="Removes the records of an approved request from every store, and issues a certificate.",
-    executor_def=dg.in_process_executor,
-)
-def erase_job() -> None:
-    """One request per run."""
-    erase_request()
+def erase_job(tags: Mapping[str, Any] | None = None) -> dg.JobDefinition:
+    """The job that erases, one request per run, in the run's own process; `tags` are its runs'."""
+
+    @dg.job(
+        name="erase",
+        description="Removes the records of an approved request from every store, and issues a certificate.",
+        executor_def=dg.in_process_executor,
+        tags=tags,
+    )
+    def erase() -> None:
+        erase_request()
+
+    return erase
 
 
-def definitions(contracts: dict[str, Contract]) -> dg.Definitions:
+def definitions(contracts: dict[str, Contract], erasure_tags: Mapping[str, Any] | None = None) -> dg.Definitions:
     """The erasure job, the logs, and the row-level export of every dataset of laboratory results (a date, an organisation, a result)."""
     assets = [asset for contract in contracts.values() for asset in _reports(contract)]
     # raw is made by every load, whatever becomes of the rows; the deletion log is also made by every erasure
     assets.append(_log(logs.EXECUTION_LOG, [dg.AssetKey(["raw", name]) for name in contracts]))
     assets.append(_log(logs.DELETION_LOG, []))
-    return dg.Definitions(jobs=[erase_job], assets=assets)
+    return dg.Definitions(jobs=[erase_job(erasure_tags)], assets=assets)
 
 
 def _log(log: logs.Log, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
@@ -69,10 +76,13 @@ def _log(log: logs.Log, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
         group_name=GROUP,
         owners=[OWNER],
         kinds={"duckdb", "csv"},
-        description=log.description,
+        description=plain(log.description),
         metadata={
             "dagster/column_schema": dg.TableSchema(
-                [dg.TableColumn(name, kind, description=meaning) for name, (kind, meaning) in log.columns.items()]
+                [
+                    dg.TableColumn(name, kind, description=plain(meaning))
+                    for name, (kind, meaning) in log.columns.items()
+                ]
             ),
             "dagster/table_name": log.table,
         },
@@ -112,7 +122,7 @@ def _report(
         group_name="products",
         owners=[contract.owner],
         kinds={"csv"},
-        description=description,
+        description=plain(description),
         required_resource_keys={"platform"},
         automation_condition=dg.AutomationCondition.eager(),
     )

@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from platform_assets.contracts.dates import DateFormatError, ambiguous, read_format
+from platform_assets.contracts.dates import DateFormat, DateFormatError, ambiguous, read_format
 from platform_assets.strict import Name, Strict, TextList
 
 RESERVED = {"rowid", "snapshot_id", "filename", "file_row_number", "file_index"}
@@ -51,6 +51,18 @@ class Replacement(Strict):
         return regular_expression(value)
 
 
+class Pattern(Strict):
+    """A regular expression (RE2 syntax), and what it stands for in words that finish the sentence "The value is not ..."."""
+
+    pattern: str
+    says: str = Field(min_length=1)
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        return regular_expression(value)
+
+
 class Column(Strict):
     """One column: how its text is cleaned, what type it has, which values are right, and how sensitive it is.
 
@@ -64,6 +76,10 @@ class Column(Strict):
     """Which key pseudonymises an identifier; the same purpose in two datasets gives the same pseudonym. Default: the column's name."""
     header: TextList = Field(default=(), alias="from")
     """The column's name(s) in the file, if other than its own."""
+    from_matching: str | None = None
+    """Regular expression of the column's name in the file, where that changes (``^Cases until``). One column matches it."""
+    from_file_name: str | None = None
+    """Regular expression with one group over the name of the file: where the file has no such column, every row gets what the group finds."""
     required: bool = True
     """A missing value quarantines the row."""
     optional: bool = False
@@ -81,6 +97,9 @@ class Column(Strict):
     null_tokens: tuple[str, ...] | None = None
 
     format: TextList = ()
+    """How a date or timestamp may be written: `strptime` directives, or the name of a way of counting (see `contracts.dates`)."""
+    two_digit_years_from: int | None = Field(default=None, ge=1800, le=2100)
+    """First of the hundred years that %y stands for: with 1930, 29 is 2029 and 30 is 1930."""
     decimal_separator: Literal[".", ","] = "."
     thousands_separator: Literal[".", ",", " ", "'"] | None = None
     precision: int = Field(default=18, ge=1, le=38)
@@ -88,7 +107,7 @@ class Column(Strict):
     true_values: tuple[str, ...] = ("true", "True", "TRUE")
     false_values: tuple[str, ...] = ("false", "False", "FALSE")
 
-    matches: str | None = None
+    matches: str | Pattern | None = None
     allowed: tuple[str | int | float, ...] = Field(default=(), alias="in")
     not_in: tuple[str | int | float, ...] = ()
     ge: Limit | None = None
@@ -102,8 +121,8 @@ class Column(Strict):
 
     @field_validator("matches")
     @classmethod
-    def _compiles(cls, value: str | None) -> str | None:
-        return None if value is None else regular_expression(value)
+    def _compiles(cls, value: str | Pattern | None) -> str | Pattern | None:
+        return regular_expression(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _options_fit_the_type(self) -> Column:
@@ -117,7 +136,7 @@ class Column(Strict):
                     f"'{wrong[0]}' does not apply to type {kind.value}, only to {', '.join(k.value for k in kinds)}"
                 )
 
-        only({"format"}, *TEMPORAL)
+        only({"format", "two_digit_years_from"}, *TEMPORAL)
         only({"decimal_separator", "thousands_separator"}, *NUMERIC)
         only({"precision", "scale"}, ColumnType.DECIMAL)
         only({"true_values", "false_values"}, ColumnType.BOOLEAN)
@@ -141,8 +160,16 @@ class Column(Strict):
             )
         if self.derived_from and self.required and "required" in given:
             raise ValueError("a value that is derived where it is missing is never missing: drop 'required'")
-        if self.constant is not None and (self.header or self.optional):
+        if self.constant is not None and (self.header or self.optional or self.from_matching or self.from_file_name):
             raise ValueError("a constant column is not in the file: 'from' and 'optional' do not apply")
+        if self.from_file_name is not None and re.compile(self.from_file_name).groups != 1:
+            raise ValueError("'from_file_name' has exactly one group: the value")
+        if self.from_file_name is not None and self.role == "identifier":
+            raise ValueError(
+                "an identifier in the name of a file would be shown in logs and in the ledger: it belongs into a column"
+            )
+        if self.from_matching is not None and self.header:
+            raise ValueError("'from' and 'from_matching' both name the column in the file: keep one of them")
         if kind is not ColumnType.INTEGER and self.thousands_separator == self.decimal_separator:
             raise ValueError("thousands_separator and decimal_separator are the same")
         for limit in (self.ge, self.gt, self.le, self.lt):
@@ -161,18 +188,41 @@ class Column(Strict):
             if not self.format:
                 raise ValueError(f"a {self.type.value} declares its format, e.g. format: '%Y-%m-%d'")
             try:
-                known = [read_format(f) for f in self.format]
+                known = self.date_formats("UTC")
             except DateFormatError as error:
                 raise ValueError(str(error)) from None
+            short = [f.text for f in known if "short_year" in f.parts]
+            if short and self.two_digit_years_from is None:
+                raise ValueError(
+                    f"{short[0]!r} has years of two digits: say which century they are of, e.g. two_digit_years_from: 1930 "
+                    "(30 is then 1930, and 29 is 2029)"
+                )
+            if self.two_digit_years_from is not None and not short:
+                raise ValueError("'two_digit_years_from' is for a format with %y, years of two digits")
             if self.type is ColumnType.TIMESTAMP and not any(f.has_time for f in known):
                 raise ValueError("a timestamp's format tells the time (%H:%M); use type date otherwise")
-            if self.type is ColumnType.DATE and any(f.has_time for f in known):
+            if self.type is ColumnType.DATE and not all(f.whole_days for f in known):
                 raise ValueError("a date's format has no time; use type timestamp")
-            clash = ambiguous(self.format)
+            clash = ambiguous(known)
             if clash:
                 raise ValueError(
                     f"ambiguous: {clash[2]!r} is one day under {clash[0]} and another under {clash[1]}; keep one of them"
                 )
+
+    @field_validator("from_matching", "from_file_name")
+    @classmethod
+    def _names_compile(cls, value: str | None) -> str | None:
+        return value if value is None else regular_expression(value)
+
+    def date_formats(self, zone: str) -> tuple[DateFormat, ...]:
+        """The formats in which a date or timestamp may be written; `zone` names the clock that the column is kept by."""
+        first_year = {} if self.two_digit_years_from is None else {"first_year": self.two_digit_years_from}
+        return tuple(read_format(text, zone=zone, **first_year) for text in self.format)
+
+    @property
+    def pattern(self) -> str | None:
+        """The regular expression that a value matches."""
+        return self.matches.pattern if isinstance(self.matches, Pattern) else self.matches
 
     @property
     def nullable(self) -> bool:

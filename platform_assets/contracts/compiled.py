@@ -17,6 +17,8 @@ from platform_assets.contracts.model import Contract
 from platform_assets.contracts.queries import CompiledContract
 
 KEPT_DAYS = 30
+COMPILER = ("columns", "dates", "expression", "months", "schema", "words")
+"""Modules of which the SQL and its messages are made."""
 
 
 def compiled(contract: Contract, today: dt.date, folder: Path, dialect: str = "duckdb") -> CompiledContract:
@@ -39,6 +41,7 @@ def compiled(contract: Contract, today: dt.date, folder: Path, dialect: str = "d
 
 def _fingerprint(contract: Contract, today: dt.date, dialect: str) -> str:
     uses_today = any("today" in (c.ge, c.gt, c.le, c.lt) for c in contract.columns.values())
+    uses_zone = any(f.zoned for c in contract.columns.values() for f in c.date_formats(contract.zone))
     rules = sorted({rule.check.partition(":")[0] for rule in contract.rules})
     parts = [
         contract.hash,
@@ -46,7 +49,8 @@ def _fingerprint(contract: Contract, today: dt.date, dialect: str) -> str:
         version("ibis-framework"),
         version("pandera"),
         today.isoformat() if uses_today else "",
-        _code("platform_assets.contracts.expression", "platform_assets.contracts.schema", *rules),
+        contract.zone if uses_zone else "",
+        _code(*(f"platform_assets.contracts.{part}" for part in COMPILER), "resources.spelling", *rules),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 

@@ -19,9 +19,12 @@ class Kind:
     """Of a kind that is delimited, where the contract names none."""
 
 
+LAYOUT = frozenset({"skip_rows", "header_rows", "skip_after_header", "leave_out", "fill_down", "wide"})
+"""Options of a kind that is a grid of rows: what stands around the table, and how it is laid out."""
+TEXT = frozenset({"quote", "escape", "encoding", "header", "comment", "short_rows"})
 KINDS = {
-    "csv": Kind(("csv", "txt"), frozenset({"delimiter", "quote", "encoding", "header"})),
-    "tsv": Kind(("tsv",), frozenset({"quote", "encoding", "header"}), delimiter="\t"),
+    "csv": Kind(("csv", "txt"), LAYOUT | TEXT | {"delimiter"}),
+    "tsv": Kind(("tsv",), LAYOUT | TEXT, delimiter="\t"),
     "json": Kind(("json", "jsonl", "ndjson"), frozenset({"records"})),
     "json5": Kind(("json5",), frozenset({"records", "encoding"})),
     "parquet": Kind(("parquet",)),

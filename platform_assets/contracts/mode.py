@@ -106,9 +106,9 @@ class Mode(ABC):
         raise NotImplementedError(f"{self.name}: rows are weighed, not deliveries")
 
     def too_late(self, origin: str, entry: Account | None, now: Present, *, released: bool) -> str:
-        """Why rows of the delivery `origin` (and its ledger `entry`) can no longer be mended, for the person who tries, after the dataset's name; '' where they
-        can.
+        """Why rows of the delivery `origin` can no longer be mended, in words for the person who tries; '' where they can.
 
-        `released`: all right rows of a held delivery are to be sent, to become the table.
+        The words follow the dataset's name; `entry` is the delivery's in the ledger. `released`: all right rows of a held delivery
+        are to be sent, to become the table.
         """
         return ""

@@ -6,8 +6,11 @@ Everything that adding a dataset needs is said here, once. Unknown keys are erro
 
 from __future__ import annotations
 
+import datetime as dt
+import difflib
 import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
+from zoneinfo import available_timezones
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
 
@@ -17,21 +20,48 @@ from platform_assets.contracts.columns import (
     Column,
     regular_expression,
 )
-from platform_assets.contracts.dates import DateFormatError, read_format
+from platform_assets.contracts.dates import DateFormat, DateFormatError, ambiguous, read_format
 from platform_assets.contracts.fingerprint import fingerprint
-from platform_assets.contracts.formats import KINDS
+from platform_assets.contracts.formats import KINDS, LAYOUT
 from platform_assets.contracts.mode import Mode
 from platform_assets.contracts.modes import MODES
 from platform_assets.sources.base import Source
 from platform_assets.sources.kinds import kind_of, kinds
 from platform_assets.sources.landing import LandingSource
 from platform_assets.strict import Name, Strict, TextList
+from resources import clock
+from resources.spelling import folded
 
 
 def _known_kind(value: Any) -> Any:
     if not isinstance(value, str) or value not in KINDS:
         raise ValueError(f"there is no kind {value!r}; kinds are {', '.join(KINDS)}")
     return value
+
+
+class Wide(Strict):
+    """A table with a column per day (or place, or age group): each of these columns becomes a row of its own."""
+
+    columns: str
+    """Regular expression that the names of these columns match; where it has a group, that part of the name is kept."""
+    name: Name
+    """The contract's column that takes the name."""
+    value: Name
+    """The contract's column that takes the value."""
+    empty: Literal["keep", "leave_out"] = "keep"
+    """What becomes of empty cells: rows without a value, or none, counted as left out."""
+
+    @field_validator("columns")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        if re.compile(regular_expression(value)).groups > 1:
+            raise ValueError("the pattern has at most one group: the part of the name that is kept")
+        return value
+
+    def name_of(self, header: str) -> str | None:
+        """What a column of this name is kept as; None where it is none of these columns."""
+        found = re.search(self.columns, header)
+        return found and (found[1] if found.re.groups else header)
 
 
 class FileFormat(Strict):
@@ -43,7 +73,26 @@ class FileFormat(Strict):
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     quote: str = Field(default='"', min_length=1, max_length=1)
     encoding: Literal["utf-8", "latin-1", "cp1252", "utf-16"] = "utf-8"
+    escape: str | None = Field(default=None, min_length=1, max_length=1)
+    """The character after it stands for itself: a quote, the delimiter, a line break or another of it. Other pairs stay as they are."""
+    short_rows: Literal["quarantine", "pad"] = "quarantine"
+    """Rows of fewer cells than the header: wrong, or their last cells are empty."""
+    comment: str | None = Field(default=None, min_length=1)
+    """Lines that begin with it are no rows; they are counted."""
     header: bool = True
+    """Whether the first row names the columns; otherwise they stand in the order of the contract."""
+    skip_rows: int = Field(default=0, ge=0)
+    """Lines or rows before the header, whatever is in them."""
+    header_rows: int = Field(default=1, ge=1, le=10)
+    """Rows of the header. The names in them are joined by a blank; a cell that is empty (merged) takes the name on its left."""
+    skip_after_header: int = Field(default=0, ge=0)
+    """Rows below the header that are no data: units, instructions."""
+    leave_out: dict[Name, str | dict[Name, str]] = Field(default_factory=dict)
+    """Rows that are no data, such as totals and footers: a name for people -> a regular expression that the row matches, its cells
+    joined by the delimiter (in a sheet by a tab), or for columns of the contract one that each matches. They are counted by that name."""
+    fill_down: TextList = ()
+    """Columns of the contract in which an empty cell stands for the value above it (cells merged over several rows)."""
+    wide: Wide | None = None
     sheet: str | None = None
     records: str | None = None
     """JSON: dotted path to the list of records; default: the document itself, or one record per line."""
@@ -54,12 +103,30 @@ class FileFormat(Strict):
         wrong = sorted(self.model_fields_set - allowed - {"kind", "files"})
         if wrong:
             raise ValueError(f"'{wrong[0]}' does not apply to {self.kind}")
+        if not self.header and (self.wide or self.header_rows > 1 or self.skip_after_header):
+            raise ValueError("'wide', 'header_rows' and 'skip_after_header' need a header: drop 'header: false'")
+        if self.escape is not None and self.escape in (self.quote, self.separator):
+            raise ValueError("'escape' is another character than the quote and the delimiter")
+        for patterns in self.leave_out.values():
+            for pattern in (patterns,) if isinstance(patterns, str) else patterns.values():
+                regular_expression(pattern)
         return self
+
+    @property
+    def laid_out(self) -> bool:
+        """Whether there is more to a file than a header and its rows, so that its first line says little."""
+        plain = FileFormat(kind=self.kind)
+        return any(getattr(self, name) != getattr(plain, name) for name in (*LAYOUT, "escape", "short_rows", "comment"))
 
     @property
     def separator(self) -> str:
         """The delimiter of a csv or tsv file."""
         return self.delimiter or KINDS[self.kind].delimiter
+
+    @property
+    def joint(self) -> str:
+        """What the cells of a row are joined by where a pattern is held against the whole of it."""
+        return self.separator if "quote" in KINDS[self.kind].options else "\t"
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -73,23 +140,47 @@ class FileFormat(Strict):
 class Order(Strict):
     """What makes a delivery newer than another: a date in its file name, or a column of its rows."""
 
-    file_name: str | None = None
-    """Regular expression with one group that holds the date, e.g. ``_(\\d{4}-\\d{2}-\\d{2})``."""
-    format: str = "%Y-%m-%d"
+    file_name: str | tuple[str, ...] | None = None
+    """Regular expression with one group that holds the date, e.g. ``_(\\d{4}-\\d{2}-\\d{2})``; or several, the first that fits counts."""
+    format: str | tuple[str, ...] = "%Y-%m-%d"
+    """How the date is written; or several ways. Years of two digits are of this century."""
     column: Name | None = None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Order:
         if (self.file_name is None) == (self.column is None):
             raise ValueError("say either 'file_name' (a regular expression with one group) or 'column'")
-        if self.file_name is not None:
-            if re.compile(regular_expression(self.file_name)).groups != 1:
+        for pattern in self.patterns:
+            if re.compile(regular_expression(pattern)).groups != 1:
                 raise ValueError("'file_name' has exactly one group: the date")
+        if self.file_name is not None:
             try:
-                read_format(self.format)
+                clash = ambiguous(self.formats("UTC"))
             except DateFormatError as error:
                 raise ValueError(str(error)) from None
+            if clash:
+                raise ValueError(f"ambiguous: {clash[2]!r} is one day under {clash[0]} and another under {clash[1]}")
         return self
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Regular expressions of the date in a file's name."""
+        return (self.file_name,) if isinstance(self.file_name, str) else self.file_name or ()
+
+    def formats(self, zone: str) -> tuple[DateFormat, ...]:
+        """The ways in which the date may be written; `zone` names the clock of the dataset."""
+        texts = (self.format,) if isinstance(self.format, str) else self.format
+        return tuple(read_format(text, zone=zone) for text in texts)
+
+    def moment_of(self, file: str, zone: str) -> dt.datetime | None:
+        """The date in the name `file`: the first that one of the patterns finds and one of the formats reads; None where there is none."""
+        for pattern in self.patterns:
+            for found in re.finditer(pattern, file):
+                for fmt in self.formats(zone):
+                    moment = fmt.parse(found[1] or "")
+                    if moment is not None:
+                        return moment
+        return None
 
 
 class Load(Strict):
@@ -213,6 +304,20 @@ class Contract(Strict):
     sensitivity: Literal["personal"] | Public = "personal"
     """What is computed of personal data leaves the platform only as a release of protected counts."""
     tags: dict[str, str] = Field(default_factory=dict)
+    timezone: str | None = None
+    """Name of the zone by whose clock the dataset is kept, e.g. Europe/Paris; default: that of the installation. It says what day
+    `today` is, when a delivery is due, and what time a moment with an offset from UTC becomes."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        if value is not None and value not in available_timezones():
+            near = difflib.get_close_matches(value, available_timezones(), n=1)
+            raise ValueError(
+                f"{value!r} is no time zone"
+                + (f"; did you mean {near[0]}?" if near else "; write for example Europe/Paris or UTC")
+            )
+        return value
 
     @model_validator(mode="after")
     def _names_agree(self) -> Contract:
@@ -235,6 +340,17 @@ class Contract(Strict):
                     raise ValueError(
                         f"columns.{name}.derived_from: {source} must have a value in every row, and be no identifier"
                     )
+        for fmt in self.format:
+            wide = [("wide.name", fmt.wide.name), ("wide.value", fmt.wide.value)] if fmt.wide else []
+            left = [(f"leave_out.{n}", c) for n, p in fmt.leave_out.items() if not isinstance(p, str) for c in p]
+            for where, name in (*wide, *left, *(("fill_down", c) for c in fmt.fill_down)):
+                if known(name, f"format.{where}").constant is not None:
+                    raise ValueError(f"format.{where}: {name} is a constant, which is in no file")
+            if fmt.wide and (self.columns[fmt.wide.name].role == "identifier" or fmt.wide.name == fmt.wide.value):
+                raise ValueError(
+                    "format.wide.name: a column per person cannot be turned into rows (names of columns are shown to people); "
+                    "and name and value are two columns"
+                )
         if isinstance(self.load.order_by, Order) and self.load.order_by.column:
             column = known(self.load.order_by.column, "load.order_by.column")
             if column.type not in TEMPORAL or column.nullable:
@@ -249,9 +365,7 @@ class Contract(Strict):
             raise ValueError(
                 "a cumulative column needs partition.by as its time, and load.key made of that time and of what it is counted for"
             )
-        headers = [
-            h.casefold() for name, c in self.columns.items() if c.constant is None for h in (c.header or (name,))
-        ]
+        headers = [folded(h) for name, c in self.columns.items() if c.constant is None for h in (c.header or (name,))]
         twice = {h for h in headers if headers.count(h) > 1}
         if twice:
             raise ValueError(f"two columns are read from the same header {sorted(twice)[0]!r}")
@@ -265,9 +379,23 @@ class Contract(Strict):
         return isinstance(self.sensitivity, Public)
 
     @property
+    def zone(self) -> str:
+        """Name of the zone by whose clock the dataset is kept."""
+        return self.timezone or clock.zone().key
+
+    def today(self) -> dt.date:
+        """The day that the limit `today` stands for now."""
+        return clock.today(where=self.timezone)
+
+    @property
     def file_columns(self) -> dict[str, Column]:
         """The columns that a file brings, i.e. all but constants."""
         return {name: c for name, c in self.columns.items() if c.constant is None}
+
+    @property
+    def named(self) -> dict[str, Column]:
+        """The columns that the name of a file tells."""
+        return {name: c for name, c in self.columns.items() if c.from_file_name is not None}
 
     @property
     def derived(self) -> dict[str, Column]:

@@ -17,3 +17,8 @@ class CompiledContract:
     """`_file`, `_row`, `_reasons` (list of text) of the rows that are wrong."""
     warned: str
     """One row with, per warn rule, how many typed rows break it; empty text where the contract has none. Over a table `typed`."""
+    both_spellings: str
+    """`_file`, `_row`, and per identifier column its cleaned text, as ``<column>__was`` also without the one spelling: what pseudonyms were made
+    of before there was one. Empty text where the contract has no identifiers."""
+    respelled: str
+    """`_file`, and per file column in how many rows its text came in another spelling (see `resources.spelling`)."""

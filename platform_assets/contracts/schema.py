@@ -16,8 +16,9 @@ import pandas as pd
 import pandera.pandas as pa
 import pyarrow
 
-from platform_assets.contracts.columns import Column, ColumnType
+from platform_assets.contracts.columns import Column, ColumnType, Pattern
 from platform_assets.contracts.model import Contract, Rule
+from resources.spelling import plain
 
 
 class RuleError(ValueError):
@@ -57,13 +58,18 @@ def checks_of(column: Column, today: dt.date) -> list[pa.Check]:
     """The pandera checks that the column's options stand for; each carries its message for people in `error`."""
     checks: list[pa.Check] = []
     if column.allowed:
-        checks.append(pa.Check.isin(list(column.allowed), error=f"is not one of {_listed(column.allowed)}"))
+        checks.append(pa.Check.isin(_as_read(column.allowed), error=f"is not one of {_listed(column.allowed)}"))
     if column.not_in:
         checks.append(
-            pa.Check.notin(list(column.not_in), error=f"is one of {_listed(column.not_in)}, which may not occur")
+            pa.Check.notin(_as_read(column.not_in), error=f"is one of {_listed(column.not_in)}, which may not occur")
         )
-    if column.matches is not None:
-        checks.append(pa.Check.str_matches(column.matches, error=f"does not match {column.matches}"))
+    if column.pattern is not None:
+        wrong = (
+            f"is not {column.matches.says}"
+            if isinstance(column.matches, Pattern)
+            else f"does not match {column.pattern}"
+        )
+        checks.append(pa.Check.str_matches(column.pattern, error=wrong))
     if column.min_length is not None or column.max_length is not None:
         low, high = column.min_length, column.max_length
         bounds = f"between {low or 0} and {high}" if high is not None else f"at least {low}"
@@ -107,6 +113,11 @@ def _moment(value: Any, kind: ColumnType) -> Any:
     if kind is ColumnType.TIMESTAMP and isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return dt.datetime.combine(value, dt.time())
     return value
+
+
+def _as_read(values: tuple[Any, ...]) -> list[Any]:
+    """`values` in the spelling in which texts are judged."""
+    return [plain(value) if isinstance(value, str) else value for value in values]
 
 
 def _listed(values: tuple[Any, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from platform_assets.contracts.columns import Column, ColumnType
+from platform_assets.contracts.columns import Column, ColumnType, Pattern
 
 MOST_LISTED = 12
 """Values that are named one by one."""
@@ -14,13 +14,16 @@ def limits_in_words(column: Column) -> list[str]:
     if column.constant is not None:
         words.append(f"always {column.constant}")
     if column.format:
-        words.append("written as " + " or ".join(column.format))
+        words.append(f"written like {formats_in_words(column)}")
+    if column.two_digit_years_from is not None:
+        first = column.two_digit_years_from
+        words.append(f"years of two digits are {first} to {first + 99}")
     if column.allowed:
         words.append(f"one of {_listed(column.allowed)}")
     if column.not_in:
         words.append(f"never {_listed(column.not_in)}")
     if column.matches is not None:
-        words.append(f"matches {column.matches}")
+        words.append(column.matches.says if isinstance(column.matches, Pattern) else f"matches {column.matches}")
     words += _length(column.min_length, column.max_length)
     words += [
         f"{word} {getattr(column, name)}"
@@ -36,6 +39,11 @@ def limits_in_words(column: Column) -> list[str]:
     elif column.nullable and column.type is not ColumnType.BOOLEAN:
         words.append("may be missing")
     return words
+
+
+def formats_in_words(column: Column) -> str:
+    """The formats of a date or timestamp by an example of each, e.g. ``31-12-2026 or 2026-12-31``. No directive: people read it."""
+    return " or ".join(dict.fromkeys(f.example for f in column.date_formats("UTC")))
 
 
 def _length(low: int | None, high: int | None) -> list[str]:

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from platform_assets.contracts.model import Contract
     from platform_assets.engines.results import Loaded, MadeBySql, MadeTable
-    from platform_assets.indicators.sqlfile import SqlIndicator
+    from platform_assets.indicators.sql.file import SqlIndicator
     from platform_assets.ingest.books import Books
     from platform_assets.ingest.neighbours import Neighbours
     from platform_assets.ingest.quality import Outcome
     from platform_assets.releases.reading import Release
     from resources.environment import Platform
-    from resources.warehouse import TableState
+    from resources.lake.warehouse import TableState
 
 LAYERS = ("raw", "validated", "quarantine")
 """The tables that every dataset has."""
@@ -80,6 +80,10 @@ class Engine(Protocol):
 
     def drop_indicator(self, name: str) -> list[str]:
         """Remove what readers outside the lake have of an indicator; returns what was removed, for people."""
+        ...
+
+    def respell(self, contract: Contract, log: Callable[[str], None]) -> str:
+        """Move the dataset's tables over to one spelling of identifiers (see `ingest.respelling`); what was done, for people."""
         ...
 
     def computed(self, lake: duckdb.DuckDBPyConnection) -> Iterable[MadeTable]:

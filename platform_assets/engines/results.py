@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from platform_assets.ingest.ledger import Entry
     from platform_assets.ingest.load import LoadReport
     from platform_assets.ingest.quality import Outcome
-    from resources.warehouse import TableState
+    from resources.lake.warehouse import TableState
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,11 @@ import getpass
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from platform_assets.access import handing_out
 from platform_assets.access.audit.entry import AuditError
 from platform_assets.access.roles import AccessDenied, Role, User, declared_user
 from platform_assets.erasure import certificate
@@ -20,6 +22,7 @@ from platform_assets.erasure.requests import Request, RequestError
 from platform_assets.erasure.targets import MalformedRequest, read_csv
 from platform_assets.office import Office
 from resources.identity import MissingIdentityKey
+from resources.terminal import field, say
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -32,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         user = declared_user(chosen.by, {Role.STEWARD})
         _run(Office.here(), chosen, user)
     except (AccessDenied, AuditError, RequestError, MalformedRequest, ErasureIncomplete, MissingIdentityKey) as error:
-        sys.stderr.write(f"{error}\n")
+        say(sys.stderr, f"{error}\n")
         return 1
     return 0
 
@@ -71,12 +74,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(office: Office, chosen: argparse.Namespace, user: User) -> None:
-    out = sys.stdout.write
+    out = partial(say, sys.stdout)
     eraser = office.eraser(_tell, _changed, _dagster)
     if chosen.command == "list":
         for request in eraser.requests.all():
             out(
-                f"{request.id}  {request.status:<9} {request.requested_at}  {request.requested_by}  {len(request.targets)} line(s)\n"
+                f"{request.id}  {request.status:<9} {request.requested_at}  {field(request.requested_by)}  {len(request.targets)} line(s)\n"
             )
     elif chosen.command in ("preview", "request"):
         if chosen.dataset not in office.contracts:
@@ -89,7 +92,7 @@ def _run(office: Office, chosen: argparse.Namespace, user: User) -> None:
             for place, count in counts.items():
                 out(f"{count:>8,}  {certificate.words().get(place, place)}\n")
         if certificate.found_nothing(counts):
-            sys.stderr.write(f"{certificate.NOBODY}\n")
+            say(sys.stderr, f"{certificate.NOBODY}\n")
     elif chosen.command == "show":
         _show(eraser, chosen.number, user)
     elif chosen.command == "decide":
@@ -105,7 +108,7 @@ def _run(office: Office, chosen: argparse.Namespace, user: User) -> None:
                 from platform_assets.reports.events import publish_logs
 
                 publish_logs(instance, office.warehouse, office.store)
-        out(certificate.as_text(document))
+        out(_shown(office, user, document))
     elif chosen.command == "replay":
         for place, count in eraser.replay(user).items():
             out(f"{count:>8,}  {certificate.words().get(place, place)}\n")
@@ -113,23 +116,28 @@ def _run(office: Office, chosen: argparse.Namespace, user: User) -> None:
         found = [c for c in certificate.read_all(office.store) if c["request"] == chosen.number]
         if not found:
             raise RequestError(f"there is no certificate of {chosen.number}: was the request carried out?")
-        out(certificate.as_text(found[0]))
+        out(_shown(office, user, found[0]))
+
+
+def _shown(office: Office, user: User, document: dict[str, Any]) -> str:
+    """A certificate on the screen, which is written down before."""
+    return handing_out.certificate(office.audit, user, str(document["request"]), certificate.as_text(document))
 
 
 def _show(eraser: Eraser, number: str, user: User) -> None:
-    out = sys.stdout.write
+    out = partial(say, sys.stdout)
     request, found = eraser.look(number, user)
     out(
-        f"{request.id}  {request.status}  asked for by {request.requested_by}, {request.requested_at}: {request.ground}\n"
+        f"{request.id}  {request.status}  asked for by {field(request.requested_by)}, {request.requested_at}: {field(request.ground)}\n"
     )
     for target in request.targets:
-        out(f"  {target.dataset}: {', '.join(f'{name} {value}' for name, value in target.values.items())}\n")
+        out(f"  {target.dataset}: {', '.join(f'{name} {field(value)}' for name, value in target.values.items())}\n")
     for dataset, counts in found.items():
         for place, count in counts.items():
             out(f"{count:>8,}  {dataset}: {certificate.words().get(place, place)}\n")
     for counter, spot in enumerate(request.spots, start=1):
         decision = request.decisions.get(spot.key)
-        out(f"place {counter}: {spot.words}\n")
+        out(f"place {counter}: {field(spot.words)}\n")
         for text in spot.shown:
             out(f"    {text!r}\n")
         out(f"    {'decided: ' + decision.way if decision else 'decide: ' + ', '.join(spot.ways)}\n")
@@ -159,8 +167,9 @@ def _dagster() -> Iterator[dg.DagsterInstance | None]:
 def _changed(datasets: Sequence[str], number: str) -> None:
     with _dagster() as instance:
         if instance is None:
-            sys.stderr.write(
-                "DAGSTER_HOME is not set, so Dagster does not hear of this: start the job weekly, which computes anew what counted these rows\n"
+            say(
+                sys.stderr,
+                "DAGSTER_HOME is not set, so Dagster does not hear of this: start the job weekly, which computes anew what counted these rows\n",
             )
             return
         from platform_assets.reports.events import rows_erased
@@ -176,7 +185,7 @@ def _content(file: Path) -> bytes:
 
 
 def _tell(step: str) -> None:
-    sys.stderr.write(f"{step} ...\n")
+    say(sys.stderr, f"{step} ...\n")
 
 
 if __name__ == "__main__":

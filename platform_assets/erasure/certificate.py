@@ -12,6 +12,7 @@ from platform_assets.erasure.holder import Holder
 from platform_assets.erasure.requests import Request
 from platform_assets.erasure.search.scan import Found
 from resources.object_store import ObjectStore
+from resources.terminal import field
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,10 +155,10 @@ def as_text(document: dict[str, Any]) -> str:
     lines = [
         f"Certificate of erasure {document['request']}",
         "",
-        f"Asked for by  {document['requested_by']}, {document['requested_at']}",
-        f"Approved by   {document['approved_by']}, {document['approved_at']}",
+        f"Asked for by  {field(document['requested_by'])}, {document['requested_at']}",
+        f"Approved by   {field(document['approved_by'])}, {document['approved_at']}",
         f"Finished      {document['finished_at']}",
-        f"Ground        {document['ground']}",
+        f"Ground        {field(document['ground'])}",
         f"Datasets      {', '.join(document['datasets'])}",
         f"Asked for     {asked} subject(s) or record(s), {known}; found nothing: was the number right?"
         if nothing
@@ -174,10 +175,10 @@ def as_text(document: dict[str, Any]) -> str:
     if decided:
         lines += ["", "Where the number stood beside the person's own rows, and what was decided"]
         for d in decided:
-            reason = f": {d['reason']}" if d["reason"] else ""
-            lines.append(f"  {d['words']}: {decisions.DONE[d['way']]}{reason} ({d['by']}, {d['at']})")
+            reason = f": {field(d['reason'])}" if d["reason"] else ""
+            lines.append(f"  {field(d['words'])}: {decisions.DONE[d['way']]}{reason} ({field(d['by'])}, {d['at']})")
         lines.append("")
-    explained = [e["words"] for e in document.get("explained", [])]
+    explained = [field(e["words"]) for e in document.get("explained", [])]
     if explained:
         lines += [
             "",

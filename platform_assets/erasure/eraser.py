@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.access import handing_out
+from platform_assets.access.acts import acting, done
 from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract
 from platform_assets.erasure import certificate, decisions, tombstones
@@ -136,13 +137,17 @@ class Eraser:
         request = self.requests.read(number)
         if request.status not in ("approved", "running"):
             raise RequestError(f"request {number} is {request.status}: it has to be approved first")
-        with self.parts.warehouse.lock("erasure"):
+        begins = acting(
+            self.parts.audit, user, "erasure.begin", table=",".join(request.datasets), ground=request.ground
+        )
+        with self.parts.warehouse.lock("erasure"), begins as act:
             work = self._work(request.targets, request.id, request.approved_at)
             work.request, work.decisions = request.name, request.decisions
             self._spare(work, request.progress.get("shared", []))
             with self._loads_stopped(work):
                 self._step("count", request)
                 self._remember(request, work)
+                act.note(request=request.id, approved_by=request.approved_by, found=request.progress["found"])
                 self._step("tombstones", request)
                 request = self.requests.begin(request)
                 tombstones.add(self.parts.store, work.stones)
@@ -153,7 +158,7 @@ class Eraser:
                 self._step("search", request)
                 outcome, subjects = self._search(request, work)
             self._step("certificate", request)
-            self._record(user, "erasure.execute", request, len(subjects))
+            self._record(user, request, len(subjects))
             now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
             head = str(self.parts.audit.head() or "")
             document = certificate.issue(self.parts.store, request, subjects, outcome, now, head)
@@ -169,12 +174,11 @@ class Eraser:
         stones = tombstones.read(self.parts.store)
         work = Work("replay", stones, self._touched(stones), None)
         progress: dict[str, Any] = {}
-        with self.parts.warehouse.lock("erasure"), self._loads_stopped(work):
+        again = acting(self.parts.audit, user, "erasure.replay", ground="restored copy")
+        with self.parts.warehouse.lock("erasure"), self._loads_stopped(work), again as act:
             progress["found"], work.deliveries = self._count(work)
+            act.note(**progress["found"])
             self.erase(work, progress)
-        self.parts.audit.record(
-            user.name, "erasure.replay", role=user.role_names, ground="restored copy", details=progress["found"]
-        )
         return dict(progress["found"])
 
     def erase(self, work: Work, progress: dict[str, Any], request: Request | None = None) -> None:
@@ -324,16 +328,16 @@ class Eraser:
             self.parts.audit, user, action, table=datasets, targets=len(targets), subjects=subjects[:100], **which
         )
 
-    def _record(self, user: User, action: str, request: Request, subjects: int) -> None:
+    def _record(self, user: User, request: Request, subjects: int) -> None:
         chosen = {key: decision.way for key, decision in sorted(request.decisions.items())}
-        self.parts.audit.record(
-            user.name,
-            action,
-            role=user.role_names,
+        done(
+            self.parts.audit,
+            user,
+            "erasure.execute",
             table=",".join(request.datasets),
             ground=request.ground,
-            details={"request": request.id, "subjects": subjects, "found": request.progress.get("found", {})}
-            | ({"decisions": chosen} if chosen else {}),
+            **{"request": request.id, "subjects": subjects, "found": request.progress.get("found", {})},
+            **({"decisions": chosen} if chosen else {}),
         )
 
 

@@ -28,13 +28,13 @@ from platform_assets.erasure.search import whole
 from platform_assets.erasure.search.scan import Ground, Search
 from platform_assets.erasure.targets import Tombstone
 from resources.identity import IdentityKeys
+from resources.lake.warehouse import LAKE, Warehouse
 from resources.object_store import ObjectStore
-from resources.warehouse import LAKE, Warehouse
 
 if TYPE_CHECKING:
     import dagster as dg
 
-    from resources.bigquery import BigQuery
+    from resources.gcp.bigquery import BigQuery
 
 
 class Busy(RuntimeError):

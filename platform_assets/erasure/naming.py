@@ -17,7 +17,8 @@ from platform_assets.erasure.requests import RequestError
 from platform_assets.erasure.targets import identifying_columns, tokens
 from platform_assets.ingest.tables import Tables
 from resources.identity import IdentityKeys, MissingIdentityKey, pseudonym
-from resources.warehouse import Warehouse, quoted
+from resources.lake.warehouse import Warehouse, quoted
+from resources.spelling import bare
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,7 +65,7 @@ class Names:
             return
         for contract in self.contracts.values():
             for column in contract.identifiers:
-                pattern = contract.columns[column].matches if column in contract.columns else None
+                pattern = contract.columns[column].pattern if column in contract.columns else None
                 if pattern and _tells(pattern) and any(re.search(pattern, word) for word in words):
                     raise NamesSomeone(contract.name, column)
         with self.warehouse.connect() as connection:
@@ -85,8 +86,9 @@ def naming_people(
     warehouse: Warehouse, contracts: Mapping[str, Contract], columns: Mapping[str, Sequence[str]]
 ) -> set[str]:
     """Which of `columns` (name -> some of its texts) name people: they are called like an identifier of a contract, or one of their words
-    is the pseudonym or number of somebody in a validated table. For previews, which everyone may see."""
+    is the pseudonym or number of somebody in a validated table, or looks as if it was made of one. For previews, which everyone may see."""
     named = {column for contract in contracts.values() for column in contract.identifiers} & columns.keys()
+    named |= {column for column, texts in columns.items() if any(map(_like_a_pseudonym, texts))}
     words = {c: sorted({w for text in texts for w in _words(text)}) for c, texts in columns.items() if c not in named}
     with warehouse.connect(read_only=True) as connection:
         for contract in contracts.values():
@@ -98,6 +100,12 @@ def naming_people(
                     if column not in named and connection.execute(asked, [found]).fetchone():
                         named.add(column)
     return named
+
+
+def _like_a_pseudonym(text: str) -> bool:
+    """Whether a text holds eight digits of a hexadecimal number, or more: a pseudonym, a part of one, one written otherwise, a hash of one."""
+    runs = re.findall(r"[0-9a-f]{8,}", re.sub(r"[\s._:/-]+", "", text.casefold()))
+    return any(re.search("[0-9]", run) and re.search("[a-f]", run) for run in runs)
 
 
 def told(name: str, refuse: Callable[[str], None]) -> str:
@@ -117,7 +125,7 @@ def _called(keys: IdentityKeys, purpose: str | None, words: list[str]) -> list[s
         key = keys.key(purpose)
     except MissingIdentityKey:  # then nothing was loaded under it either
         return []
-    return [pseudonym(key, word) for word in words]
+    return [pseudonym(key, bare(word)) for word in words]
 
 
 def _words(text: str) -> set[str]:

@@ -31,8 +31,8 @@ from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.registry import format_named, is_text
 from platform_assets.ingest.readers.staged import FileRejected
 from resources.identity import IdentityKeys
+from resources.lake.warehouse import Warehouse, literal, quoted
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -191,6 +191,7 @@ class Redactor:
                         errno.EFBIG, f"rows of erased people cannot be taken out of it: {error}"
                     ) from None
             members.append((member.label.removeprefix(f"{read.delivery.file}/"), path))
+        members += read.delivery.others
         target = read.folder / "redacted"
         packed_again(read.delivery.file, members, target)
         lost = {format_named(m.format.kind).lost for n, m in enumerate(read.delivery.members) if n in edits} - {""}

@@ -8,11 +8,12 @@ import datetime as dt
 import json
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from platform_assets.access.acts import Act, acting
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract
@@ -141,20 +142,12 @@ class Requests:
                     raise RequestError(f"{spots[key].words}: say why, it stands in the certificate")
                 if any(name in reason for name in names):
                     raise RequestError("the reason names who is erased: it stands in the certificate, say it without")
-            for key, (way, reason) in ways.items():
-                request.decisions[key] = Decision(way, reason.strip(), user.name, now, spots[key].words)
-            self.write(request)
-        self.audit.record(
-            user.name,
-            "erasure.decide",
-            role=user.role_names,
-            table=",".join(request.datasets),
-            ground=request.ground,
-            details={
-                "request": request.id,
-                "decisions": [{"spot": k, "way": w, "reason": r.strip()} for k, (w, r) in sorted(ways.items())],
-            },
-        )
+            with self._acting(user, "erasure.decide", request) as act:
+                chosen = [{"spot": k, "way": w, "reason": r.strip()} for k, (w, r) in sorted(ways.items())]
+                act.note(request=request.id, decisions=chosen)
+                for key, (way, reason) in ways.items():
+                    request.decisions[key] = Decision(way, reason.strip(), user.name, now, spots[key].words)
+                self.write(request)
         return request
 
     def submit(self, targets: Sequence[Target], ground: str, user: User) -> Request:
@@ -165,8 +158,8 @@ class Requests:
         self._refuse(ground)
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         request = Request(secrets.token_hex(6), user.name, now, ground.strip(), list(targets), asked_by=user.id)
-        self.write(request)
-        self._log(user, "erasure.request", request)
+        with self._noted(user, "erasure.request", request):
+            self.write(request)
         return request
 
     def withdraw(self, number: str, user: User) -> None:
@@ -178,18 +171,19 @@ class Requests:
                 raise RequestError(
                     f"request {number} has begun to remove: what is erased cannot be given back, it has to be finished"
                 )
-            for earlier in list(self.store.earlier(FOLDER)):  # every state that it has had names people too
-                if earlier.name == request.name:
-                    self.store.forget(earlier)
-            self.store.delete(request.name)
-        self._log(user, "erasure.withdraw", request)
+            with self._noted(user, "erasure.withdraw", request):
+                for earlier in list(self.store.earlier(FOLDER)):  # every state that it has had names people too
+                    if earlier.name == request.name:
+                        self.store.forget(earlier)
+                self.store.delete(request.name)
 
     def approve(self, number: str, user: User) -> Request:
         """Agree to a request; by someone else than who asked, unless PLATFORM_ERASURE_SECOND_PERSON is 0."""
         user.require(Permission.APPROVE_ERASURE)
         with self._lock():
             request = self._approved(number, user)
-        self._log(user, "erasure.approve", request)
+            with self._noted(user, "erasure.approve", request):
+                self.write(request)
         return request
 
     def _approved(self, number: str, user: User) -> Request:
@@ -200,15 +194,13 @@ class Requests:
             raise RequestError("a second person must approve: who asks for an erasure cannot also agree to it")
         request.status, request.approved_by = "approved", user.name
         request.approved_at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-        self.write(request)
         return request
 
-    def _log(self, user: User, action: str, request: Request) -> None:
-        self.audit.record(
-            user.name,
-            action,
-            role=user.role_names,
-            table=",".join(request.datasets),
-            ground=request.ground,
-            details={"request": request.id, "targets": len(request.targets)},
-        )
+    @contextmanager
+    def _noted(self, user: User, action: str, request: Request) -> Iterator[None]:
+        with self._acting(user, action, request) as act:
+            act.note(request=request.id, targets=len(request.targets))
+            yield
+
+    def _acting(self, user: User, action: str, request: Request) -> AbstractContextManager[Act]:
+        return acting(self.audit, user, action, table=",".join(request.datasets), ground=request.ground)

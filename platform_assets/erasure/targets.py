@@ -19,7 +19,7 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest.judging import expression_of, stage_rows
 from platform_assets.ingest.readers.interface import TextRow
 from resources.identity import IdentityKeys, pseudonym, session_variables
-from resources.warehouse import Warehouse, quoted
+from resources.lake.warehouse import Warehouse, quoted
 
 if TYPE_CHECKING:
     import duckdb

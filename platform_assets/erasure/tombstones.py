@@ -7,15 +7,15 @@ since. Keep the folder `erasure` out of what you restore.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract
 from platform_assets.erasure.targets import PURPOSE, Match, Tombstone, set_keys, token_rows, tokens
 from platform_assets.ingest.judging import expression_of, stage_rows
 from resources.identity import IdentityKeys, pseudonym_sql
+from resources.lake.warehouse import Warehouse, quoted
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -80,14 +80,25 @@ class Marks:
                 [[m.hashes[c] for m in group] for c in columns],
             )
 
-    def _condition(self, value: dict[str, str], hashed: dict[str, str], *, whole: bool = True) -> str:
-        """SQL that is true for a marked row; `value` and `hashed` give each column's expression. Not `whole`: only who, not when."""
+    def _condition(
+        self,
+        value: dict[str, str],
+        hashed: dict[str, str],
+        *,
+        whole: bool = True,
+        before: Mapping[str, str] | None = None,
+    ) -> str:
+        """SQL that is true for a marked row; `value` and `hashed` give each column's expression. Not `whole`: only who, not when.
+
+        `before`: the hashes of identifiers as they were made before there was one spelling of them; old tombstones hold such ones.
+        """
+        former = before or {}
         parts = []
         for number, (columns, identifying) in enumerate(self._groups()):
             if not set(columns) <= set(value):
                 continue
             same = [
-                f"s.{quoted(c)} = {hashed[c]}"
+                f"s.{quoted(c)} IN ({', '.join(filter(None, (hashed[c], former.get(c))))})"
                 if c in identifying
                 else f"({value[c]} IS NULL OR s.{quoted(c)} = {hashed[c]})"
                 for c in columns
@@ -102,15 +113,22 @@ class Marks:
         """SELECT `_file`, `_row` of the marked rows of the relation `staged` (text; identifiers as they came, or pseudonyms)."""
         purposes = self._contract.identifiers
         value = {c: f"t.{quoted(c)}" for c in self._contract.file_columns}
-        hashed = {}
+        hashed, before = {}, {}
         for column, expression in value.items():
             called = f"CAST({expression} AS VARCHAR)"
             if column in purposes:
                 called = f"r.{quoted(column)}" if pseudonymised else pseudonym_sql(called, purposes[column])
+                if not pseudonymised:
+                    before[column] = pseudonym_sql(
+                        pseudonym_sql(f"o.{quoted(column + '__was')}", purposes[column]), PURPOSE
+                    )
             hashed[column] = pseudonym_sql(called, PURPOSE)
-        typed = expression_of(self._warehouse, self._contract).typed
-        raw = "JOIN staged r USING (_file, _row)" if pseudonymised else ""
-        return f"SELECT _file, _row FROM ({typed}) t {raw} WHERE {self._condition(value, hashed, whole=whole)}"
+        compiled = expression_of(self._warehouse, self._contract)
+        others = "JOIN staged r USING (_file, _row)" if pseudonymised else ""
+        if before:
+            others = f"JOIN ({compiled.both_spellings}) o USING (_file, _row)"
+        condition = self._condition(value, hashed, whole=whole, before=before)
+        return f"SELECT _file, _row FROM ({compiled.typed}) t {others} WHERE {condition}"
 
     def in_table(self, table: str, columns: Collection[str], *, whole: bool = True) -> str:
         """SELECT `rowid` of the marked rows of a table with typed columns and pseudonyms."""

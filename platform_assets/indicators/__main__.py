@@ -14,8 +14,8 @@ from platform_assets.indicators.header import list_indicators
 from platform_assets.indicators.model import HeaderError
 from platform_assets.indicators.receipts import Receipt
 from platform_assets.indicators.removal import NotRemoved, remove
-from platform_assets.indicators.sqlfile import list_sql, read_sql
-from platform_assets.indicators.sqlrun import SqlFailed, recipe_of
+from platform_assets.indicators.sql.file import list_sql, read_sql
+from platform_assets.indicators.sql.run import SqlFailed, recipe_of
 from platform_assets.indicators.texts import NotKept
 from platform_assets.literature.steps import SCHEMAS, question
 from platform_assets.office import engine_of

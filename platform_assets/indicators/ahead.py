@@ -17,8 +17,8 @@ from pathlib import Path
 from typing_extensions import override
 
 from platform_assets.indicators.compute import Begun, InputMissing, Work, run_on
+from resources.lake.warehouse import Warehouse
 from resources.r_runtime import Event, IndicatorFailed, RRuntime, RunResult
-from resources.warehouse import Warehouse
 
 
 @dataclass

@@ -16,8 +16,8 @@ from platform_assets.indicators import receipts, texts
 from platform_assets.indicators.model import Indicator
 from platform_assets.indicators.receipts import Receipt, UsedTable
 from platform_assets.ingest import ledger
+from resources.lake.warehouse import Warehouse, literal, quoted
 from resources.r_runtime import Event, InputTable, RRuntime, RunResult
-from resources.warehouse import Warehouse, literal, quoted
 
 if TYPE_CHECKING:
     import duckdb

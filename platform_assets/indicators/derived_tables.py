@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from platform_assets.indicators import receipts
 from platform_assets.indicators.receipts import Receipt, UsedTable, file_hash
-from resources.warehouse import Warehouse, literal
+from resources.lake.warehouse import Warehouse, literal
 
 if TYPE_CHECKING:
     import duckdb

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import duckdb
 
+    from resources.lake.warehouse import Warehouse
     from resources.r_runtime import Session, Warned
-    from resources.warehouse import Warehouse
 
 TABLE = "platform.receipts"
 COLUMNS = {

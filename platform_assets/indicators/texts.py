@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from platform_assets.indicators.receipts import Receipt
-    from resources.warehouse import Warehouse
+    from resources.lake.warehouse import Warehouse
 
 TABLE = "platform.texts"
 COLUMNS = {"sha256": "VARCHAR", "text": "VARCHAR"}

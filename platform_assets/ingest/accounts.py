@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import duckdb
 
-    from resources.warehouse import Warehouse
+    from resources.lake.warehouse import Warehouse
 
 TABLE = "platform.erased"
 COLUMNS = {

@@ -12,7 +12,7 @@ from platform_assets.ingest import ledger
 from platform_assets.ingest.deliveries import Mending
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.neighbours import ALONE, Neighbours
-from resources.warehouse import Warehouse
+from resources.lake.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import duckdb

@@ -8,19 +8,18 @@ from __future__ import annotations
 import datetime as dt
 import fnmatch
 import os
-import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from platform_assets.contracts.dates import read_format
 from platform_assets.contracts.model import Contract, FileFormat, Order
 from platform_assets.ingest.readers.packing import is_packed, unpack
 from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.scan import Scan, scan
 from platform_assets.ingest.readers.staged import FileRejected
 from resources.object_store import ObjectStore, StoredObject
+from resources.spelling import bare
 
 UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart", ".partial", "~")
 EPOCH = dt.datetime(1970, 1, 1)
@@ -59,6 +58,12 @@ class Delivery:
     object: StoredObject
     sha256: str
     members: list[Member] = field(default_factory=list)
+    not_taken: dict[str, int] = field(default_factory=dict)
+    """What it holds and is not read, by name -> rows in it (0: none, or nobody can tell); see `Entry.not_taken`."""
+    others: list[tuple[str, Path]] = field(default_factory=list)
+    """(name, file) of what its archive holds beside its members: kept with it."""
+    unforeseen: list[str] = field(default_factory=list)
+    """What of `not_taken` the contract does not leave out by its own words."""
     as_of: dt.datetime | None = None
     """Its place in time by the contract; None where every row has its own (order by column)."""
     rejected: str = ""
@@ -146,9 +151,9 @@ def open_delivery(
     delivery = Delivery(found, whole.sha256)
     try:
         delivery.as_of = place_in_time(contract, found.basename, loaded_at)
-        if not any(fnmatch.fnmatch(found.basename, pattern) for pattern in contract.source.files):
+        if not name_fits(found.basename, contract.source.files):
             raise FileRejected(f"the file name matches none of {', '.join(contract.source.files)}")
-        delivery.members = list(_members(found.basename, whole, contract, folder / delivery.id, child))
+        delivery.members = list(_members(delivery, whole, contract, folder / delivery.id, child))
     except FileRejected as error:
         delivery.rejected = str(error)
     return delivery
@@ -161,36 +166,55 @@ def place_in_time(contract: Contract, file: str, loaded_at: dt.datetime) -> dt.d
         return loaded_at
     if order.file_name is None:
         return None
-    match = re.search(order.file_name, file)
-    moment = read_format(order.format).parse(match[1]) if match else None
+    moment = order.moment_of(bare(file), contract.zone)
     if moment is None:
+        shown = " or ".join(dict.fromkeys(f.example for f in order.formats(contract.zone)))
         raise FileRejected(
-            f"there is no date written as {order.format} in the file name where the contract expects one "
-            f"({order.file_name}): rename the file"
+            f"there is no date like {shown} in the file name where the contract expects one "
+            f"({' or '.join(order.patterns)}): rename the file"
         )
     return moment
+
+
+def name_fits(file: str, patterns: Iterable[str]) -> bool:
+    """Whether one of `patterns` fits the name of a file, as people read it: an accent may be written as one character or as two."""
+    return any(fnmatch.fnmatch(bare(file), bare(pattern)) for pattern in patterns)
 
 
 def format_of(file: str, formats: Iterable[FileFormat]) -> FileFormat:
     """The declared format whose file-name patterns fit `file`. Raises FileRejected where none does."""
     known = list(formats)
     for fmt in known:
-        if any(fnmatch.fnmatch(file.lower(), pattern.lower()) for pattern in fmt.patterns):
+        if name_fits(file.lower(), [pattern.lower() for pattern in fmt.patterns]):
             return fmt
     raise FileRejected(f"unknown format: the file name fits none of {', '.join(p for f in known for p in f.patterns)}")
 
 
-def _members(file: str, whole: Scan, contract: Contract, folder: Path, child: Child) -> Iterable[Member]:
-    if not is_packed(file):
-        yield Member(file, whole, format_of(file, contract.format))
+def _members(delivery: Delivery, whole: Scan, contract: Contract, folder: Path, child: Child) -> Iterable[Member]:
+    """The table-shaped files of a delivery. Where the contract names its files (`format.files`), others in an archive are left out."""
+    file, seen = delivery.file, bare(delivery.file).strip()
+    if not is_packed(seen):
+        yield Member(file, whole, format_of(seen, contract.format))
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name, path in unpack(child, file, whole.path, folder):
-        if file.lower().endswith(".gz"):
+    found = False
+    for name, path in unpack(child, seen, whole.path, folder):
+        if seen.lower().endswith(".gz"):
             yield Member(file, scan(path), format_of(name, contract.format))
-            continue
+            return
         try:
             fmt = format_of(PurePosixPath(name).name, contract.format)
         except FileRejected as error:
-            raise FileRejected(f"{name}: {error} (all files of an archive are taken together, or none)") from None
+            if any(f.files for f in contract.format):
+                delivery.not_taken[name] = 0
+                delivery.others.append((name, path))
+                continue
+            raise FileRejected(
+                f"{name}: {error} (all files of an archive are taken together, or none, unless the contract names them: `files`)"
+            ) from None
+        found = True
         yield Member(f"{file}/{name}", scan(path), fmt)
+    if not found:
+        raise FileRejected(
+            f"none of the {len(delivery.not_taken)} file(s) in the archive fits {', '.join(p for f in contract.format for p in f.files)}"
+        )

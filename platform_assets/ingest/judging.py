@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.interface import TextRow
-from resources.clock import today
-from resources.warehouse import Warehouse, quoted
+from resources.lake.warehouse import Warehouse, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -20,7 +19,7 @@ def expression_of(warehouse: Warehouse, contract: Contract) -> CompiledContract:
     """The compiled contract as of today, as ingest uses it."""
     from platform_assets.contracts.compiled import compiled
 
-    return compiled(contract, today(), warehouse.home / "expressions")
+    return compiled(contract, contract.today(), warehouse.home / "expressions")
 
 
 def stage_rows(connection: duckdb.DuckDBPyConnection, contract: Contract, rows: Sequence[TextRow]) -> None:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import duckdb
 
-    from resources.warehouse import Warehouse
+    from resources.lake.warehouse import Warehouse
 
 TABLE = "platform.ledger"
 COLUMNS = {
@@ -40,12 +40,16 @@ COLUMNS = {
     "merged": "BIGINT",
     "partitions": "BIGINT",
     "drift": "VARCHAR",
+    "not_taken": "VARCHAR",
     "reasons": "VARCHAR",
     "first_rows": "VARCHAR",
     "contract": "VARCHAR",
     "run": "VARCHAR",
     "seconds": "DOUBLE",
 }
+
+JSON = ("drift", "not_taken", "reasons", "first_rows")
+"""Columns that hold an object as text; empty where there is nothing in it."""
 
 
 @dataclass
@@ -80,6 +84,9 @@ class Entry:
     partitions: int = 0
     """Weeks or months of the table that the delivery's rows lie in."""
     drift: dict[str, list[str]] = field(default_factory=dict)
+    not_taken: dict[str, int] = field(default_factory=dict)
+    """What the delivery holds and was not read, by name (``sheet 'Codes' (hidden)``, ``README.txt``) -> rows in it, 0 where it has none
+    or nobody can tell. None of it is in `rows_in`. What the contract did not foresee stands in `drift` too."""
     reasons: dict[str, int] = field(default_factory=dict)
     """The most frequent reasons of quarantine and their rows; no values."""
     first_rows: dict[str, str] = field(default_factory=dict)
@@ -109,7 +116,7 @@ def ensure(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
 
 def write(connection: duckdb.DuckDBPyConnection, entries: Iterable[Entry]) -> None:
     """Write `entries`, each in place of an earlier one of the same delivery (held and judged again, rejected and sent again)."""
-    rows = [_values(entry) for entry in entries]
+    rows = [[row[name] for name in COLUMNS] for row in map(row_of, entries)]
     if not rows:
         return
     connection.execute(
@@ -146,21 +153,20 @@ def newest(connection: duckdb.DuckDBPyConnection, dataset: str) -> Entry | None:
 
 
 def _read(connection: duckdb.DuckDBPyConnection, asked: str, parameters: list[Any]) -> list[Entry]:
-    names = [f.name for f in fields(Entry)]
-    found = connection.execute(f"SELECT {', '.join(names)} FROM {TABLE} WHERE {asked}", parameters).fetchall()
-    return [_entry(dict(zip(names, row, strict=True))) for row in found]
+    found = connection.execute(f"SELECT * FROM {TABLE} WHERE {asked}", parameters)
+    names = [column[0] for column in found.description]
+    return [entry_of(dict(zip(names, row, strict=True))) for row in found.fetchall()]
 
 
-def _values(entry: Entry) -> list[Any]:
+def row_of(entry: Entry) -> dict[str, Any]:
+    """An entry as a row of the ledger: column -> value."""
     values = asdict(entry)
-    values["drift"] = json.dumps(entry.drift) if entry.drift else ""
-    for name in ("reasons", "first_rows"):
+    for name in JSON:
         values[name] = json.dumps(values[name]) if values[name] else ""
-    return [values[name] for name in COLUMNS]
+    return values
 
 
-def _entry(values: dict[str, Any]) -> Entry:
-    values["drift"] = json.loads(values["drift"] or "{}")
-    for name in ("reasons", "first_rows"):
-        values[name] = json.loads(values[name] or "{}")
-    return Entry(**values)
+def entry_of(row: Mapping[str, Any]) -> Entry:
+    """A row of the ledger as an entry. A ledger that was written before there was a column lacks it until the next load."""
+    values = {f.name: row[f.name] for f in fields(Entry) if f.name in row}
+    return Entry(**{**values, **{name: json.loads(values.get(name) or "{}") for name in JSON}})

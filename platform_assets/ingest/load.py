@@ -7,7 +7,6 @@ out of landing) is repeated by the next run, which recognises the content.
 from __future__ import annotations
 
 import datetime as dt
-import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -32,11 +31,11 @@ from platform_assets.ingest.loading.batch import Batch
 from platform_assets.ingest.loading.publish import publish
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.readers.process import Child
-from platform_assets.ingest.staging import Drift, stage
-from resources.clock import today
+from platform_assets.ingest.staging import Drift, respelled_columns, stage
 from resources.identity import IdentityKeys, bound
+from resources.lake.warehouse import Warehouse
 from resources.object_store import ObjectStore, StoredObject
-from resources.warehouse import Warehouse
+from resources.shown import of_engine
 
 if TYPE_CHECKING:
     import duckdb
@@ -69,7 +68,7 @@ class LoadFailed(RuntimeError):
     """The engine gave up: nothing was changed. Its message is told without what it quotes, which may be a value of a row."""
 
     def __init__(self, dataset: str, error: Exception) -> None:
-        said = re.sub(r"""'[^']*'|"[^"]*"|LINE \d+:.*""", "...", str(error).split("\n\n")[0], flags=re.DOTALL)
+        said = of_engine(str(error).split("\n\n")[0].split("LINE ")[0])
         super().__init__(
             f"{dataset}: the engine gave up ({type(error).__name__}: {said[:300]}). Nothing was changed, the files stay in "
             "landing; run it again. If it happens again, look for a full disk or a small PLATFORM_MEMORY_LIMIT."
@@ -178,7 +177,7 @@ class Load:
         self, batch: Batch, deliveries: list[Delivery], drift: Drift, keys: IdentityKeys, clock: float
     ) -> list[Entry]:
         """Rows and ledger in one transaction; the entries as they were written. `clock` is when the work began."""
-        expression = compiled(self.contract, today(), self.warehouse.home / "expressions")
+        expression = compiled(self.contract, self.contract.today(), self.warehouse.home / "expressions")
         with self.warehouse.write(self.connection):
             publish(
                 self.warehouse,
@@ -205,8 +204,10 @@ class Load:
         """The batch's entries and those of rejected files, ready for the ledger. Raises AssertionError where rows are missing."""
         rejected = {d.id: self._entry(d, "rejected", d.rejected) for d in deliveries if d.rejected}
         entries = [*batch.entries.values(), *rejected.values()]
+        expression = compiled(self.contract, self.contract.today(), self.warehouse.home / "expressions")
+        respelled = respelled_columns(self.connection, expression, batch) if batch.entries else {}
         for entry in entries:
-            entry.drift = drift.get(entry.delivery, {})
+            entry.drift = {**drift.get(entry.delivery, {}), **respelled.get(entry.delivery, {})}
             entry.seconds = round(time.monotonic() - clock, 3)
             if not entry.conserved:  # cannot happen; if it does, nothing may be published
                 raise AssertionError(
@@ -266,6 +267,7 @@ class Load:
             reason=reason,
             contract=self.contract.hash,
             run=self.run_id,
+            not_taken=dict(delivery.not_taken),
         )
 
     def _forget(self, delivery: Delivery) -> None:
@@ -323,6 +325,11 @@ def reasons_in_words(entry: Entry) -> list[str]:
     return [f"{n:,} x {r}" + (f" (first in {places[r]})" if r in places else "") for r, n in entry.reasons.items()]
 
 
+def not_taken_in_words(entry: Entry) -> list[str]:
+    """What the delivery holds and was not read: ``sheet 'Codes' (hidden), 12 rows``."""
+    return [name + (f", {rows:,} row{'s' * (rows != 1)}" if rows else "") for name, rows in entry.not_taken.items()]
+
+
 def describe(entry: Entry) -> str:
     """One line for people about a delivery; no values in it."""
     if entry.status == "rejected":
@@ -333,5 +340,7 @@ def describe(entry: Entry) -> str:
     )
     why = f" {entry.status.upper()}: {entry.reason};" if entry.reason else ""
     reasons = "; ".join(reasons_in_words(entry)[:3])
+    removed = f", {entry.removed:,} removed from the table" if entry.removed else ""
     merged = f", {entry.merged:,} merged with a copy that has an id" if entry.merged else ""
-    return f"{entry.file}{why} {counts}{merged}" + (f" [{reasons}]" if reasons else "")
+    left = f"; not taken: {', '.join(not_taken_in_words(entry)[:5])}" if entry.not_taken else ""
+    return f"{entry.file}{why} {counts}{removed}{merged}" + (f" [{reasons}]" if reasons else "") + left

@@ -14,8 +14,8 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest.deliveries import Mending
 from platform_assets.ingest.ledger import Entry
 from resources.identity import IdentityKeys
+from resources.lake.warehouse import Warehouse
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import duckdb

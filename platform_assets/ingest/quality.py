@@ -19,19 +19,20 @@ from platform_assets.ingest.accounts import Erased
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.tables import Tables
 from resources.clock import local
-from resources.warehouse import quoted, scalar
+from resources.lake.warehouse import quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb
 
 NOT_APPLICABLE = "not applicable: the table is empty"
+REFUSED = "not applicable: every file was refused as a whole; the check quarantine_rate says why"
 DESCRIPTIONS = {
     "row_conservation": "Every row of every delivery is accounted for: rows in = valid + quarantined + superseded.",
     "unique_key": "No two rows of the table have the same key.",
     "quarantine_rate": "The share of wrong rows stays within the contract's limit; a delivery beyond it is held.",
     "minimum_rows": "A delivery has at least as many rows as the contract asks for.",
     "freshness": "New data came when it should.",
-    "drift": "The last delivery's columns are those of the contract.",
+    "drift": "The last delivery's columns are those of the contract, and no part of it was left unread that the contract does not foresee.",
     "cumulative": "Running totals never fall; where they do, the source has corrected itself. Read them by taking the last.",
     "rules": "Rules that warn: rows that break them are kept, and counted here.",
 }
@@ -184,14 +185,14 @@ def outcomes(entries: list[Entry], facts: Facts, contract: Contract, now: dt.dat
     for name in blocking:
         if name == "freshness":
             yield _freshness(contract, entries, now)
-        elif not taken or (rows == 0 and name in ("unique_key", "cumulative", "rules")):
-            yield Outcome(name, False, False, NOT_APPLICABLE)
-        elif name == "row_conservation":
+        elif name == "row_conservation" and last:
             yield _row_conservation(facts, last, taken, rows)
+        elif name == "quarantine_rate" and last:
+            yield _quarantine_rate(contract, last)  # also where every file was refused: here stands why
+        elif not taken or (rows == 0 and name in ("unique_key", "cumulative", "rules")):
+            yield Outcome(name, False, False, REFUSED if last and not taken else NOT_APPLICABLE)
         elif name == "unique_key":
             yield _unique_key(contract, facts.repeated_keys(), rows)
-        elif name == "quarantine_rate":
-            yield _quarantine_rate(contract, last)
         elif name == "minimum_rows":
             yield _minimum_rows(contract, last)
         elif name == "drift":
@@ -288,7 +289,11 @@ def _drift(last: list[Entry]) -> Outcome:
         if not drifted
         else f"{len(drifted)} of {len(last)} deliveries differ from the contract"
     )
-    return Outcome("drift", not drifted, False, text, {"drifted": len(drifted)}, detail[:20])
+    left = {name: rows for e in last for name, rows in e.not_taken.items()}
+    if left:
+        text += f"; not taken: {', '.join(list(left)[:5])}" + (f" and {len(left) - 5} more" if len(left) > 5 else "")
+    numbers = {"drifted": len(drifted), "parts_not_taken": len(left), "rows_not_taken": sum(left.values())}
+    return Outcome("drift", not drifted, False, text, numbers, detail[:20])
 
 
 def _cumulative(contract: Contract, corrections: dict[str, int]) -> Outcome:
@@ -318,24 +323,24 @@ def _rules(contract: Contract, counts: dict[str, int], rows: int) -> Outcome:
 def _freshness(contract: Contract, entries: list[Entry], now: dt.datetime) -> Outcome:
     policy = contract.quality.freshness
     assert policy is not None
-    due, before_due = last_due(policy, now)
+    due, before_due = last_due(policy, now, contract.timezone)
     delivered = [e.delivered_at.replace(tzinfo=dt.UTC) for e in entries if e.status != "rejected"]
     if not delivered:
         return Outcome(
             "freshness", False, False, f"nothing was ever delivered; the last delivery was due {due:%A %d %B %Y %H:%M}"
         )
-    last = local(max(delivered))
+    last = local(max(delivered), contract.timezone)
     late = last <= before_due
     text = f"last delivery {last:%A %d %B %Y %H:%M}, due {due:%A %d %B %Y %H:%M}" + (": late" if late else "")
     return Outcome("freshness", not late, False, text, {"last_delivery": last.isoformat(), "due": due.isoformat()})
 
 
-def last_due(policy: Freshness, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
-    """When the last delivery was due (by the clock here), and the one before: what came after that one is in time."""
+def last_due(policy: Freshness, now: dt.datetime, where: str | None = None) -> tuple[dt.datetime, dt.datetime]:
+    """When the last delivery was due (by the clock here, or in the zone `where`), and the one before: what came after that one is in time."""
     from croniter import croniter
 
     # hours of grace are hours that pass, whatever the clock on the wall does meanwhile
-    moment = local(now - dt.timedelta(hours=policy.grace_hours))
+    moment = local(now - dt.timedelta(hours=policy.grace_hours), where)
     due: dt.datetime = croniter(policy.cron, moment + dt.timedelta(microseconds=1)).get_prev(dt.datetime)
     before_due: dt.datetime = croniter(policy.cron, due).get_prev(dt.datetime)
     return due, before_due

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.contracts.model import Contract
 from platform_assets.ingest.deliveries import Delivery, Member
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading.batch import Batch
 from platform_assets.ingest.readers import reading
+from platform_assets.ingest.readers.columns import find_columns, told_by_name
 from platform_assets.ingest.readers.delimited import engine
-from platform_assets.ingest.readers.header import decode_header, header_names, match_header, positional_header
+from platform_assets.ingest.readers.header import decode_header, header_names, positional_header
 from platform_assets.ingest.readers.process import ODD, Child
 from platform_assets.ingest.readers.registry import format_named
-from platform_assets.ingest.readers.staged import FileRejected, Header, StagedFile
-from resources.warehouse import literal
+from platform_assets.ingest.readers.staged import NOT_TAKEN, FileRejected, Header, StagedFile
+from resources.lake.warehouse import literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
 
+    from platform_assets.contracts.queries import CompiledContract
+
 Drift = dict[str, dict[str, list[str]]]
+RESPELLED = "cleaned of characters that cannot be seen"
 
 
 def stage(
@@ -48,30 +53,50 @@ def stage(
         inside = "" if member.label == delivery.file else f"{member.label}: "
         delivery.rejected = delivery.rejected or f"{inside}{error}"
 
-    def note(delivery: Delivery, header: Header) -> None:
+    def note(delivery: Delivery, member: Member, header: Header) -> None:
+        inside = "" if member.label == delivery.file else f"{member.label}: "
+        for part, rows in header.not_taken.items():
+            delivery.not_taken[inside + part] = delivery.not_taken.get(inside + part, 0) + rows
         for kind, names in header.drift.items():
+            names = [inside + name for name in names] if kind == NOT_TAKEN else names
             drift[delivery.id].setdefault(kind, []).extend(
                 n for n in names if n not in drift[delivery.id].get(kind, [])
             )
 
+    named: dict[int, dict[str, str | None]] = {}
+
+    def tell(number: int, header: Header) -> dict[str, str | None] | None:
+        """Note what the member's name tells; None where it does not tell what it must, which rejects the delivery."""
+        delivery, member = members[number]
+        try:
+            named[number] = told_by_name(member.label, contract, member.format, header)
+        except FileRejected as error:
+            reject(delivery, member, error)
+            return None
+        return named[number]
+
     by_line: list[int] = []
-    groups: dict[tuple[FileFormat, bytes, str | None], list[engine.EngineFile]] = defaultdict(list)
-    headers: dict[tuple[FileFormat, bytes], Header | FileRejected] = {}
+    groups: dict[tuple[int, bytes, str | None], list[engine.EngineFile]] = defaultdict(list)
+    headers: dict[tuple[int, bytes], Header | FileRejected] = {}
     for number, (delivery, member) in members.items():
         if not format_named(member.format.kind).delimited or not engine.suits_engine(member.scan, member.format):
             by_line.append(number)
             continue
         head = member.scan.head if member.format.header else b""
-        if (member.format, head) not in headers:
-            headers[member.format, head] = _header(head, contract, member)
-        header = headers[member.format, head]
+        place = contract.format.index(member.format)
+        if (place, head) not in headers:
+            headers[place, head] = _header(head, contract, member)
+        header = headers[place, head]
         if isinstance(header, FileRejected):
             reject(delivery, member, header)
             continue
-        note(delivery, header)
-        groups[member.format, head, member.scan.line_end].append(engine.EngineFile(number, member.scan, header))
-    for (fmt, _, _), files in groups.items():
-        part, doubtful = engine.stage(connection, files, fmt, list(contract.file_columns), folder)
+        told = tell(number, header)
+        if told is None:
+            continue
+        note(delivery, member, header)
+        groups[place, head, member.scan.line_end].append(engine.EngineFile(number, member.scan, header))
+    for (place, _, _), files in groups.items():
+        part, doubtful = engine.stage(connection, files, contract.format[place], list(contract.file_columns), folder)
         staged += [part] if part else []
         by_line += doubtful
     for number in by_line:
@@ -84,13 +109,31 @@ def stage(
         except FileRejected as error:
             reject(delivery, member, error)
             continue
-        note(delivery, header)
+        if tell(number, header) is None:
+            continue
+        note(delivery, member, header)
         staged.append(part)
 
+    for delivery in deliveries:
+        if delivery.unforeseen:
+            drift[delivery.id].setdefault(NOT_TAKEN, []).extend(delivery.unforeseen)
     good = [d for d in deliveries if not d.rejected]
     kept = {n: (d.id, m.label) for n, (d, m) in members.items() if not d.rejected}
-    staged = [part for part in (_only(part, kept) for part in staged) if part]
+    staged = [_told(part, named) for part in (_only(part, kept) for part in staged) if part]
     return Batch(good, {d.id: entry(d) for d in good}, kept, staged), drift
+
+
+def respelled_columns(connection: duckdb.DuckDBPyConnection, compiled: CompiledContract, batch: Batch) -> Drift:
+    """Per delivery, the columns whose texts came with what cannot be seen, or with accents taken apart. After `publish.register`."""
+    found = connection.execute(compiled.respelled)
+    columns = [name for name, *_ in found.description][1:]
+    rows: dict[str, dict[str, int]] = defaultdict(dict)
+    for file, *counts in found.fetchall():
+        of_delivery = rows[batch.members[file][0]]
+        for column, count in zip(columns, counts, strict=True):
+            of_delivery[column] = of_delivery.get(column, 0) + int(count or 0)
+    told = {d: [f"{column} in {n:,} row(s)" for column, n in each.items() if n] for d, each in rows.items()}
+    return {delivery: {RESPELLED: names} for delivery, names in told.items() if names}
 
 
 def _header(head: bytes, contract: Contract, member: Member) -> Header | FileRejected:
@@ -99,7 +142,9 @@ def _header(head: bytes, contract: Contract, member: Member) -> Header | FileRej
     if not member.scan.size:
         return FileRejected("the file is empty: not even a header")
     try:
-        return match_header(header_names(decode_header(head, member.format), member.format), contract, member.format)
+        return find_columns(
+            header_names(decode_header(head, member.format), member.format), contract, member.format
+        ).header
     except FileRejected as error:
         return error
 
@@ -121,6 +166,23 @@ def _check_handed_over(connection: duckdb.DuckDBPyConnection, part: StagedFile, 
             raise FileRejected(ODD) from None
         if found != types or dict(counted) != {number: count for number, count in counts.items() if count}:
             raise FileRejected(ODD)
+
+
+def _told(part: StagedFile, named: Mapping[int, Mapping[str, str | None]]) -> StagedFile:
+    """`part` with what the names of its files tell."""
+    columns = sorted({column for number in part.rows for column in named.get(number, {})})
+    if not columns:
+        return part
+    told = []
+    for column in columns:
+        whens = " ".join(
+            f"WHEN {number} THEN {'NULL' if value is None else literal(value)}"
+            for number in sorted(part.rows)
+            if column in (found := named.get(number, {}))
+            for value in [found[column]]
+        )
+        told.append(f"CAST(CASE _file {whens} ELSE {quoted(column)} END AS VARCHAR) AS {quoted(column)}")
+    return replace(part, sql=f"SELECT * REPLACE ({', '.join(told)}) FROM ({part.sql})")
 
 
 def _only(part: StagedFile, kept: dict[int, tuple[str, str]]) -> StagedFile | None:

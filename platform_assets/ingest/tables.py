@@ -10,7 +10,7 @@ from platform_assets.contracts.model import Contract
 if TYPE_CHECKING:
     import duckdb
 
-    from resources.warehouse import Warehouse
+    from resources.lake.warehouse import Warehouse
 
 LINEAGE = {"_delivery": "VARCHAR", "_row": "BIGINT"}
 

@@ -27,8 +27,8 @@ from platform_assets.literature.graph import build_graph
 from platform_assets.literature.graph_files import write_graph
 from platform_assets.literature.mentions import DrugMatcher, find_mentions
 from platform_assets.literature.tables import CLINICAL_TRIAL, DRUGS, MENTIONS, PUBLICATIONS, PUBMED
+from resources.lake.warehouse import LAKE, Warehouse, literal, scalar
 from resources.object_store import ObjectStore
-from resources.warehouse import LAKE, Warehouse, literal, scalar
 
 if TYPE_CHECKING:
     import duckdb

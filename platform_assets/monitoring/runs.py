@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from platform_assets.monitoring.findings import Finding, one_line, plain, without_quotes, wrong
+from resources.markdown import unescaped
 from resources.notifier import Alert
 
 CARD = "failure card"
@@ -158,7 +159,8 @@ def _check(evaluation: dg.AssetCheckEvaluation, run: dg.DagsterRun, pages: str) 
     """Errors are told to people, warnings to the log: two kinds, so that nobody hears of the end of what they never heard of."""
     from platform_assets.ingest.quality import NOT_APPLICABLE
 
-    if evaluation.description == NOT_APPLICABLE:
+    said = unescaped(evaluation.description or "")
+    if said == NOT_APPLICABLE:
         return  # neither right nor wrong
     asset = evaluation.asset_key.to_user_string()
     subject = f"{asset}:{evaluation.check_name}"
@@ -172,7 +174,7 @@ def _check(evaluation: dg.AssetCheckEvaluation, run: dg.DagsterRun, pages: str) 
             kind=kind,
             subject=subject,
             title=one_line(f"{asset}: the check {evaluation.check_name} failed"),
-            text=f"{evaluation.description or ''}\n\n{_about(run)}".strip(),
+            text=f"{said}\n\n{_about(run)}".strip(),
             link=f"{pages}/assets/{asset}?view=checks",
             severity="warning" if quiet else "error",
         )

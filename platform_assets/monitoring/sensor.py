@@ -26,8 +26,8 @@ def alerts_sensor(contracts: Mapping[str, Contract], groups: Sequence[str]) -> d
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.STOPPED if resting else dg.DefaultSensorStatus.RUNNING,
         required_resource_keys={"platform"},
-        description="Tells people of failed runs and checks, stale assets, slow runs and a weekly run that never started: by e-mail, "
-        "Slack and Teams where PLATFORM_ALERT_... names them, and always by a line of JSON on the log. See docs/operate.md.",
+        description="Tells people of failed runs and checks, stale assets, slow runs and a weekly run that never started: by the "
+        "channels that PLATFORM_ALERT_... names, and always by a line of JSON on the log. See docs/operate.md.",
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         from platform_assets.monitoring.watch import Watched, look

@@ -43,7 +43,7 @@ def dataset_findings(
         if noted is None:
             continue
         last = dt.datetime.fromisoformat(str(noted.value))
-        due, before_due = quality.last_due(contract.quality.freshness, now)
+        due, before_due = quality.last_due(contract.quality.freshness, now, contract.timezone)
         subject = key.asset_key.to_user_string()
         if last > before_due:
             yield Finding("stale_asset", subject)

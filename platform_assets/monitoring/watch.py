@@ -137,7 +137,7 @@ def _state_of(platform: Platform, environment: Mapping[str, str]) -> ObjectStore
     bucket = environment.get("PLATFORM_STATE_BUCKET", "")
     if not (platform.bucket and bucket):
         return platform.store
-    from resources.gcs_store import GCSStore
+    from resources.gcp.gcs_store import GCSStore
 
     return GCSStore(bucket, patience=PATIENCE)
 

@@ -25,6 +25,7 @@ from platform_assets.quarantine.fix_files import CannotResubmit
 from platform_assets.quarantine.fixes import HELD, Fix, QuarantineError, Resubmission
 from platform_assets.quarantine.overview import empty_deliveries, in_quarantine, settle
 from platform_assets.quarantine.tables import RowKey
+from resources.terminal import field, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,16 +43,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.command == "list":
             settle(office, user)
             for name, rows in in_quarantine(office, user).items():
-                sys.stdout.write(f"{rows:>8,}  {name}\n")
+                say(sys.stdout, f"{rows:>8,}  {name}\n")
             for name, empty in empty_deliveries(office, user).items():
                 for held in empty:
-                    sys.stdout.write(f"held without rows: {name}  {held.delivery}  {held.file} ({held.reason})\n")
+                    say(
+                        sys.stdout,
+                        f"held without rows: {name}  {held.delivery}  {field(held.file)} ({field(held.reason)})\n",
+                    )
             return 0
         if chosen.dataset not in office.contracts:
             raise QuarantineError(f"there is no dataset {chosen.dataset!r}; there are {', '.join(office.contracts)}")
         return _run(office.desk(chosen.dataset, user), chosen)
     except (AccessDenied, AuditError, QuarantineError, CannotResubmit, RequestError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
+        say(sys.stderr, f"{error}\n")
         return 1
 
 
@@ -96,9 +100,9 @@ def _run(desk: Desk, chosen: argparse.Namespace) -> int:
         counts = desk.counts()
         held = counts["reason"].str.startswith(HELD)
         for line in counts[~held].to_dict("records"):
-            sys.stdout.write(f"{line['rows']:>8,}  {line['delivery']}  {line['file']}  {line['reason']}\n")
+            say(sys.stdout, f"{line['rows']:>8,}  {line['delivery']}  {field(line['file'])}  {field(line['reason'])}\n")
         for delivery, sentence in desk.held().items():
-            sys.stdout.write(f"{delivery}  {sentence}\n")
+            say(sys.stdout, f"{delivery}  {field(sentence)}\n")
     elif chosen.command == "export":
         rows = desk.rows(limit=EVERY)
         told = rows.assign(_reasons=["; ".join(r) for r in rows["_reasons"]])
@@ -107,15 +111,15 @@ def _run(desk: Desk, chosen: argparse.Namespace) -> int:
         )()
         chosen.file.touch(mode=0o600)
         chosen.file.write_bytes(content)
-        sys.stdout.write(f"{len(rows)} row(s) in {chosen.file}: original text of patients, delete it afterwards\n")
+        say(sys.stdout, f"{len(rows)} row(s) in {chosen.file}: original text of patients, delete it afterwards\n")
     elif chosen.command == "stage":
         fixes = changes(desk.rows(limit=EVERY), chosen.file, desk.texts)
         wrong = desk.stage(fixes)
-        sys.stdout.write(f"{len(fixes)} fix(es) staged\n")
+        say(sys.stdout, f"{len(fixes)} fix(es) staged\n")
         return _still_wrong(wrong)
     elif chosen.command == "replace":
         wrong = desk.replace_value(chosen.column, chosen.old or None, chosen.new or None)
-        sys.stdout.write("staged in all open rows that share it\n")
+        say(sys.stdout, "staged in all open rows that share it\n")
         return _still_wrong(wrong)
     elif chosen.command == "send":
         return _sent(desk.resubmit(chosen.reason))
@@ -130,7 +134,7 @@ def _run(desk: Desk, chosen: argparse.Namespace) -> int:
     elif chosen.command == "history":
         for event in desk.history(RowKey(chosen.delivery, chosen.file, chosen.row)).to_dict("records"):
             said = event["reason"] or ""
-            sys.stdout.write(f"{event['at']:%Y-%m-%d %H:%M}  {event['event']:<12} {event['by']}  {said}\n")
+            say(sys.stdout, f"{event['at']:%Y-%m-%d %H:%M}  {event['event']:<12} {field(event['by'])}  {field(said)}\n")
     return 0
 
 
@@ -179,12 +183,12 @@ def _text(value: object) -> str | None:
 
 def _still_wrong(wrong: Mapping[RowKey, Sequence[str]]) -> int:
     for key, why in wrong.items():
-        sys.stderr.write(f"{key.file}, row {key.row}: {'; '.join(why)}\n")
+        say(sys.stderr, f"{field(key.file)}, row {key.row}: {field('; '.join(why))}\n")
     return 1 if wrong else 0
 
 
 def _sent(result: Resubmission) -> int:
-    sys.stdout.write(f"{result.sent} row(s) sent as {', '.join(result.files) or 'no file'}\n")
+    say(sys.stdout, f"{result.sent} row(s) sent as {field(', '.join(result.files)) or 'no file'}\n")
     return _still_wrong(result.still_wrong)
 
 

@@ -10,11 +10,12 @@ delivery is the whole table (a snapshot), a fix joins it, as long as the table i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.access import handing_out
+from platform_assets.access.acts import Act, acting
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract
@@ -44,8 +45,8 @@ from platform_assets.quarantine.tables import (
     staged_by_others,
     staged_changes,
 )
+from resources.lake.warehouse import Warehouse, quoted, scalar
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb
@@ -189,22 +190,22 @@ class Desk:
             if late:
                 raise QuarantineError(next(iter(late.values())))
             reasons = judge(self.warehouse, connection, self.contract, [f.values for f in fixes])
-            with self.warehouse.write(connection):
+            with self._acting("quarantine.stage") as acts, self.warehouse.write(connection):
                 self._require_seen(connection, fixes)
                 forget_staged(connection, self.contract.name, [f.key for f in fixes])
                 stage(connection, self.contract.name, self.user.name, [(f.key, f.values) for f in fixes])
                 act(connection, self.contract.name, self.user.name, [f.key for f in fixes], "staged")
-        self._log("quarantine.stage", fixes=len(fixes))
+                acts.note(fixes=len(fixes))
         return {f.key: why for f, why in zip(fixes, reasons, strict=True) if why}
 
     def unstage(self, keys: Sequence[RowKey]) -> None:
         """Drop staged fixes; the rows are open as they came."""
         self.user.require(Permission.FIX)
-        with self._connection() as connection, self.warehouse.write(connection):
+        with self._acting("quarantine.unstage") as acts, self._writing() as connection:
             self._require_open(connection, keys)
             forget_staged(connection, self.contract.name, keys)
             act(connection, self.contract.name, self.user.name, keys, "unstaged")
-        self._log("quarantine.unstage", rows=len(keys))
+            acts.note(rows=len(keys))
 
     def replace_value(self, column: str, old: str | None, new: str | None) -> dict[RowKey, list[str]]:
         """Stage a fix for every open row whose `column` reads exactly `old`: it becomes `new`. Returns those still wrong."""
@@ -258,7 +259,7 @@ class Desk:
         result = Resubmission()
         with self._connection() as connection:
             self._moves(connection).finish()
-            with self.warehouse.write(connection):
+            with self._acting("quarantine.resubmit", reason) as acts, self.warehouse.write(connection):
                 found = staged(connection, self.contract.name)
                 fixes = [Fix(key, values) for key, values in found if only is None or key in only]
                 reasons = judge(self.warehouse, connection, self.contract, [f.values for f in fixes])
@@ -273,14 +274,9 @@ class Desk:
                         groups.setdefault((fix.key.delivery, fix.key.file), []).append(fix)
                 for (delivery, file), group in groups.items():
                     self._send(connection, RowKey(delivery, file, 0), group, (action, reason), result)
+                if result.sent:
+                    acts.note(rows=result.sent, files=[self._told(f) for f in result.files])
             self._moves(connection).finish()
-        if result.sent:
-            self._log(
-                "quarantine.resubmit",
-                ground=reason,
-                rows=result.sent,
-                files=[self._told(f) for f in result.files],
-            )
         return result
 
     def settle(self) -> int:
@@ -289,26 +285,24 @@ class Desk:
         with self._connection() as connection:
             moves = self._moves(connection)
             moves.finish()
-            opened = moves.reopen_lost(lambda: self.books(connection))
-        if opened:
-            self._log("quarantine.reopen", rows=opened)
-        return opened
+            with self._acting("quarantine.reopen") as acts:
+                return moves.reopen_lost(lambda: self.books(connection), lambda rows: acts.note(rows=rows))
 
     def dismiss(self, keys: Sequence[RowKey], reason: str) -> None:
         """Close rows that will not be mended."""
         self.user.require(Permission.FIX)
         self._need(reason)
-        with self._connection() as connection, self.warehouse.write(connection):
+        with self._acting("quarantine.dismiss", reason) as acts, self._writing() as connection:
             self._require_open(connection, keys)
             forget_staged(connection, self.contract.name, keys)
             act(connection, self.contract.name, self.user.name, keys, DISMISSED, reason)
-        self._log("quarantine.dismiss", ground=reason, rows=len(keys))
+            acts.note(rows=len(keys))
 
     def dismiss_delivery(self, delivery: str, reason: str) -> None:
         """Close a held delivery that has no rows."""
         self.user.require(Permission.FIX)
         self._need(reason)
-        with self._connection() as connection, self.warehouse.write(connection):
+        with self._acting("quarantine.dismiss_delivery", reason) as acts, self._writing() as connection:
             found = [e for e in empty_held(connection, self.contract.name) if e.delivery == delivery]
             if not found:
                 raise QuarantineError(
@@ -316,12 +310,18 @@ class Desk:
                 )
             key = RowKey(delivery, found[0].file, WHOLE)
             act(connection, self.contract.name, self.user.name, [key], DISMISSED, reason)
-        self._log("quarantine.dismiss_delivery", ground=reason, delivery=delivery)
+            acts.note(delivery=delivery)
 
     # ------------------------------------------------------------------------------------------------ inside
 
     def _connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         return connected(self.warehouse, Tables(self.contract))
+
+    @contextmanager
+    def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection inside one transaction."""
+        with self._connection() as connection, self.warehouse.write(connection):
+            yield connection
 
     def books(self, connection: duckdb.DuckDBPyConnection) -> Books:
         """What is known of the dataset's deliveries."""
@@ -407,7 +407,5 @@ class Desk:
         if rows:
             handing_out.seen(self.audit, self.user, action, table=self.table, rows=rows, **which)
 
-    def _log(self, action: str, ground: str = "", **details: object) -> None:
-        self.audit.record(
-            self.user.name, action, role=self.user.role_names, table=self.table, ground=ground, details=details
-        )
+    def _acting(self, action: str, ground: str = "") -> AbstractContextManager[Act]:
+        return acting(self.audit, self.user, action, table=self.table, ground=ground)

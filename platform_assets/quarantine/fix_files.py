@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import fnmatch
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from platform_assets.contracts.formats import KINDS
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.deliveries import format_of, place_in_time
+from platform_assets.ingest.deliveries import format_of, name_fits, place_in_time
 from platform_assets.ingest.readers.interface import CannotWrite, TextRow, rendered
 from platform_assets.ingest.readers.packing import ENDINGS
 from platform_assets.ingest.readers.registry import format_named
@@ -29,7 +28,7 @@ def name_and_format(contract: Contract, original: str, tag: str) -> tuple[str, F
     stem = PurePosixPath(PurePosixPath(original).name)
     while stem.suffix.lower() in known:
         stem = stem.with_suffix("")
-    for fmt in sorted(contract.format, key=lambda f: f.kind != "csv"):
+    for fmt in sorted((f for f in contract.format if not f.wide), key=lambda f: f.kind != "csv"):
         suffixes = dict.fromkeys([format_named(fmt.kind).ending, *(p.rsplit(".", 1)[-1] for p in fmt.patterns)])
         for suffix in (s for s in suffixes if s.isalnum() and s not in ("gz", "zip")):
             for name in (f"{stem}-fix-{tag}.{suffix}", f"fix-{tag}-{stem}.{suffix}", f"fix-{tag}.{suffix}"):
@@ -38,7 +37,7 @@ def name_and_format(contract: Contract, original: str, tag: str) -> tuple[str, F
                     fits = format_of(name, contract.format) == fmt
                 except FileRejected:
                     continue
-                if fits and any(fnmatch.fnmatch(name, p) for p in contract.source.files):
+                if fits and name_fits(name, contract.source.files):
                     return name, fmt
     raise CannotResubmit(
         f"{contract.name}: no file name or format that the contract accepts can be written for fixed rows. "

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.deliveries import landing_folder
 from platform_assets.quarantine import tables as quarantine_tables
+from resources.lake.warehouse import Warehouse
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,25 +48,28 @@ class FixMoves:
                     elif self.store.stat(self.hidden(file, PREPARED)):
                         self.store.move(self.hidden(file, PREPARED), self._waiting(file))
 
-    def take_back(self, file: str) -> int:
+    def take_back(self, file: str, noted: Callable[[int], None]) -> int:
         """Remove `file` from landing and open the rows that it was to mend; returns how many. The caller holds the dataset's load lock.
+        `noted` is told how many, before they are, and before anything is removed; what it raises undoes all of it.
 
         Ingest cannot see the file any more before its rows are open, and it is there until they are: a crash leaves neither a row in
         two places nor one in none.
         """
         sent = quarantine_tables.sent_files(self.connection, self.dataset)
         if file not in sent:
+            noted(0)
             self.store.delete(self._waiting(file))
             return 0
-        self.store.move(self._waiting(file), self.hidden(file, WITHDRAWN))
         with self.warehouse.write(self.connection):
             opened = quarantine_tables.take_back(self.connection, self.dataset, self.user, file)
+            noted(opened)
+            self.store.move(self._waiting(file), self.hidden(file, WITHDRAWN))
         self.store.delete(self.hidden(file, WITHDRAWN))
         return opened
 
-    def reopen_lost(self, books: Callable[[], Books]) -> int:
+    def reopen_lost(self, books: Callable[[], Books], noted: Callable[[int], None]) -> int:
         """Open the rows of fix files that neither wait nor were ever loaded: someone has removed them by hand, or was cut off while taking
-        them back. Returns how many rows."""
+        them back. Returns how many rows; `noted` is told so before they are open, where there are any."""
         if not self._hidden_files(WITHDRAWN) and not self._lost(books):
             return 0
         with self.warehouse.lock(f"load-{self.dataset}"):  # a load, an erasure, or who takes one back may be at work
@@ -75,6 +78,8 @@ class FixMoves:
                 opened = [
                     quarantine_tables.take_back(self.connection, self.dataset, self.user, file, GONE) for file in lost
                 ]
+                if sum(opened):
+                    noted(sum(opened))
             for file in begun:  # where it is in landing as well, taking it back had not begun in earnest
                 self.store.delete(self.hidden(file, WITHDRAWN))
         return sum(opened)

@@ -15,7 +15,7 @@ from platform_assets.ingest import ledger
 from platform_assets.quarantine import tables as quarantine_tables
 from platform_assets.quarantine import uploads
 from platform_assets.quarantine.tables import EmptyDelivery
-from resources.warehouse import literal
+from resources.lake.warehouse import literal
 
 if TYPE_CHECKING:
     import duckdb

@@ -14,7 +14,7 @@ from platform_assets.ingest.deliveries import Mending
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.neighbours import Neighbours
 from platform_assets.ingest.tables import Tables
-from resources.warehouse import Warehouse, literal, quoted
+from resources.lake.warehouse import Warehouse, literal, quoted
 
 if TYPE_CHECKING:
     import duckdb

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import fnmatch
 import hashlib
 import os
 import re
@@ -13,15 +12,17 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.access import handing_out
+from platform_assets.access.acts import acting
 from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.deliveries import UNFINISHED, landing_folder, open_delivery
+from platform_assets.ingest.deliveries import UNFINISHED, landing_folder, name_fits, open_delivery
 from platform_assets.ingest.judging import expression_of
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading.batch import Batch, choose, hold
 from platform_assets.ingest.loading.publish import judge, newest_rows, register, wrong_rows
 from platform_assets.ingest.loading.rules import Rules
-from platform_assets.ingest.readers.header import decode_header, header_names, match_header
+from platform_assets.ingest.readers.columns import find_columns
+from platform_assets.ingest.readers.header import decode_header, header_names
 from platform_assets.ingest.readers.packing import is_packed
 from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.registry import format_named
@@ -32,6 +33,7 @@ from platform_assets.quarantine.fix_moves import FixMoves
 from resources.identity import PREFIX as KEY
 from resources.identity import MissingIdentityKey
 from resources.object_store import LocalStore, StoredObject
+from resources.spelling import bare
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 LIMIT = "PLATFORM_UPLOAD_LIMIT_MB"
 TOP = 20
+LONGEST = 120
+"""Bytes of a file's name."""
 FITS = 0.5
 """Share of a dataset's columns that a file must have for the dataset to be suggested."""
 
@@ -87,8 +91,11 @@ def safe_name(name: str) -> str:
 
     Raises UploadRefused where nothing is left, or the name says that the file is not finished.
     """
-    base = PurePosixPath(name.replace("\\", "/")).name
-    clean = re.sub(r"[^A-Za-z0-9._ -]", "_", base).strip(" .-")[:120]
+    base = bare(PurePosixPath(name.replace("\\", "/")).name)
+    clean = re.sub(r"[^\w. -]", "_", base).strip(" .-")
+    if len(clean.encode()) > LONGEST:  # its ending stays
+        ending = PurePosixPath(clean).suffix.encode()[:20]
+        clean = (clean.encode()[: LONGEST - len(ending)] + ending).decode(errors="ignore")
     if not clean.strip("_.") or clean.lower().endswith(UNFINISHED):
         raise UploadRefused("the file needs a name of letters and digits with an ending such as .csv: rename it")
     return clean
@@ -101,7 +108,7 @@ def fitting(office: Office, name: str, head: bytes) -> list[str]:
     """
     found = []
     for contract in office.contracts.values():
-        if not any(fnmatch.fnmatch(name, p) for p in contract.source.files):
+        if not name_fits(name, contract.source.files):
             continue
         scores = [_columns_found(contract, fmt, name, head) for fmt in contract.format if _has_name(fmt, name)]
         if any(score >= FITS for score in scores):
@@ -110,19 +117,19 @@ def fitting(office: Office, name: str, head: bytes) -> list[str]:
 
 
 def _has_name(fmt: FileFormat, name: str) -> bool:
-    return any(fnmatch.fnmatch(name.lower(), pattern.lower()) for pattern in fmt.patterns)
+    return name_fits(name.lower(), [pattern.lower() for pattern in fmt.patterns])
 
 
 def _columns_found(contract: Contract, fmt: FileFormat, name: str, head: bytes) -> float:
     """Share of the contract's columns that the first line names; just enough where the first line cannot name any."""
-    if not format_named(fmt.kind).delimited or not fmt.header or is_packed(name):
+    if not format_named(fmt.kind).delimited or not fmt.header or fmt.laid_out or is_packed(name):
         return FITS
     line = head.removeprefix(BOM).split(b"\n", 1)[0].rstrip(b"\r")
     try:
-        header = match_header(header_names(decode_header(line, fmt), fmt), contract, fmt)
+        header = find_columns(header_names(decode_header(line, fmt), fmt), contract, fmt).header
     except FileRejected:
         return 0.0
-    return len(header.positions) / len(contract.file_columns)
+    return len(header.positions) / max(1, len(contract.file_columns) - len(contract.named))
 
 
 def check(office: Office, dataset: str, name: str, data: bytes, user: User) -> Check:
@@ -138,7 +145,7 @@ def check(office: Office, dataset: str, name: str, data: bytes, user: User) -> C
 def _checked(office: Office, dataset: str, name: str, data: bytes, user: User) -> Check:
     import duckdb
 
-    from platform_assets.ingest.staging import stage
+    from platform_assets.ingest.staging import respelled_columns, stage
 
     contract, name = office.contracts[dataset], _accepted(name, data)
     folder = office.warehouse.wait_for_scratch()
@@ -164,6 +171,9 @@ def _checked(office: Office, dataset: str, name: str, data: bytes, user: User) -
             result = Check(drift=drift.get(delivery.id, {}))
             rules = Rules(contract)
             _judge(office, connection, rules, batch, result)
+            result.drift.update(
+                respelled_columns(connection, expression_of(office.warehouse, contract), batch).get(delivery.id, {})
+            )
             _foresee(office, connection, rules, batch, result)
             result.missing_keys = missing_keys(office, contract, delivery.sha256)
             return result
@@ -236,11 +246,9 @@ def send(office: Office, dataset: str, name: str, data: bytes, user: User) -> st
         tag = hashlib.sha256(data).hexdigest()[:8]
         stem, dot, suffix = name.partition(".")
         name = f"{stem}-{tag}{dot}{suffix}"
-    office.store.write(f"{folder}/{name}", data)
-    digest = hashlib.sha256(data).hexdigest()
-    office.audit.record(
-        user.name, "upload", role=user.role_names, table=dataset, details={"bytes": len(data), "sha256": digest}
-    )
+    with acting(office.audit, user, "upload", table=dataset) as act:
+        act.note(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+        office.store.write(f"{folder}/{name}", data)
     return name
 
 
@@ -267,15 +275,10 @@ def withdraw(office: Office, dataset: str, name: str, user: User) -> int:
             if not office.warehouse.columns(connection, quarantine_tables.ACTIONS):
                 with office.warehouse.write(connection):
                     quarantine_tables.ensure(office.warehouse, connection)
-            opened = FixMoves(office.warehouse, office.store, connection, dataset, user.name).take_back(name)
-    details = {
-        "file": office.told(name),
-        "sha256": digest.hexdigest(),
-        "bytes": found.size,
-        "rows_opened": opened,
-    }
-    office.audit.record(user.name, "delivery.withdraw", role=user.role_names, table=dataset, details=details)
-    return opened
+            which = {"file": office.told(name), "sha256": digest.hexdigest(), "bytes": found.size}
+            moves = FixMoves(office.warehouse, office.store, connection, dataset, user.name)
+            with acting(office.audit, user, "delivery.withdraw", table=dataset) as act:
+                return moves.take_back(name, lambda opened: act.note(**which, rows_opened=opened))
 
 
 def _accepted(name: str, data: bytes) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from platform_assets.indicators.model import Amount, Cases, Grain, Indicator
-from resources.warehouse import quoted
+from resources.lake.warehouse import quoted
 
 if TYPE_CHECKING:
     import duckdb

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from platform_assets.indicators.model import Indicator
 from platform_assets.releases.counting import cases_of, rows_sql
 from resources.identity import RELEASE, IdentityKeys, bound, pseudonym, pseudonym_sql
-from resources.warehouse import Warehouse, literal, quoted, scalar
+from resources.lake.warehouse import Warehouse, literal, quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb

@@ -25,8 +25,8 @@ from platform_assets.releases.counting import CasesRefused
 from platform_assets.releases.publications import FORMAT, Publication, figures_of, of_atoms, of_public
 from platform_assets.releases.reading import FOLDER, MANIFEST, Release
 from resources.environment import Platform
+from resources.lake.warehouse import Warehouse, literal, quoted
 from resources.r_runtime import Event, IndicatorFailed, RRuntime
-from resources.warehouse import Warehouse, literal, quoted
 
 MADE = "products/made"
 """Plots of public tables, where they lie until the next release takes them."""

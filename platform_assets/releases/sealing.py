@@ -17,7 +17,7 @@ from platform_assets.releases import ledger
 from platform_assets.releases.counting import Cell, cases_of, check, count, empty_cell, ended
 from platform_assets.releases.ledger import Seal
 from resources.identity import RELEASE, IdentityKeys
-from resources.warehouse import Warehouse
+from resources.lake.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import duckdb

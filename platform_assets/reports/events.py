@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from platform_assets.reports import logs
+from resources.markdown import plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from resources.lake.warehouse import Warehouse
     from resources.object_store import ObjectStore
-    from resources.warehouse import Warehouse
 
 GROUP = "stewardship"
 PREVIEW = 10
@@ -22,8 +23,8 @@ PREVIEW = 10
 def rows_erased(instance: dg.DagsterInstance, datasets: Sequence[str], number: str) -> None:
     """Tell Dagster that tables have changed, so that what is computed from them is computed again."""
     for dataset in datasets:
-        words = f"Rows erased, request {number}."
-        instance.report_runless_asset_event(dg.AssetMaterialization(["validated", dataset], description=words))
+        erased = dg.AssetMaterialization(["validated", dataset], description=plain(f"Rows erased, request {number}."))
+        instance.report_runless_asset_event(erased)
 
 
 def publish_logs(instance: dg.DagsterInstance, warehouse: Warehouse, store: ObjectStore) -> None:

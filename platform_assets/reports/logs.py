@@ -19,8 +19,8 @@ from platform_assets.reports import tables as reports
 if TYPE_CHECKING:
     import pandas as pd
 
+    from resources.lake.warehouse import Warehouse
     from resources.object_store import ObjectStore, StoredObject
-    from resources.warehouse import Warehouse
 
 Columns = Mapping[str, tuple[str, str]]
 """Name -> (DuckDB type, meaning)."""

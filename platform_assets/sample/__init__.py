@@ -1,8 +1,8 @@
 """Generated sample data: realistic in shape and errors, seeded, about nobody. `make sample` writes it.
 
-`generate` makes the deliveries; `write` drops them in landing and notes their content, so that throwaway identity keys are used
-for them and for nothing else. It also writes one table per dataset for R authors (``sample/<dataset>.csv``), and what their
-columns are (``sample/columns.tsv``), which ``dev.R`` shows.
+`generate` makes the deliveries; `write` notes their content, so that throwaway identity keys are used for them and for nothing else,
+and drops them in landing where nothing else was ever delivered. It writes one table per dataset for R authors
+(``sample/<dataset>.csv``), and what their columns are (``sample/columns.tsv``), which ``dev.R`` shows.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import csv
 import datetime as dt
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,25 +55,40 @@ def generate(until: dt.date) -> list[Delivery]:
 
 
 def write(home: Path, until: dt.date) -> list[str]:
-    """Drop the deliveries in ``landing/`` below `home`; returns their names. Nothing where that was done before."""
+    """Write the tables for R authors below `home`, and drop the deliveries in ``landing/``; returns the names of these.
+
+    Nothing where that was done before. Nothing is dropped in a home that holds deliveries of others: the next load would put invented
+    rows in the place of theirs.
+    """
     manifest = home / "sample" / SAMPLE_MANIFEST
     write_columns(home / "sample" / "columns.tsv")
     if manifest.exists():
         return []
+    drop = not holds_deliveries(home)
     written, hashes = [], []
     for delivery in generate(until):
         data = to_bytes(delivery)
-        target = home / "landing" / delivery.dataset / delivery.file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
         hashes.append(hashlib.sha256(data).hexdigest())
-        written.append(f"{delivery.dataset}/{delivery.file}")
+        if drop:
+            target = home / "landing" / delivery.dataset / delivery.file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+            written.append(f"{delivery.dataset}/{delivery.file}")
         if delivery.clean is not None:
             example = home / "sample" / f"{delivery.dataset}.csv"
             example.parent.mkdir(parents=True, exist_ok=True)
             example.write_bytes(to_csv(delivery.clean))
     manifest.write_text(json.dumps(hashes), encoding="utf-8")
     return written
+
+
+def holds_deliveries(home: Path) -> bool:
+    """Whether anything was ever delivered to the platform of `home`: it waits, was taken, or was refused."""
+    folders = ("landing", "archive", "rejected", "lake/data")
+    if any(path.is_file() for folder in folders for path in (home / folder).rglob("*")):
+        return True
+    # state that lies elsewhere cannot be looked into from here
+    return os.environ.get("PLATFORM_ENV", "laptop") != "laptop"
 
 
 def write_columns(path: Path) -> None:

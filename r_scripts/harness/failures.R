@@ -1,6 +1,5 @@
 # What went wrong, where: conditions become a `failure`, a plain list that the failure card is made of.
-#   kind     error, syntax, arguments, no_output, wrong_output, missing_package, missing_file, memory, recursion,
-#            quit, timeout
+#   kind     one of those that failure_kinds.csv says R reports
 #   message  what R (or the platform) says
 #   call     the call that raised it, NULL if unknown
 #   file, line, end_line   the author's statement, NULL if unknown

@@ -19,17 +19,19 @@ kaplan_meier <- function(time, event, group = NULL, confidence = 0.95) {
   z <- normal_quantile(confidence)
   table <- risk_table(time, check_outcome(event, "event"), group)
   running_sum <- running_sums(table$of)
-  gone <- table$events == table$at_risk
-  value <- exp(running_sum(log1p(ifelse(gone, 0, -table$events / table$at_risk))))
-  value[running_sum(as.double(gone)) > 0] <- 0
-  step <- ifelse(gone, 0, table$events / table$at_risk / (table$at_risk - table$events))
-  greenwood <- running_sum(step)
-  inside <- value > 0 & value < 1
-  half <- ifelse(inside, z * sqrt(greenwood) / log(value), NA_real_)
+  after <- table$at_risk - table$events
+  share <- table$events / table$at_risk
+  value <- exp(running_sum(log1p(-share * (after > 0))))
+  value[running_sum(after == 0) > 0] <- 0
+  error <- sqrt(running_sum(share / pmax(after, 1) * (after > 0))) # of log(value)
+  logarithm <- log(value)
+  spread <- exp(z * error / logarithm)
+  spread[value == 0 | value == 1] <- NA_real_
   table$value <- value
-  table$lower <- ifelse(inside, value^exp(-half), NA_real_)
-  table$upper <- ifelse(inside, value^exp(half), NA_real_)
-  table$standard_error <- ifelse(value > 0, value * sqrt(greenwood), NA_real_)
+  table$lower <- exp(logarithm / spread)
+  table$upper <- exp(logarithm * spread)
+  table$standard_error <- value * error
+  table$standard_error[value == 0] <- NA_real_
   table$confidence <- rep_len(confidence, nrow(table))
   table[setdiff(names(table), "of")]
 }
@@ -49,33 +51,42 @@ cumulative_incidence <- function(time, event, group = NULL, none = "none", confi
   z <- normal_quantile(confidence)
   none <- check_text(none, "none")
   kinds <- event_kinds(event, none)
-  rows <- lapply(seq_len(max(1, length(kinds$names))), function(kind) {
-    table <- risk_table(time, kinds$index, group, kind)
-    at <- table$of
-    running_sum <- running_sums(at)
-    n <- table$at_risk
-    all <- table$any
-    after <- exp(running_sum(log1p(ifelse(all == n, 0, -all / n))))
-    after[running_sum(as.double(all == n)) > 0] <- 0
-    first <- !duplicated(at)
-    before <- c(1, after)[seq_along(after)]
-    before[first] <- 1
-    value <- running_sum(before * table$events / n)
-    a <- ifelse(all == n, 0, all / n / pmax(n - all, 1)) # nobody is left to have the event
-    b <- before^2 * (n - table$events) * table$events / n^3
-    c <- before * table$events / n^2
-    variance <- value^2 * running_sum(a) - 2 * value * running_sum(a * value) + running_sum(a * value^2) +
-      running_sum(b) - 2 * (value * running_sum(c) - running_sum(c * value))
-    error <- sqrt(pmax(variance, 0))
-    inside <- value > 0 & value < 1 & error > 0
-    half <- ifelse(inside, z * error / (value * log(value)), NA_real_)
-    result <- data.frame(event = rep_len(as.character(kinds$names[kind]), nrow(table)), table[c("time", "at_risk", "events")],
-                         value = value, lower = ifelse(inside, value^exp(-half), NA_real_),
-                         upper = ifelse(inside, value^exp(half), NA_real_), standard_error = error,
-                         confidence = rep_len(confidence, nrow(table)))
-    if (is.null(group)) result else cbind(group = table$group, result)
+  table <- risk_table(time, kinds$index, group, seq_along(kinds$names))
+  rows <- nrow(table)
+  running_sum <- running_sums(table$of)
+  n <- table$at_risk
+  all <- table$any
+  left <- n - all
+  after <- exp(running_sum(log1p(-all / n * (left > 0))))
+  after[running_sum(left == 0) > 0] <- 0
+  before <- c(1, after)[seq_len(rows)]
+  before[!duplicated(table$of)] <- 1
+  a <- all / n / pmax(left, 1) * (left > 0) # where nobody is left, nobody can have the event
+  sum_a <- running_sum(a)
+  curves <- lapply(seq_along(kinds$names), function(kind) {
+    events <- table[[events_column(kind)]]
+    c <- before / n * events / n
+    b <- before * c * (n - events) / n
+    value <- running_sum(before * events / n)
+    variance <- value^2 * sum_a - 2 * value * running_sum(a * value + c) + running_sum(a * value^2 + b + 2 * c * value)
+    everyone <- value > 1 - 1e-12 # but for rounding
+    value[everyone] <- 1
+    variance[everyone] <- 0
+    data.frame(events = events, value = value, standard_error = sqrt(pmax(variance, 0)))
   })
-  if (length(kinds$names)) do.call(rbind, rows) else rows[[1]][0, ]
+  column <- function(name) unlist(lapply(curves, `[[`, name))
+  value <- as.double(column("value"))
+  error <- as.double(column("standard_error"))
+  inside <- value > 0 & value < 1 & error > 0
+  logarithm <- log(value)
+  spread <- exp(z * error / (value * logarithm))
+  spread[!inside] <- NA_real_
+  times <- rep.int(seq_len(rows), length(curves))
+  result <- data.frame(event = rep(as.character(kinds$names), each = rows), time = table$time[times],
+                       at_risk = n[times], events = as.double(column("events")), value = value,
+                       lower = exp(logarithm / spread), upper = exp(logarithm * spread), standard_error = error,
+                       confidence = rep_len(confidence, length(value)))
+  if (is.null(group)) result else cbind(group = table$group[times], result)
 }
 
 #' The names of kinds of event, and each patient's kind: 0 none, NA not known.
@@ -90,9 +101,10 @@ event_kinds <- function(event, none) {
 
 #' Patients at risk and events at every time of every group
 #'
-#' @param event  0 none, 1 an event; with `kind` the kind of event, of which kind is counted and all end the time at risk
-#' A data frame: group (if given), time, at_risk, events, left, any (events of any kind), of (number of the group)
-risk_table <- function(time, event, group, kind = NULL) {
+#' @param event  0 none, 1 an event; or, with `kinds`, the number of its kind: all end the time at risk
+#' A data frame: group (if given), time, at_risk, left, of (number of the group), and events; or, with `kinds`, any (events
+#' of any kind) and a column of events for each
+risk_table <- function(time, event, group, kinds = NULL) {
   rows <- check_rows(time = check_not_negative(time, "time"), event = event)
   groups <- check_groups(if (is.null(group)) rep(1L, nrow(rows)) else group, nrow(rows))
   used <- which(!is.na(rows$time) & !is.na(rows$event))
@@ -105,16 +117,17 @@ risk_table <- function(time, event, group, kind = NULL) {
   total <- function(x) diff(c(0, cumsum(as.double(x))[last]))
   any <- total(event > 0)
   here <- total(rep(1, length(event)))
-  events <- if (is.null(kind)) any else total(event == kind)
   of <- of[last]
   ended <- running_sums(of)(here)
   at_risk <- tabulate(groups$index[used], length(groups$names))[of] - ended + here
-  table <- data.frame(time = time[last], at_risk = at_risk, events = events, left = here - any)
-  if (!is.null(group)) table <- cbind(group = groups$names[of], table)
-  if (!is.null(kind)) table$any <- any
-  table$of <- of
-  table
+  columns <- list(time = time[last], at_risk = at_risk)
+  if (!is.null(group)) columns <- c(list(group = groups$names[of]), columns)
+  if (is.null(kinds)) columns$events <- any else columns$any <- any
+  for (kind in kinds) columns[[events_column(kind)]] <- total(event == kind)
+  data.frame(columns, left = here - any, of = of)
 }
+
+events_column <- function(kind) paste0("events_", kind)
 
 #' A function that gives running sums that start afresh with each group; rows of a group are neighbours.
 running_sums <- function(of) {

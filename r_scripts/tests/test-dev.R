@@ -155,7 +155,7 @@ test_that("an output that breaks its contract is refused", {
 
 test_that("an unknown indicator is answered with those there are", {
   p <- project(counts)
-  expect_error(run_indicator("count", folder = p$folder), "there is no indicator \"count\"; there are: counts", fixed = TRUE)
+  expect_error(run_indicator("count", folder = p$folder), "there is no indicator or table \"count\"; indicators: counts", fixed = TRUE)
 })
 
 test_that("a file that ends in .r is not an indicator, and is told so", {
@@ -247,15 +247,15 @@ test_that("the platform's own indicators have nothing to note", {
 
 test_that("the tables are listed with what `make sample` says of their columns, and without where it says nothing", {
   p <- project(counts)
-  expect_identical(list_tables(p$samples), data.frame(
+  expect_identical(list_tables(p$samples, NULL), data.frame(
     table = "visits", column = c("day", "ward", "n"), type = NA_character_, meaning = NA_character_
   ))
   writeLines(c("table\tcolumn\ttype\tmeaning", "visits\tday\tdate\tDay of the \"visit\".", "visits\tn\tinteger\tPatients."),
              file.path(p$samples, "columns.tsv"))
-  expect_identical(list_tables(p$samples)[c("type", "meaning")], data.frame(
+  expect_identical(list_tables(p$samples, NULL)[c("type", "meaning")], data.frame(
     type = c("date", NA, "integer"), meaning = c("Day of the \"visit\".", NA, "Patients.")
   ))
-  expect_identical(nrow(list_tables(tempfile())), 0L)
+  expect_identical(nrow(list_tables(tempfile(), NULL)), 0L)
 })
 
 test_that("the author's R session stays as it was", {
@@ -338,4 +338,23 @@ test_that("the command fails with the card and an exit status", {
   expect_identical(failed$status, 1L)
   expect_identical(failed$said[1], "counts: input does not match its declaration")
   expect_identical(rscript(p, "counts", "until")$status, 2L)
+})
+
+test_that("a dataset that was just added is found by its contract, before there is sample data", {
+  p <- project(counts)
+  defs <- file.path(p$root, "platform_assets", "defs", "some", "new_one")
+  dir.create(defs, recursive = TRUE)
+  writeLines(c("type: platform_assets.components.Dataset", "attributes:", "  name: new_one", "  columns:",
+               "    day: {type: date, description: \"Day of\\n  the visit.\"}", "    n: {type: decimal}", "    y: {type: boolean}"),
+             file.path(defs, "defs.yaml"))
+  writeLines("type: [", file.path(p$root, "platform_assets", "defs", "defs.yaml"))
+  expect_identical(list_tables(tempfile(), file.path(p$root, "platform_assets", "defs")), data.frame(
+    table = "new_one", column = c("day", "n", "y"), type = c("date", "number", "flag"), meaning = c("Day of the visit.", "", "")
+  ))
+  shown <- rscript(p, "new_one")
+  expect_identical(shown$status, 0L)
+  expect_identical(shown$said[1], "#' @input new_one  day <date>, n <number>, y <flag>")
+  expect_match(shown$said, "There is no sample data for it: put a CSV", all = FALSE, fixed = TRUE)
+  expect_match(rscript(p)$said, "  new_one", all = FALSE, fixed = TRUE)
+  expect_match(rscript(p, "nothing")$said, "there is no indicator or table \"nothing\"", all = FALSE, fixed = TRUE)
 })

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from resources.markdown import unlinked
+
 MAX_TEXT = 8_000
 
 
@@ -31,8 +33,12 @@ class Alert:
     def __post_init__(self) -> None:
         if "\n" in self.title or len(self.title) > 200:
             raise ValueError("an alert's title is one line of at most 200 characters; the rest belongs in text")
-        if len(self.text) > MAX_TEXT:
-            object.__setattr__(self, "text", self.text[:MAX_TEXT] + "\n... (cut; the rest is on the run's page)")
+        # names of files and what scripts say come from others: no channel makes a link of them, or stumbles over a character
+        object.__setattr__(self, "title", " ".join(unlinked(" ".join(self.title.split())).split()))
+        text = self.text
+        if len(text) > MAX_TEXT:
+            text = text[:MAX_TEXT] + "\n... (cut; the rest is on the run's page)"
+        object.__setattr__(self, "text", unlinked(text))
 
     @property
     def incident(self) -> str:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from resources.r_child.kinds import kinds
+
 MOST_BYTES = 32 << 20
 MOST_LINE = 4 << 20
 """50 warnings of 4,000 characters, each written as twelve bytes, are 2.4 MB."""
@@ -24,20 +26,6 @@ _CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
 )
 _LEVELS = ("sandbox", "info", "warning", "note")
-_KINDS = (
-    *(
-        "error",
-        "syntax",
-        "arguments",
-        "no_output",
-        "wrong_output",
-        "input",
-        "missing_package",
-        "missing_file",
-        "memory",
-    ),
-    *("recursion", "timeout", "quit", "platform"),
-)
 
 Message = dict[str, Any]
 
@@ -195,7 +183,7 @@ def _report(report: dict[str, Any]) -> Message:
     if ok:
         return checked | {"rows": _number(report.get("rows"), 1 << 50)}
     failure = _object(report.get("failure"))
-    if failure.get("kind") not in _KINDS:
+    if not (isinstance(kind := failure.get("kind"), str) and kind in kinds() and kinds()[kind].by_r):
         raise Misused("a failure that the harness does not know")
     end_line = failure.get("end_line")
     checked["failure"] = {

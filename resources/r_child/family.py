@@ -10,7 +10,9 @@ import contextlib
 import ctypes
 import os
 import signal
+import stat
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -46,6 +48,89 @@ def descendants() -> list[Member]:
         members = below.pop(ways.pop(), [])
         found += members
         ways += [member.pid for member in members]
+    return found
+
+
+def memory(members: Iterable[Member], enough: int) -> int:
+    """Bytes of memory that these processes have of their own, together.
+
+    Pages that processes share since a fork count for each at first; where that gives more than `enough`, in parts.
+    """
+    quick = sum(map(_own_memory, members))
+    return quick if quick <= enough else sum(map(_proportional_memory, members))
+
+
+def _own_memory(member: Member) -> int:
+    try:
+        with open(f"/proc/{member.pid}/statm", "rb") as file:
+            resident, shared = map(int, file.read().split()[1:3])
+    except (OSError, ValueError):
+        return 0
+    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _proportional_memory(member: Member) -> int:
+    try:
+        with open(f"/proc/{member.pid}/smaps_rollup", "rb") as file:
+            return sum(int(line.split()[1]) << 10 for line in file if line.startswith((b"Pss_Anon:", b"Pss_Shmem:")))
+    except OSError:
+        return _own_memory(member)
+
+
+def nameless_bytes(members: Iterable[Member], device: int) -> int:
+    """Bytes on a device of files that these processes hold and that have no name any more, so that no folder shows them."""
+    open_ones: dict[int, int] = {}
+    mapped: dict[tuple[bytes, bytes], int] = {}
+    for member in members:
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            for name in os.listdir(f"/proc/{member.pid}/fd"):
+                with contextlib.suppress(OSError):
+                    found = os.stat(f"/proc/{member.pid}/fd/{name}")
+                    if stat.S_ISREG(found.st_mode) and not found.st_nlink and found.st_dev == device:
+                        open_ones[found.st_ino] = found.st_blocks * 512
+            with open(f"/proc/{member.pid}/maps", "rb") as file:
+                for line in file:
+                    if line.endswith(b" (deleted)\n"):
+                        span, _, offset, _, inode, _ = line.split(None, 5)
+                        begin, end = (int(part, 16) for part in span.split(b"-"))
+                        if int(inode) not in open_ones:
+                            mapped[inode, offset] = end - begin
+    return sum(open_ones.values()) + sum(size for (inode, _), size in mapped.items() if int(inode) not in open_ones)
+
+
+def below() -> list[Member]:
+    """The same as `descendants`, at a hundredth of the cost: by the kernel's lists of children.
+
+    What starts or ends at that moment may be left out, so this is for looking again and again, not for making an end.
+    """
+    try:
+        found, ways = [], _children(os.getpid())
+        while ways:
+            pid = ways.pop()
+            member = _look_at(pid)
+            if member:
+                found.append(member)
+                ways += _children(pid)
+    except FileNotFoundError:  # a kernel that keeps no such lists
+        return descendants()
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return found
+    for task in tasks:
+        try:
+            with open(f"/proc/{pid}/task/{task}/children", "rb") as file:
+                found += map(int, file.read().split())
+        except FileNotFoundError:
+            if os.path.isdir(f"/proc/{pid}/task/{task}"):
+                raise
+        except ProcessLookupError:
+            continue
     return found
 
 

@@ -88,6 +88,9 @@ def _limit(supervisor: int, limits: dict[str, Any]) -> None:
         resource.RLIMIT_NOFILE: _MOST_OPEN,
         # the kernel counts all processes of this user, and does not count for root: the supervisor counts those of the run
         resource.RLIMIT_NPROC: _processes_of_user() + limits["processes"],
+        # neither before other programs' turn, nor kept in memory: a desktop's user may have the right to both
+        resource.RLIMIT_RTPRIO: 0,
+        resource.RLIMIT_MEMLOCK: 0,
     }
     if limits["memory_limit_mb"]:
         most[resource.RLIMIT_AS] = limits["memory_limit_mb"] << 20
@@ -103,6 +106,8 @@ _MOST_OPEN = 1024
 def _processes_of_user() -> int:
     """Threads count as processes here."""
     count, user = 0, os.geteuid()
+    if user == 0:
+        return 0  # the kernel does not count them
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             with contextlib.suppress(OSError):

@@ -125,7 +125,7 @@ def _unlinked(folder: int, name: str) -> bool:
 
 
 def used(folder: int, most_bytes: int, most_files: int) -> bool:
-    """Whether a folder, while it is written to, holds more than allowed: bytes on disk, number of entries, levels."""
+    """Whether a folder, while it is written to, holds more than allowed: bytes on disk, number of entries, levels; or hides what it holds."""
     left = [most_bytes, most_files]
     return _uses(folder, left, 0)
 
@@ -141,7 +141,10 @@ def _uses(folder: int, left: list[int], depth: int) -> bool:
             if left[0] < 0 or left[1] < 0:
                 return True
             if stat.S_ISDIR(found.st_mode):
-                inside = open_folder(name, inside=folder)
+                try:
+                    inside = open_folder(name, inside=folder)
+                except PermissionError:  # made so that nobody sees what is put there
+                    return True
                 try:
                     if _uses(inside, left, depth + 1):
                         return True

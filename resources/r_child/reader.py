@@ -37,7 +37,12 @@ def main() -> None:
         os._exit(0)  # R failed: there is nothing to read
     try:
         problem = rewrite(
-            Path(work["received"]), Path(work["output"]), work["columns"], work["plots"], json.loads(order)["rows"]
+            Path(work["received"]),
+            Path(work["output"]),
+            work["columns"],
+            work["plots"],
+            json.loads(order)["rows"],
+            (work["rows"], work["table_mb"]),
         )
     except MemoryError:
         problem = "they do not fit into the memory that a run may use"
@@ -48,19 +53,26 @@ def main() -> None:
 
 def _lock(work: dict[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (work["table_mb"] << 20,) * 2)
     if work["memory_limit_mb"]:
         resource.setrlimit(resource.RLIMIT_AS, (work["memory_limit_mb"] << 20,) * 2)
     if work["sandbox"] != "off":
-        state = sandbox.enter([*work["readable"], work["received"]], [work["output"], "/dev/null"])
+        state = sandbox.enter([*work["readable"], work["received"]], [work["output"], "/dev/null"], alone=True)
         if work["sandbox"] == "required" and not (state.files and state.network):
             os._exit(3)
 
 
-def rewrite(received: Path, output: Path, columns: Mapping[str, str], plots: Sequence[str], rows: int) -> str | None:
-    """Write table and plots anew into `output`; why not, where they are not what was declared."""
+def rewrite(
+    received: Path, output: Path, columns: Mapping[str, str], plots: Sequence[str], rows: int, most: tuple[int, int]
+) -> str | None:
+    """Write table and plots anew into `output`; why not, where they are not what was declared.
+
+    rows    as R reported them
+    most    rows that a table may have, and MB of its values
+    """
     from resources.r_child import plots as drawn
 
-    problem = _rewrite_table(received / TABLE, output / TABLE, columns, rows)
+    problem = _rewrite_table(received / TABLE, output / TABLE, columns, rows, most)
     if problem:
         return problem
     for plot in plots:
@@ -72,7 +84,9 @@ def rewrite(received: Path, output: Path, columns: Mapping[str, str], plots: Seq
     return None
 
 
-def _rewrite_table(source: Path, target: Path, columns: Mapping[str, str], rows: int) -> str | None:
+def _rewrite_table(
+    source: Path, target: Path, columns: Mapping[str, str], rows: int, most: tuple[int, int]
+) -> str | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -80,17 +94,21 @@ def _rewrite_table(source: Path, target: Path, columns: Mapping[str, str], rows:
 
     wanted = arrow_schema(columns)
     try:
-        with pq.ParquetFile(source) as file:
+        with pq.ParquetFile(source, pre_buffer=False) as file:  # that would start a thread
             if not file.schema_arrow.remove_metadata().equals(wanted):
                 return "the output file does not have the declared columns and types"
             if file.metadata.num_rows != rows:
                 return "the output file does not have the number of rows that the child reported"
+            if rows > most[0]:
+                return f"the table has more than {most[0]:,} rows: return sums, means or counts of groups, not single records"
             with pq.ParquetWriter(target, wanted, compression="zstd") as writer:
-                found = 0
+                found, size = 0, 0
                 for number in range(file.metadata.num_row_groups):
                     group = file.read_row_group(number, use_threads=False).replace_schema_metadata(None)
                     group.validate(full=True)
-                    found += group.num_rows
+                    found, size = found + group.num_rows, size + group.nbytes
+                    if size > most[1] << 20:
+                        return f"the table holds more than {most[1]:,} MB: return fewer rows, or shorter texts"
                     writer.write_table(group)
     except pa.ArrowMemoryError:
         raise MemoryError from None

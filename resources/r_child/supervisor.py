@@ -24,6 +24,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from resources.r_child import channel, family, intake
+from resources.r_child.types import most_bytes
 
 _INTERRUPT_EVERY = 0.5  # seconds; R code may be holding interrupts back for a moment
 _LAST_WORDS = 2.0  # seconds for R to print its traceback
@@ -33,6 +34,7 @@ _LOOK_AT_PROCESSES = 0.1  # seconds; longer where the look itself takes long
 _LOOK_AT_FOLDER = 1.0
 _FREE_DISK = 256 << 20
 _MOST_FILES = 100_000
+_MOST_ENDED = 1_000
 _VICTIM = b"500"  # oom_score_adj of R: when memory is short, the kernel takes R and not the platform
 
 
@@ -92,7 +94,8 @@ class Run:
         gone = family.end_all(self.statuses)
         problem = self._take() if gone and self._succeeded() else None
         if gone:
-            intake.clear(self.request["folder"])
+            with contextlib.suppress(OSError):  # the platform tries again, and says what stays
+                intake.clear(self.request["folder"])
         status = self.statuses.get(self.pid)
         _tell(
             {
@@ -192,20 +195,27 @@ class Run:
             peek = os.WEXITED | os.WNOHANG | os.WNOWAIT
             while (ended := os.waitid(os.P_ALL, 0, peek)) and ended.si_pid != self.pid:
                 os.waitpid(ended.si_pid, 0)
-        running = sum(not member.zombie for member in family.descendants())
-        if running > self.limits["processes"]:
+        members = family.below()
+        running = [member for member in members if not member.zombie]
+        if len(members) - len(running) > _MOST_ENDED:  # for root the kernel has no limit to them
+            raise TooMuch(f"it left more than {_MOST_ENDED:,} processes that had ended without asking how")
+        if len(running) > self.limits["processes"]:
             raise TooMuch(f"it had more than {self.limits['processes']} processes at once")
+        most = self.limits["memory_limit_mb"]
+        if most and family.memory(running, most << 20) > most << 20:
+            raise TooMuch(f"its processes together had more than {most} MB of memory")
+        disk = os.fstatvfs(self.folder)
+        if disk.f_bavail * disk.f_frsize < _FREE_DISK:
+            raise TooMuch("the disk was almost full")
 
     def _look_at_folder(self) -> None:
         most = self.limits["folder_mb"] << 20
         with contextlib.suppress(OSError):
-            if intake.used(self.folder, most, _MOST_FILES):
+            nameless = family.nameless_bytes(family.below(), os.fstat(self.folder).st_dev)
+            if intake.used(self.folder, most - nameless, _MOST_FILES):
                 raise TooMuch(
                     f"its folder held more than {most >> 20} MB, {_MOST_FILES:,} files, or folders too deep inside each other"
                 )
-        disk = os.fstatvfs(self.folder)
-        if disk.f_bavail * disk.f_frsize < _FREE_DISK:
-            raise TooMuch("the disk was almost full")
 
     def _sample_memory(self) -> None:
         with contextlib.suppress(OSError, StopIteration, ValueError):
@@ -216,8 +226,9 @@ class Run:
     def _abandon(self) -> None:
         """The platform is gone: nothing of the run may outlive it, nor its data."""
         family.end_all(self.statuses)
-        intake.clear(self.request["folder"])
-        intake.clear(self.request["received"])
+        for part in ("folder", "received"):
+            with contextlib.suppress(OSError):  # there is nobody left to tell; the other one still has to go
+                intake.clear(self.request[part])
         os._exit(1)
 
     # --- Afterwards -----------------------------------------------------------------------------------------
@@ -230,7 +241,7 @@ class Run:
         """Copy the expected files to where R cannot reach them; why not, where one is not what it should be."""
         try:
             for name in self.request["outputs"]:
-                intake.take(self.out, name, self.limits["file_mb"] << 20, self.received)
+                intake.take(self.out, name, most_bytes(name, self.limits["table_mb"]), self.received)
         except intake.NotTaken as reason:
             return str(reason)
         return None

@@ -7,6 +7,13 @@ from typing import Any
 
 TABLE = "data.parquet"
 """Name of the table among a run's outputs; plots are `<plot>.svg` and `<plot>.png` beside it."""
+MOST_PLOT_BYTES = {".svg": 20_000_000, ".png": 5_000_000}
+"""Kind of plot -> its largest file: a browser has to show it, and Dagster keeps the PNG in its database."""
+
+
+def most_bytes(name: str, table_mb: int) -> int:
+    """How large the output file `name` may be."""
+    return MOST_PLOT_BYTES.get(name[-4:], table_mb << 20)
 
 
 def arrow_types() -> dict[str, Any]:

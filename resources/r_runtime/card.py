@@ -2,55 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from resources import markdown
 from resources.markdown import Markdown
 from resources.r_child.channel import plain
+from resources.r_child.kinds import kinds
 from resources.r_runtime.model import InputTable, Session, Warned
-
-FailureKind = Literal[
-    "error",
-    "syntax",
-    "arguments",
-    "no_output",
-    "wrong_output",
-    "input",
-    "missing_package",
-    "missing_file",
-    "memory",
-    "recursion",
-    "timeout",
-    "quit",
-    "crash",
-    "killed",
-    "channel",
-    "too_much",
-    "unsafe_output",
-    "platform",
-]
-
-KINDS = Path(__file__).resolve().parents[2] / "r_scripts" / "harness" / "failure_kinds.csv"
-
-
-@dataclass(frozen=True)
-class KindInWords:
-    """A kind of failure as people read it: what happened, and what to do next (empty where the message says it)."""
-
-    title: str
-    advice: str
-
-
-@functools.lru_cache(maxsize=1)
-def kinds() -> Mapping[str, KindInWords]:
-    """All kinds, from the table that R authors' own card is made of as well."""
-    with KINDS.open(encoding="utf-8", newline="") as file:
-        return {row["kind"]: KindInWords(row["title"], row["advice"]) for row in csv.DictReader(file) if row["title"]}
 
 
 @dataclass(frozen=True)
@@ -76,7 +36,8 @@ class FailureCard:
     """One failed run. Text that R produced has been scrubbed of values before it gets here."""
 
     indicator: str
-    kind: FailureKind
+    kind: str
+    """One of `resources.r_child.kinds`."""
     message: str
     reproduce: str
     file: str | None = None

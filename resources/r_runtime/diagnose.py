@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.r_runtime.card import CodeLine, FailureKind, Frame, code_around
+from resources.r_runtime.card import CodeLine, Frame, code_around
 from resources.r_runtime.model import Limits
 from resources.r_runtime.process import Exit
 from resources.r_runtime.scrub import Scrubber
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from platform_assets.indicators import Indicator
 
 MOST_CALL = 140
+_JUDGED = ("input", "wrong_output")
+"""Kinds of which the harness tells in which row of a table it found something."""
 _MOST_CALLS = 200  # of a traceback: each is looked for in the script
 _NO_MEMORY = re.compile(r"cannot allocate|bad_alloc|MemoryError|memory exhausted|out of memory", re.IGNORECASE)
 _R_TRACEBACK = re.compile(
@@ -29,7 +31,7 @@ _TRACEBACK_CALL = re.compile(r"^ *\d+: (?P<call>.*(?:\n(?! *\d+: ).*)*)", re.M)
 class Diagnosis:
     """What is known of a failure; `file` is a full path."""
 
-    kind: FailureKind
+    kind: str
     message: str
     file: str | None = None
     line: int | None = None
@@ -37,11 +39,14 @@ class Diagnosis:
     call: str | None = None
     phase: str = ""
     stack: tuple[Frame, ...] = ()
+    ours: bool = False
+    """The message is the platform's alone: nothing that a script wrote is in it."""
 
     def scrubbed(self, scrubber: Scrubber) -> Diagnosis:
         """The same, without values of the input tables."""
         texts = [self.message, self.call or "", *(frame.call for frame in self.stack)]
-        message, call, *calls = scrubber.scrub_all(texts)
+        message, call, *calls = scrubber.scrub_all(texts, own=self.kind in _JUDGED)
+        message = self.message if self.ours else message
         stack = tuple(replace(frame, call=_short(text)) for frame, text in zip(self.stack, calls, strict=True))
         return replace(self, message=message, call=_short(call) or None, stack=stack)
 
@@ -55,27 +60,27 @@ def diagnose(ended: Exit, report: Mapping[str, Any] | None, indicator: Indicator
     """The most telling account of a failed run."""
     reported = _reported(report)
     if ended.stopped:
-        return Diagnosis(ended.stopped.kind, ended.stopped.message)
+        return Diagnosis(ended.stopped.kind, ended.stopped.message, ours=True)
     if not ended.gone:
-        return Diagnosis("platform", "processes of the run could not be ended")
+        return Diagnosis("platform", "processes of the run could not be ended", ours=True)
     if ended.not_taken:
-        return Diagnosis("unsafe_output", ended.not_taken)
+        return Diagnosis("unsafe_output", ended.not_taken, ours=True)
     if ended.timed_out:
         message = f"stopped after {limits.timeout_seconds:g} seconds"
         if reported and reported.stack:
-            return replace(reported, kind="timeout", message=message)
-        return _with_traceback(Diagnosis("timeout", message), ended.stderr, indicator)
+            return replace(reported, kind="timeout", message=message, ours=True)
+        return _with_traceback(Diagnosis("timeout", message, ours=True), ended.stderr, indicator)
     if reported:
         return reported
     if _NO_MEMORY.search(ended.stderr):
         limit = f" ({limits.memory_limit_mb} MB)" if limits.memory_limit_mb else ""
-        return Diagnosis("memory", f"the memory limit{limit} was reached")
+        return Diagnosis("memory", f"the memory limit{limit} was reached", ours=True)
     if ended.code > 0 and "Traceback (most recent call last)" in ended.stderr:
         return Diagnosis("platform", f"the process that hosts R failed: {_python_error(ended.stderr)}")
     if ended.code >= 0:
-        return Diagnosis("quit", "R ended before the function returned: compiled code called exit()")
+        return Diagnosis("quit", "R ended before the function returned: compiled code called exit()", ours=True)
     if ended.signal_name == "SIGKILL":
-        return Diagnosis("killed", "the operating system killed R (SIGKILL)")
+        return Diagnosis("killed", "the operating system killed R (SIGKILL)", ours=True)
     cause = re.search(r"\*\*\* caught \w+ \*\*\*\naddress [^,]*, cause '([^']*)'", ended.stderr)
     detail = f"{ended.signal_name}: {cause[1]}" if cause else ended.signal_name
     return _with_traceback(Diagnosis("crash", f"R crashed ({detail})"), ended.stderr, indicator)

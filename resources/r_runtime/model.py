@@ -16,10 +16,11 @@ class Limits:
     """What one run may take.
 
     timeout_seconds    after this the script is interrupted, `grace_seconds` later killed
-    memory_limit_mb    address space of each process of the run (RLIMIT_AS); None: no limit. R itself and its libraries take about
-                       600 MB of it
+    memory_limit_mb    address space of each process of the run (RLIMIT_AS), and memory of all of them together; None: no limit. R
+                       itself and its libraries take about 600 MB of address space
     processes          processes at once, R among them
-    file_mb, folder_mb one file, and all files of the run together
+    file_mb, folder_mb one file, and all files of the run together, also those that have no name any more
+    rows, table_mb     rows of the table that it returns, and MB of its values: it is shown to people, in pages and spreadsheets
     sandbox            "best": what the kernel offers; "required": fail where files and network cannot both be closed; "off"
     """
 
@@ -29,6 +30,8 @@ class Limits:
     processes: int = 64
     file_mb: int = 2048
     folder_mb: int = 4096
+    rows: int = 5_000_000
+    table_mb: int = 512
     sandbox: SandboxMode = "best"
 
 

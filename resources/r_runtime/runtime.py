@@ -20,14 +20,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources.identity import in_reach
 from resources.r_child import intake
-from resources.r_child.types import TABLE
+from resources.r_child.types import TABLE, most_bytes
 from resources.r_runtime.card import FailureCard, IndicatorFailed
 from resources.r_runtime.diagnose import Diagnosis, diagnose, failed_supervisor
 from resources.r_runtime.model import Event, InputTable, Limits, PlotFile, RunResult, Session, Warned
@@ -46,17 +47,29 @@ class RUnavailable(RuntimeError):
     """R is not installed, or not where it is looked for."""
 
 
+class KeysInReach(RuntimeError):
+    """R was to run where identity keys can be read, and must not there."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"R does not run where identity keys can be read, and here {', '.join(names)} can: nothing was run. Steps of R have pods of "
+            "their own without the secret platform-identities (see docs/cloud.md)"
+        )
+
+
 @dataclass(frozen=True)
 class RRuntime(Limits):
     """How indicators are run: within which limits (see `Limits`), and
 
     library            folders of R packages beside the system's
     slots              places shared with other processes; a run waits for one (None: no waiting)
+    beside_keys        whether R may run in a process that could read identity keys; in the cluster it may not
     """
 
     library: tuple[Path, ...] = ()
     slots: Slots | None = None
     harness: Path = HARNESS
+    beside_keys: bool = True
 
     @property
     def limits(self) -> Limits:
@@ -78,8 +91,10 @@ class RRuntime(Limits):
         Everything is written to a new folder inside `run_dir`, so that nothing older can be taken for the result.
         `params` overrides the header's defaults. `reproduce` is the command that the failure card names; by
         default the one that repeats this run from the same files.
-        Raises IndicatorFailed with the failure card, whatever went wrong in the child.
+        Raises IndicatorFailed with the failure card, whatever went wrong in the child; KeysInReach.
         """
+        if not self.beside_keys and (names := in_reach(os.environ)):
+            raise KeysInReach(names)
         missing = [name for name in indicator.inputs if name not in inputs]
         if missing:
             raise ValueError(f"{indicator.name} needs the input tables {', '.join(missing)}")
@@ -170,19 +185,19 @@ class _Run:
         try:
             ended, diagnosis = self._run(request, reader, on_event)
         except BaseException:
-            for part in (self.r, self.received, self.output):
-                intake.clear(str(part))
+            self._clear(self.r, self.received, self.output)
             raise
         finally:
             reader.close()
         if ended.printed_lines:
             lines = "1 printed line is" if ended.printed_lines == 1 else f"{ended.printed_lines} printed lines are"
             on_event(Event("info", f"{lines} not shown; use message() for progress"))
-        for part in (self.r, self.received):
-            intake.clear(str(part))
+        if not self._clear(self.r, self.received):
+            left = f"files that the script made cannot be removed: remove {self.folder} by hand, it may hold rows of the inputs"
+            diagnosis = Diagnosis("platform", left)
         if diagnosis is None:
             return self._result(ended)
-        intake.clear(str(self.output))
+        self._clear(self.output)
         card = self._card(diagnosis, ended, reproduce)
         # as a new file: with the sandbox off a script can put something in this place
         with open(self.folder / "card.txt", "x", encoding="utf-8", opener=_only_for_owner) as file:
@@ -208,6 +223,16 @@ class _Run:
         problem = reader.read(report["rows"], max(60.0, limits.timeout_seconds)) or self._problem_with_output()
         return ended, Diagnosis("unsafe_output", problem) if problem else None
 
+    def _clear(self, *parts: Path) -> bool:
+        """Remove folders of the run; False where something stays."""
+        whole = True
+        for part in parts:
+            try:
+                intake.clear(str(part))
+            except OSError:
+                whole = False
+        return whole
+
     def _problem_with_output(self) -> str | None:
         """The reader has opened what a script made: neither is it taken at its word."""
         try:
@@ -216,7 +241,7 @@ class _Run:
             return "the folder of its results is not ours any more"
         try:
             for name in self._outputs():
-                os.close(intake.open_file(folder, name, self.runtime.file_mb << 20))
+                os.close(intake.open_file(folder, name, most_bytes(name, self.runtime.table_mb)))
         except intake.NotTaken as reason:
             return str(reason)
         finally:
@@ -235,8 +260,7 @@ class _Run:
             "output": str(self.output),
             "columns": {column.name: column.type for column in self.indicator.outputs.values()},
             "plots": list(self.indicator.plots),
-            "memory_limit_mb": self.runtime.memory_limit_mb,
-            "sandbox": self.runtime.sandbox,
+            **{name: getattr(self.runtime, name) for name in ("memory_limit_mb", "rows", "table_mb", "sandbox")},
         }
 
     def _request(self) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from platform_assets.access.audit.__main__ import main
 from platform_assets.access.audit.entry import AuditError, Head
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.audit.tape import FolderTape, StoreTape
-from resources.catalog import SqliteCatalog
-from resources.gcs_store import GCSStore
+from resources.gcp.gcs_store import GCSStore
 from resources.identity import EnvironmentKeys, LaptopKeys
-from tests.resources.gcs_emulator import BUCKET, client, cloud_storage
+from resources.lake.catalog import SqliteCatalog
+from tests.resources.gcp.gcs_emulator import BUCKET, client, cloud_storage
 
 KEY = {"PLATFORM_IDENTITY_KEY_AUDIT": "ab" * 32}
 

@@ -17,17 +17,14 @@ from platform_assets.access import handing_out
 from platform_assets.access.audit.entry import AuditError, Entry
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.audit.tape import FolderTape
-from platform_assets.access.roles import AccessDenied, Permission, Role, User
+from platform_assets.access.roles import AccessDenied, Role, User
 from platform_assets.office import Office
 from platform_assets.quarantine import __main__ as quarantine_command
-from tests.console.test_pages import PAGES as PERMISSIONS
-from tests.console.test_pages import everything, opened, person
+from tests.console.test_pages import PAGES, everything, opened, person
 from tests.erasure.erasing import erase, subject
 from tests.places import STEWARD, Place
 
 REPOSITORY = Path(__file__).parents[2]
-PAGES = sorted(p.stem for p in (REPOSITORY / "console" / "pages").glob("[a-z]*.py"))
-OPENS = {**PERMISSIONS, "runs": (Permission.SEE_STATUS,)}
 CLEAR = "CANARY-PATIENT-4711"
 ROWS = (CLEAR, "N-11", "S-22", "C-11")
 """Texts that stand in rows, and nowhere else."""
@@ -72,7 +69,7 @@ def shows_rows(at: AppTest) -> bool:
 
 def may_open(name: str) -> list[User]:
     """Those for whom the page holds anything; for the others see tests/console/test_pages.py."""
-    return [person(r) for r in Role if not OPENS[name] or any(person(r).may(p) for p in OPENS[name])]
+    return [person(r) for r in Role if not PAGES[name] or any(person(r).may(p) for p in PAGES[name])]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -115,6 +112,28 @@ def test_both_kinds_of_page_are_among_those_that_were_tried(place: Place, button
     }
     assert showing == {("quarantine", "steward"), ("reports", "steward"), ("reports", "clinician")}
     assert {"Download the final export", "Download the certificate", "Download as CSV"} <= set(buttons)
+
+
+@pytest.mark.parametrize(
+    ("name", "actions", "shown"),
+    [
+        ("deliveries", {"logs.see"}, "week1.csv"),
+        ("reports", {"logs.see"}, "week1.csv"),
+        ("erasure", {"logs.see", "erasure.see_certificate"}, "Certificate of erasure"),
+    ],
+)
+def test_logs_and_certificates_are_shown_after_their_entry_only(
+    place: Place, monkeypatch: pytest.MonkeyPatch, name: str, actions: set[str], shown: str
+) -> None:
+    auditor = person(Role.AUDITOR)
+    before = len(entries(place, auditor))
+    assert shown in everything(opened(name, place, auditor))
+    new = entries(place, auditor)[before:]
+    assert actions <= {e.action for e in new}
+    assert all(e.details.get("request") for e in new if e.action == "erasure.see_certificate")
+    handing_out._UNTIL.clear()
+    monkeypatch.setattr(FolderTape, "append", _full)
+    assert shown not in everything(opened(name, place, auditor))
 
 
 def test_the_same_view_drawn_again_is_one_entry_and_another_one_is_another(place: Place) -> None:
@@ -170,7 +189,9 @@ def test_a_login_is_one_entry_and_one_that_names_nobody_is_another_kind(place: P
     for window in ("a", "b"):
         handing_out.entered(place.audit, User(**{**anna.__dict__, "session": window}))
     handing_out.entered(place.audit, User(**{**anna.__dict__, "issued": 18.0}))
-    assert [e.details for e in entries(place, anna)] == [{"issued": 17}, {"issued": 18}]
+    assert [e.details for e in entries(place, anna)] == [
+        {"issued": issued, "identity": "https://x#1"} for issued in (17, 18)
+    ]
     handing_out.refused(place.audit, None, AccessDenied("this login cannot be used"))
     last = list(place.audit.entries())[-1]
     assert (last.who, last.action) == ("(nobody)", "login.refused")

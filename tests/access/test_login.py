@@ -161,3 +161,15 @@ def test_two_persons_are_told_apart_by_subject_and_issuer_only() -> None:
     assert user().id == user(email="other@example.org", email_verified=True).id
     assert user().id != user(sub="18").id
     assert user().id != user(iss="https://other.example.org").id
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["system", "(nobody)", "laptop user (no login)", "declared:anna", "anna@example.org", "", " ", "a b@example.org", "@x.y", "a@", "a\n@x.y", "a@local"],
+)  # fmt: skip
+def test_nobody_is_called_as_somebody_else(name: str) -> None:
+    """By choosing a subject, or an address that is none, as far as a provider lets people choose."""
+    assert user(email=name, email_verified=True).name in ("subject 17", "anna@example.org")
+    assert user(email=name, email_verified=False).name == "subject 17"
+    if name.strip() and name.isprintable():
+        assert user(sub=name, email=None).name == f"subject {name}"

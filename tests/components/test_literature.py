@@ -223,3 +223,9 @@ def test_the_explorer_is_linked_where_products_are_served(place: Place) -> None:
     result = dg.materialize(assets, resources={"platform": served})
     link = place.metadata(result, "products", "drug_graph")["explorer"]
     assert link == "http://products.test/drug_graph/explorer.html"
+
+
+def test_where_nothing_was_ever_delivered_the_job_succeeds(platform: Platform) -> None:
+    place = Place(platform)
+    result = place.run()
+    assert place.metadata(result, "products", "drug_graph")["nodes and edges"]

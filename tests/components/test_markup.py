@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,20 @@ def assert_no_markup(shown: str) -> None:
             assert not AUTOMATIC.search(token.content), shown
 
 
-def assert_run_has_none(run: dg.ExecuteInProcessResult) -> str:
-    """Of all that the run left: metadata, descriptions, failures. Returns the metadata as text."""
+LINKED = re.compile(r"https?://|[\x00-\x08\x0b-\x1f\x7f]")
+"""What Dagster's page of a run makes links and colours of, in lines that were logged (ansi_up)."""
+
+
+def assert_run_has_none(run: dg.ExecuteInProcessResult, instance: dg.DagsterInstance | None = None) -> str:
+    """Of all that the run left: metadata, descriptions, failures; and, of an `instance`, what was logged. Returns all of it as text."""
     told = []
+    for line in instance.all_logs(run.run_id) if instance else []:
+        if line.dagster_event is None:
+            assert not LINKED.search(line.user_message), line.user_message
+            told.append(line.user_message)
+    for check in run.get_asset_check_evaluations():
+        assert_no_markup(check.description or "")
+        told.append(check.description or "")
     for event in run.all_events:
         data: Any = event.event_specific_data
         parts = [getattr(data, n, None) for n in ("materialization", "asset_observation", "user_failure_data")]
@@ -60,6 +72,11 @@ def assert_asset_has_none(asset: dg.AssetsDefinition) -> None:
         assert_no_markup(spec.description or "")
         for shown in markdown_of(spec.metadata):
             assert_no_markup(shown)
+        schema = spec.metadata.get("dagster/column_schema")
+        for column in schema.columns if isinstance(schema, dg.TableSchema) else []:
+            assert_no_markup(column.description or "")
+    for check in asset.check_specs:
+        assert_no_markup(check.description or "")
 
 
 @pytest.mark.parametrize("name", [CELL, PAIR, f"{HOST}/{MARK}", f"<img src={HOST}/{MARK}>"])
@@ -94,8 +111,9 @@ def test_names_of_files_and_of_columns_and_wrong_values(platform: Platform, samp
     )
     definitions = dataset_definitions(contract, "lab")
     (asset,) = [a for a in definitions.assets or [] if isinstance(a, dg.AssetsDefinition)]
-    run = dg.materialize([asset], resources={"platform": platform}, raise_on_error=False)
-    told = assert_run_has_none(run)
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = dg.materialize([asset], resources={"platform": platform}, raise_on_error=False, instance=instance)
+        told = assert_run_has_none(run, instance)
     assert MARK in told
 
 
@@ -103,11 +121,15 @@ def test_names_of_files_and_of_columns_and_wrong_values(platform: Platform, samp
 def test_words_of_contracts_and_of_headers(tmp_path: Path, sample: str) -> None:
     document = {**LAB, "description": sample, "columns": {**LAB["columns"]}}
     document["columns"]["result"] = {**LAB["columns"]["result"], "description": sample, "in": [sample, "POS"]}
-    assert_no_markup(contract_in_words(Contract.model_validate(document)))
+    contract = Contract.model_validate(document)
+    assert_no_markup(contract_in_words(contract))
+    for asset in dataset_definitions(contract, "lab").assets or []:
+        if isinstance(asset, dg.AssetsDefinition):
+            assert_asset_has_none(asset)
     line = " ".join(sample.replace("\x00", "").split())
     (tmp_path / "orders.sql").write_text(
         f"-- T {line}\n--\n-- {line}\n--\n-- @owner team:test\n-- @param p <text> h {line}, default {line} x\n"
-        f"-- @output n <integer> rows\nSELECT count(*) AS n FROM validated.orders -- ``` {line}\nWHERE $p <> ''\n"
+        f"-- @output n <integer> rows {line}\nSELECT count(*) AS n FROM validated.orders -- ``` {line}\nWHERE $p <> ''\n"
     )
     assert_asset_has_none(sql_asset(tmp_path / "orders.sql"))
     (tmp_path / "wrong.sql").write_text(f"-- {line}\n-- @owner {line}\nSELECT '```\n{line}' FROM {line}\n")
@@ -146,8 +168,9 @@ def test_what_an_r_script_says(platform: Platform, tmp_path: Path, stops: str) -
     for asset in script_assets(folder):
         assert_asset_has_none(asset)
     assets = [a for a in script_assets(folder) if a.key.path[0] == "indicators"]
-    run = dg.materialize(assets, resources={"platform": platform}, raise_on_error=False)
-    told = assert_run_has_none(run)
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = dg.materialize(assets, resources={"platform": platform}, raise_on_error=False, instance=instance)
+        told = assert_run_has_none(run, instance)
     assert run.success == (stops == "FALSE")
     if not run.success:
         assert "failure card" in told

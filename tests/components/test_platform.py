@@ -19,6 +19,7 @@ from platform_assets.releases import reading
 from platform_assets.sample import write as write_sample
 from platform_assets.summary import SHAPES, summary
 from resources.environment import INDICATORS, Platform, Settings, resources_for
+from resources.markdown import unescaped
 
 UNTIL = dt.date(2026, 3, 16)
 CANARY = "CANARY4711"
@@ -243,7 +244,7 @@ def test_a_held_delivery_fails_its_check_and_stops_what_depends_on_it(platform: 
     assert "indicators/admissions_by_province" not in made
     checks = {e.check_name: e for e in result.get_asset_check_evaluations() if e.asset_key.path[1] == "population"}
     assert not checks["quarantine_rate"].passed
-    assert "20 of 20 rows (100.0%) are wrong" in str(checks["quarantine_rate"].description)
+    assert "20 of 20 rows (100.0%) are wrong" in unescaped(str(checks["quarantine_rate"].description))
 
 
 def test_a_missing_key_fails_the_step_with_the_way_out(platform: Platform) -> None:
@@ -348,16 +349,29 @@ def test_a_contract_with_a_mistake_is_refused_with_file_line_and_key(tmp_path: P
     assert "lab_results/defs.yaml:" in done.stderr
 
 
-def test_the_schedule_starts_what_the_environment_says(sampled: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _definitions(sampled).resolve_schedule_def("weekly_schedule").job_name == "weekly"
-    monkeypatch.setenv("PLATFORM_WEEKLY_JOB", "weekly_wide")
-    with pytest.raises(ValueError, match="no weekly job here; there is weekly"):
-        _definitions(sampled)
+def test_in_the_cluster_every_run_of_assets_has_a_pod_for_each_step(
+    sampled: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that no process that runs R holds the keys that loads need."""
+    assert _executors(sampled) == {"in_process": {"weekly", "landing", "__ASSET_JOB", "erase"}}
     for name, value in {
         "PLATFORM_ENV": "cloud",
         "PLATFORM_BUCKET": "bucket",
         "PLATFORM_LAKE": "gs://bucket/lake",
         "PLATFORM_CATALOG": "postgresql://user@localhost:5432/lake",
+        "PLATFORM_IDENTITY_KEYS_DIR": "/etc/platform/identity-keys",
     }.items():
         monkeypatch.setenv(name, value)
-    assert _definitions(sampled).resolve_schedule_def("weekly_schedule").job_name == "weekly_wide"
+    assert _executors(sampled) == {"k8s": {"weekly", "landing", "__ASSET_JOB"}, "in_process": {"erase"}}
+    # which runs no R, and holds them
+    erase = _definitions(sampled).resolve_job_def("erase")
+    assert "platform-identities" in erase.tags["dagster-k8s/config"]
+    assert "platform-identities" not in str(_definitions(sampled).resolve_job_def("weekly").tags)
+
+
+def _executors(sampled: Platform) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for job in _definitions(sampled).get_repository_def().get_all_jobs():
+        name = "landing" if "landing_" in job.name else job.name
+        found.setdefault(job.executor_def.name, set()).add(name)
+    return found

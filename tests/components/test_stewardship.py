@@ -55,7 +55,7 @@ def test_the_job_erases_and_tells_dagster_what_changed(
     number = request(tmp_path, capsys)
     config = {"ops": {"erase_request": {"config": {"request": number}}}}
     with dg.DagsterInstance.ephemeral() as instance:
-        result = jobs.erase_job.execute_in_process(config, resources={"platform": platform}, instance=instance)
+        result = jobs.erase_job().execute_in_process(config, resources={"platform": platform}, instance=instance)
         assert result.success
         assert instance.get_latest_materialization_event(dg.AssetKey(["validated", "lab_results"]))
         told = instance.get_latest_materialization_event(dg.AssetKey(["stewardship", "deletion_log"]))

@@ -239,3 +239,41 @@ def test_uploads_that_come_at_once_are_counted_before_they_have_come(waiting: Wa
         return sorted(await asyncio.gather(*coming))
 
     assert asyncio.run(tried()) == [204, 204, 413, 413, 413]
+
+
+def test_one_person_has_so_many_windows_open_and_nobody_elses_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    people = {b"anna": claims(sub="anna"), b"bert": claims(sub="bert")}
+    monkeypatch.setenv("PLATFORM_LOGIN", "oidc")
+    monkeypatch.setattr(guard, "_claims", lambda cookie: people.get(cookie.encode(), {}))
+
+    async def tried() -> tuple[list[int], int]:
+        leave, opened = asyncio.Event(), [0]
+
+        async def window(scope: Any, receive: Any, send: Any) -> None:
+            opened[0] += 1
+            await leave.wait()
+
+        guarded = Guard(window)
+        closed: list[str] = []
+
+        async def come(who: bytes) -> None:
+            async def send(message: Any) -> None:
+                closed.append(message["type"])
+
+            await guarded({"type": "websocket", "headers": [(b"cookie", who)]}, None, send)  # type: ignore[arg-type]
+
+        found = []
+        tasks = []
+        for who, number in ((b"anna", 40), (b"bert", 5), (b"nobody", 3)):
+            before = opened[0]
+            tasks += [asyncio.create_task(come(who)) for _ in range(number)]
+            await asyncio.sleep(0.01)
+            found.append(opened[0] - before)
+        refused = len(closed)
+        leave.set()
+        await asyncio.gather(*tasks)
+        await come(b"anna")  # those are closed now
+        found.append(opened[0] - sum(found))
+        return found, refused
+
+    assert asyncio.run(tried()) == ([30, 5, 0, 1], 13)

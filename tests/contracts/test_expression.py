@@ -73,7 +73,8 @@ def _run(contract: Contract, rows: list[tuple[str | None, ...]]) -> tuple[list[t
         ({"type": "date", "format": "%d-%b-%Y"}, "31-dec-2020", dt.date(2020, 12, 31)),
         ({"type": "timestamp", "format": "%d/%m/%Y %H:%M"}, "13/03/2020 10:00", dt.datetime(2020, 3, 13, 10)),
         ({"type": "timestamp", "format": "%Y-%m-%d %H:%M:%S"}, "2021-03-28 02:30:00", dt.datetime(2021, 3, 28, 2, 30)),
-        ({"type": "timestamp", "format": "%Y-%m-%d %H:%M:%S"}, "2021-03-28 24:00:00", None),
+        ({"type": "timestamp", "format": "%Y-%m-%d %H:%M:%S"}, "2021-03-28 24:00:00", dt.datetime(2021, 3, 29)),
+        ({"type": "timestamp", "format": "%Y-%m-%d %H:%M:%S"}, "2021-03-28 24:00:01", None),
         ({"type": "string", "trim": False}, " a ", " a "),
         ({"type": "string", "replace": {"Positive": "POS"}}, "Positive", "POS"),
         ({"type": "string", "replace_pattern": [{"pattern": r"\\x[0-9a-f]{2}", "with": ""}]}, r"a\xc3\x28b", "ab"),
@@ -100,6 +101,20 @@ def test_the_shape_of_a_value_is_told_but_not_the_value() -> None:
     _, wrong = _run(_contract({"x": {"type": "integer"}}), [("Jansen-1978é" + "z" * 99,)])
     (reason,) = wrong[0]
     assert reason == "x: is not a whole number, found a value like Aaaaaa-9999?" + "a" * 28
+
+
+def test_reasons_show_a_date_and_not_how_programs_write_its_form() -> None:
+    columns = {
+        "day": {"type": "date", "format": ["%d-%m-%Y", "%-d %B %Y"]},
+        "moment": {"type": "timestamp", "format": "%Y-%m-%d %H:%M"},
+        "code": {"type": "string", "matches": {"pattern": "^[A-Z]{2}[0-9]+$", "says": "a code such as AB12"}},
+    }
+    _, wrong = _run(_contract(columns), [("x", "y", "z1")])
+    assert wrong[0] == [
+        "day: is not a date like 31-12-2026 or 31 December 2026, found a value like a",
+        "moment: is not a date and time like 2026-12-31 14:30, found a value like a",
+        "code: is not a code such as AB12, found a value like a9",
+    ]
 
 
 COLUMNS: dict[str, Any] = {

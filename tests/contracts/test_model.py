@@ -31,7 +31,7 @@ def _column(**options: Any) -> Contract:
         ),
         ({"type": "string", "ge": 3}, "'ge' does not apply to type string"),
         ({"type": "date"}, "a date declares its format"),
-        ({"type": "date", "format": "%d/%m/%y"}, "unknown directive %y"),
+        ({"type": "date", "format": "%d/%m/%j"}, "unknown directive %j"),
         ({"type": "date", "format": ["%d/%m/%Y", "%m/%d/%Y"]}, "ambiguous"),
         ({"type": "date", "format": "%Y-%m-%d %H:%M"}, "use type timestamp"),
         ({"type": "timestamp", "format": "%Y-%m-%d"}, "use type date"),
@@ -134,5 +134,5 @@ def test_a_date_format_names_a_whole_date_once(text: str) -> None:
 
 
 def test_formats_are_ambiguous_only_if_one_text_means_two_days() -> None:
-    assert ambiguous(("%Y-%m-%d", "%d/%m/%Y", "%-d %B %Y")) is None
-    assert ambiguous(("%d-%m-%Y", "%m-%d-%Y")) is not None
+    assert ambiguous([read_format(f) for f in ("%Y-%m-%d", "%d/%m/%Y", "%-d %B %Y")]) is None
+    assert ambiguous([read_format(f) for f in ("%d-%m-%Y", "%m-%d-%Y")]) is not None

@@ -11,7 +11,11 @@ from platform_assets.contracts.words import limits_in_words
 
 SAID: dict[str, tuple[dict[str, Any], str]] = {
     "constant": ({"type": "string", "constant": "NL"}, "always NL"),
-    "format": ({"type": "date", "format": "%Y-%m-%d"}, "written as %Y-%m-%d"),
+    "format": ({"type": "date", "format": "%Y-%m-%d"}, "written like 2026-12-31"),
+    "two_digit_years_from": (
+        {"type": "date", "format": "%d/%m/%y", "two_digit_years_from": 1930},
+        "years of two digits are 1930 to 2029",
+    ),
     "allowed": ({"type": "string", "in": ["A", "B"]}, "one of A, B"),
     "not_in": ({"type": "string", "not_in": ["X"]}, "never X"),
     "matches": ({"type": "string", "matches": "^a$"}, "matches ^a$"),
@@ -32,6 +36,8 @@ NO_LIMIT = {
     "role",
     "purpose",
     "header",
+    "from_matching",
+    "from_file_name",
     "optional",
     "trim",
     "replace",
@@ -45,6 +51,13 @@ NO_LIMIT = {
     "false_values",
 }
 """How text is cleaned and read, and who may see it: told elsewhere."""
+
+
+def test_a_pattern_says_what_it_stands_for() -> None:
+    column = Column.model_validate(
+        {"type": "string", "matches": {"pattern": "^V-[0-9]+$", "says": "a number such as V-12"}}
+    )
+    assert limits_in_words(column)[0] == "a number such as V-12"
 
 
 @pytest.mark.parametrize(("options", "words"), SAID.values(), ids=SAID)

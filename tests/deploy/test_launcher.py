@@ -24,11 +24,17 @@ import time
 from pathlib import Path
 import dagster as dg
 from dagster_k8s import k8s_job_executor
-from platform_assets.wide import step_settings
+from platform_assets.wide import step_settings, tags_with_keys
+from tests.conftest import lab_contract
 
 @dg.op
 def one() -> int:
     return 1
+
+# as the platform names the step of a load
+@dg.op(name="ingest_three")
+def three(one: int) -> int:
+    return one
 
 # as the platform names the step of an R script
 @dg.op(name="indicators__two")
@@ -44,11 +50,16 @@ def long():
     slow()
 
 @dg.job(executor_def=k8s_job_executor.configured({"load_incluster_config": False, "kubeconfig_file": "KUBECONFIG", "max_concurrent": 2,
-    "per_step_k8s_config": step_settings({}, [Path("two.R")], Path("RESOURCES"))}))
+    "per_step_k8s_config": step_settings({"PLATFORM_IDENTITY_KEYS_DIR": "/keys"}, {"three": lab_contract()}, [Path("two.R")], Path("RESOURCES"))}))
 def wide():
-    two(one())
+    two(three(one()))
 
-defs = dg.Definitions(jobs=[long, wide])
+@dg.job(executor_def=dg.in_process_executor,
+        tags=tags_with_keys({"PLATFORM_ENV": "cloud", "PLATFORM_IDENTITY_KEYS_DIR": "/keys"}))
+def erases():
+    one()
+
+defs = dg.Definitions(jobs=[long, wide, erases])
 """
 
 
@@ -148,9 +159,6 @@ def test_a_run_becomes_a_restricted_job_and_each_step_of_a_wide_run_its_own(setu
     assert {"configMapRef": {"name": "platform"}} in container["envFrom"]
     assert {"secretRef": {"name": "platform-lake"}} in container["envFrom"]
     assert "platform-identities" not in str(container["envFrom"])
-    (keys,) = [v for v in pod["volumes"] if v.get("secret", {}).get("secretName") == "platform-identities"]
-    (mount,) = [m for m in container["volumeMounts"] if m["name"] == keys["name"]]
-    assert (keys["secret"]["defaultMode"], mount["readOnly"]) == (0o440, True)
     secrets = [e["valueFrom"]["secretKeyRef"] for e in container["env"] if "valueFrom" in e]
     assert secrets == [{"name": "dagster-postgres", "key": "postgresql-password"}]
     assert container["resources"]["limits"]["memory"] == "4Gi"
@@ -160,14 +168,17 @@ def test_a_run_becomes_a_restricted_job_and_each_step_of_a_wide_run_its_own(setu
         for name, job in setup.cluster.jobs.items()
         if name.startswith("dagster-step-")
     }
-    assert set(steps) == {"one", "indicators__two"}
+    assert set(steps) == {"one", "indicators__two", "ingest_three"}
+    # the keys that pseudonymise: where a dataset is loaded, and nowhere else
+    held = {name: _keys(one) for name, one in {"the run": template, **steps}.items()}
+    assert held == {"the run": None, "one": None, "indicators__two": None, "ingest_three": (0o440, "/keys", True)}
     containers = {name: template["spec"]["containers"][0] for name, template in steps.items()}
     assert all(c["args"][:3] == ["dagster", "api", "execute_step"] for c in containers.values())
     assert containers["one"]["resources"]["limits"]["memory"] == "4Gi"
     assert containers["indicators__two"]["resources"]["limits"]["memory"] == "8Gi"
     # of its own memory the engine may use its share; where a step says nothing, ConfigMap `platform` tells
     own = {n: {e["name"]: e.get("value") for e in c["env"]}.get("PLATFORM_MEMORY_LIMIT") for n, c in containers.items()}
-    assert own == {"one": None, "indicators__two": "5583MB"}
+    assert own == {"one": None, "indicators__two": "5583MB", "ingest_three": None}
     # steps have what the launcher gives to runs: a disk of their own, and nobody moves them
     for one in (template, *steps.values()):
         assert one["metadata"]["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"
@@ -177,9 +188,31 @@ def test_a_run_becomes_a_restricted_job_and_each_step_of_a_wide_run_its_own(setu
         assert one["spec"]["containers"][0]["resources"]["limits"]["ephemeral-storage"] == "2Gi"
     # what the network policies look for: an R step is no run
     components = {name: t["metadata"]["labels"]["app.kubernetes.io/component"] for name, t in steps.items()}
-    assert components == {"one": "run", "indicators__two": "r-worker"}
+    assert components == {"one": "run", "indicators__two": "r-worker", "ingest_three": "run"}
     assert steps["indicators__two"]["spec"]["automountServiceAccountToken"] is False
     assert steps["one"]["spec"]["automountServiceAccountToken"] is True
+
+
+def _keys(template: dict[str, Any]) -> tuple[int, str, bool] | None:
+    """Mode, place and read-only of the keys in a pod; None where it has none."""
+    pod, container = template["spec"], template["spec"]["containers"][0]
+    volumes = [v for v in pod["volumes"] if "identities" in str(v)]
+    mounts = [m for m in container["volumeMounts"] if "identities" in str(m)]
+    if not (volumes or mounts):
+        return None
+    (volume,), (mount,) = volumes, mounts
+    assert (volume["name"], volume["secret"]["secretName"]) == (mount["name"], "platform-identities")
+    return volume["secret"]["defaultMode"], mount["mountPath"], mount["readOnly"]
+
+
+@pytest.mark.slow
+def test_a_run_that_erases_holds_the_keys(setup: Setup) -> None:
+    run_id = setup.launch("erases")
+    setup.wait(run_id, dg.DagsterRunStatus.SUCCESS)
+    template = setup.job(f"dagster-run-{run_id[:8]}")["spec"]["template"]
+    assert _keys(template) == (0o440, "/keys", True)
+    mounts = {m["mountPath"] for m in template["spec"]["containers"][0]["volumeMounts"]}
+    assert mounts >= {"/keys", "/tmp", "/var/lib/platform/data"}
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ import yaml
 
 from platform_assets.contracts.files import read_contracts
 from platform_assets.indicators.header import list_indicators
-from platform_assets.wide import AT_ONCE, COMPONENT, FETCH, step_settings
+from platform_assets.wide import AT_ONCE, COMPONENT, FETCH, KEYS, step_settings
 from resources.environment import INDICATORS, Settings, resources_for
 from tests.deploy.kubernetes_api import problems, unrestricted
 from tests.deploy.overlays import DEPLOY, OF_OTHERS, OVERLAYS, Resource, of_kind, pods, rendered, rendered_in, selects
@@ -127,7 +127,7 @@ def test_with_the_component_bigquery_is_the_engine_and_nothing_else_differs(
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_labels_that_steps_get_are_those_that_the_policies_look_for(overlay: str) -> None:
-    steps = step_settings(read_contracts(), list_indicators(INDICATORS))
+    steps = step_settings({}, read_contracts(), list_indicators(INDICATORS))
     labels = [s["pod_template_spec_metadata"]["labels"] for s in steps.values() if "pod_template_spec_metadata" in s]
     assert {k: v for one in labels for k, v in one.items()} == {COMPONENT: "r-worker", FETCH: "yes"}
     text = yaml.safe_dump(list(of_kind(overlay, "NetworkPolicy").values()))
@@ -136,7 +136,7 @@ def test_the_labels_that_steps_get_are_those_that_the_policies_look_for(overlay:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_keys_that_pseudonymise_are_held_by_runs_and_stewards_only(overlay: str) -> None:
+def test_keys_that_pseudonymise_are_held_by_loads_and_stewards_only(overlay: str) -> None:
     external = of_kind(overlay, "ExternalSecret")
     (keys,) = [name for name, secret in external.items() if "identity-key" in yaml.safe_dump(secret)]
     holders = {name for name, pod in pods(overlay).items() if keys in yaml.safe_dump(pod)}
@@ -144,18 +144,19 @@ def test_keys_that_pseudonymise_are_held_by_runs_and_stewards_only(overlay: str)
     (folder,) = [
         m["data"]["PLATFORM_IDENTITY_KEYS_DIR"] for n, m in of_kind(overlay, "ConfigMap").items() if n == "platform"
     ]
+    assert (
+        keys == KEYS
+    )  # what loads and erasures name (platform_assets/wide.py; tests/test_wide.py says which steps those are)
+    # no run has them by itself: some of its steps run R
+    assert keys not in yaml.safe_dump(launcher(overlay))
     # as files: a variable would be in the environment of every process that the pod starts
-    assert keys not in launcher(overlay)["config"]["env_secrets"]
     (container,) = pods(overlay)["console"]["spec"]["containers"]
     assert keys not in yaml.safe_dump(container.get("envFrom"))
-    run = launcher(overlay)["config"]
-    for volumes, mounts in (
-        (run["volumes"], run["volume_mounts"]),
-        (pods(overlay)["console"]["spec"]["volumes"], container["volumeMounts"]),
-    ):
-        (volume,) = [v for v in volumes if v.get("secret", {}).get("secretName") == keys]
-        assert volume["secret"]["defaultMode"] == 0o440
-        assert {"name": volume["name"], "mountPath": folder, "readOnly": True} in mounts
+    (volume,) = [
+        v for v in pods(overlay)["console"]["spec"]["volumes"] if v.get("secret", {}).get("secretName") == keys
+    ]
+    assert volume["secret"]["defaultMode"] == 0o440
+    assert {"name": volume["name"], "mountPath": folder, "readOnly": True} in container["volumeMounts"]
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -163,6 +164,7 @@ def test_in_the_cluster_r_runs_locked_in_or_not_at_all(overlay: str, monkeypatch
     for name, value in of_kind(overlay, "ConfigMap")["platform"]["data"].items():
         monkeypatch.setenv(name, value)
     assert resources_for("cloud", Settings.from_environment()).r.sandbox == "required"
+    assert not resources_for("cloud", Settings.from_environment()).r.beside_keys
     monkeypatch.delenv("PLATFORM_R_SANDBOX")
     assert resources_for("cloud", Settings.from_environment()).r.sandbox == "required"
     for weaker in ("best", "off"):
@@ -303,7 +305,7 @@ def test_scratch_of_runs_is_a_disk_and_nobody_asks_a_node_for_more_than_autopilo
     )
     at_once = yaml.safe_load((DEPLOY / "dagster.yaml").read_text(encoding="utf-8"))["concurrency"]["runs"]
     assert int(quota["persistentvolumeclaims"]) >= at_once["max_concurrent_runs"] + AT_ONCE
-    steps = step_settings(read_contracts(), list_indicators(INDICATORS)).values()
+    steps = step_settings({}, read_contracts(), list_indicators(INDICATORS)).values()
     asked = [config["resources"], *(s["container_config"]["resources"] for s in steps if "container_config" in s)]
     asked += [c["resources"] for pod in pods(overlay).values() for c in pod["spec"]["containers"]]
     (most,) = [limit["max"] for r in of_kind(overlay, "LimitRange").values() for limit in r["spec"]["limits"]]

@@ -16,7 +16,8 @@ from platform_assets.contracts.files import read_contracts
 from platform_assets.engines.bigquery.tables import DATASETS
 from platform_assets.erasure.holders.tables.rows import COMPUTED, LAYERS
 from platform_assets.erasure.targets import PURPOSE
-from resources.bigquery import TIME_TRAVEL_HOURS
+from resources.gcp.bigquery import TIME_TRAVEL_HOURS
+from resources.notifier.channels import KINDS
 from tests.environments import environment
 
 TERRAFORM = Path(__file__).resolve().parents[2] / "deploy" / "terraform"
@@ -53,7 +54,7 @@ def text() -> str:
 
 def test_buckets_are_private_uniform_encrypted_and_forget() -> None:
     buckets = resources("google_storage_bucket")
-    assert set(buckets) == {"landing", "lake", "state", "logs"}
+    assert set(buckets) == {"landing", "lake", "state", "logs", "heads"}
     for name, bucket in buckets.items():
         assert bucket["uniform_bucket_level_access"] is True, name
         assert bucket["public_access_prevention"] == "enforced", name
@@ -222,12 +223,10 @@ def test_only_the_channels_that_are_used_have_a_secret() -> None:
     always = re.search(r"\], \[(.*?)\]\)\)", secrets, re.DOTALL)
     assert always is not None
     assert "platform-alert-" not in always[1]
-    assert (
-        set(re.findall(r'"(\w+)"', channels["validation"][0]["condition"])) == set(known) == {"mail", "slack", "teams"}
-    )
-    notifier = (TERRAFORM.parents[1] / "resources" / "notifier.py").read_text(encoding="utf-8")
-    for secret in known.values():  # as the ExternalSecret makes a variable of it
-        assert secret.removeprefix("platform-alert-").replace("-", "_").upper() in notifier
+    assert set(re.findall(r'"(\w+)"', channels["validation"][0]["condition"])) == set(known)
+    # as the ExternalSecret makes a variable of it
+    kept = {secret.removeprefix("platform-alert-").replace("-", "_").upper() for secret in known.values()}
+    assert kept == {secret for kind in KINDS for secret in kind.secrets}
 
 
 def test_every_key_that_pseudonymises_has_a_place() -> None:
@@ -268,12 +267,37 @@ def test_access_logs_can_be_delivered() -> None:
     assert "google_storage_bucket.logs" in grant["bucket"]
 
 
+def test_heads_of_the_audit_log_can_be_added_and_seen_and_nothing_else() -> None:
+    bucket = resources("google_storage_bucket")["heads"]
+    (policy,) = bucket["retention_policy"]
+    assert policy["retention_period"] == "${var.audit_days * 86400}"
+    assert policy["is_locked"] == "${var.lock_audit_heads}"
+    assert variable("lock_audit_heads")["default"] is True
+    assert int(variable("audit_days")["default"]) >= 5 * 365
+    assert "versioning" not in bucket  # a bucket has the one or the other
+    assert "var.audit_days" in str(bucket["lifecycle_rule"]), (
+        "the rule that removes must not come before the policy lets it"
+    )
+    may = {"roles/storage.objectCreator", "roles/storage.objectViewer"}  # storage.objects.delete overwrites, too
+    writers = {"run", "console"}  # who holds the audit key
+    for role in ("daemon", "web", "viewer", "code", "run", "console", "alerts", "proxy", "postgres", "secrets"):
+        granted = {right for bucket, right in bucket_grants(role) if bucket == "heads"}
+        assert granted == (may if role in writers else set()), role
+
+
+def variable(name: str) -> Block:
+    """A variable of `variables.tf`."""
+    found = bare(hcl2.loads((TERRAFORM / "variables.tf").read_text(encoding="utf-8")))["variable"]
+    (body,) = [block[name] for block in found if name in block]
+    return dict(body)
+
+
 def test_the_buckets_that_pods_are_told_are_those_that_are_made() -> None:
     made = {bucket["name"].replace("${var.project}", "") for bucket in resources("google_storage_bucket").values()}
     for overlay in ("test", "production"):
         settings = (KUSTOMIZE / "overlays" / overlay / "kustomization.yaml").read_text(encoding="utf-8")
-        told = dict(re.findall(rf"- (PLATFORM_\w+)=(?:gs://)?example-health-{overlay}(-\w+)", settings))
-        assert set(told) == {"PLATFORM_BUCKET", "PLATFORM_LAKE", "PLATFORM_STATE_BUCKET"}
+        told = dict(re.findall(rf"- (PLATFORM_\w+)=(?:gs://)?example-health-{overlay}(-[\w-]+)", settings))
+        assert set(told) == {"PLATFORM_BUCKET", "PLATFORM_LAKE", "PLATFORM_STATE_BUCKET", "PLATFORM_AUDIT_HEADS"}
         assert set(told.values()) <= made
 
 

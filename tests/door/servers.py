@@ -126,6 +126,8 @@ def nginx(login: str, upstreams: dict[str, int], oauth2_proxy: int = 4180, users
         assert there in site
         site = site.replace(there, here)
     (home / "site.conf").write_text(site)
+    for file in home.iterdir():
+        file.chmod(0o644)  # whatever the umask
     with (home / "errors").open("wb") as errors:
         process = subprocess.Popen([program, "-c", str(home / "nginx.conf"), "-g", "daemon off;"], stderr=errors)
     try:

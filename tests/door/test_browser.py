@@ -135,7 +135,7 @@ def test_a_foreign_page_does_nothing_to_dagster(browser: Browser, attacker: int,
             page.evaluate(f"void (window.victim = open('http://127.0.0.1:{port}/runs'))")
         opened.value.wait_for_load_state()
         assert app.reached == ["page /"]
-        assert page.evaluate("victim === null || victim.closed")
+        page.wait_for_function("victim === null || victim.closed")
         page.context.close()
 
 

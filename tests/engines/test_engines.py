@@ -14,7 +14,7 @@ import pytest
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.engines import Engine, names
 from platform_assets.engines.lake.engine import LakeEngine
-from platform_assets.indicators.sqlfile import SqlIndicator, read_sql
+from platform_assets.indicators.sql.file import SqlIndicator, read_sql
 from platform_assets.ingest.quality import check_names
 from platform_assets.office import engine_of
 from platform_assets.quarantine.desk import Desk

@@ -11,7 +11,7 @@ from typing import Any
 from gcp_storage_emulator import server as emulator
 from gcp_storage_emulator.handlers import objects
 
-from tests.resources.gcs_emulator import BUCKET, CloudStorage
+from tests.resources.gcp.gcs_emulator import BUCKET, CloudStorage
 
 Kept = dict[tuple[str, str], tuple[dict[str, Any], bytes]]
 """(name, generation) -> what the service tells of it, and its bytes."""

@@ -15,15 +15,15 @@ import requests
 
 from platform_assets.erasure.eraser import ErasureIncomplete
 from platform_assets.office import Office
-from resources.catalog import PostgresCatalog
-from resources.gcs_store import GCSStore
-from resources.warehouse import Warehouse
+from resources.gcp.gcs_store import GCSStore
+from resources.lake.catalog import PostgresCatalog
+from resources.lake.warehouse import Warehouse
 from tests.console.conftest import free_port
 from tests.erasure.bucket_versions import Kept, refused, versioned
 from tests.erasure.erasing import eraser, subject
 from tests.places import SECOND, STEWARD, Place, lab_contract
 from tests.programs import needed_module
-from tests.resources.gcs_emulator import BUCKET, CloudStorage, client, cloud_storage
+from tests.resources.gcp.gcs_emulator import BUCKET, CloudStorage, client, cloud_storage
 from tests.resources.postgres_server import PASSWORD, PostgresServer, postgres
 
 ROWS = ("A-1,PATIENT-77,north,2024-01-01,NEG,", "A-2,PATIENT-78,north,2024-01-02,NEG,")
@@ -177,7 +177,7 @@ def test_a_stray_object_and_its_earlier_version_keep_the_request_open(place: Pla
 def test_a_reader_of_the_database_is_waited_for_and_then_named(
     place: Place, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resources.catalog.PATIENCE", 1)
+    monkeypatch.setattr("resources.lake.catalog.PATIENCE", 1)
     place.deliver("week1.csv", *ROWS)
     number = approved(place, "PATIENT-77")
     other = psycopg2.connect(server.dsn("lake"), password=PASSWORD)

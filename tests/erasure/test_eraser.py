@@ -351,6 +351,11 @@ def test_the_certificate_and_the_audit_log_name_nobody(place: Place) -> None:
     assert "second@example.org" in text
     assert "right to erasure, letter 17" in text
     assert "PATIENT-77" not in text + json.dumps(document)
-    assert [e.action for e in place.audit.entries()] == ["erasure.request", "erasure.approve", "erasure.execute"]
+    assert [e.action for e in place.audit.entries()] == [
+        "erasure.request",
+        "erasure.approve",
+        "erasure.begin",
+        "erasure.execute",
+    ]
     assert document["audit_head"] == str(place.audit.head())
     assert place.audit.verify().whole

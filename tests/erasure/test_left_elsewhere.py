@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -409,4 +410,20 @@ def test_previews_leave_out_columns_that_name_people(place: Place) -> None:
         "lab": ["north", "see nobody"],
         "longer": [f"{called}0"],
     }
-    assert naming_people(place.warehouse, {"lab_results": place.contract}, columns) == {"who", "whom", "patient_id"}
+    found = naming_people(place.warehouse, {"lab_results": place.contract}, columns)
+    assert found == {"who", "whom", "patient_id", "longer"}
+
+
+MADE_OF: list[Callable[[str], str]] = [
+    str.upper, lambda p: p[::-1], lambda p: p[:8], lambda p: p[-9:], lambda p: p[3:13], lambda p: "-".join(p[n : n + 4] for n in range(0, 16, 4)), lambda p: f"{p}0",
+    lambda p: ":".join(p), lambda p: f"visit_{p}_2", lambda p: hashlib.md5(p.encode()).hexdigest(), lambda p: f"<{p.upper()}>", lambda p: f" {p[:4]} {p[4:8]} {p[8:12]}",
+]  # fmt: skip
+
+
+def test_previews_leave_out_columns_that_are_made_of_identifiers(place: Place) -> None:
+    place.deliver("week1.csv", f"A-1,{NUMBER},north,2024-01-01,NEG,")
+    pseudonyms = [place.pseudonym(f"P-{n}") for n in range(25)]  # the first rows of a table
+    lab = ["north", "Facharztpraxis", "2024-01-31 12:00:00", "1,234,567,890", "COVID-19", "18-64"]
+    for make in MADE_OF:
+        columns = {"made": [make(p) for p in pseudonyms], "lab": lab}
+        assert naming_people(place.warehouse, {"lab_results": place.contract}, columns) == {"made"}, columns["made"][0]

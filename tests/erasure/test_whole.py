@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import resource
 import sqlite3
 import zipfile
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import pytest
 
 from platform_assets.erasure.search import scan, whole
 from platform_assets.erasure.search.scan import Search, search_file
+from platform_assets.ingest.readers import limits
 from tests.workbooks import workbook
 
 IDS = ["70412", "ZX-ERASE-003", "PATIENT-77", "Müller-1970", "a1b2c3d4e5f60718"]
@@ -52,6 +54,11 @@ def forms(text: str) -> dict[str, bytes]:
     }
 
 
+def _searched(path: Path, number: str) -> set[str]:
+    """Here, as a process for each of a thousand files takes its time."""
+    return Search([number]).file("", lambda: path.open("rb"), ours=True)
+
+
 @pytest.mark.parametrize("number", IDS)
 @pytest.mark.parametrize("around", AROUND)
 def test_a_whole_value_is_found_in_every_form(number: str, around: str, tmp_path: Path) -> None:
@@ -60,7 +67,7 @@ def test_a_whole_value_is_found_in_every_form(number: str, around: str, tmp_path
     assert number not in whole.without(text, [number])
     for form, data in forms(text).items():
         (tmp_path / "file").write_bytes(data)
-        assert search_file(tmp_path / "file", [number]) == {number}, form
+        assert _searched(tmp_path / "file", number) == {number}, form
 
 
 @pytest.mark.parametrize("number", IDS)
@@ -71,7 +78,7 @@ def test_a_part_of_a_longer_value_is_not(number: str, around: str, tmp_path: Pat
     assert whole.without(text, [number]) == text
     for form, data in forms(text).items():
         (tmp_path / "file").write_bytes(data)
-        assert search_file(tmp_path / "file", [number]) == set(), form
+        assert _searched(tmp_path / "file", number) == set(), form
 
 
 @pytest.mark.parametrize("number", ["Müller & Söhne 1", "a/b c+77", 'x"y\\z9'])
@@ -117,6 +124,87 @@ def test_rows_of_sqlite_are_told_apart_where_their_bytes_are_not(tmp_path: Path,
     database.commit()
     assert search_file(path, ["70412", "PATIENT-77", "60412", "0412"]) == {"70412", "PATIENT-77"}
     database.close()
+
+
+def _packed(text: str, tmp_path: Path) -> dict[str, bytes]:
+    database = sqlite3.connect(tmp_path / "packed.db")
+    database.execute("CREATE TABLE t AS SELECT ? AS a", [text])
+    database.commit()
+    database.close()
+    plain = forms(text)
+    found = {form: data for form, data in plain.items() if data[:2] in (b"PK", b"\x1f\x8b") or data[:4] == b"PAR1"}
+    return found | {"sqlite": (tmp_path / "packed.db").read_bytes()}
+
+
+@pytest.mark.parametrize("stored", ["file", "object"])
+def test_what_is_packed_is_opened_in_a_process_of_its_own(
+    stored: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of others were unpacked by the process that erases, which holds keys and may take any memory."""
+
+    def opened_here(*_: object, **__: object) -> None:
+        raise AssertionError("opened in this process")
+
+    packed = _packed("see 70412.", tmp_path)
+    assert len(packed) > 4
+    for module, name in (
+        (scan.zipfile, "ZipFile"),
+        (scan.gzip, "open"),
+        (scan.sqlite3, "connect"),
+        (pq, "ParquetFile"),
+    ):
+        monkeypatch.setattr(module, name, opened_here)
+    for form, data in packed.items():
+        (tmp_path / form).write_bytes(data)
+        search = Search(["70412"])
+        opener = (
+            (lambda form=form: (tmp_path / form).open("rb"))
+            if stored == "file"
+            else (lambda data=data: io.BytesIO(data))
+        )
+        assert search.file(form, opener) == {"70412"}, form
+        assert (search.found.unreadable, search.found.files) == ([], 1)
+        assert search.found.bytes > 5
+
+
+SWELLING = {
+    "gzip": lambda: gzip.compress(bytes(1 << 20) * 300 + b" 70412 "),
+    "gzip of gzip": lambda: gzip.compress(gzip.compress(bytes(1 << 20) * 300)),
+    "zip": lambda: _zipped(bytes(1 << 20) * 300),
+    "parquet": lambda: _long_value(),
+    "damaged gzip": lambda: gzip.compress(b"see 70412" * 1000)[:-9],
+    "damaged database": lambda: b"SQLite format 3\0" + b"\xff" * 5000,
+}
+
+
+def _zipped(data: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("rows.csv", data)
+    return file.getvalue()
+
+
+def _long_value() -> bytes:
+    file = io.BytesIO()
+    pq.write_table(pa.table({"a": pa.nulls(40, pa.null()).cast(pa.string()).fill_null("x" * 30_000_000)}), file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", SWELLING)
+def test_a_file_that_swells_is_named_and_takes_neither_time_nor_memory(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLATFORM_READER_SECONDS", "1")
+    monkeypatch.setenv("PLATFORM_READER_MEMORY_MB", "100")
+    data = SWELLING[kind]()
+    monkeypatch.setattr(limits, "SECONDS_PER_MB", 0)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    search = Search(["70412"])
+    assert search.file(kind, lambda: io.BytesIO(data)) <= {"70412"}
+    assert search.found.unreadable == [kind]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000
+    # the next file is searched as if nothing had been
+    assert search.file("next", lambda: io.BytesIO(gzip.compress(b"see 70412"))) == {"70412"}
 
 
 @pytest.mark.parametrize("make", [lambda n: n, lambda n: f"{n}.csv"])

@@ -153,7 +153,7 @@ from platform_assets.indicators.ahead import Ahead
 from platform_assets.indicators.compute import pending
 from platform_assets.indicators.header import read_indicator
 from resources.r_runtime import RRuntime
-from resources.warehouse import Warehouse
+from resources.lake.warehouse import Warehouse
 
 warehouse = Warehouse(Path(sys.argv[1]))
 works = pending([(read_indicator(Path(sys.argv[2])), None)], warehouse)

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 from platform_assets.contracts.compiled import compiled
-from platform_assets.ingest.load import load_dataset, today
+from platform_assets.ingest.load import load_dataset
 from resources.environment import Platform, Settings
 from resources.identity import EnvironmentKeys
+from resources.lake.warehouse import Warehouse
 from resources.object_store import LocalStore
-from resources.warehouse import Warehouse
 from tests.conftest import lab_contract
 
 
@@ -23,7 +23,7 @@ def main() -> None:
         quality={"max_quarantined": 1.0, "min_rows": 0}, partition={"by": "test_date", "unit": "month"}
     )
     platform = Platform(Settings(home=home), Warehouse(home / "lake", threads=1), LocalStore(home), EnvironmentKeys({}))
-    compiled(contract, today(), platform.warehouse.home / "expressions")
+    compiled(contract, contract.today(), platform.warehouse.home / "expressions")
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for _ in sys.stdin:

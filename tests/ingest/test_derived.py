@@ -55,7 +55,7 @@ def test_what_the_id_is_derived_from_must_be_there(bench: Make) -> None:
     assert entry.quarantined == 2
     assert set(entry.reasons) == {
         "title: value is missing",
-        "date: is not a date written as %Y-%m-%d or %d/%m/%Y, found a value like aaaa",
+        "date: is not a date like 2026-12-31 or 31/12/2026, found a value like aaaa",
     }
 
 

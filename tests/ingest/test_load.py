@@ -61,7 +61,7 @@ def test_a_bad_row_has_its_original_text_and_every_reason(bench: Make) -> None:
     assert (text, result, row) == ("b 1", " Positive", 2)
     assert reasons == [
         "sample_id: does not match ^[A-Z0-9-]+$, found a value like a 9",
-        "test_date: is not a date written as %Y-%m-%d, found a value like 9999-99-99",
+        "test_date: is not a date like 2026-12-31, found a value like 9999-99-99",
         "result: is not one of POS, NEG, N/A, found a value like Aaaaaaaa",
         "viral_load: is not a whole number, found a value like a",
     ]
@@ -277,7 +277,7 @@ def test_long_numbers_in_a_header_are_not_told(bench: Make) -> None:
     (entry,) = lab.send(
         "a.csv", "sample_id,test_date,result,viral_load,123456782,week_2024\nA,2024-01-01,POS,1,x,\n"
     ).entries
-    assert entry.drift == {"extra": ["#", "week_2024"]}
+    assert entry.drift == {"extra": ["column 5, a name like 999999999", "week_2024"]}
 
 
 def test_drift_is_reported_and_columns_are_found_by_name(bench: Make) -> None:
@@ -352,7 +352,7 @@ def test_an_error_of_the_engine_is_told_without_what_it_quotes() -> None:
     error = ValueError("Conversion Error: Could not convert string 'CANARY-1' to INT64\n\nLINE 1: SELECT 'CANARY-1'")
     told = str(LoadFailed("lab", error))
     assert "CANARY" not in told
-    assert "Could not convert string ... to INT64" in told
+    assert "Could not convert string '<value>' to INT64" in told
     assert "run it again" in told
 
 

@@ -94,7 +94,7 @@ def test_semicolons_decimal_commas_and_thousands(bench: Make) -> None:
 def test_excel_mangled_dates_say_what_was_found_and_expected(bench: Make) -> None:
     lab = bench()
     (entry,) = lab.send("a.csv", HEAD + b"A,01/02/2024,POS,1\n").entries
-    assert list(entry.reasons) == ["test_date: is not a date written as %Y-%m-%d, found a value like 99/99/9999"]
+    assert list(entry.reasons) == ["test_date: is not a date like 2026-12-31, found a value like 99/99/9999"]
 
 
 cells = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=12)
@@ -124,6 +124,7 @@ def test_both_readers_read_what_was_written(tmp_path: Path, rows: list[tuple[str
         writer.close()
         names = ", ".join(f"coalesce({c}, '')" for c in contract.columns)
         by_line = connection.execute(f"SELECT {names} FROM read_parquet('{folder / ROWS}') ORDER BY _row").fetchall()
+        rows = [row for row in rows if any(map(str.strip, row))]  # a row of empty cells is none
         assert by_line == rows
         assert not writer.broken
         found = scan(path)

@@ -90,7 +90,7 @@ def test_the_excel_mangled_file_is_held_with_both_formats_named(bench: Make, sha
     assert report.blocked
     (entry,) = report.entries
     assert (entry.status, entry.quarantined) == ("held", 50_279)
-    assert "report_date: is not a date written as %Y-%m-%d, found a value like 99/99/9999 99:99" in entry.reasons
+    assert "report_date: is not a date like 2026-12-31, found a value like 99/99/9999 99:99" in entry.reasons
     rivm.assert_nothing_lost()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,7 +60,7 @@ class Watch:
     def mails(self) -> list[str]:
         """The subjects of what came since the last call."""
         subjects = self.mail.subjects
-        assert [str(b["text"]) for b in self.hook.bodies] == subjects  # every channel is told the same
+        assert [html.unescape(str(b["text"])) for b in self.hook.bodies] == subjects  # every channel is told the same
         self.mail.messages.clear()
         self.hook.bodies.clear()
         return subjects

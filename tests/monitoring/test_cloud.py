@@ -6,13 +6,13 @@ import dagster as dg
 import pytest
 from gcp_storage_emulator.handlers import buckets
 
-from resources.catalog import PostgresCatalog
 from resources.environment import Platform
-from resources.gcs_store import GCSStore
+from resources.gcp.gcs_store import GCSStore
 from resources.identity import EnvironmentKeys
-from resources.warehouse import Warehouse
+from resources.lake.catalog import PostgresCatalog
+from resources.lake.warehouse import Warehouse
 from tests.monitoring.conftest import Watch
-from tests.resources.gcs_emulator import BUCKET, client, cloud_storage
+from tests.resources.gcp.gcs_emulator import BUCKET, client, cloud_storage
 from tests.resources.postgres_server import PASSWORD, postgres
 
 

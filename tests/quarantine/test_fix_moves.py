@@ -9,7 +9,6 @@ import pytest
 
 from platform_assets.office import Office
 from platform_assets.quarantine import fix_moves, uploads
-from platform_assets.quarantine import tables as quarantine_tables
 from platform_assets.quarantine.fixes import Fix
 from platform_assets.quarantine.tables import RowKey
 from tests.places import STEWARD, Place, lab_contract
@@ -98,7 +97,7 @@ def test_taking_back_that_was_cut_off_is_ended_by_who_comes_next(
 
     with monkeypatch.context() as patched:
         if before == "the table":
-            patched.setattr(quarantine_tables, "take_back", die)
+            patched.setattr(place.warehouse.catalog, "check_locks", die)  # before its commit
         else:
             patched.setattr(place.store, "delete", die)
         with pytest.raises(Killed):

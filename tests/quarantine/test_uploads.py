@@ -34,7 +34,9 @@ def office(tmp_path: Path) -> Office:
         (".hidden.csv", "hidden.csv"),
         ("=cmd();$(rm).csv", "_cmd_____rm_.csv"),
         ("a\nb\0.csv", "a_b_.csv"),
-        ("é" * 200 + ".csv", "_" * 120),
+        ("é" * 200 + ".csv", "é" * 58 + ".csv"),
+        ("Zu\u0308rich\u200b.csv", "Zürich.csv"),
+        ("!?" * 200, "_" * 120),
     ],
 )
 def test_names_are_made_harmless(given: str, safe: str) -> None:

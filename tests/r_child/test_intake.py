@@ -147,18 +147,17 @@ def test_what_changes_between_the_look_and_the_opening_is_noticed(place: tuple[P
     swapping = threading.Thread(target=swap)
     swapping.start()
     try:
-        taken = 0
         for _ in range(300):
             with contextlib.suppress(intake.NotTaken):
                 _take(out, "a", received)
-                taken += 1
             if (received / "a").exists():
                 assert (received / "a").read_text() == "R's own"
                 (received / "a").unlink()
     finally:
         stop.set()
         swapping.join()
-    assert taken
+    _take(out, "a", received)  # it is the swapping that was refused
+    assert (received / "a").read_text() == "R's own"
 
 
 def test_a_folder_is_cleared_whatever_a_script_made_in_it(place: tuple[Path, Path, Path]) -> None:
@@ -211,3 +210,24 @@ def test_a_folder_that_holds_too_much_is_noticed(
     folder = intake.open_folder(str(out))
     assert intake.used(folder, 2 << 20, 100) is over
     os.close(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="to be somebody else one must be root")
+@pytest.mark.parametrize("mode", [0o000, 0o300, 0o100])
+def test_a_folder_that_hides_what_it_holds_is_too_much(mode: int, tmp_path: Path) -> None:
+    """Root sees everything, the image's user does not: what was put there was not counted."""
+    folder = intake.open_folder(str(tmp_path))
+    os.chown(tmp_path, 65534, 65534)
+    child = os.fork()
+    if not child:
+        os.setgroups([])
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+        os.mkdir("hidden", 0o700, dir_fd=folder)
+        file = os.open("hidden/large", os.O_WRONLY | os.O_CREAT, dir_fd=folder)
+        os.write(file, bytes(9 << 20))
+        os.chmod("hidden", mode, dir_fd=folder)
+        os._exit(0 if intake.used(folder, 2 << 20, 100) else 7)
+    _, status = os.waitpid(child, 0)
+    os.close(folder)
+    assert os.waitstatus_to_exitcode(status) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import shutil
 import struct
 import subprocess
@@ -13,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resources.r_child.plots import NotAPlot, rewrite_png, rewrite_svg
+from resources.r_child.plots import NotAPlot, rewrite_png, rewrite_svg, svg
+from resources.r_child.plots.png import png_anew
 
 HEAD = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="10" height="10">'
 XSS = "https://attacker.example/x"
@@ -26,11 +29,34 @@ def _svg(text: str | bytes, tmp_path: Path) -> str:
     return target.read_text(encoding="utf-8")
 
 
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def _png(
+    width: int = 2,
+    height: int = 2,
+    pixels: bytes | None = None,
+    before: bytes = b"",
+    after: bytes = b"",
+    header: bytes = b"",
+) -> bytes:
+    rows = b"".join(b"\0" + b"\x7f" * 3 * width for _ in range(height)) if pixels is None else pixels
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + _chunk(b"IHDR", header or struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+        + before
+        + _chunk(b"IDAT", zlib.compress(rows))
+        + _chunk(b"IEND", b"")
+        + after
+    )
+
+
 FINE = [
     '<path d="M 0 0 L 1 1" style="stroke:rgb(0%,0%,0%);stroke-width:0.75;fill:none"/>',
     '<defs><g><symbol overflow="visible" id="glyph0-0"><path d=""/></symbol></g></defs><use xlink:href="#glyph0-0" x="1" y="2"/>',
     '<clipPath id="c"><rect x="0" y="0" width="1" height="1"/></clipPath><g clip-path="url(#c)"><rect width="1"/></g>',
-    '<image width="1" height="1" xlink:href="data:image/png;base64,iVBORw0KGgo="/>',
+    f'<image width="1" height="1" xlink:href="data:image/png;base64,{base64.b64encode(_png()).decode()}"/>',
     '<text font-family="Curlz MT" x="1">Zelle &amp; Ørsted &lt;b&gt; - 12 µg</text>',
     '<g style="fill:url(#paint)" font-family="\'Liberation Sans\', sans-serif"/>',
 ]
@@ -74,6 +100,45 @@ HOSTILE = {
     "base": f'<rect xml:base="{XSS}"/>',
     "instruction": f'<?xml-stylesheet href="{XSS}"?>',
     "attribute of a stranger": '<rect xmlns:x="urn:x" x:evil="1"/>',
+    **{
+        f"{call} in {attribute}": f"<rect {attribute}=\"{prefix}{call}('{place}')\"/>"
+        for call in (
+            "image-set",
+            "IMAGE-SET",
+            "-webkit-image-set",
+            "src",
+            "image",
+            "cross-fade",
+            "element",
+            "env",
+            "attr",
+        )
+        for attribute, prefix in (("mask", ""), ("filter", ""), ("fill", "red "), ("clip-path", ""), ("style", "fill:"))
+        for place in ("x.png",)
+    },
+    **{
+        f"style that sets {style}": f'<g style="fill:red;{style}"/>'
+        for style in (
+            "position:fixed",
+            "POSITION : absolute",
+            "top:0",
+            "z-index:9",
+            "cursor:none",
+            "background:red",
+            "content:x",
+            "pointer-events:none",
+            "animation:a",
+            "--x:1",
+            "behavior:x",
+            "inset:0",
+            "width:1px;margin:0",
+            "all:unset",
+        )
+    },
+    "jpeg inside": '<image href="data:image/jpeg;base64,/9j/4AAQ"/>',
+    "a program as a picture": f'<image href="data:image/png;base64,{base64.b64encode(b"MZ").decode()}"/>',
+    "half a picture": f'<image href="data:image/png;base64,{base64.b64encode(_png()[:-9]).decode()}"/>',
+    "a picture that swells": f'<image href="data:image/png;base64,{base64.b64encode(_png(pixels=bytes(9_000_000))).decode()}"/>',
 }
 
 
@@ -86,6 +151,53 @@ def test_what_a_browser_would_run_or_fetch_is_refused(kind: str, tmp_path: Path)
     assert "attacker" not in str(refused.value)
     assert "alert" not in str(refused.value)
     assert not (tmp_path / "b.svg").exists()
+
+
+def _levels(one: str, first: str, last: str, count: int = 10) -> str:
+    """Ten of each level in the next one: a few kilobytes, 10^count elements on the screen."""
+    return first + "".join(one.format(id=n, inside=n - 1) for n in range(1, count + 1)) + last.format(last=count)
+
+
+REFERENCES = (
+    ("g", '<use href="#a{inside}"/>', '<use href="#a{last}"/>'),
+    ("g", '<use xlink:href="#a{inside}"/>', '<use xlink:href="#a{last}"/>'),
+    ("symbol", '<use href="#a{inside}"/>', '<use href="#a{last}"/>'),
+    ("pattern", '<rect fill="url(#a{inside})"/>', '<rect fill="url(#a{last})"/>'),
+    ("pattern", "<rect style=\"stroke:URL( '#a{inside}' )\"/>", '<rect stroke="url(#a{last})"/>'),
+    ("mask", '<rect mask="url(#a{inside})"/>', '<rect mask="url(#a{last})"/>'),
+    ("clipPath", '<rect clip-path="url(#a{inside})"/>', '<rect clip-path="url(#a{last})"/>'),
+    ("filter", '<feImage href="#a{inside}"/>', '<rect filter="url(#a{last})"/>'),
+)
+
+
+@pytest.mark.parametrize("reference", REFERENCES, ids=range(len(REFERENCES)))
+def test_a_drawing_that_is_endless_on_the_screen_is_refused(reference: tuple[str, str, str], tmp_path: Path) -> None:
+    element, inside, last = reference
+    one = f'<{element} id="a{{id}}">{inside * 10}</{element}>'
+    first = f'<{element} id="a0"><rect/></{element}>'
+    with pytest.raises(NotAPlot, match="draws too much"):
+        _svg(f"{HEAD}{_levels(one, first, last)}</svg>", tmp_path)
+    # the first of two with one name counts, as in a browser
+    twice = f'<g id="a10">{_levels(one, "", "")}<g id="a10"/></g>'
+    with pytest.raises(NotAPlot):
+        _svg(f'{HEAD}<g id="a0"><rect/></g>{twice}{last.format(last=10)}</svg>', tmp_path)
+    with pytest.raises(NotAPlot, match="refers to itself"):
+        _svg(f'{HEAD}<{element} id="a0">{inside.format(inside=0)}</{element}></svg>', tmp_path)
+    # a few levels are what devices write
+    _svg(f"{HEAD}{_levels(one, first, last, 1)}</svg>", tmp_path)
+
+
+@pytest.mark.parametrize("many", ['<feGaussianBlur stdDeviation="9e9"/>' * 11, "<mask/>" * 110, "<rect/>" * 10_000])
+def test_what_costs_much_counts_more(many: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(svg, "MOST_DRAWN", 10_000)
+    with pytest.raises(NotAPlot, match="draws too much"):
+        _svg(f"{HEAD}{many}</svg>", tmp_path)
+
+
+def test_a_picture_inside_is_written_anew(tmp_path: Path) -> None:
+    inside = base64.b64encode(_png(before=_chunk(b"tEXt", b"Comment\0of a patient"), after=b"<script>")).decode()
+    made = _svg(f'{HEAD}<image xlink:href="data:image/png;base64,{inside[:40]}&#10;{inside[40:]}"/></svg>', tmp_path)
+    assert base64.b64decode(made.partition("base64,")[2].partition('"')[0]) == _png()
 
 
 LAUGHS = (
@@ -109,7 +221,7 @@ LAUGHS = (
         "<svg/>",
         b"\x89PNG\r\n\x1a\n",
         HEAD + "<g>" * 300 + "</g>" * 300 + "</svg>",
-        f'<?xml version="1.0" encoding="utf-16"?>{HEAD}</svg>'.encode("utf-16"),
+        f'<?xml version="1.0" encoding="utf-16"?>{HEAD}<script>1</script></svg>'.encode("utf-16"),
     ],
     ids=range(12),
 )
@@ -143,33 +255,18 @@ def test_every_device_of_r_that_writes_svg_passes(tmp_path: Path) -> None:
     source = (tmp_path / "all.svg").read_text(encoding="utf-8")
     made = _svg(source, tmp_path)
     assert source.count("<") > 100
-    assert ElementTree.canonicalize(made) == ElementTree.canonicalize(source)
+    assert "data:image/png" in source
+    assert ElementTree.canonicalize(made) == ElementTree.canonicalize(_PICTURE.sub(_pixels_only, source))
+
+
+_PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
+
+
+def _pixels_only(match: re.Match[str]) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png_anew(base64.b64decode(match[1]))).decode()}"
 
 
 # --- PNG --------------------------------------------------------------------------------------------------------
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def _png(
-    width: int = 2,
-    height: int = 2,
-    pixels: bytes | None = None,
-    before: bytes = b"",
-    after: bytes = b"",
-    header: bytes = b"",
-) -> bytes:
-    rows = b"".join(b"\0" + b"\x7f" * 3 * width for _ in range(height)) if pixels is None else pixels
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + _chunk(b"IHDR", header or struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-        + before
-        + _chunk(b"IDAT", zlib.compress(rows))
-        + _chunk(b"IEND", b"")
-        + after
-    )
 
 
 def _rewritten(data: bytes, tmp_path: Path) -> bytes:
@@ -199,6 +296,12 @@ BROKEN = {
     "odd depth": _png(header=struct.pack(">IIBBBBB", 2, 2, 7, 2, 0, 0, 0)),
     "interlaced": _png(header=struct.pack(">IIBBBBB", 2, 2, 8, 2, 0, 0, 1)),
     "short header": _png(header=b"\0" * 5),
+    "bytes behind the pixels": _png().replace(
+        _png()[41:-12], _chunk(b"IDAT", zlib.compress(b"\0" + b"\x7f" * 6 + b"\0" + b"\x7f" * 6) + b"more")[8:]
+    ),
+    "a second stream of pixels": _png(before=_chunk(b"IDAT", zlib.compress((b"\0" + b"\x7f" * 6) * 2))),
+    "a palette that is none": _png(before=_chunk(b"PLTE", bytes(3000))),
+    "gamma that is none": _png(before=_chunk(b"gAMA", bytes(3000))),
     "length beyond": b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 2**32 - 1) + b"IHDR" + b"\0" * 30,
 }
 
@@ -227,3 +330,9 @@ def test_no_change_of_a_byte_raises_anything_else(
         except NotAPlot:
             continue
     shutil.rmtree(tmp_path)
+
+
+def test_whatever_it_was_written_in_it_is_written_as_utf_8(tmp_path: Path) -> None:
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        text = f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?>{HEAD}<text>é</text></svg>'
+        assert "<text>é</text>" in _svg(text.encode(encoding), tmp_path)

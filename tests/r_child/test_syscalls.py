@@ -13,14 +13,15 @@ from pathlib import Path
 import pytest
 
 from resources.r_child import syscalls
-from resources.r_child.sandbox import program_for
+from resources.r_child.seccomp import program_for
+from resources.r_child.syscall_numbers import ARCHITECTURES, LAST, NUMBERS
 
 HEADERS = {
     "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
     "aarch64": Path("/usr/include/asm-generic/unistd.h"),
 }
 REFUSED = [name for family in syscalls.REFUSED.values() for name in family]
-SOMETIMES = [*syscalls.SIGNALS, *syscalls.ONLY_ITSELF, *syscalls.PARTLY]
+SOMETIMES = [*syscalls.SIGNALS, *syscalls.ONLY_ITSELF, *syscalls.PROCESSES, *syscalls.PARTLY]
 
 # calls of 32-bit processes in the header that aarch64 shares with them; a 64-bit process has none of them
 _OF_32_BIT = re.compile(r"\w+(64|64_64|_time64)$|mmap2|llseek|syscalls|arch_specific_syscall|fstatat|sync_file_range2")
@@ -41,19 +42,19 @@ def test_no_call_is_in_two_places() -> None:
 
 @pytest.mark.parametrize("machine", HEADERS)
 def test_every_call_of_the_kernels_table_is_judged(machine: str) -> None:
-    named = {n for n, number in _of_header(machine).items() if number <= syscalls.LAST}
+    named = {n for n, number in _of_header(machine).items() if number <= LAST}
     if machine == "aarch64":
-        named = {n for n in named if not _OF_32_BIT.fullmatch(n) or n in syscalls.NUMBERS or n in syscalls.ALLOWED}
+        named = {n for n in named if not _OF_32_BIT.fullmatch(n) or n in NUMBERS or n in syscalls.ALLOWED}
     assert len(named) > 300 - 10
     assert named - {*REFUSED, *SOMETIMES, *syscalls.ALLOWED} == set()
 
 
 @pytest.mark.parametrize("machine", HEADERS)
 def test_the_numbers_are_the_kernels(machine: str) -> None:
-    column = list(syscalls.ARCHITECTURES).index(machine)
+    column = list(ARCHITECTURES).index(machine)
     header = _of_header(machine)
-    assert set(syscalls.NUMBERS) == {*REFUSED, *SOMETIMES}
-    for name, numbers in syscalls.NUMBERS.items():
+    assert set(NUMBERS) == {*REFUSED, *SOMETIMES}
+    for name, numbers in NUMBERS.items():
         if numbers[column] is not None:
             assert header[name] == numbers[column], name
         else:
@@ -62,8 +63,9 @@ def test_the_numbers_are_the_kernels(machine: str) -> None:
 
 @pytest.mark.parametrize("machine", HEADERS)
 @pytest.mark.parametrize("kept", [True, False])
-def test_no_jump_of_the_filter_leaves_it(machine: str, kept: bool) -> None:
-    program = program_for(machine, kept)
+@pytest.mark.parametrize("alone", [True, False])
+def test_no_jump_of_the_filter_leaves_it(machine: str, kept: bool, alone: bool) -> None:
+    program = program_for(machine, signals_are_kept=kept, alone=alone)
     for place, (code, true, false, value) in enumerate(program):
         assert 0 <= true < 256
         assert 0 <= false < 256
@@ -74,39 +76,57 @@ def test_no_jump_of_the_filter_leaves_it(machine: str, kept: bool) -> None:
 LOCKED_IN = """
 import ctypes, errno, json, os, sys
 sys.path.insert(0, sys.argv[1])
-from resources.r_child import sandbox, syscalls
+from resources.r_child import seccomp, syscalls
+from resources.r_child.syscall_numbers import ARCHITECTURES, LAST, NUMBERS
 import platform
-column = list(syscalls.ARCHITECTURES).index(platform.machine())
+kept, alone = sys.argv[2] == "kept", sys.argv[3] == "alone"
+column = list(ARCHITECTURES).index(platform.machine())
 call = ctypes.CDLL(None, use_errno=True).syscall
 def tried(number, *arguments):
     ctypes.set_errno(0)
     return [call(number, *arguments), ctypes.get_errno()]
-assert sandbox.install(platform.machine(), sandbox.program_for(platform.machine(), sys.argv[2] == "kept"))
-number = {name: numbers[column] for name, numbers in syscalls.NUMBERS.items()}
+assert seccomp.install(platform.machine(), seccomp.program_for(platform.machine(), signals_are_kept=kept, alone=alone))
+number = {name: numbers[column] for name, numbers in NUMBERS.items()}
 told = {name: tried(n, -1, -1, -1, -1, -1, -1) for name, n in number.items()
-        if n is not None and name not in (*syscalls.PARTLY, *syscalls.SIGNALS, *syscalls.ONLY_ITSELF)}
-told["newer"] = tried(syscalls.LAST + 2, -1, -1, -1, -1)
+        if n is not None and name not in (*syscalls.PARTLY, *syscalls.SIGNALS, *syscalls.ONLY_ITSELF, *syscalls.PROCESSES)}
+told["newer"] = tried(LAST + 2, -1, -1, -1, -1)
 told["x32"] = tried(0x40000000 + 39) if platform.machine() == "x86_64" else [-1, errno.EPERM]
 told["clone3"] = tried(number["clone3"], 0, 0)
 told["clone"] = [tried(number["clone"], flag, 0, 0, 0, 0) for flag in
                  (0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000)]
-told["fcntl"] = [tried(number["fcntl"], 1, command, 0) for command in (8, 10, 15)]
+def by_argument(table, values):
+    return {name: [tried(number[name], *([-1] * place), value, 0, 0, 0, 0) for value in values(allowed)]
+            for name, (place, allowed, answer) in table.items()}
+told["not_with"] = by_argument(syscalls.NOT_WITH, lambda values: values)
+# each option near to one that is allowed, and what is behind it in 64 bits
+told["only_with"] = by_argument(
+    syscalls.ONLY_WITH,
+    lambda values: [v for v in (*range(70), *(v + d for v in values for d in (-1, 1)), 0x40086602, 0x401c5820, 0x59616d61) if v not in values],
+)
+told["still_with"] = {"ioctl": tried(number["ioctl"], 1, 0x541B, 0)[1], "prctl": tried(number["prctl"], 15, b"name")}
 told["fcntl_get"] = tried(number["fcntl"], 1, 1, 0)
 told["of_parent"] = {name: tried(number[name], os.getppid(), 0, 0, 0) for name in syscalls.ONLY_ITSELF}
 told["of_itself"] = tried(number["prlimit64"], 0, 7, 0, 0)
 told["signals"] = {name: tried(number[name], os.getppid(), 0, 0, 0) for name in syscalls.SIGNALS}
 told["signal_itself"] = tried(number["kill"], os.getpid(), 0)
+if alone:
+    told["alone"] = {name: tried(number[name], *([0x50f00] if name == "clone" else [0])) for name in ("clone", *syscalls.PROCESSES)
+                     if number[name] is not None}
 print(json.dumps(told))
 """
 
 
+@pytest.mark.parametrize("alone", ["alone", "with others"])
 @pytest.mark.parametrize("kept", ["kept", "not kept"])
-def test_every_member_of_every_family_is_refused_by_the_kernel(kept: str) -> None:
-    if platform.machine() not in syscalls.ARCHITECTURES:
+def test_every_member_of_every_family_is_refused_by_the_kernel(kept: str, alone: str) -> None:
+    if platform.machine() not in ARCHITECTURES:
         pytest.skip("no seccomp rule for this machine")
     project = str(Path(__file__).parents[2])
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(LOCKED_IN), project, kept], capture_output=True, text=True, check=True
+        [sys.executable, "-c", textwrap.dedent(LOCKED_IN), project, kept, alone],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     told = json.loads(done.stdout)
     refused, no_such_call, fine = [-1, 1], [-1, 38], [0, 0]
@@ -117,7 +137,13 @@ def test_every_member_of_every_family_is_refused_by_the_kernel(kept: str) -> Non
     assert told["newer"] == told["clone3"] == no_such_call
     assert told["x32"] == refused
     assert told["clone"] == [refused] * 7
-    assert told["fcntl"] == [refused] * 3
+    for table, tried in ((syscalls.NOT_WITH, told["not_with"]), (syscalls.ONLY_WITH, told["only_with"])):
+        for name, (_, _, answer) in table.items():
+            assert {tuple(t) for t in tried[name]} == {(-1, answer)}, name
+    assert told["still_with"]["ioctl"] != 25  # ENOTTY: the kernel looked at it
+    assert told["still_with"]["prctl"] == fine
+    if alone == "alone":
+        assert set(map(tuple, told["alone"].values())) == {tuple(refused)}
     assert told["fcntl_get"] == fine
     assert set(map(tuple, told["of_parent"].values())) == {tuple(refused)}
     assert told["of_itself"][0] in (0, -1)
@@ -147,8 +173,8 @@ def test_the_way_in_for_32_bit_programs_is_closed(tmp_path: Path) -> None:
     subprocess.run(["gcc", "-o", str(tmp_path / "way"), str(source)], check=True)
     locked = (
         "import os, sys; sys.path.insert(0, sys.argv[1])\n"
-        "from resources.r_child import sandbox\n"
-        "assert sandbox.install('x86_64', sandbox.program_for('x86_64', True))\n"
+        "from resources.r_child import seccomp\n"
+        "assert seccomp.install('x86_64', seccomp.program_for('x86_64', signals_are_kept=True, alone=False))\n"
         "os.execv(sys.argv[2], [sys.argv[2]])"
     )
     project = str(Path(__file__).parents[2])

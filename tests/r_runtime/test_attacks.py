@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from platform_assets.indicators import read_indicator
 from resources.r_runtime import IndicatorFailed, InputTable, RRuntime
+from resources.r_runtime.runtime import KeysInReach
 from tests.r_runtime.conftest import Ran
 
 HEAD = """#' Attack
@@ -181,6 +183,61 @@ for name, attempt in tried.items():
     )
 
 
+NOT_FOR_ANYONE = """
+import ctypes, fcntl, os, struct
+libc = ctypes.CDLL(None, use_errno=True)
+open("f", "w").close()
+fd, pipe = os.open("f", os.O_RDWR), os.pipe()[1]
+def flags(value): fcntl.ioctl(fd, 0x40086602, struct.pack("l", value))
+def fallocated():
+  if libc.fallocate(fd, 0, ctypes.c_long(0), ctypes.c_long(1 << 20)): raise OSError
+def prctl(*arguments):
+  if libc.prctl(*arguments, 0, 0, 0): raise OSError
+tried = dict(
+  append_only=lambda: flags(0x20), never_removed=lambda: flags(0x10), no_flag=lambda: flags(0),
+  outlives=lambda: prctl(1, 0), hidden=lambda: prctl(4, 0), adopts=lambda: prctl(36, 1),
+  reserved=fallocated, lease=lambda: fcntl.fcntl(fd, 1024, 1), notes=lambda: fcntl.fcntl(os.open(".", 0), 1026, 2),
+  large_pipe=lambda: fcntl.fcntl(pipe, 1031, 1 << 20),
+  first=lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)),
+  other_user=lambda: os.setresuid(65534, 65534, 65534), other_group=lambda: os.setresgid(65534, 65534, 65534),
+  kept_in_memory=lambda: libc.mlockall(3) and 1 / 0,
+)
+for name, attempt in tried.items():
+  try: attempt(); done = True
+  except (OSError, ZeroDivisionError): done = False
+  print(name, done)
+"""
+
+
+def test_what_calls_do_by_their_arguments_and_root_may_is_refused_too(attack: Attack, tmp_path: Path) -> None:
+    """A file that nobody can remove kept rows of patients for ever; a process that cannot be looked at is not counted."""
+    body = f"""
+      writeLines({NOT_FOR_ANYONE!r}, "attack.py")
+      told <- strsplit(system2("{PYTHON}", c("-I", "attack.py"), stdout = TRUE), " ")
+      data.frame(what = vapply(told, `[`, "", 1), done = vapply(told, `[`, "", 2) == "True")"""
+    rows = attack(body).rows()
+    assert len(rows) == 14
+    assert [row["what"] for row in rows if row["done"]] == []
+    if os.geteuid() == 0:
+        done = subprocess.run(
+            [PYTHON, "-I", "-c", NOT_FOR_ANYONE], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.count("True") > 8  # the attempts are real ones
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files that cannot be removed")
+def test_what_cannot_be_removed_is_told_on_the_card(attack: Attack, tmp_path: Path) -> None:
+    """Where nothing is locked."""
+    body = f'write.csv(visits, "kept"); system("chattr +i kept")\n{DONE}'
+    try:
+        card = attack(body, OPEN).failure()
+        assert card.kind == "platform"
+        assert "cannot be removed: remove " in card.message
+        assert str(tmp_path / "runs") in card.message
+    finally:
+        subprocess.run(["chattr", "-R", "-i", str(tmp_path)], check=False, capture_output=True)
+
+
 def test_without_the_locks_a_script_does_all_of_it(attack: Attack, tmp_path: Path) -> None:
     """Shows that such attempts are real ones."""
     body = 'data.frame(what = c("link", "mode"), done = c(file.symlink("a", "l"), Sys.chmod("out", "0755")))'
@@ -313,6 +370,11 @@ def test_a_forged_traceback_costs_little(attack: Attack) -> None:
             "its folder held more than 20 MB",
         ),
         ("d <- 'out'; for (i in 1:80) { d <- file.path(d, 'd'); dir.create(d) }; Sys.sleep(9)", {}, "too deep"),
+        (
+            f"system2('{PYTHON}', c('-Ic', shQuote('import os, time; [os.fork() or os._exit(0) for _ in range(1500)]; time.sleep(20)')))",
+            {},
+            "it left more than 1,000 processes",
+        ),
         ("system('yes'); Sys.sleep(9)", {}, "it printed more than 256 MB"),
         ("system('yes >&2'); Sys.sleep(9)", {}, "it printed more than 256 MB"),
     ],
@@ -326,6 +388,109 @@ def test_a_run_that_takes_too_much_is_ended(
     assert card.seconds < 30
     (folder,) = (tmp_path / "runs").iterdir()
     assert sorted(path.name for path in folder.iterdir()) == ["card.txt", "request.json"]
+
+
+def test_looking_again_and_again_sees_what_a_full_search_sees() -> None:
+    """Whoever started it, in whatever session; threads have children too."""
+    program = """
+import os, subprocess, sys, threading, time
+sys.path.insert(0, sys.argv[1])
+from resources.r_child import family
+family.adopt_orphans()
+subprocess.Popen(["sh", "-c", "(setsid sleep 20 &) ; sleep 20; true"])
+threading.Thread(target=lambda: (subprocess.Popen(["sleep", "20"]), time.sleep(3))).start()
+time.sleep(1)
+seen, all_of_them = ({member.pid for member in look()} for look in (family.below, family.descendants))
+assert seen == all_of_them and len(seen) == 4, (seen, all_of_them)
+assert family.end_all({})
+assert family.below() == []
+"""
+    subprocess.run([sys.executable, "-c", program, str(Path(__file__).parents[2])], check=True, timeout=60)
+
+
+NAMELESS = {
+    "removed": "f = open('u%d' % i, 'wb'); f.write(bytes(8 << 20)); f.flush(); os.unlink(f.name); held.append(f)",
+    "never had one": "f = os.open('.', os.O_TMPFILE | os.O_RDWR, 0o600); os.write(f, bytes(8 << 20)); held.append(f)",
+    "mapped": "f = open('u%d' % i, 'w+b'); f.write(bytes(8 << 20)); f.flush(); os.unlink(f.name); "
+    "held.append(mmap.mmap(f.fileno(), 0)); f.close(); [os.close(n) for n in range(3, 99) if os.path.exists('/proc/self/fd/%d' % n)]",
+}
+
+
+@pytest.mark.parametrize("kind", NAMELESS)
+def test_files_without_a_name_count_as_well(kind: str, attack: Attack) -> None:
+    program = f"import mmap, os, time\nheld = []\nfor i in range(9): {NAMELESS[kind]}\ntime.sleep(20)"
+    body = f"""writeLines({program!r}, "attack.py")\nsystem2("{PYTHON}", c("-I", "attack.py"))\n{DONE}"""
+    card = attack(body, RRuntime(timeout_seconds=60, folder_mb=20)).failure()
+    assert (card.kind, card.message[:29]) == ("too_much", "its folder held more than 20 ")
+    assert card.seconds < 15
+
+
+def test_the_memory_of_all_processes_is_limited_together(attack: Attack) -> None:
+    program = """import os, time
+for _ in range(6):
+  if not os.fork():
+    held = bytearray(300 << 20)
+    held[::4096] = bytes([1]) * len(held[::4096])
+    time.sleep(20); os._exit(0)
+time.sleep(20)"""
+    body = f"""writeLines({program!r}, "attack.py")\nsystem2("{PYTHON}", c("-I", "attack.py"))\n{DONE}"""
+    card = attack(body, RRuntime(timeout_seconds=60, memory_limit_mb=1000)).failure()
+    assert (card.kind, card.message) == ("too_much", "its processes together had more than 1000 MB of memory")
+    # what is shared since a fork counts once
+    shared = f"held <- runif(4e7); at_once <- parallel::mclapply(1:6, function(i) Sys.sleep(1) , mc.cores = 6)\n{DONE}"
+    assert attack(shared, RRuntime(timeout_seconds=60, memory_limit_mb=1200)).rows()
+
+
+FORGES = r"""
+  writeLines("
+    #include <string.h>
+    #include <sys/stat.h>
+    #include <unistd.h>
+    void say(char **text) {
+      struct stat found;
+      for (int fd = 3; fd < 30; fd++) if (!fstat(fd, &found) && S_ISFIFO(found.st_mode) && write(fd, *text, strlen(*text)) > 0) _exit(0);
+    }", "say.c")
+  system2(file.path(R.home("bin"), "R"), c("CMD", "SHLIB", "say.c"), stdout = FALSE)
+  dyn.load("say.so")
+"""
+SWELLS = {
+    "rows": (100_000_000, "pa.nulls(1_000_000, pa.string())", "the table has more than 5,000,000 rows: "),
+    "text": (
+        100_000,
+        "pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), pa.array(['x' * 100_000])).cast(pa.string())",
+        "the table holds more than 512 MB: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SWELLS)
+def test_a_small_file_that_is_an_endless_table_is_not_taken(kind: str, attack: Attack) -> None:
+    """Its rows would be read into the memory of the platform's own process."""
+    rows, column, message = SWELLS[kind]
+    program = f"""
+import sys; sys.path += {[path for path in sys.path if path]!r}; sys.modules["numpy"] = None
+import pyarrow as pa, pyarrow.parquet as pq
+column = {column}
+table = pa.table(dict(what=column, done=pa.nulls(len(column), pa.bool_())))
+with pq.ParquetWriter("out/data.parquet", table.schema, compression="zstd") as writer:
+  for _ in range({rows} // len(column)): writer.write_table(table)"""
+    report = f'{{"report": {{"ok": true, "rows": {rows}}}}}\n'
+    body = f"""{FORGES}
+      writeLines({program!r}, "attack.py"); system2("{PYTHON}", c("-I", "attack.py"))
+      message("bytes: ", file.size("out/data.parquet"))
+      .C("say", {json.dumps(report)})"""
+    ran = attack(body)
+    assert int(ran.said[-1].removeprefix("bytes: ")) < 3_000_000
+    assert (ran.failure().kind, ran.failure().message[: len(message)]) == ("unsafe_output", message)
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png"])
+def test_a_plot_of_many_megabytes_is_not_taken(suffix: str, attack: Attack) -> None:
+    body = f"""
+      list(data = {DONE}, first = function() plot(1),
+           second = function() {{ plot(1); writeBin(raw(21e6), "out/first.{suffix}") }})"""
+    card = attack(body, LOCKED, HEAD + PLOTS).failure()
+    assert card.message.startswith(f"first.{suffix} is larger than ")
 
 
 def test_no_file_grows_beyond_its_limit(attack: Attack) -> None:
@@ -449,6 +614,25 @@ def test_no_process_of_a_run_holds_a_key_of_the_platform(attack: Attack, monkeyp
     assert found == {"supervisor.py": False, "reader.py": False}  # the host is a fork of the supervisor
     if os.geteuid() == 0:
         assert _in_memory(os.getpid(), marker)  # the search does find it where it is
+
+
+@pytest.mark.parametrize("kept", ["file", "variable"])
+def test_in_the_cluster_r_does_not_run_where_keys_can_be_read(
+    kept: str, attack: Attack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    monkeypatch.setenv("PLATFORM_IDENTITY_KEYS_DIR", str(folder))
+    cluster = RRuntime(beside_keys=False)
+    assert attack(DONE, cluster).rows()  # the folder is named in every pod, and is there in some
+    if kept == "file":
+        (folder / "PLATFORM_IDENTITY_KEY_PATIENT").write_text("c0ffee" * 11)
+    else:
+        monkeypatch.setenv("PLATFORM_IDENTITY_KEY_PATIENT", "c0ffee" * 11)
+    with pytest.raises(KeysInReach, match="here PLATFORM_IDENTITY_KEY_PATIENT can: nothing was run") as refused:
+        attack(DONE, cluster)
+    assert "c0ffee" not in str(refused.value)
+    assert attack(DONE).rows()
 
 
 def _below(root: int) -> set[int]:

@@ -223,14 +223,16 @@ def test_the_reader_checks_the_files_itself(run: RunScript, tmp_path: Path) -> N
     received = result.output.parent
     columns = {c.name: c.type for c in read_indicator(SCRIPTS / "draws.R").outputs.values()}
 
-    def problem(rows: int = 1) -> str | None:
+    def problem(rows: int = 1, most: tuple[int, int] = (10, 1)) -> str | None:
         output = tmp_path / "again"
         shutil.rmtree(output, ignore_errors=True)
         output.mkdir()
-        return rewrite(received, output, columns, list(result.plots), rows)
+        return rewrite(received, output, columns, list(result.plots), rows, most)
 
     assert problem() is None
     assert problem(2) == "the output file does not have the number of rows that the child reported"
+    assert str(problem(most=(0, 1))).startswith("the table has more than 0 rows: ")
+    assert str(problem(most=(10, 0))).startswith("the table holds more than 0 MB: ")
     (received / "lines.svg").write_text("<svg/>")
     assert problem() == "the plot lines.svg holds an element <svg>, which a plot must not"
     pq.write_table(pa.table({"n": ["1"]}), result.output)

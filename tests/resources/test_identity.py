@@ -20,7 +20,7 @@ from resources.identity import (
     pseudonym_sql,
     session_variables,
 )
-from resources.warehouse import Warehouse
+from resources.lake.warehouse import Warehouse
 
 KEYS = EnvironmentKeys(
     {"PLATFORM_IDENTITY_KEY_PATIENT": "0b" * 20 + "00" * 20, "PLATFORM_IDENTITY_KEY_LONG": "aa" * 131}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+import re
 import socket
 import ssl
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
+from resources.lake.warehouse import Warehouse
 from resources.notifier import (
     Alert,
     NotDelivered,
@@ -28,7 +30,6 @@ from resources.notifier import (
 )
 from resources.notifier.channels import KINDS, Channel, Email, JsonLog, Slack, Teams
 from resources.object_store import LocalStore
-from resources.warehouse import Warehouse
 from tests.receivers import Hook, MailServer, mail_server, webhook
 
 ALERT = Alert(
@@ -282,6 +283,53 @@ def test_a_server_that_is_not_there_is_an_error_with_the_kind_only() -> None:
 def test_a_mail_header_cannot_be_broken_out_of() -> None:
     with pytest.raises(ValueError, match="one line"):
         Alert("run_failure", "weekly", "failed\nBcc: everyone@example.org")
+
+
+HOSTILE = [
+    "a\rBcc: x@y", "a\u2028b", "a\x85b", "a\x0bb", "a\x00b", "a\udc80b", "a\x1b[2Jb", "a\u202eb", "<!channel>", "<@U1>", "<http://evil.example|the run>", "&lt;!here&gt;",
+    "[the run](http://evil.example)", "![x](http://evil.example/x.png)", "http://evil.example/x", "HTTPS://evil.example", "www.evil.example", "**b** `c` # d", "```\n<!channel>\n```",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("where", ["title", "text"])
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_no_channel_makes_markup_or_links_of_words_or_stumbles_over_them(
+    mail: MailServer, hook: Hook, caplog: pytest.LogCaptureFixture, where: str, hostile: str
+) -> None:
+    words = {"title": "weekly failed", "text": "12 rows"} | {
+        where: hostile if where == "text" else hostile.replace("\n", " ")
+    }
+    alert = Alert("run_failure", "weekly", words["title"], words["text"], link="http://127.0.0.1:3000/runs/1")
+    with caplog.at_level(logging.WARNING, "platform.alerts"):
+        for channel in (
+            Email("127.0.0.1", mail.port, "a@x.org", ["b@x.org"], tls=False),
+            Slack(hook.url),
+            Teams(hook.url),
+            JsonLog(),
+        ):
+            channel.send(alert, "open")
+    slack, teams = hook.bodies[-2:]
+    shown = [slack["text"], slack["blocks"][1]["text"]["text"].removeprefix("```").removesuffix("```")]
+    assert slack["blocks"][0]["text"]["type"] == "plain_text"
+    for text in shown:
+        assert "<" not in text
+        assert "```" not in text
+    card = teams["attachments"][0]["content"]
+    assert {block["type"] for block in card["body"]} == {"RichTextBlock"}
+    runs = [run for block in card["body"] for run in block["inlines"]]
+    assert {run["type"] for run in runs} == {"TextRun"}
+    message = mail.messages[-1]
+    said = [
+        *shown,
+        *(run["text"] for run in runs),
+        str(message["Subject"]),
+        message.get_content().replace(alert.link, ""),
+    ]
+    for text in said:
+        assert not re.search(r"https?://\w|www\.", text, re.IGNORECASE), text
+        assert not re.search(r"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f-\x9f\u2028\u202e\ud800-\udfff]", text), text
+    assert message["Bcc"] is None
+    assert json.loads(caplog.records[-1].getMessage())["event"] == "alert"
 
 
 def test_closed_incidents_are_forgotten_after_a_month(tmp_path: Path, mail: MailServer) -> None:

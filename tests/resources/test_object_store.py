@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from resources.gcs_store import GCSStore
+from resources.gcp.gcs_store import GCSStore
 from resources.object_store import LocalStore, ObjectStore, ObjectStoreError
-from tests.resources.gcs_emulator import BUCKET, CloudStorage, client, cloud_storage
+from tests.resources.gcp.gcs_emulator import BUCKET, CloudStorage, client, cloud_storage
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ NOT_THE_FOLDER = ("dagster", "door", "platform_assets.literature", "resources.r_
 
 
 @pytest.fixture(autouse=True)
-def own_umask() -> Iterator[None]:
+def wide_umask() -> Iterator[None]:
     """What a test does to this process ends with it."""
     before = os.umask(0o022)
     yield

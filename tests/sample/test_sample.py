@@ -7,6 +7,8 @@ import datetime as dt
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from platform_assets.contracts.files import read_contracts
 from platform_assets.sample import generate, write
 from platform_assets.sample.rows import to_csv
@@ -44,6 +46,20 @@ def test_it_is_written_once(tmp_path: Path) -> None:
     assert write(tmp_path, UNTIL)
     assert write(tmp_path, UNTIL) == []
     assert (tmp_path / "sample" / "lab_results.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "place", ["landing/population", "archive/population/abc", "rejected/population/abc", "lake/data/x"]
+)
+def test_nothing_lands_beside_deliveries_of_others(place: str, tmp_path: Path) -> None:
+    theirs = tmp_path / place / "real.csv"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("a\n1\n")
+    before = {p for p in tmp_path.rglob("*") if p.is_file()}
+    assert write(tmp_path, UNTIL) == []
+    assert {p for p in tmp_path.rglob("*") if p.is_file() and p.parts[len(tmp_path.parts)] != "sample"} == before
+    assert (tmp_path / "sample" / "population.csv").exists()
+    assert write(tmp_path, UNTIL) == []
 
 
 def test_the_columns_are_listed_for_authors_as_the_sample_tables_have_them(tmp_path: Path) -> None:

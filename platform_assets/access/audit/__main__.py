@@ -11,11 +11,12 @@ from pathlib import Path
 from platform_assets.access import handing_out
 from platform_assets.access.audit.entry import AuditError, Head
 from platform_assets.access.audit.log import AuditLog
-from platform_assets.access.roles import Role, declared_user
+from platform_assets.access.roles import AccessDenied, Role, declared_user
 from platform_assets.erasure.certificate import read_all
 from platform_assets.office import Office
 from resources.identity import EnvironmentKeys, LaptopKeys
 from resources.object_store import LocalStore
+from resources.terminal import field, say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,16 +34,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log, noted = _log(chosen.home)
     if chosen.command == "list":
         if chosen.home is None:  # a copy takes no entry
-            handing_out.seen(log, declared_user(chosen.by, {Role.AUDITOR}), "audit.see")
+            try:
+                handing_out.seen(log, declared_user(chosen.by, {Role.AUDITOR}), "audit.see")
+            except (AccessDenied, AuditError, OSError) as error:
+                say(sys.stderr, f"{error}\n")
+                return 1
         for entry in log.entries():
-            place = " ".join(filter(None, [entry.table, entry.subject]))
-            sys.stdout.write(f"{entry.seq:>6} {entry.at[:19]} {entry.who} {entry.action} {place} {entry.ground}\n")
+            words = [entry.at[:19], entry.who, entry.action, entry.table, entry.subject, entry.ground]
+            sys.stdout.write(f"{entry.seq:>6} {' '.join(field(word) for word in words if word)}\n")
         return 0
     if chosen.command == "upgrade":
-        return _upgrade(log, chosen.by)
+        return _upgrade(log, chosen.by, noted)
     verdict = log.verify([*chosen.head, *noted])
     for line in (*verdict.problems, *verdict.notes):
-        sys.stdout.write(line + "\n")
+        say(sys.stdout, line + "\n")
     state = "whole" if verdict.whole else "DAMAGED"
     against = f", held against {len(noted)} certificate(s)" if noted else ""
     sys.stdout.write(
@@ -51,9 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if verdict.whole else 1
 
 
-def _upgrade(log: AuditLog, who: str) -> int:
+def _upgrade(log: AuditLog, who: str, noted: Sequence[Head]) -> int:
     try:
-        entry = log.upgrade(who)
+        entry = log.upgrade(who, noted)
     except AuditError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -158,6 +158,10 @@ class SealedHead:
             raise AuditError("the seal of audit/head.json is not ours: it was written by someone without the audit key")
         return self.head
 
+    def is_of(self, entry: Entry) -> bool:
+        """Whether it was sealed with the key that signed `entry`, which it names."""
+        return entry.key == self.key
+
     def opened_as_of_earlier_release(self, ring: Ring) -> tuple[Head, bool]:
         """The head that an earlier release wrote, and whether it was sealed. Raises AuditError where the seal is wrong."""
         if self.seal and not any(

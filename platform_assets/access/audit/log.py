@@ -7,7 +7,10 @@ kept in `audit/key`, which holds off whoever cannot read it, not the user of the
 A new entry is added only to an end that fits: the last two entries are authentic and chained, and the head is sealed and names the last of them (or
 the one before it, where a crash came between). So nothing that was done to the log's end is ever sealed anew. What was done to earlier
 entries is found by `verify`, at any time. Not found by either: log *and* head put back together to an earlier state. Against
-that, heads are written down elsewhere (certificates of erasures, a message a day): `verify --head 120:1f0c...`.
+that, heads are written down elsewhere: in `anchors`, where there are some, against which every new entry is held too; in certificates of
+erasures; in a message a day: `verify --head 120:1f0c...`.
+
+A key that was given up (`audit.new_key`) verifies what it signed before, and nothing after: who has got hold of it cannot go on with it.
 
 No identifiers in clear: a subject appears as a keyed hash.
 """
@@ -19,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from platform_assets.access.audit.anchors import Anchors
 from platform_assets.access.audit.entry import NOTHING, UPGRADE, AuditError, Entry, Head, Ring, SealedHead, parse
 from platform_assets.access.audit.tape import FolderTape, Tape
 from platform_assets.access.audit.verify import Verdict, verdict_of
@@ -36,8 +40,10 @@ class AuditLog:
         tape: Tape | Path,
         keys: IdentityKeys | None = None,
         on_head: Callable[[Head], None] = lambda _: None,
+        anchors: Anchors | None = None,
     ) -> None:
-        """`on_head` is told where the log ends, after each entry."""
+        """`on_head` is told where the log ends, after each entry; `anchors` keep it."""
+        self.anchors = anchors
         self.tape: Tape = FolderTape(tape) if isinstance(tape, Path) else tape
         self._keys = keys or EnvironmentKeys()
         self._on_head = on_head
@@ -64,6 +70,7 @@ class AuditLog:
         with self.tape.lock():
             ring = self._ring(make=True)
             last = self._last(ring)  # before anything is changed
+            self._held_against_anchors(last)
             if last is None:
                 self.tape.write_head(Head(0, NOTHING).sealed(ring))  # from now on a log without a head is a damaged one
             torn = self.tape.set_torn_tail_aside()
@@ -73,16 +80,17 @@ class AuditLog:
                     ring, last, SYSTEM, "audit.torn_line", ground="a crash cut off a write", details=found
                 )
             if last and last.key != ring.current:
+                self._key_is_new(ring)
                 keys = {"from": last.key, "to": ring.current}
                 last = self._append(ring, last, SYSTEM, "audit.new_key", ground="the key was changed", details=keys)
             rest = {"role": role, "table": table, "subject": subject, "ground": ground, "details": dict(details or {})}
             return self._append(ring, last, who, action, **rest)
 
-    def upgrade(self, who: str) -> Entry:
+    def upgrade(self, who: str, known: Sequence[Head] = ()) -> Entry:
         """Take over a log that an earlier release wrote, whose entries are not authenticated: one entry says up to where it went.
 
-        Raises AuditError where the log is none of an earlier release, or does not fit its own hashes and head. What was done to it before
-        cannot be told: hold it against heads noted elsewhere first.
+        Raises AuditError where the log is none of an earlier release, or does not fit its own hashes and head, or one of `known` heads,
+        which were written down elsewhere: what was done to it before can be told by these only.
         """
         with self.tape.lock():
             ring = self._ring(make=True)
@@ -92,6 +100,12 @@ class AuditLog:
                 raise AuditError("there is no audit log of an earlier release here: nothing was taken over")
             head, was_sealed = sealed.opened_as_of_earlier_release(ring)
             entries = self._of_earlier_release(head)
+            known = [*known, *(self.anchors.all() if self.anchors else [])]
+            hashes = {entry.seq: entry.hash for entry in entries}
+            if any(hashes.get(noted.seq) != noted.hash for noted in known):
+                raise AuditError(
+                    "the audit log is not what was written down elsewhere (verify says where), so it is not taken over: put a copy back"
+                )
             last = entries[-1] if entries else None
             if last and last.key:  # the last attempt was cut off before it wrote the head
                 self.tape.write_head(Head(last.seq, last.hash).sealed(ring))
@@ -123,13 +137,36 @@ class AuditLog:
         self.tape.append(seq, entry.line)
         head = Head(entry.seq, entry.hash)
         self.tape.write_head(head.sealed(ring))
+        if self.anchors:
+            self.anchors.keep(head)
         self._on_head(head)
         return entry
+
+    def _held_against_anchors(self, last: Entry | None) -> None:
+        """Raises AuditError where an anchor knows of a later end, or of another entry at this one."""
+        if self.anchors is None:
+            return
+        seq = last.seq if last else 0
+        if self.anchors.at(seq + 1) or any(last and head.hash != last.hash for head in self.anchors.at(seq)):
+            raise AuditError(
+                f"the audit log ends at entry {seq}, and that is not what was written down elsewhere: log and head were put back to an "
+                "earlier state, or rewritten. Run verify, and put a copy back before anything is added"
+            )
+
+    def _key_is_new(self, ring: Ring) -> None:
+        """Once a key has signed, no other follows it but a newer one. Raises AuditError where the log's end is signed by one that was given up."""
+        if any(entry.key == ring.current for entry in self.entries()):
+            raise AuditError(
+                "the end of the audit log and the first key of PLATFORM_IDENTITY_KEY_AUDIT do not follow each other: either an earlier key stands "
+                "first there (put the newest first), or the end was written by someone who has a key that was given up (run verify, and put "
+                "a copy back before anything is added)"
+            )
 
     def _last(self, ring: Ring) -> Entry | None:
         """Where the log ends now; None: it has not begun. Raises AuditError unless its end fits. Reads no more than two entries."""
         text = self.tape.read_head()
-        head = SealedHead.parse(text).opened(ring) if text else None
+        sealed = SealedHead.parse(text) if text else None
+        head = sealed.opened(ring) if sealed else None
         tail = [parse(line) for line in self.tape.tail(head.seq if head else 0)]
         if head is None:
             if tail:
@@ -147,6 +184,12 @@ class AuditLog:
             raise AuditError(
                 f"the end of the audit log (entry {last.seq}) is not what its head says ({head.seq}): "
                 "run verify, and put a copy back before anything is added"
+            )
+        at_head = [entry for entry in tail if entry is not None and entry.seq == head.seq]
+        if sealed and any(not sealed.is_of(entry) for entry in at_head):
+            raise AuditError(
+                "audit/head.json is sealed with another key than the entry that it names: it was written by someone who has a key that was "
+                "given up. Run verify, and put a copy back before anything is added"
             )
         return last
 
@@ -203,9 +246,9 @@ class AuditLog:
             ring = None
         with self.tape.lock():
             content, head = self.tape.content(), self.tape.read_head()
-        if ring is None and not content and head is None:
+        if ring is None and not content and head is None and not known and self.anchors is None:
             return Verdict()
-        return verdict_of(content, head, ring, known)
+        return verdict_of(content, head, ring, [*known, *(self.anchors.all() if self.anchors else [])])
 
 
 def _written(text: str) -> str:

@@ -49,7 +49,7 @@ def verdict_of(content: bytes, head_text: str | None, ring: Ring | None, known: 
         verdict.problems.append(NO_KEY)
     else:
         _authentic(entries, ring, verdict)
-        _fits_head(head_text, ring, verdict)
+        _fits_head(head_text, ring, entries, verdict)
     _fits_known(entries, known, verdict)
     return verdict
 
@@ -81,7 +81,14 @@ def _chained(lines: Sequence[bytes], verdict: Verdict) -> list[tuple[int, Entry]
 def _authentic(entries: Sequence[tuple[int, Entry]], ring: Ring, verdict: Verdict) -> None:
     before: Entry | None = None
     keys_gone = set()
+    given_up: set[str] = set()
     for number, entry in entries:
+        if before is not None and before.key and entry.key != before.key:
+            given_up.add(before.key)
+        if entry.key in given_up:
+            verdict.problems.append(
+                f"line {number}: entry {entry.seq} is signed with a key that was given up before: by someone who has that key"
+            )
         if not entry.key:
             if before is not None and before.key:
                 verdict.problems.append(f"line {number}: entry {entry.seq} is not authenticated")
@@ -114,17 +121,22 @@ def _taken_over(number: int, last: Entry, first: Entry, verdict: Verdict) -> Non
         )
 
 
-def _fits_head(text: str | None, ring: Ring, verdict: Verdict) -> None:
+def _fits_head(text: str | None, ring: Ring, entries: Sequence[tuple[int, Entry]], verdict: Verdict) -> None:
     last = verdict.head or Head(0, NOTHING)
     if text is None:
         if verdict.entries:
             verdict.problems.append("audit/head.json is gone: whether the end of the log is missing cannot be told")
         return
     try:
-        head = SealedHead.parse(text).opened(ring)
+        sealed = SealedHead.parse(text)
+        head = sealed.opened(ring)
     except AuditError as error:
         verdict.problems.append(str(error))
         return
+    if any(entry.seq == head.seq and not sealed.is_of(entry) for _, entry in entries):
+        verdict.problems.append(
+            "audit/head.json is sealed with another key than the entry that it names: by someone who has a key that was given up"
+        )
     if last.seq < head.seq:
         verdict.problems.append(f"the log ends at entry {last.seq}, its head says {head.seq}: it was cut off")
     elif last.seq == head.seq and last.hash != head.hash:

@@ -1,4 +1,4 @@
-"""How a delivery changes the table: a file for each load mode, with all that belongs to it. A new mode is a new file, no more.
+"""How a delivery changes the table: a file for each load mode, with all that belongs to it. What a mode must answer: `contracts.mode`.
 
 A file has a class made of `contracts.mode.Mode`, and its one object, `MODE`.
 """

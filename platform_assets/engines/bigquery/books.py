@@ -3,9 +3,8 @@ have sent is written down in the lake."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from typing_extensions import override
@@ -16,10 +15,8 @@ from platform_assets.ingest.books import Books
 from platform_assets.ingest.deliveries import Mending
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.neighbours import ALONE, Neighbours
-from resources.bigquery import BigQuery
-from resources.warehouse import Warehouse
-
-_JSON = ("drift", "reasons", "first_rows")
+from resources.gcp.bigquery import BigQuery
+from resources.lake.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -51,9 +48,8 @@ class BigBooks(Books):
         return next(iter(self._read(asked, {"dataset": self.dataset})), None)
 
     def _read(self, asked: str, given: Mapping[str, Any]) -> list[Entry]:
-        listed = ", ".join(f"`{name}`" for name in ledger.COLUMNS)
-        sql = f"SELECT {listed} FROM {self.engine.name(ledger.TABLE)} WHERE {asked}"
-        return [_entry(row) for row in self.engine.query(sql, given)]
+        found = self.engine.query(f"SELECT * FROM {self.engine.name(ledger.TABLE)} WHERE {asked}", given)
+        return [ledger.entry_of(row) for row in found]
 
     @override
     def mendings(self) -> Mapping[str, Mending]:
@@ -76,15 +72,3 @@ class BigBooks(Books):
         sql = f"SELECT delivery, {sums} FROM {self.engine.name(accounts.TABLE)} WHERE dataset = @dataset GROUP BY delivery"
         found = self.engine.query(sql, {"dataset": self.dataset})
         return {r["delivery"]: Erased(r["raw"], r["quarantine"], r["validated"]) for r in found}
-
-
-def as_row(entry: Entry) -> dict[str, Any]:
-    """An entry as a row of the ledger."""
-    values = asdict(entry)
-    for name in _JSON:
-        values[name] = json.dumps(values[name]) if values[name] else ""
-    return values
-
-
-def _entry(row: Mapping[str, Any]) -> Entry:
-    return Entry(**{**row, **{name: json.loads(row[name] or "{}") for name in _JSON}})

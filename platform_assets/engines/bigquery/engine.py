@@ -15,25 +15,26 @@ from platform_assets.engines.bigquery import lending, quality
 from platform_assets.engines.bigquery.books import BigBooks
 from platform_assets.engines.bigquery.load import load_dataset
 from platform_assets.engines.bigquery.products import Copies
+from platform_assets.engines.bigquery.respelling import respell
 from platform_assets.engines.bigquery.sqlrun import run_sql
 from platform_assets.engines.bigquery.tables import BigTables
 from platform_assets.engines.results import Loaded, MadeBySql, MadeTable
 from platform_assets.indicators import receipts
-from platform_assets.indicators.sqlfile import ENGINE_TYPES
+from platform_assets.indicators.sql.file import ENGINE_TYPES
 from platform_assets.ingest import ledger
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.quality import Outcome
 from platform_assets.ingest.tables import Tables
-from resources.bigquery import BigQuery
+from resources.gcp.bigquery import BigQuery
 from resources.identity import IdentityKeys
+from resources.lake.warehouse import TableState, Warehouse
 from resources.object_store import ObjectStore
-from resources.warehouse import TableState, Warehouse
 
 if TYPE_CHECKING:
     import duckdb
 
-    from platform_assets.indicators.sqlfile import SqlIndicator
+    from platform_assets.indicators.sql.file import SqlIndicator
     from platform_assets.releases.reading import Release
     from resources.environment import Platform
 
@@ -99,6 +100,13 @@ class BigQueryEngine(Engine):
                 "bytes BigQuery has scanned": report.scanned_bytes,
             },
         )
+
+    @override
+    def respell(self, contract: Contract, log: Callable[[str], None]) -> str:
+        moved = respell(
+            contract, self.bigquery, self.warehouse, self.store, self.keys, neighbours=self.neighbours, log=log
+        )
+        return f"{moved.text}; {self.lend(contract)}"
 
     @override
     def checks(self, contract: Contract, now: dt.datetime) -> list[Outcome]:

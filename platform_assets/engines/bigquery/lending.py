@@ -21,10 +21,10 @@ from platform_assets.ingest.books import origins
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.tables import Tables
-from resources.bigquery import BigQuery
+from resources.gcp.bigquery import BigQuery
 from resources.identity import IdentityKeys
+from resources.lake.warehouse import Warehouse, literal, quoted, scalar
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, literal, quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb

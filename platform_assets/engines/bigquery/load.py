@@ -15,24 +15,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from platform_assets.contracts.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery import mending, rules, sending
-from platform_assets.engines.bigquery.books import BigBooks, as_row
+from platform_assets.engines.bigquery.books import BigBooks
 from platform_assets.engines.bigquery.statements import CHANGED, Statements
 from platform_assets.engines.bigquery.tables import BigTables, StagingTables
 from platform_assets.ingest import accounts
 from platform_assets.ingest.deliveries import Delivery
-from platform_assets.ingest.ledger import Entry
+from platform_assets.ingest.ledger import Entry, row_of
 from platform_assets.ingest.load import Load, LoadFailed, LoadReport, Log, waiting_files
 from platform_assets.ingest.loading.batch import Batch, choose, count, count_decided, count_valid, hold
 from platform_assets.ingest.loading.publish import register
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.staging import Drift
-from resources.bigquery import BigQuery, Done
-from resources.clock import today
+from resources.gcp.bigquery import BigQuery, Done
 from resources.identity import IdentityKeys
+from resources.lake.warehouse import Warehouse, scalar
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, scalar
 
 WRITING = "bigquery-ledger"
 """The lock of the transaction: BigQuery cancels one of two that change the same table, and all datasets share the ledger."""
@@ -128,7 +128,9 @@ class BigLoad(Load):
         staging = StagingTables(self.contract, uuid.uuid4().hex[:12])
         road = sending.Road(self.engine, self.store, self.bucket)
         folder = self.warehouse.home / "expressions"
-        self.sql = Statements(self.engine, self.contract, staging, rules.for_bigquery(self.contract, today(), folder))
+        self.sql = Statements(
+            self.engine, self.contract, staging, rules.for_bigquery(self.contract, self.contract.today(), folder)
+        )
         try:
             self._send(batch, staging, road, keys)
             if batch.entries:
@@ -137,7 +139,7 @@ class BigLoad(Load):
             else:  # every file was rejected: the ledger says so
                 self._table(staging, staging.names.members, [])
             entries = self.complete(batch, deliveries, drift, clock)
-            self._table(staging, "entries", [as_row(e) for e in entries])
+            self._table(staging, "entries", [row_of(e) for e in entries])
             with self.warehouse.lock(WRITING):
                 self.warehouse.catalog.check_locks()
                 # named by the load: sent twice because an answer was lost, it runs once
@@ -157,8 +159,8 @@ class BigLoad(Load):
         register(connection, batch, self.sql.rules)
         self.hidden = self.neighbours.leave_out(self.warehouse, connection, contract, keys, self.store) or {}
         folder = self.warehouse.home / "expressions"
-        identifiers = rules.for_identifiers(contract, today(), folder) if contract.identifiers else None
-        rows, broken = sending.write_rows(connection, contract, identifiers, names, self.folder)
+        here = compiled(contract, contract.today(), folder) if contract.identifiers else None
+        rows, broken = sending.write_rows(connection, contract, here, names, self.folder)
         for table, files in ((names.staged, rows), (names.broken, broken)):
             number = int(scalar(connection, f"SELECT count(*) FROM {table}"))
             road.send(staging, table, files, number)

@@ -18,9 +18,9 @@ from platform_assets.ingest.loading.batch import Batch
 from platform_assets.ingest.loading.publish import mark
 from platform_assets.ingest.loading.rules import Rules
 from platform_assets.ingest.tables import Tables
-from resources.bigquery import BigQuery
+from resources.gcp.bigquery import BigQuery
+from resources.lake.warehouse import Warehouse, literal, quoted
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, literal, quoted
 
 if TYPE_CHECKING:
     import duckdb

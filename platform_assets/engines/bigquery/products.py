@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_assets.indicators.sqlfile import SqlIndicator
+from platform_assets.indicators.sql.file import SqlIndicator
 from platform_assets.releases.reading import Release
-from resources.bigquery import STAGING, BigQuery, PublishedTable
-from resources.bigquery_types import label
+from resources.gcp.bigquery import STAGING, BigQuery, PublishedTable
+from resources.gcp.bigquery_types import label
+from resources.lake.warehouse import Warehouse, literal, quoted, scalar
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, literal, quoted, scalar
 
 TYPES = {
     "text": "VARCHAR",

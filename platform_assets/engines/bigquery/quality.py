@@ -15,9 +15,8 @@ from platform_assets.engines.bigquery.rules import json_of, q
 from platform_assets.engines.bigquery.tables import BigTables
 from platform_assets.ingest.accounts import Erased
 from platform_assets.ingest.quality import Facts, Outcome, cumulative_columns, falls_sql, outcomes
-from resources.bigquery import BigQuery
-from resources.clock import today
-from resources.warehouse import Warehouse
+from resources.gcp.bigquery import BigQuery
+from resources.lake.warehouse import Warehouse
 
 
 def evaluate(engine: BigQuery, contract: Contract, warehouse: Warehouse, now: dt.datetime) -> Iterator[Outcome]:
@@ -70,6 +69,6 @@ class BigFacts(Facts):
 
     @override
     def broken_rules(self) -> dict[str, int]:
-        warned = rules.for_bigquery(self.contract, today(), self.warehouse.home / "expressions").warned
+        warned = rules.for_bigquery(self.contract, self.contract.today(), self.warehouse.home / "expressions").warned
         found = self.engine.query(f"WITH typed AS (SELECT * FROM {self._validated}) SELECT * FROM ({warned})")[0]
         return {name: int(count or 0) for name, count in found.items()}

@@ -18,8 +18,8 @@ from platform_assets.contracts.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.contracts.queries import CompiledContract
 from platform_assets.ingest.loading.rules import HEX_DIGITS, Rules
-from resources.bigquery_types import BigQueryError
-from resources.warehouse import literal
+from resources.gcp.bigquery_types import BigQueryError
+from resources.lake.warehouse import literal
 
 OWN = "own_words"
 
@@ -108,8 +108,9 @@ def listed(columns: Iterable[str]) -> str:
 
 # ------------------------------------------------------------------------------------------------ the contract's own rules
 
-# Only pseudonyms reach BigQuery, so whatever must see an identifier in clear is done before: its cleaning, its checks, its pseudonym.
-# BigQuery judges all other columns, and knows identifiers as text about which nothing is asked.
+# Only pseudonyms reach BigQuery, so whatever must see an identifier in clear is done before: its cleaning, its checks, its pseudonym, and
+# where there are identifiers the rows as a whole. BigQuery judges all other columns, and knows identifiers as text about which nothing is
+# asked.
 
 
 def for_bigquery(contract: Contract, today: dt.date, folder: Path) -> CompiledContract:
@@ -122,13 +123,6 @@ def for_bigquery(contract: Contract, today: dt.date, folder: Path) -> CompiledCo
     plain = Column(type=ColumnType.STRING, required=False, trim=False, null_tokens=())
     columns = {name: plain if name in contract.identifiers else c for name, c in contract.columns.items()}
     return compiled(contract.model_copy(update={"columns": columns}), today, folder, "bigquery")
-
-
-def for_identifiers(contract: Contract, today: dt.date, folder: Path) -> CompiledContract:
-    """The SQL by which this machine's engine cleans (`raw`) and judges (`judged`) the identifiers, and nothing else."""
-    columns = {name: contract.columns[name] for name in contract.identifiers}
-    only = compiled(contract.model_copy(update={"columns": columns, "rules": ()}), today, folder)
-    return CompiledContract(compiled(contract, today, folder).raw, only.typed, only.judged, "")
 
 
 def _rules_that_read_identifiers(contract: Contract) -> list[tuple[str, str]]:

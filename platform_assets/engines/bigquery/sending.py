@@ -1,6 +1,7 @@
 """What this machine does before BigQuery sees a row: pseudonymise identifiers, write and send Parquet.
 
-Identifiers in clear never reach BigQuery. A line that could not be split into columns may hold one anywhere: where the contract
+Identifiers in clear never reach BigQuery. They may stand in any cell of a wrong row, so where the contract has identifiers rows are judged
+here first, and of wrong ones nothing else is sent. A line that could not be split into columns may hold one anywhere: where the contract
 has identifiers its text is withheld, and the archived file has it under the row's number.
 """
 
@@ -13,11 +14,11 @@ from typing import TYPE_CHECKING
 from platform_assets.contracts.model import Contract
 from platform_assets.contracts.queries import CompiledContract
 from platform_assets.engines.bigquery.tables import StagingTables
-from platform_assets.ingest.loading.publish import pseudonymised
+from platform_assets.ingest.loading.publish import WHY, kept_texts
 from platform_assets.ingest.loading.relations import Relations
-from resources.bigquery import BigQuery, BigQueryError
+from resources.gcp.bigquery import BigQuery, BigQueryError
+from resources.lake.warehouse import literal, quoted
 from resources.object_store import ObjectStore
-from resources.warehouse import literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,22 +36,23 @@ def folder_of(contract: Contract) -> str:
 def write_rows(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
-    identifiers: CompiledContract | None,
+    here: CompiledContract | None,
     names: Relations,
     folder: Path,
 ) -> tuple[list[Path], list[Path]]:
     """`Relations.staged` and `broken` as Parquet files (rows, broken lines), with pseudonyms in the place of identifiers.
 
-    Rows carry in `_wrong` what `identifiers` found wrong with the text in clear; it is None where the contract has none.
+    Where the contract has identifiers, `here` is it, compiled for this machine's engine: rows carry in `_wrong` what it finds wrong with
+    them, and of wrong ones only what raw may hold (see `kept_texts`).
     """
     columns = list(contract.file_columns)
-    values = zip(pseudonymised(contract, columns, "r"), columns, strict=True)
+    values = zip(kept_texts(contract, columns, "r"), columns, strict=True)
     texts = ", ".join(f"{value} AS {quoted(column)}" for value, column in values)
     source, wrong = f"{names.staged} r", "[]::VARCHAR[]"
-    if identifiers:
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE wrong_identifiers AS {identifiers.judged}")
-        source = f"({identifiers.raw}) r LEFT JOIN wrong_identifiers w USING (_file, _row)"
-        wrong = "coalesce(w._reasons, []::VARCHAR[])"
+    if here:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE wrong_here AS {here.judged}")
+        source = f"(SELECT t.*, w._reasons AS {WHY} FROM ({here.raw}) t LEFT JOIN wrong_here w USING (_file, _row)) r"
+        wrong = f"coalesce(r.{WHY}, []::VARCHAR[])"
     rows = _copied(connection, f"SELECT {texts}, r._file, r._row, {wrong} AS _wrong FROM {source}", folder / "rows")
     line = literal(WITHHELD) if contract.identifiers else "_text"
     broken = _copied(connection, f"SELECT _file, _row, {line} AS _text, _reason FROM {names.broken}", folder / "broken")

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from platform_assets.indicators.derived_tables import TableMissing
-from platform_assets.indicators.sqlfile import SqlIndicator, to_bigquery
-from platform_assets.indicators.sqlrun import OutputMismatch, SqlFailed
-from resources.bigquery import STAGING, BigQuery
+from platform_assets.indicators.sql.file import SqlIndicator, to_bigquery
+from platform_assets.indicators.sql.run import SqlFailed, check_output
+from resources.gcp.bigquery import STAGING, BigQuery
 
 TYPES = {
     "text": ("STRING",),
@@ -59,7 +59,7 @@ def run_sql(indicator: SqlIndicator, engine: BigQuery, params: Mapping[str, obje
     engine.ensure_dataset(STAGING)
     try:
         columns, estimated = engine.describe(query, bound)
-        check_output(indicator, columns)
+        check_output(indicator, columns, TYPES, " in BigQuery")
         rows = engine.query_into(staging, query, bound)
         engine.put_in_place(staging, table, version)
     except GoogleAPICallError as error:
@@ -72,19 +72,6 @@ def run_sql(indicator: SqlIndicator, engine: BigQuery, params: Mapping[str, obje
     finally:
         engine.drop(staging)
     return BigMade(table, rows, version, True, given, estimated)
-
-
-def check_output(indicator: SqlIndicator, columns: Mapping[str, str]) -> None:
-    """Raises OutputMismatch unless `columns` (name -> BigQuery type) are the declared ones, in order."""
-    if list(columns) != list(indicator.outputs):
-        raise OutputMismatch(
-            f"{indicator.path.name} gives the columns {', '.join(columns)}; its header declares {', '.join(indicator.outputs)}"
-        )
-    for name, output in indicator.outputs.items():
-        if columns[name] not in TYPES[output.type]:
-            raise OutputMismatch(
-                f"{indicator.path.name}: column {name} is {columns[name]} in BigQuery, its header declares <{output.type}>: cast it"
-            )
 
 
 def _version(indicator: SqlIndicator, engine: BigQuery, query: str, given: Mapping[str, str]) -> str:

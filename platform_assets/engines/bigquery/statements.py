@@ -13,7 +13,7 @@ from platform_assets.contracts.queries import CompiledContract
 from platform_assets.engines.bigquery.rules import BigRules, json_of, listed, q, say
 from platform_assets.engines.bigquery.tables import FENCE, BigTables, StagingTables
 from platform_assets.ingest import accounts, ledger
-from resources.bigquery import BigQuery
+from resources.gcp.bigquery import BigQuery
 
 CHANGED = "the ledger has changed since the rows were judged"
 
@@ -51,9 +51,9 @@ class Statements:
         n, staged = self.rules.names, f"staged AS (SELECT * FROM {self.s[self.rules.names.staged]})"
         columns = listed([*self.tables.typed, "_file", "_row"])
         typed = f"WITH {staged}, found AS ({self.compiled.typed}) {say(self.rules.typed('found'), {})}"
-        # what this machine found wrong, which alone has seen identifiers in clear, comes first
+        # a row that this machine found wrong, which alone has seen identifiers in clear, is here without its texts
         found = (
-            "SELECT s._file, s._row, ARRAY_CONCAT(s._wrong, IFNULL(j._reasons, [])) AS _reasons "
+            "SELECT s._file, s._row, IF(ARRAY_LENGTH(s._wrong) > 0, s._wrong, IFNULL(j._reasons, [])) AS _reasons "
             "FROM staged s LEFT JOIN judged j ON j._file = s._file AND j._row = s._row "
             "WHERE ARRAY_LENGTH(s._wrong) > 0 OR j._row IS NOT NULL"
         )

@@ -9,7 +9,7 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.loading.relations import Relations
 from platform_assets.ingest.tables import Tables, duckdb_type
-from resources.bigquery import STAGING, BigQuery
+from resources.gcp.bigquery import STAGING, BigQuery
 
 DATASETS = ("raw", "validated", "quarantine", "indicators", "platform", STAGING)
 LINEAGE = {"_file": "VARCHAR", "_delivery": "VARCHAR", "_row": "BIGINT"}

@@ -15,23 +15,23 @@ from platform_assets.contracts.model import Contract
 from platform_assets.engines import LAYERS, Engine
 from platform_assets.engines.results import Loaded, MadeBySql, MadeTable
 from platform_assets.indicators import receipts
-from platform_assets.indicators.sqlrun import run_sql
+from platform_assets.indicators.sql.run import run_sql
 from platform_assets.ingest import ledger, quality
 from platform_assets.ingest.books import Books, LakeBooks
 from platform_assets.ingest.load import load_dataset
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.quality import Outcome
+from platform_assets.ingest.respelling import respell
 from platform_assets.ingest.tables import Tables
-from resources.clock import today
 from resources.identity import IdentityKeys
+from resources.lake.warehouse import TableState, Warehouse
 from resources.object_store import ObjectStore
-from resources.warehouse import TableState, Warehouse
 
 if TYPE_CHECKING:
     import duckdb
 
     from platform_assets.engines.bigquery.products import Copies
-    from platform_assets.indicators.sqlfile import SqlIndicator
+    from platform_assets.indicators.sql.file import SqlIndicator
     from platform_assets.releases.reading import Release
     from resources.environment import Platform
 
@@ -90,6 +90,11 @@ class LakeEngine(Engine):
             )
 
     @override
+    def respell(self, contract: Contract, log: Callable[[str], None]) -> str:
+        moved = respell(contract, self.warehouse, self.store, self.keys, neighbours=self.neighbours, log=log)
+        return moved.text
+
+    @override
     def checks(self, contract: Contract, now: dt.datetime) -> list[Outcome]:
         with self._tables_of(contract) as lake:
             return self._checks(contract, lake, now)
@@ -142,7 +147,7 @@ class LakeEngine(Engine):
             yield lake
 
     def _checks(self, contract: Contract, lake: duckdb.DuckDBPyConnection, now: dt.datetime) -> list[Outcome]:
-        expression = compiled(contract, today(), self.warehouse.home / "expressions")
+        expression = compiled(contract, contract.today(), self.warehouse.home / "expressions")
         return list(quality.evaluate(lake, contract, expression, now))
 
     def _states(self, contract: Contract, lake: duckdb.DuckDBPyConnection) -> dict[str, TableState]:

@@ -32,9 +32,11 @@ class Caches(FileHolder):
             owner = folder.name.split("-")[0]
             if owner.isdigit() and not alive(int(owner)):
                 shutil.rmtree(folder, ignore_errors=True)
-        for spilled in (scratch / "spill").rglob("*"):
-            if spilled.is_file() and not _in_use(spilled):
-                spilled.unlink(missing_ok=True)
+        spilled = [path for path in (scratch / "spill").rglob("*") if path.is_file()]
+        held = _open_files() if spilled else set()
+        for path in spilled:
+            if _identity(path) not in held:
+                path.unlink(missing_ok=True)
         return 0
 
     def keeps(self) -> list[str]:
@@ -47,15 +49,18 @@ class Caches(FileHolder):
         ]
 
 
-def _in_use(path: Path) -> bool:
-    """Whether a process has the file open (as far as /proc shows)."""
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            if link.resolve() == path.resolve():
-                return True
-        except OSError:
-            continue
-    return False
+def _open_files() -> set[tuple[int, int] | None]:
+    """The files that processes have open now (as far as /proc shows): one look for all, as there may be thousands of them."""
+    return {_identity(link) for link in Path("/proc").glob("[0-9]*/fd/*")} - {None}
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and number of a file; None where it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 HOLDER = Caches

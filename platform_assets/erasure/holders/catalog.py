@@ -10,7 +10,7 @@ from platform_assets.erasure.decisions import ELSE, Spot
 from platform_assets.erasure.holder import Busy, Holder, Work, is_claimed
 from platform_assets.erasure.holders.tables.rows import extremes
 from platform_assets.erasure.search.scan import Search
-from resources.catalog import CatalogError
+from resources.lake.catalog import CatalogError
 
 STATISTICS = (
     "ducklake_table_column_stats",
@@ -55,7 +55,7 @@ class Statistics(Holder):
         """A spot for every table of the catalog. Statistics of living rows are told with these rows."""
         ground = self.parts.ground
         for name, opened in ground.files(lambda name: is_claimed(name, self.claims())):
-            texts = search.file(name, opened) - work.standing  # by rows; what else lies there was vacuumed
+            texts = search.file(name, opened, ours=True) - work.standing  # by rows; what else lies there was vacuumed
             if texts:
                 yield Spot(f"catalog/{name}", f"the lake's catalog, file {name}", (ELSE,), frozenset(texts))
         found: dict[str, set[str]] = {}

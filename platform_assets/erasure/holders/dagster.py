@@ -231,7 +231,7 @@ def _holds_bytes(path: Path, texts: Collection[str]) -> bool:
         if file.is_file() and any(form in file.read_bytes() for form in wanted):
             return True
     # a long value lies on several pages, each with its own head, so a text may be cut in two
-    return any(Search(texts).file("", lambda: path.open("rb")))
+    return any(Search(texts).file("", lambda: path.open("rb"), ours=True))
 
 
 def _is_database(name: str) -> bool:

@@ -91,6 +91,7 @@ class Files(FileHolder):
 
     def _candidates(self, contract: Contract, work: Work) -> Iterator[tuple[str, str]]:
         """(place, name) of files that may hold marked rows: of deliveries that the tables name, and where the bytes say so."""
+        search = Search(work.texts or ())
         for place in self.places:
             folder = landing_folder(contract.name) if place == "landing" else f"{place}/{contract.name}"
             for stored in list(self.parts.store.walk(folder)):
@@ -98,12 +99,13 @@ class Files(FileHolder):
                     continue
                 deliveries = work.deliveries.get(contract.name, ())
                 known = place == "archive" and stored.name.split("/")[2] in deliveries
-                if work.texts is None or known or place == "landing" or self._has(stored.name, work.texts):
+                if work.texts is None or known or place == "landing" or self._has(stored.name, search):
                     yield place, stored.name
 
-    def _has(self, name: str, texts: Collection[str]) -> bool:
+    def _has(self, name: str, search: Search) -> bool:
         with self._scratch() as folder:
-            return bool(search_file(self.parts.store.local_copy(name, folder), texts))
+            copy = self.parts.store.local_copy(name, folder)
+            return bool(search.file(name, lambda: copy.open("rb")))
 
     def _put(self, place: str, name: str, redacted: Redacted | None) -> None:
         """Write what is left of a file in its place."""

@@ -1,7 +1,8 @@
 """The search of every byte: whether a name, number or pseudonym still stands anywhere as a whole value, packed or not.
 
 Files are searched as they are (UTF-8, UTF-16, Latin-1; as written in JSON, in XML and in addresses), and once more unpacked: gzip, zip,
-SQLite, and every packed format of `ingest.readers`. Of SQLite files only the rows count: a page has nothing between one value and the next, so nobody can
+SQLite, and every packed format of `ingest.readers`. What is packed is opened in a process of its own, with limits and without keys, as
+for reading: a file that swells, or breaks its reader, is one that cannot be unpacked, and a person is told. Of SQLite files only the rows count: a page has nothing between one value and the next, so nobody can
 tell there where a value ends; what was removed leaves them by VACUUM. Not looked into: Base64, pictures, encrypted content.
 """
 
@@ -11,7 +12,11 @@ import contextlib
 import gzip
 import io
 import json
+import os
+import shutil
 import sqlite3
+import tempfile
+import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
@@ -24,7 +29,11 @@ from xml.sax.saxutils import escape
 
 from platform_assets.erasure.search import whole
 from platform_assets.erasure.search.whole import SHORTEST
+from platform_assets.ingest.readers.limits import Limits
+from platform_assets.ingest.readers.process import Child
+from platform_assets.ingest.readers.reading import WARM
 from platform_assets.ingest.readers.registry import all_formats
+from platform_assets.ingest.readers.staged import FileRejected
 from resources.object_store import LocalStore, ObjectStore
 
 if TYPE_CHECKING:
@@ -51,18 +60,50 @@ class Search:
     def __init__(self, texts: Collection[str]) -> None:
         self.found = Found()
         self.texts = frozenset(texts)
-        self._automaton = _automaton([t for t in texts if len(t) >= SHORTEST])
+        self._automaton = _automaton(texts)
 
-    def file(self, name: str, opened: Callable[[], IO[bytes]]) -> set[str]:
-        """Which texts stand in one file or object, packed ones unpacked. One that goes meanwhile is someone's at work."""
+    def file(self, name: str, opened: Callable[[], IO[bytes]], *, ours: bool = False) -> set[str]:
+        """Which texts stand in one file or object, packed ones unpacked. One that goes meanwhile is someone's at work.
+
+        With `ours` it is known to be a file that an engine of the platform wrote, and is unpacked here.
+        """
         self.found.files += 1
         hits: set[str] = set()
         with contextlib.suppress(FileNotFoundError):
-            for hit in _in_file(
-                opened, self._automaton, self.found, name
-            ):  # what was found counts, whatever comes then
+            with opened() as file:
+                apart = self._automaton is not None and not ours and _is_packed(file.read(len(SQLITE)))
+            found = self._apart(name, opened) if apart else _in_file(opened, self._automaton, self.found, name)
+            for hit in found:  # what was found counts, whatever comes then
                 hits.add(hit)
         return hits
+
+    def _apart(self, name: str, opened: Callable[[], IO[bytes]]) -> Iterator[str]:
+        """The same in a process of its own; where that ends before its time, the bytes as they are, here."""
+        with tempfile.TemporaryDirectory() as scratch, opened() as file:
+            folder = Path(scratch)
+            path = (
+                Path(file.name)
+                if isinstance(file, io.BufferedReader) and isinstance(file.name, str)
+                else folder / "file"
+            )
+            if path.parent == folder:
+                with path.open("xb") as copy:
+                    shutil.copyfileobj(file, copy, CHUNK)
+            try:
+                answer, _ = _APART.run(
+                    _unpacked_and_searched, files=_with_log(path), folder=folder, warm=(*WARM, "ahocorasick"),
+                    path=path.resolve(), texts=sorted(self.texts),
+                )  # fmt: skip
+                hits, size, whole_file = frozenset(answer["hits"]) & self.texts, int(answer["bytes"]), answer["whole"]
+            except (FileRejected, KeyError, TypeError, ValueError):
+                path.stat()  # gone?
+                self.found.unreadable.append(name)
+                yield from _in_stream(file, self._automaton, self.found)
+                return
+        self.found.bytes += size
+        if not whole_file:
+            self.found.unreadable.append(name)
+        yield from hits
 
     def text(self, text: str) -> set[str]:
         """Which texts stand in a piece of text, e.g. a row of a database's table."""
@@ -129,12 +170,61 @@ def _bytewise(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
+class _Apart:
+    """The process from which those of single files are forked: one for all searches here, as it takes half a second to start."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._of = 0
+        self._child: Child | None = None
+
+    def run(self, *arguments: Any, **named: Any) -> tuple[Any, Path]:
+        """See `Child.run`."""
+        limits = Limits.from_environment()
+        with self._lock:
+            if self._child is None or self._of != os.getpid() or self._child.limits != limits:
+                if self._child and self._of == os.getpid():
+                    self._child.close()
+                self._of, self._child = os.getpid(), Child(limits)
+            return self._child.run(*arguments, **named)
+
+
+_APART = _Apart()
+
+
+def _is_packed(head: bytes) -> bool:
+    magic = [form.magic for form in all_formats().values() if form.magic]
+    return head == SQLITE or head.startswith((GZIP, ZIP, *magic))
+
+
+def _with_log(path: Path) -> list[Path]:
+    """A file, and, of a database, what it has not yet taken in."""
+    log = path.with_name(f"{path.name}-wal")
+    return [path, log] if log.is_file() else [path]
+
+
+def _unpacked_and_searched(*, path: Path, texts: Collection[str], target: Path, limits: Limits) -> dict[str, object]:
+    """In the process of one file: what stands in it, how much was read, and whether all of it could be unpacked."""
+    with path.open("rb") as file:
+        database = file.read(len(SQLITE)) == SQLITE
+    if database:  # SQLite reads a log only where it may write beside it
+        for part in _with_log(path):
+            shutil.copyfile(part, target / part.name)
+        path = target / path.name
+    found, hits = Found(), set[str]()
+    for hit in _in_content(lambda: path.open("rb"), _automaton(texts), found, "", 1):
+        hits.add(hit)
+    return {"hits": sorted(hits), "bytes": found.bytes, "whole": not found.unreadable}
+
+
 def _automaton(texts: Collection[str]) -> ahocorasick.Automaton | None:
-    """All texts at once, each in the forms that bytes may have: read as Latin-1, a byte is a character."""
+    """All texts that are long enough at once, each in the forms that bytes may have: read as Latin-1, a byte is a character."""
     import ahocorasick
 
     automaton = ahocorasick.Automaton()
     for text in texts:
+        if len(text) < SHORTEST:
+            continue
         forms = {
             text.encode("utf-16-le"): "le",
             text.encode("utf-16-be"): "be",

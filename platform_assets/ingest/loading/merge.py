@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading.batch import count_decided, count_valid
 from platform_assets.ingest.loading.rules import Rules
-from resources.warehouse import quoted, scalar
+from resources.lake.warehouse import quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb

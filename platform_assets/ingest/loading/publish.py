@@ -19,10 +19,12 @@ from platform_assets.ingest.loading.batch import Batch, choose, count, hold
 from platform_assets.ingest.loading.relations import Relations
 from platform_assets.ingest.loading.rules import Rules
 from resources.identity import pseudonym_sql
-from resources.warehouse import Warehouse, literal, quoted, scalar
+from resources.lake.warehouse import Warehouse, literal, quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb
+
+WHY = "_why"
 
 
 def publish(
@@ -49,7 +51,10 @@ def publish(
     mark(connection, batch, rules.names)
     adopt(connection, rules, compiled, batch.entries)
     _forget_earlier_attempt(connection, batch, rules)
-    connection.execute(rules.write_raw(f"({compiled.raw})", pseudonymised(contract, rules.tables.texts, "r")))
+    source = (
+        f"(SELECT t.*, w._reasons AS {WHY} FROM ({compiled.raw}) t LEFT JOIN {rules.names.wrong} w USING (_file, _row))"
+    )
+    connection.execute(rules.write_raw(source, kept_texts(contract, rules.tables.texts, "r")))
     held = any(e.status == "held" for e in batch.entries.values())
     connection.execute(rules.write_quarantined(held=held))
     _view_of_valid_rows(connection, rules)
@@ -156,6 +161,25 @@ def pseudonymised(contract: Contract, columns: Sequence[str], alias: str) -> lis
     return [
         pseudonym_sql(f"{alias}.{quoted(c)}", purposes[c]) if c in purposes else f"{alias}.{quoted(c)}" for c in columns
     ]
+
+
+def kept_texts(contract: Contract, columns: Sequence[str], alias: str) -> list[str]:
+    """The text columns of `alias` as raw may hold them; its column `WHY` has what is wrong with the row (NULL: nothing).
+
+    An identifier may stand anywhere in a row that is wrong (a cell too many, and all shift), so where the contract has identifiers such a
+    row keeps their pseudonyms and what is right of its key; its text is in quarantine, for stewards.
+    """
+    why = f"{alias}.{WHY}"
+
+    def kept(column: str, text: str) -> str:
+        if not contract.identifiers or column in contract.identifiers:
+            return text
+        if column not in contract.load.key:
+            return f"CASE WHEN {why} IS NULL THEN {text} END"
+        wrong = f"contains(chr(10) || array_to_string({why}, chr(10)), {literal(chr(10) + column + ': ')})"
+        return f"CASE WHEN {why} IS NULL OR NOT {wrong} THEN {text} END"
+
+    return [kept(c, text) for c, text in zip(columns, pseudonymised(contract, columns, alias), strict=True)]
 
 
 def _forget_earlier_attempt(connection: duckdb.DuckDBPyConnection, batch: Batch, rules: Rules) -> None:

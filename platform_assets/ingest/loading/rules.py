@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from platform_assets.contracts.model import Contract, Order
 from platform_assets.ingest.loading.relations import Relations
 from platform_assets.ingest.tables import Tables
-from resources.warehouse import literal, quoted
+from resources.lake.warehouse import literal, quoted
 
 TOP_REASONS = 20
 HEX_DIGITS = 16

@@ -198,7 +198,7 @@ def _lock_in(job: Job) -> None:
     code = Path(__file__).resolve().parents[3]
     libraries = ["/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/null", "/dev/urandom", "/proc/self"]
     ours = [sys.prefix, sys.base_prefix, str(code / "platform_assets"), str(code / "resources")]
-    enter(read=[*libraries, *ours, *job.readable], write=[job.folder])
+    enter(read=[*libraries, *ours, *job.readable], write=[job.folder], alone=True)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,9 @@ import re
 from collections.abc import Sequence
 
 from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.ingest.readers.names import told_names
 from platform_assets.ingest.readers.staged import FileRejected, Header
-
-_LONG_NUMBER = re.compile(r"\d{5,}")
-"""May be a patient's number, where a table was turned on its side; a year or a week is shorter."""
+from resources.spelling import folded
 
 
 def decode_header(line: bytes, fmt: FileFormat) -> str:
@@ -43,7 +42,8 @@ def _not_text(fmt: FileFormat, place: int) -> str:
 
 
 def match_header(names: Sequence[str], contract: Contract, fmt: FileFormat) -> Header:
-    """Find each column of `contract` among `names`: by its exact name, else ignoring case (which counts as renamed).
+    """Find each column of `contract` among `names`: by its exact name, else ignoring case and what cannot be
+    seen (which counts as renamed).
 
     Raises FileRejected where the file has none of the columns that need a value, or one of them twice.
     """
@@ -52,14 +52,14 @@ def match_header(names: Sequence[str], contract: Contract, fmt: FileFormat) -> H
     by_folded: dict[str, list[int]] = {}
     for index, name in enumerate(names):
         by_exact.setdefault(name, []).append(index)
-        by_folded.setdefault(name.casefold(), []).append(index)
+        by_folded.setdefault(folded(name), []).append(index)
     positions: dict[str, int] = {}
     missing, renamed = [], []
     for column, spec in wanted.items():
         accepted = spec.header or (column,)
         places = [i for name in accepted for i in by_exact.get(name, [])]
         if not places:
-            places = [i for name in accepted for i in by_folded.get(name.casefold(), [])]
+            places = [i for name in accepted for i in by_folded.get(folded(name), [])]
             if places:
                 renamed.append(f"{accepted[0]} -> {names[places[0]]}")
         if len(places) > 1:
@@ -76,12 +76,9 @@ def match_header(names: Sequence[str], contract: Contract, fmt: FileFormat) -> H
             f"the header has {len(names)} column(s)): is this the right dataset, and is the delimiter {fmt.separator!r}?"
         )
     taken = set(positions.values())
-    ignored = {name.casefold() for name in contract.ignore}
-    extra = [
-        _LONG_NUMBER.sub("#", n) or f"(column {i + 1}, without a name)"
-        for i, n in enumerate(names)
-        if i not in taken and n.casefold() not in ignored
-    ]
+    ignored = set(map(folded, contract.ignore))
+    unknown = [(i + 1, n) for i, n in enumerate(names) if i not in taken and folded(n) not in ignored]
+    extra = told_names(unknown, contract)
     drift = {"missing": missing, "extra": extra, "renamed": renamed}
     present = [c for c in wanted if c in positions]
     if sorted(present, key=positions.__getitem__) != present:

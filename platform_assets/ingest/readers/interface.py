@@ -93,7 +93,8 @@ class Format(ABC):
 
 def first_row(fmt: FileFormat) -> int:
     """The number of the first row of a file that has been `rendered`: a header is row 1, as in a spreadsheet."""
-    return 2 if fmt.header and "header" in KINDS[fmt.kind].options else 1
+    header = fmt.header_rows + fmt.skip_after_header if fmt.header and "header" in KINDS[fmt.kind].options else 0
+    return fmt.skip_rows + header + 1
 
 
 def rendered(form: Format, contract: Contract, fmt: FileFormat, rows: Sequence[TextRow]) -> bytes:

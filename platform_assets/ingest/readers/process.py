@@ -162,6 +162,7 @@ _ENVIRONMENT = {
     # no keys, no settings: only what Python and Arrow need to behave
     "PATH": "/usr/bin:/bin",
     "LC_ALL": "C.UTF-8",
+    "PYTHONPATH": str(_REPOSITORY),  # where the packages are not installed, as in the image
     "PYTHONDONTWRITEBYTECODE": "1",
     "ARROW_DEFAULT_MEMORY_POOL": "system",  # gives memory back, and keeps to the limit of address space
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # a process with threads should not fork

@@ -29,6 +29,7 @@ class _Told(BaseModel):
     positions: dict[str, int]
     width: int = Field(ge=0)
     drift: dict[str, list[str]]
+    not_taken: dict[str, int]
 
 
 def stage(
@@ -36,7 +37,14 @@ def stage(
 ) -> tuple[StagedFile, Header]:
     """Stage the file at `path` as number `number` of its batch. Raises FileRejected where nothing in it can be judged."""
     answer, target = child.run(
-        _stage, files=[path], folder=folder, warm=WARM, path=path.resolve(), number=number, contract=contract, fmt=fmt
+        _stage,
+        files=[path],
+        folder=folder,
+        warm=WARM,
+        path=path.resolve(),
+        number=number,
+        contract=_whole(contract),
+        fmt=fmt,
     )
     try:
         told = _Told.model_validate(answer)
@@ -50,7 +58,7 @@ def stage(
         broken=target / BROKEN if told.broken else None,
         broken_rows={number: told.broken} if told.broken else {},
     )
-    return part, Header(told.positions, told.width, told.drift)
+    return part, Header(told.positions, told.width, told.drift, told.not_taken)
 
 
 def edited(child: Child, path: Path, contract: Contract, fmt: FileFormat, edits: Edits, folder: Path) -> Path:
@@ -61,13 +69,18 @@ def edited(child: Child, path: Path, contract: Contract, fmt: FileFormat, edits:
         folder=folder,
         warm=WARM,
         path=path.resolve(),
-        contract=contract,
+        contract=_whole(contract),
         fmt=fmt,
         edits=edits,
     )
     if not (target / LEFT).exists():
         raise FileRejected(ODD)
     return target / LEFT
+
+
+def _whole(contract: Contract) -> Contract:
+    """`contract` with what it leaves to this installation: the process of a file has no settings."""
+    return contract.model_copy(update={"timezone": contract.zone})
 
 
 # ------------------------------------------------------------------ in the process
@@ -90,6 +103,7 @@ def _stage(
         "positions": header.positions,
         "width": header.width,
         "drift": header.drift,
+        "not_taken": header.not_taken,
     }
 
 

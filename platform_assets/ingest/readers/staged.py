@@ -1,6 +1,6 @@
 """Staged rows: Parquet with every column as text, before anything is judged. The seam between readers and the engine.
 
-A reader gives `StagedRows`: rows that could be split into columns, and `BrokenLine`s that could not. Together they are all rows of
+A reader writes (`RowWriter`) the rows that could be split into columns, and apart the lines that could not. Together they are all rows of
 the file: nothing is dropped here.
 """
 
@@ -18,6 +18,10 @@ BATCH = 20_000
 MAX_BROKEN_TEXT = 1 << 20
 
 
+NOT_TAKEN = "not taken"
+"""The kind of drift that names parts of a delivery which nobody read and no contract foresaw."""
+
+
 class FileRejected(ValueError):
     """Nothing in the file can be judged: the whole file is refused, with a reason that says what to do."""
 
@@ -31,7 +35,9 @@ class Header:
     width: int
     """Fields per row."""
     drift: dict[str, list[str]] = field(default_factory=dict)
-    """missing / extra / renamed / reordered -> column names."""
+    """missing / extra / renamed / reordered -> column names; not taken -> parts of the file that the contract does not foresee."""
+    not_taken: dict[str, int] = field(default_factory=dict)
+    """What the file holds and was not read, by name -> rows in it (0: none, or nobody can tell)."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ open_session <- function(name, folder, event) {
   path <- file.path(folder, paste0(name, ".R"))
   if (!file.exists(path)) {
     known <- plain_name(list.files(folder, "[.]R$"))
-    stop("there is no indicator \"", name, "\"; there are: ", paste(known, collapse = ", "), call. = FALSE)
+    stop("there is no indicator or table \"", name, "\"; indicators: ", paste(known, collapse = ", "),
+         " (tables: Rscript r_scripts/dev.R)", call. = FALSE)
   }
   header <- tryCatch(read_header(path), indicator_failure = function(e) stop(conditionMessage(e), call. = FALSE))
   cases <- read_cases(header)
@@ -116,7 +117,7 @@ param_text <- function(x) {
 }
 
 # Rscript r_scripts/dev.R [name [param=value ...]]; the exit status. The name of a table shows its columns.
-command_line <- function(arguments, folder, samples, plots) {
+command_line <- function(arguments, folder, samples, plots, contracts) {
   if (!length(arguments)) {
     listed <- list_all(folder)
     if (!nrow(listed)) cat("There are no indicators in", folder, "\n")
@@ -125,7 +126,7 @@ command_line <- function(arguments, folder, samples, plots) {
           if (nzchar(listed$params[i])) paste0("  (", listed$params[i], ")"), "\n", sep = "")
     }
     cat("\nRun one with: Rscript r_scripts/dev.R <name> [param=value ...]\n")
-    tables <- unique(list_columns(samples)$table)
+    tables <- unique(list_columns(samples, contracts)$table)
     if (length(tables)) {
       cat("\nTables for @input lines:\n", paste0("  ", tables, "\n"),
           "\nSee the columns of one with: Rscript r_scripts/dev.R <table>\n", sep = "")
@@ -133,9 +134,13 @@ command_line <- function(arguments, folder, samples, plots) {
     return(0L)
   }
   arguments[1] <- plain_name(arguments[1])
-  columns <- list_columns(samples)
+  columns <- list_columns(samples, contracts)
   if (arguments[1] %in% columns$table && !file.exists(file.path(folder, paste0(arguments[1], ".R")))) {
     show_table(columns[columns$table == arguments[1], ])
+    if (!file.exists(file.path(samples, paste0(arguments[1], ".csv")))) {
+      cat("\nThere is no sample data for it: put a CSV with these columns at ",
+          file.path(samples, paste0(arguments[1], ".csv")), " to run on it.\n", sep = "")
+    }
     return(0L)
   }
   pairs <- regmatches(arguments[-1], regexpr("=", arguments[-1]), invert = TRUE)

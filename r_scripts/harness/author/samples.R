@@ -39,16 +39,19 @@ csv_columns <- function(path) {
   sub("^\ufeff", "", names(first))
 }
 
-# The tables that there is sample data for: a data frame of table, column, type and meaning. Types and meanings come from
-# columns.tsv, which `make sample` writes; NA for a CSV of one's own.
-list_columns <- function(folder) {
+# The tables that the contracts below the folder `contracts` describe or that there is sample data for: a data frame of
+# table, column, type and meaning; NA for a CSV of one's own. Without the package yaml contracts cannot be read: then types
+# and meanings come from columns.tsv, which `make sample` writes.
+list_columns <- function(folder, contracts) {
   told <- file.path(folder, "columns.tsv")
-  known <- if (file.exists(told)) {
-    utils::read.delim(told, colClasses = "character", quote = "", na.strings = character(), encoding = "UTF-8")
+  known <- contract_columns(contracts)
+  if (is.null(known) && file.exists(told)) {
+    known <- utils::read.delim(told, colClasses = "character", quote = "", na.strings = character(), encoding = "UTF-8")
   }
-  tables <- sub("[.]csv$", "", sort(list.files(folder, "[.]csv$")))
+  tables <- sort(unique(c(sub("[.]csv$", "", list.files(folder, "[.]csv$")), known$table)), method = "radix")
   rows <- lapply(tables, function(table) {
     columns <- csv_columns(file.path(folder, paste0(table, ".csv")))
+    if (!length(columns)) columns <- known$column[known$table == table]
     at <- match(paste(table, columns), paste(known$table, known$column))
     data.frame(
       table = table, column = columns, type = if (is.null(known)) NA_character_ else known$type[at],
@@ -58,6 +61,32 @@ list_columns <- function(folder) {
   if (length(rows)) do.call(rbind, rows)
   else data.frame(table = character(), column = character(), type = character(), meaning = character())
 }
+
+# Table, column, type and meaning of every dataset; NULL where there are none, or they cannot be read.
+contract_columns <- function(folder) {
+  files <- if (!is.null(folder)) list.files(folder, "^defs[.]yaml$", recursive = TRUE, full.names = TRUE)
+  if (!length(files) || !requireNamespace("yaml", quietly = TRUE)) return(NULL)
+  rows <- lapply(files, function(file) {
+    # one that is being written, and no YAML yet, takes no other with it
+    read <- tryCatch(yaml::read_yaml(file, handlers = list(`bool#yes` = identity, `bool#no` = identity)), error = function(e) NULL)
+    attributes <- read$attributes
+    if (!identical(read$type, "platform_assets.components.Dataset") || !length(attributes$columns)) return(NULL)
+    data.frame(
+      table = attributes$name, column = names(attributes$columns),
+      type = vapply(attributes$columns, function(column) column_types[[column$type]], "", USE.NAMES = FALSE),
+      meaning = vapply(attributes$columns, function(column) {
+        gsub("[[:space:]]+", " ", trimws(if (is.null(column$description)) "" else column$description))
+      }, "", USE.NAMES = FALSE)
+    )
+  })
+  do.call(rbind, rows)
+}
+
+# The type to write in an @input line for a column of each type of a contract.
+column_types <- list(
+  string = "text", categorical = "text", integer = "integer", decimal = "number", float = "number", boolean = "flag",
+  date = "date", timestamp = "time"
+)
 
 # A data frame given by hand, reduced to the declared columns.
 check_input <- function(table, declared, input) {

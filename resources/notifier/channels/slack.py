@@ -21,10 +21,15 @@ class Slack(Webhook):
             {"type": "header", "text": {"type": "plain_text", "text": headline(alert, state)[:150]}}
         ]
         if alert.text and state != "closed":
-            # Slack reads & < > as markup
-            safe = alert.text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("```", "'''")
+            safe = _escaped(alert.text)
             blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": f"```{safe[:2_900]}```"}})
         if alert.link:
             button = {"type": "button", "text": {"type": "plain_text", "text": "Look"}, "url": alert.link}
             blocks.append({"type": "actions", "elements": [button]})
-        return {"text": headline(alert, state), "blocks": blocks}
+        # unlike the header this one is read as markup
+        return {"text": _escaped(headline(alert, state)), "mrkdwn": False, "blocks": blocks}
+
+
+def _escaped(text: str) -> str:
+    """Slack reads & < > as markup (a link, a call for everybody), and a fence as the end of one."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("```", "'''")

@@ -17,11 +17,10 @@ class Teams(Webhook):
 
     def form(self, alert: Alert, state: str) -> dict[str, Any]:
         """The message's JSON."""
-        content: list[dict[str, Any]] = [
-            {"type": "TextBlock", "text": headline(alert, state), "weight": "Bolder", "size": "Medium", "wrap": True}
-        ]
+        # a TextRun is shown as it is; a TextBlock would read Markdown
+        title = {"type": "TextRun", "text": headline(alert, state), "weight": "Bolder", "size": "Medium"}
+        content: list[dict[str, Any]] = [{"type": "RichTextBlock", "inlines": [title]}]
         if alert.text and state != "closed":
-            # a TextRun is shown as it is: no markdown
             lines = [{"type": "TextRun", "text": alert.text[:4_000], "fontType": "Monospace"}]
             content.append({"type": "RichTextBlock", "inlines": lines})
         card: dict[str, Any] = {

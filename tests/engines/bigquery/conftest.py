@@ -11,11 +11,11 @@ import pytest
 from google.cloud import bigquery
 
 from platform_assets.contracts.model import Contract
-from resources.bigquery import BigQuery
 from resources.environment import Platform
+from resources.gcp.bigquery import BigQuery
 from tests.conftest import LAB
 from tests.engines.bigquery.place import Both, both
-from tests.resources.bigquery_emulator import PROJECT, big_query
+from tests.resources.gcp.bigquery_emulator import PROJECT, big_query
 
 _NUMBERS = itertools.count(1)
 

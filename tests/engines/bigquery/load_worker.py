@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 from platform_assets.engines.bigquery.load import load_dataset
-from resources.bigquery import BigQuery
+from resources.gcp.bigquery import BigQuery
 from resources.identity import EnvironmentKeys
+from resources.lake.warehouse import Warehouse
 from resources.object_store import LocalStore
-from resources.warehouse import Warehouse
 from tests.conftest import lab_contract
 from tests.engines.bigquery.place import SMALL
 from tests.engines.bigquery.wire import client_of
-from tests.resources.bigquery_emulator import PROJECT
+from tests.resources.gcp.bigquery_emulator import PROJECT
 
 
 def main() -> None:

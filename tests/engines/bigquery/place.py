@@ -14,11 +14,11 @@ from platform_assets.engines.bigquery.load import BigLoadReport, load_dataset
 from platform_assets.ingest.load import LoadReport
 from platform_assets.ingest.tables import Tables
 from platform_assets.office import NEIGHBOURS
-from resources.bigquery import BigQuery
 from resources.environment import Platform
+from resources.gcp.bigquery import BigQuery
 from resources.identity import IdentityKeys
+from resources.lake.warehouse import Warehouse
 from resources.object_store import LocalStore
-from resources.warehouse import Warehouse
 from tests.conftest import Bench
 
 FIGURES = (

@@ -18,8 +18,8 @@ from platform_assets.indicators.compute import InputMissing, used_tables
 from platform_assets.indicators.header import read_indicator
 from platform_assets.ingest import ledger
 from platform_assets.summary import summary
-from resources.bigquery import BigQuery
 from resources.environment import Platform, Settings, resources_for
+from resources.gcp.bigquery import BigQuery
 from tests.engines.bigquery.place import Both
 
 pytestmark = pytest.mark.slow

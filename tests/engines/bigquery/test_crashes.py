@@ -15,11 +15,11 @@ import pytest
 from google.cloud import bigquery
 
 from platform_assets.engines.bigquery.load import BigLoadFailed
-from resources.bigquery import BigQuery, Done
-from resources.warehouse import Warehouse
+from resources.gcp.bigquery import BigQuery, Done
+from resources.lake.warehouse import Warehouse
 from tests.engines.bigquery.place import SMALL, BigBench, Both
 from tests.engines.bigquery.wire import Wire, client_of, wire_to
-from tests.resources.bigquery_emulator import PROJECT
+from tests.resources.gcp.bigquery_emulator import PROJECT
 
 pytestmark = pytest.mark.slow
 Pair = Callable[..., Both]

@@ -18,13 +18,13 @@ from platform_assets.erasure.eraser import Eraser, ErasureIncomplete
 from platform_assets.erasure.holders.bigquery.rows import BigErasureFailed, keeps
 from platform_assets.erasure.targets import Target
 from platform_assets.office import Office
-from resources.bigquery import STAGING, BigQuery
+from resources.gcp.bigquery import STAGING, BigQuery
 from resources.identity import EnvironmentKeys, pseudonym
 from tests.engines.bigquery.place import SMALL, BigBench, Both
 from tests.erasure import erasing as lake_erasing
 from tests.erasure.erasing import places_of
 from tests.places import KEYS, SECOND, STEWARD, Place
-from tests.resources.bigquery_emulator import PROJECT
+from tests.resources.gcp.bigquery_emulator import PROJECT
 
 pytestmark = pytest.mark.slow
 Pair = Callable[..., Both]
@@ -150,7 +150,53 @@ def test_copies_lose_an_erased_person_where_duckdb_is_the_engine(engine: BigQuer
     people = [{"patient": place.pseudonym(p)} for p in ("PATIENT-77", "PATIENT-78")]
     engine.load_rows("indicators.copied", {"patient": "VARCHAR"}, people)
     number = lake_erasing.approved(place, lake_erasing.subject("PATIENT-77"))
-    document = replace(lake_erasing.office(place), copies=engine).eraser().execute(number, SECOND)
+    document = replace(lake_erasing.office(place), published=engine).eraser().execute(number, SECOND)
     assert document["found_and_removed"]["bigquery_tables"] == 1
     assert engine.query("SELECT patient FROM indicators.copied") == people[1:]
     assert place.samples() == ["A-2"]
+
+
+@pytest.mark.parametrize(
+    ("of_rows", "of_tables"),
+    [("mend", "drop"), ("else", "mend")],
+)
+def test_what_a_steward_decides_of_others_texts_is_done_in_bigquery(pair: Pair, of_rows: str, of_tables: str) -> None:
+    text = {"type": "string", "required": False}
+    lab = pair(columns={**SMALL, "patient_id": PERSON, "note": text}).big
+    lab.keys = KEYRING
+    name, engine = lab.contract.name, lab.engine
+    lab.send(
+        "a.csv",
+        "sample_id,viral_load,patient_id,note\n"
+        "A,1,PATIENT-77,self\nB,1,PATIENT-78,see PATIENT-77.\nC,1,PATIENT-78,see PATIENT-770\nD,x,PATIENT-79,of PATIENT-77 too\n",
+    )
+    engine.query(
+        f"CREATE TABLE {engine.name(f'indicators.of_{name}')} AS SELECT sample_id, note AS said FROM {engine.name(f'validated.{name}')} "
+        "WHERE sample_id <> 'A'"
+    )
+    number = approved(lab, Target(name, {"patient_id": "PATIENT-77"}, subject=True))
+    with pytest.raises(ErasureIncomplete) as waits:
+        eraser(lab).execute(number, SECOND)
+    ways = {spot.key: (set(spot.ways), spot.words) for spot in waits.value.spots}
+    table = f"bigquery:indicators.of_{name}/said"
+    assert {f"{name}/note", table} <= set(ways)
+    assert "drop" not in ways[f"{name}/note"][0]  # a row would have to be accounted for
+    decided = {}
+    for spot in waits.value.spots:
+        wanted = of_tables if spot.key == table else of_rows
+        decided[spot.key] = (wanted if wanted in spot.ways else "else", "a shelf of that name")
+    eraser(lab).requests.decide(number, decided, SECOND)
+    document = eraser(lab).execute(number, SECOND)
+    mended = "see [erased]." if of_rows == "mend" else "see PATIENT-77."
+    assert lab.sql("SELECT sample_id, note FROM {validated} ORDER BY 1") == [("B", mended), ("C", "see PATIENT-770")]
+    assert lab.sql("SELECT sample_id, note FROM {raw} ORDER BY 1")[:2] == [("B", mended), ("C", "see PATIENT-770")]
+    rejected = "of [erased] too" if of_rows == "mend" else "of PATIENT-77 too"
+    assert lab.sql("SELECT sample_id, note FROM {quarantine}") == [("D", rejected)]
+    left = {
+        "mend": [("B", "see [erased]."), ("C", "see PATIENT-770")],
+        "else": [("B", "see PATIENT-77."), ("C", "see PATIENT-770")],
+    }
+    expected = left.get(of_tables, [("C", "see PATIENT-770")])
+    assert lab.sql(f"SELECT sample_id, said FROM indicators.of_{name} ORDER BY 1") == expected
+    assert {d["spot"]: d["way"] for d in document["decisions"]} == {key: way for key, (way, _) in decided.items()}
+    assert "a shelf of that name" in certificate.as_text(document) or of_rows != "else"

@@ -16,7 +16,7 @@ from platform_assets.quarantine.desk import Desk
 from platform_assets.quarantine.fixes import Fix, QuarantineError
 from platform_assets.quarantine.overview import in_quarantine, waiting
 from platform_assets.quarantine.tables import RowKey
-from resources.bigquery import BigQuery, Done
+from resources.gcp.bigquery import BigQuery, Done
 from tests.engines.bigquery.place import SMALL, BigBench, Both
 from tests.engines.bigquery.test_people import HEAD, KEYRING, PEOPLE, called
 from tests.places import STEWARD

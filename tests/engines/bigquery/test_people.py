@@ -19,15 +19,16 @@ from platform_assets.erasure.holders.bigquery.rows import erase_rows
 from platform_assets.erasure.targets import Target, Tombstone, resolve
 from platform_assets.ingest.load import LoadReport
 from platform_assets.office import NEIGHBOURS
-from resources.bigquery import BigQuery
+from resources.gcp.bigquery import BigQuery
 from resources.identity import EnvironmentKeys, pseudonym
+from resources.lake.warehouse import Warehouse
 from resources.object_store import LocalStore
-from resources.warehouse import Warehouse
 from tests.conftest import LAB
 from tests.engines.bigquery.place import BigBench, Both
 from tests.engines.bigquery.wire import client_of, wire_to
+from tests.ingest.test_respelling import before  # noqa: F401  (fixture)
 from tests.places import KEYS
-from tests.resources.bigquery_emulator import PROJECT
+from tests.resources.gcp.bigquery_emulator import PROJECT
 
 pytestmark = pytest.mark.slow
 Pair = Callable[..., Both]
@@ -75,8 +76,8 @@ def test_identifiers_are_judged_and_replaced_before_bigquery_sees_them(people: B
             called("nobody"),
             None,
             [
-                "patient_id: does not match ^P-[0-9]+$, found a value like aaaaaa",
                 "result: is not one of POS, NEG, N/A, found a value like aaaa",
+                "patient_id: does not match ^P-[0-9]+$, found a value like aaaaaa",
             ],
         ),
         ("C", None, None, ["patient_id: value is missing"]),
@@ -98,7 +99,10 @@ def test_nothing_that_leaves_the_machine_holds_an_identifier(people: BigBench, t
 
         wire.before = look
         people.engine = BigQuery(PROJECT, "europe-west4", client=client_of(wire.port))
-        people.send("a.csv", HEAD + "A,2024-01-01,POS,1,P-77123\nB,2024-01-01,what,1,P-77123\nE,P-77123,x\n")
+        people.send(
+            "a.csv",
+            HEAD + "A,2024-01-01,POS,1,P-77123\nB,2024-01-01,what,1,P-77123\nE,P-77123,x\nF,P-77123,POS,1,P-5\n",
+        )
         everything = "\n".join(sent) + "\n".join(body.decode("latin-1") for body in wire.bodies)
     assert called("P-77123") in everything
     assert "77123" not in everything
@@ -192,3 +196,28 @@ def test_a_record_and_a_broken_line_are_erased_where_nobody_is_pseudonymised(pai
     assert erase(lab, stone) == {"raw": 3, "quarantine": 2, "validated": 1, "tables": 0}
     assert [lab.sql(f"SELECT COUNT(*) FROM {t}")[0][0] for t in ("{raw}", "{quarantine}", "{validated}")] == [1, 0, 1]
     assert conserved(lab)
+
+
+@pytest.mark.soak
+def test_people_of_another_spelling_become_one(pair: Pair, before: Callable[[], None]) -> None:  # noqa: F811
+    plain = {"type": "string", "role": "identifier", "purpose": "patient"}
+    lab = pair(
+        {
+            **PEOPLE,
+            "columns": {**LAB["columns"], "patient_id": plain},
+            "load": {"mode": "upsert", "key": ["patient_id"]},
+            "rules": [],
+        }
+    ).big
+    lab.keys = KEYRING
+    lab.send("a.csv", HEAD + "A,2024-01-01,POS,1,Zoe\u0308\nB,2024-01-01,POS,1,\u00a0P-1\n")
+    lab.send("b.csv", HEAD + "C,2024-01-02,NEG,1,Zoë\nD,what,NEG,1,P-2\n")
+    before()
+    said = lab.asked.respell(lab.contract, lambda _: None)
+    assert said.startswith("2 pseudonym(s) of another spelling replaced, 1 row(s) of the same person merged")
+    assert sorted(lab.sql("SELECT sample_id, patient_id FROM {validated}")) == [
+        ("B", called("P-1")),
+        ("C", called("Zoë")),
+    ]
+    assert {p for (p,) in lab.sql("SELECT patient_id FROM {raw}")} == {called("Zoë"), called("P-1"), called("P-2")}
+    assert "0 pseudonym" not in lab.asked.respell(lab.contract, lambda _: None)

@@ -12,8 +12,8 @@ import pytest
 
 from platform_assets.components.sql import sql_asset
 from platform_assets.engines.bigquery.products import Copies
-from resources.bigquery import BigQuery
 from resources.environment import Platform
+from resources.gcp.bigquery import BigQuery
 from tests.conftest import Bench, lab_contract
 from tests.releases.place import place_of, rows
 

@@ -11,12 +11,12 @@ import pytest
 from google.cloud import bigquery
 
 from platform_assets.engines.bigquery.sqlrun import run_sql
-from platform_assets.indicators import sqlrun as lake_sqlrun
 from platform_assets.indicators.derived_tables import TableMissing
-from platform_assets.indicators.sqlfile import SqlIndicator, read_sql
-from platform_assets.indicators.sqlrun import OutputMismatch
-from resources.bigquery import BigQuery
+from platform_assets.indicators.sql import run as lake_sqlrun
+from platform_assets.indicators.sql.file import SqlIndicator, read_sql
+from platform_assets.indicators.sql.run import OutputMismatch
 from resources.environment import Platform
+from resources.gcp.bigquery import BigQuery
 
 pytestmark = pytest.mark.slow
 QUERY = """\

@@ -18,13 +18,13 @@ from platform_assets.engines.bigquery.statements import Statements
 from platform_assets.engines.bigquery.tables import FENCE, FENCE_COLUMNS, BigTables, StagingTables
 from platform_assets.erasure.holders.bigquery import rows as erasing
 from platform_assets.ingest import accounts, ledger
-from resources.bigquery import BigQuery
-from resources.bigquery_types import BigQueryError, bigquery_type
-from resources.warehouse import literal
+from resources.gcp.bigquery import BigQuery
+from resources.gcp.bigquery_types import BigQueryError, bigquery_type
+from resources.lake.warehouse import literal
 from tests.conftest import LAB
 from tests.engines.bigquery.test_both_engines import PAPERS
 from tests.engines.bigquery.test_quality import TOTALS
-from tests.resources.bigquery_emulator import analysed
+from tests.resources.gcp.bigquery_emulator import analysed
 
 TODAY = dt.date(2024, 5, 13)
 TRICKY = "it's \\n `x`"

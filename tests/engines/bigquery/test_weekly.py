@@ -12,9 +12,9 @@ import pytest
 
 from platform_assets.definitions import build_definitions
 from platform_assets.sample import write as write_sample
-from resources.bigquery import BigQuery
 from resources.environment import Platform, Settings, resources_for
-from resources.warehouse import scalar
+from resources.gcp.bigquery import BigQuery
+from resources.lake.warehouse import scalar
 from tests.engines.bigquery.place import FIGURES
 
 pytestmark = pytest.mark.slow

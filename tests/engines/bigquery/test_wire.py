@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from google.cloud import bigquery
 
-from resources.bigquery import BigQuery
+from resources.gcp.bigquery import BigQuery
 from resources.identity import EnvironmentKeys
-from resources.warehouse import Warehouse
+from resources.lake.warehouse import Warehouse
 from tests.conftest import lab_contract
 from tests.engines.bigquery.place import BigBench
 from tests.engines.bigquery.wire import Wire, client_of, wire_to
-from tests.resources.bigquery_emulator import PROJECT
+from tests.resources.gcp.bigquery_emulator import PROJECT
 
 pytestmark = pytest.mark.slow
 HEAD = "sample_id,test_date,result,viral_load\n"
@@ -59,7 +59,7 @@ def test_rows_come_by_load_jobs_from_the_bucket(told: tuple[BigBench, Wire]) -> 
     lab, wire = told
     loads = [b["configuration"]["load"] for b in bodies(wire, "/jobs") if "load" in b["configuration"]]
     (rows,) = (
-        load for load in loads if "sourceUris" in load and load["destinationTable"]["tableId"].endswith("__rows")
+        load for load in loads if "sourceUris" in load and load["destinationTable"]["tableId"].endswith("__staged")
     )
     assert all(uri.startswith(f"gs://{lab.bucket}/staging/{lab.contract.name}/") for uri in rows["sourceUris"])
     assert rows["sourceFormat"] == "PARQUET"

@@ -175,7 +175,7 @@ from platform_assets.ingest.load import load_dataset
 from resources.environment import Platform, Settings
 from resources.identity import EnvironmentKeys
 from resources.object_store import LocalStore
-from resources.warehouse import Warehouse
+from resources.lake.warehouse import Warehouse
 from tests.conftest import Keys, lab_contract
 
 def peak():

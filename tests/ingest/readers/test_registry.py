@@ -180,7 +180,7 @@ def test_people_are_told_of_it(kind: str) -> None:
     (line,) = [line for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{kind}` |")]
     assert form.words in line
     assert form.example.replace("\t", "⇥") in line
-    assert set(re.findall(r"`([a-z]+)`", line.rsplit("|", 2)[1])) == KINDS[kind].options
+    assert set(re.findall(r"`([a-z_]+)`", line.rsplit("|", 2)[1])) == KINDS[kind].options
 
 
 MODULE = """

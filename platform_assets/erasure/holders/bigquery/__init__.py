@@ -14,7 +14,7 @@ from platform_assets.erasure.holders.tables.rows import COMPUTED, LAYERS
 from platform_assets.erasure.search import whole
 from platform_assets.erasure.search.scan import Search
 from platform_assets.erasure.targets import identifying_columns
-from resources.bigquery import BigQuery
+from resources.gcp.bigquery import BigQuery
 
 
 class BigTablesHolder(Holder):

@@ -30,10 +30,10 @@ from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.books import origins
 from platform_assets.ingest.judging import view_staged
 from platform_assets.quarantine.tables import BOOKKEEPERS
-from resources.bigquery import DEFAULT_TIME_TRAVEL_HOURS, STAGING, BigQuery
+from resources.gcp.bigquery import DEFAULT_TIME_TRAVEL_HOURS, STAGING, BigQuery
 from resources.identity import IdentityKeys
+from resources.lake.warehouse import Warehouse, literal, quoted, scalar
 from resources.object_store import ObjectStore
-from resources.warehouse import Warehouse, literal, quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb

@@ -16,7 +16,7 @@ from platform_assets.erasure.search.scan import Search
 from platform_assets.erasure.targets import identifying_columns
 from platform_assets.ingest import accounts, ledger
 from platform_assets.quarantine.tables import ACTIONS, STAGED
-from resources.warehouse import LAKE, literal, quoted
+from resources.lake.warehouse import LAKE, literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -230,7 +230,7 @@ class LakeTables(Holder):
         warehouse = self.parts.warehouse
         if not warehouse.in_bucket:
             for name, opened in self.parts.ground.files(lambda name: name.startswith("lake/data/")):
-                yield name.removeprefix("lake/data/"), search.file(name, opened) | search.text(name)
+                yield name.removeprefix("lake/data/"), search.file(name, opened, ours=True) | search.text(name)
             return
         folder = warehouse.wait_for_scratch()
         copy = folder / "file"
@@ -239,7 +239,8 @@ class LakeTables(Holder):
                 for name, address in sorted(warehouse.data_files(connection).items()):
                     row = connection.execute(f"SELECT content FROM read_blob({literal(address)})").fetchone()
                     copy.write_bytes(row[0] if row else b"")
-                    yield name, search.file(f"lake/data/{name}", lambda: copy.open("rb")) | search.text(name)
+                    texts = search.file(f"lake/data/{name}", lambda: copy.open("rb"), ours=True)
+                    yield name, texts | search.text(name)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

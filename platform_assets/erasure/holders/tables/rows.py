@@ -14,9 +14,9 @@ from platform_assets.ingest.books import LakeBooks, origins
 from platform_assets.ingest.judging import view_staged
 from platform_assets.ingest.tables import Tables
 from platform_assets.quarantine.tables import BOOKKEEPERS, STAGED
-from resources.catalog import Extremes
 from resources.identity import IdentityKeys
-from resources.warehouse import LAKE, Warehouse, quoted, scalar
+from resources.lake.catalog import Extremes
+from resources.lake.warehouse import LAKE, Warehouse, quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb
@@ -117,20 +117,23 @@ def extremes(connection: duckdb.DuckDBPyConnection) -> list[Extremes]:
     """The minimum and maximum, as text, that every column of the lake really has, where the catalog keeps some."""
     catalog = f"__ducklake_metadata_{LAKE}"
     columns = connection.execute(
-        f"SELECT s.table_id, s.column_id, h.schema_name, t.table_name, c.column_name "
+        f"SELECT h.schema_name, t.table_name, s.table_id, s.column_id, c.column_name "
         f"FROM {catalog}.ducklake_table_column_stats s "
         f"JOIN {catalog}.ducklake_table t ON t.table_id = s.table_id AND t.end_snapshot IS NULL "
         f"JOIN {catalog}.ducklake_schema h ON h.schema_id = t.schema_id AND h.end_snapshot IS NULL "
         f"JOIN {catalog}.ducklake_column c ON c.table_id = s.table_id AND c.column_id = s.column_id "
         "AND c.end_snapshot IS NULL AND c.parent_column IS NULL WHERE s.min_value IS NOT NULL OR s.max_value IS NOT NULL"
     ).fetchall()
+    tables: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
+    for schema, table, *column in columns:
+        tables.setdefault((schema, table), []).append((column[0], column[1], column[2]))
     true: list[Extremes] = []
-    for table_id, column_id, schema, table, column in columns:
-        name = quoted(column)
-        low, high = connection.execute(
-            f"SELECT min({name})::VARCHAR, max({name})::VARCHAR FROM {quoted(schema)}.{quoted(table)}"
-        ).fetchall()[0]
-        true.append((low, high, table_id, column_id))
+    for (schema, table), listed in tables.items():
+        # one look at a table: planning one takes longer than reading it
+        looks = ", ".join(f"min({quoted(c)})::VARCHAR, max({quoted(c)})::VARCHAR" for *_, c in listed)
+        found = connection.execute(f"SELECT {looks} FROM {quoted(schema)}.{quoted(table)}").fetchall()[0]
+        for place, (table_id, column_id, _) in enumerate(listed):
+            true.append((found[2 * place], found[2 * place + 1], table_id, column_id))
     return true
 
 
@@ -162,9 +165,6 @@ def _find(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, contract:
 
     if not marks:
         return places
-    if _complete(warehouse, connection, tables.raw, contract):
-        view_staged(connection, f"SELECT {texts}, 0::BIGINT AS _file, rowid AS _row FROM {tables.raw}")
-        keep("raw", f"SELECT _row FROM ({marks.in_text(pseudonymised=True)})", tables.raw)
     if _complete(warehouse, connection, tables.quarantine, contract):
         lines = connection.execute(f"SELECT rowid, _text FROM {tables.quarantine} WHERE _text IS NOT NULL").fetchall()
         bad = [rid for (rid, _), b in zip(lines, marks.in_lines([t for _, t in lines]), strict=True) if b]
@@ -174,6 +174,15 @@ def _find(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, contract:
             f"SELECT {texts}, 0::BIGINT AS _file, rowid AS _row FROM {tables.quarantine} WHERE _text IS NULL",
         )
         keep("quarantine", f"SELECT _row FROM ({marks.in_text()}) UNION FROM bad_lines", tables.quarantine)
+    if _complete(warehouse, connection, tables.raw, contract):
+        view_staged(connection, f"SELECT {texts}, 0::BIGINT AS _file, rowid AS _row FROM {tables.raw}")
+        marked = f"SELECT _row FROM ({marks.in_text(pseudonymised=True)})"
+        if "quarantine" in places:  # of a wrong row raw may hold less than it takes to tell who is meant
+            marked += (
+                f" UNION SELECT r.rowid FROM {tables.raw} r JOIN {tables.quarantine} q ON r._delivery = q._delivery "
+                "AND r._file = q._file AND r._row = q._row JOIN gone_quarantine g ON g._rid = q.rowid WHERE q._text IS NULL"
+            )
+        keep("raw", marked, tables.raw)
     if _complete(warehouse, connection, tables.validated, contract):
         keep("validated", marks.in_table(tables.validated, contract.file_columns), tables.validated)
     if warehouse.columns(connection, STAGED):

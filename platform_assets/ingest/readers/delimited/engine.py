@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from platform_assets.contracts.model import FileFormat
 from platform_assets.ingest.readers.scan import Scan
 from platform_assets.ingest.readers.staged import Header, StagedFile
-from resources.warehouse import literal, quoted
+from resources.lake.warehouse import literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -32,12 +32,14 @@ class EngineFile:
 
 
 def suits_engine(scan: Scan, fmt: FileFormat) -> bool:
-    """Whether the engine may try: UTF-8, line ends alike, no NUL bytes, no blank lines, a header of ordinary length."""
+    """Whether the engine may try: UTF-8, line ends alike, no NUL bytes, no blank or empty lines, a header of ordinary length."""
     return (
         fmt.encoding == "utf-8"
+        and not fmt.laid_out
+        and not scan.head.lower().startswith((b"sep=", b'"sep='))
         and scan.line_end is not None
         and not scan.nul
-        and not scan.blank_lines
+        and not scan.bare_lines
         and len(scan.head) < MAX_LINE
         and (not fmt.header or scan.head.count(fmt.quote.encode()) % 2 == 0)
     )

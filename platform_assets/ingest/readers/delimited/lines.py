@@ -12,11 +12,14 @@ import io
 import re
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.readers.header import header_names, match_header, positional_header
-from platform_assets.ingest.readers.staged import BATCH, FileRejected, Header, RowWriter
+from platform_assets.ingest.readers.delimited.encodings import is_other, spoken, told
+from platform_assets.ingest.readers.header import header_names
+from platform_assets.ingest.readers.layout import BEFORE, COMMENT, SEP, Line, Table
+from platform_assets.ingest.readers.staged import FileRejected, Header, RowWriter
 
 MAX_RECORD_LINES = 200
 MAX_RECORD_TEXT = 1 << 20
@@ -26,50 +29,64 @@ csv.field_size_limit(1 << 30)  # longer ones than the usual 128 KiB are cells to
 _UNDECODABLE = re.compile("[\udc80-\udcff]")  # what errors="surrogateescape" makes of bytes that are no text (PEP 383)
 
 
+_SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+"""The first line of files that Excel is to open: it names the delimiter."""
+
+
 def stage(path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter) -> Header:
     """Write the rows of the file at `path`. Raises FileRejected where nothing in it can be judged."""
-    lines = _Lines(path, fmt.encoding)
-    if fmt.header:
-        first = next((line for line in lines if line.strip()), None)
-        if first is None:
-            raise FileRejected("the file is empty: not even a header")
-        header = match_header(header_names(first, fmt), contract, fmt)
-        row = 1
-    else:
-        header, row = positional_header(contract), 0
-    columns = list(contract.file_columns)
-    places = [header.positions.get(c) for c in columns]
-    numbers: list[int] = []
-    records: list[list[str]] = []
-
-    def flush() -> None:
-        if records:
-            turned = list(zip(*records, strict=True))
-            nothing = [None] * len(records)
-            writer.write(numbers, [nothing if p is None else turned[p] for p in places])
-            numbers.clear()
-            records.clear()
-
-    for text, fields, reason in _records(lines, fmt, header.width):
-        row += 1
-        if reason:
-            writer.write_broken(row, text, reason)
-        else:
-            numbers.append(row)
-            records.append(fields)
-            if len(records) >= BATCH:
-                flush()
-    flush()
-    return header
+    whole = table(path, contract, fmt)
+    header = whole.write(writer)
+    return replace(header, drift={**header.drift, **told(whole.fmt.encoding, fmt.encoding)})
 
 
-def rows_as_written(path: Path, fmt: FileFormat, width: int) -> Iterator[tuple[int, str]]:
-    """(row, text without its line end) of every row of a file, the header too, numbered as `stage` numbers them."""
-    lines = _Lines(path, fmt.encoding)
-    if fmt.header:
-        yield 1, next((line for line in lines if line.strip()), "")
-    for row, (text, _, _) in enumerate(_records(lines, fmt, width), start=2 if fmt.header else 1):
-        yield row, text
+def table(path: Path, contract: Contract, fmt: FileFormat) -> Table:
+    """The table in the file at `path`, in the encoding in which it is written. Raises FileRejected where it has no header that the contract knows."""
+    encoding = spoken(path, fmt.encoding)
+    if encoding != fmt.encoding:
+        fmt = fmt.model_copy(update={"encoding": encoding})
+    return Table(Records(path, fmt), contract, fmt, lambda text: header_names(text, fmt))
+
+
+class Records:
+    """The records of a file, the lines that are skipped before the header and comments among them. Blank lines are none.
+
+    Numbered from 1; lines that are skipped count, blank or not.
+    """
+
+    def __init__(self, path: Path, fmt: FileFormat) -> None:
+        self.width: int | None = None
+        self._fmt = fmt
+        self._lines = _Lines(path, fmt.encoding)
+
+    def __iter__(self) -> Iterator[Line]:
+        number = 0
+        for line in self._lines:
+            sep = None if number else _SEP.fullmatch(line)
+            if sep and sep[1] != self._fmt.separator:
+                raise FileRejected(
+                    f"its first line says that the delimiter is {sep[1]!r}, the contract says {self._fmt.separator!r}: "
+                    "correct the contract, or ask for the other"
+                )
+            number += 1
+            if number <= self._fmt.skip_rows:
+                yield Line(number, (), line, left=BEFORE)
+            elif sep:
+                yield Line(number, (), line, left=SEP)
+            elif not line.strip("\r"):
+                number -= 1
+            elif self._fmt.comment and line.lstrip().startswith(self._fmt.comment):
+                yield Line(number, (), line, left=COMMENT)
+            else:
+                yield self._record(number, line)
+
+    def _record(self, number: int, line: str) -> Line:
+        cells, reason = split(line, self._fmt, self.width)
+        if reason and is_open(line, self._fmt):
+            text, joined = _join(line, self._lines, self._fmt, self.width)
+            if joined:
+                return Line(number, joined, text)
+        return Line(number, () if reason else cells, line, reason)
 
 
 class _Lines:
@@ -117,21 +134,7 @@ class _Lines:
                 raise FileRejected("the file is not UTF-16 text: save it as UTF-8, or declare its encoding") from None
 
 
-def _records(lines: _Lines, fmt: FileFormat, width: int) -> Iterator[tuple[str, list[str], str]]:
-    """Records as (original text, fields, reason why it is no row or '')."""
-    for line in lines:
-        if not line.strip("\r"):
-            continue
-        fields, reason = split(line, fmt, width)
-        if reason and line.count(fmt.quote) % 2 == 1:
-            text, joined = _join(line, lines, fmt, width)
-            if joined:
-                yield text, joined, ""
-                continue
-        yield line, fields, reason
-
-
-def _join(line: str, lines: _Lines, fmt: FileFormat, width: int) -> tuple[str, list[str]]:
+def _join(line: str, lines: _Lines, fmt: FileFormat, width: int | None) -> tuple[str, list[str]]:
     """`line` with the lines that follow it up to the closing quote, as one record; no fields where that makes none."""
     taken, size, odd = [line], len(line), True
     while odd and len(taken) < MAX_RECORD_LINES and size < MAX_RECORD_TEXT:
@@ -140,7 +143,7 @@ def _join(line: str, lines: _Lines, fmt: FileFormat, width: int) -> tuple[str, l
             break
         taken.append(more)
         size += len(more)
-        odd ^= more.count(fmt.quote) % 2 == 1
+        odd ^= is_open(more, fmt)
     text = "\n".join(taken)
     fields, reason = ([], "open") if odd else split(text, fmt, width)
     if reason:
@@ -148,24 +151,71 @@ def _join(line: str, lines: _Lines, fmt: FileFormat, width: int) -> tuple[str, l
     return text, fields
 
 
-def split(text: str, fmt: FileFormat, width: int) -> tuple[list[str], str]:
-    """The cells of a record, or why it is no row of `width` cells."""
+def is_open(line: str, fmt: FileFormat) -> bool:
+    """Whether a quote that begins in `line` may go on in the next."""
+    if fmt.escape:
+        line = re.sub(re.escape(fmt.escape) + ".", "", line, flags=re.DOTALL)
+    return line.count(fmt.quote) % 2 == 1
+
+
+def split(text: str, fmt: FileFormat, width: int | None) -> tuple[list[str], str]:
+    """The cells of a record, or why it is no row of `width` cells (None: of any number)."""
     if not text.isascii() and _UNDECODABLE.search(text):
         return [], f"is not {fmt.encoding} text"
+    if is_other(text, fmt.encoding):
+        return [], f"is UTF-8 text, though the file is {fmt.encoding}"
     if "\0" in text:
         return [], "contains a NUL byte"
     if "\r" in text:
         return [], "contains a stray carriage return"
-    if fmt.quote not in text:
-        rows = [text.split(fmt.separator)]
+    cells: list[str] | None
+    if fmt.escape and fmt.escape in text:
+        cells = _unescaped(text, fmt)
+    elif fmt.quote not in text:
+        cells = text.split(fmt.separator)
     else:
         source = io.StringIO(text, newline="")
         try:
             rows = list(csv.reader(source, delimiter=fmt.separator, quotechar=fmt.quote, strict=True))
         except csv.Error:
             rows = []
-    if len(rows) != 1:
+        cells = rows[0] if len(rows) == 1 else None
+    if cells is None:
         return [], f"a quote ({fmt.quote}) is not closed, or stands in the wrong place"
-    if len(rows[0]) != width:
-        return [], f"has {len(rows[0])} fields, the header has {width}"
-    return rows[0], ""
+    if width is None or len(cells) == width:
+        return cells, ""
+    if fmt.short_rows == "pad" and len(cells) < width:
+        return [*cells, *[""] * (width - len(cells))], ""
+    return [], f"has {len(cells)} fields, the header has {width}"
+
+
+def _unescaped(text: str, fmt: FileFormat) -> list[str] | None:
+    """The cells of a record with escapes; None where a quote is not closed, or stands in the wrong place.
+
+    Python's csv drops every escape character, also where it is a text of its own (MySQL's \\N, a path of Windows).
+    """
+    special = {fmt.quote, fmt.separator, fmt.escape, "\n"}
+    cells: list[str] = []
+    cell: list[str] = []
+    place, quoted, closed = 0, False, False
+    while place < len(text):
+        character, after = text[place], text[place + 1 : place + 2]
+        place += 1
+        if character == fmt.escape and after in special:
+            cell.append(after)
+            place += 1
+        elif character == fmt.quote and quoted and after == fmt.quote:
+            cell.append(character)
+            place += 1
+        elif character == fmt.quote and quoted:
+            quoted, closed = False, True
+        elif character == fmt.quote and not cell and not closed:
+            quoted = True
+        elif character == fmt.separator and not quoted:
+            cells.append("".join(cell))
+            cell, closed = [], False
+        elif closed or character == fmt.quote:
+            return None
+        else:
+            cell.append(character)
+    return None if quoted else [*cells, "".join(cell)]

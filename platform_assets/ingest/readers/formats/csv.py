@@ -6,11 +6,12 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest.readers.delimited import lines
-from platform_assets.ingest.readers.header import header_names
 from platform_assets.ingest.readers.interface import CannotWrite, Edits, Format
+from platform_assets.ingest.readers.layout import Line, Table, around
 from platform_assets.ingest.readers.limits import Limits
 from platform_assets.ingest.readers.scan import BOM, scan
 from platform_assets.ingest.readers.staged import Header, RowWriter
@@ -31,8 +32,11 @@ class Csv(Format):
 
     def written(self, fmt: FileFormat, headers: Sequence[str], rows: Sequence[Sequence[str | None]]) -> bytes:
         """See `Format`."""
+        if fmt.wide:
+            raise CannotWrite("single rows cannot be written as a table that has a column for each of them")
+        lines_of = around(fmt, headers, rows)
         try:
-            return _table([headers, *rows] if fmt.header else rows, fmt).encode(fmt.encoding)
+            return _table(lines_of, fmt).encode(fmt.encoding)
         except UnicodeEncodeError:
             raise CannotWrite(
                 f"a value holds a character that {fmt.encoding}, the encoding of the file, does not have"
@@ -43,27 +47,41 @@ class Csv(Format):
     ) -> None:
         """See `Format`. Every other line stays byte for byte; cells of a row that is edited are quoted where they must be."""
         whole = scan(path)
-        head = lines.rows_as_written(path, fmt, 1)
-        width = len(header_names(next(head)[1], fmt)) if fmt.header else len(contract.file_columns)
+        table = lines.table(path, contract, fmt)
+        fmt = table.fmt
         with path.open("rb") as file:
             marked = file.read(3) == BOM
         encoding = "utf-8-sig" if marked and fmt.encoding == "utf-8" else fmt.encoding
         end = whole.line_end or ("\n" if whole.newlines else "\r")
         with target.open("w", encoding=encoding, errors="surrogateescape", newline="") as out:
-            for row, text in lines.rows_as_written(path, fmt, width):
-                if row not in edits.out:
-                    out.write((_edited(text, fmt, width, edits, row) if row in edits.cells else text) + end)
+            for line in table.above:
+                out.write(line.text + end)
+            for line in table.lines():
+                text = line.text if line.left else _edited(line, table, edits)
+                if text is not None:
+                    out.write(text + end)
 
 
-def _edited(text: str, fmt: FileFormat, width: int, edits: Edits, row: int) -> str:
-    line = edits.line(row, text)
-    if line is not None:
-        return line
-    fields, reason = lines.split(text, fmt, width)
-    return text if reason else _table([[edits.cell(row, cell) for cell in fields]], fmt).removesuffix("\n")
+def _edited(line: Line, table: Table, edits: Edits) -> str | None:
+    """A line as `edits` say; None where it goes."""
+    numbers = table.numbers(line)
+    if line.reason:
+        if numbers[0] in edits.out:
+            return None
+        return line.text if (now := edits.line(numbers[0], line.text)) is None else now
+    cells = table.edited(line, edits)
+    if cells is None:
+        return None
+    return line.text if cells is line.cells else _table([cells], table.fmt).removesuffix("\n")
 
 
 def _table(rows: Iterable[Sequence[str | None]], fmt: FileFormat) -> str:
     out = io.StringIO(newline="")
-    csv.writer(out, delimiter=fmt.separator, quotechar=fmt.quote, lineterminator="\n").writerows(rows)
+    # quoted throughout where a cell may look like a comment
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if fmt.comment else csv.QUOTE_MINIMAL
+    doubled = {"doublequote": True} if fmt.escape is None else {"doublequote": False, "escapechar": fmt.escape}
+    writer = csv.writer(
+        out, delimiter=fmt.separator, quotechar=fmt.quote, lineterminator="\n", quoting=quoting, **doubled
+    )
+    writer.writerows(rows)
     return out.getvalue()

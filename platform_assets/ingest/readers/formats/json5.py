@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.ingest.readers.delimited.encodings import spoken, told
 from platform_assets.ingest.readers.interface import Edits, Format
 from platform_assets.ingest.readers.limits import Limits
 from platform_assets.ingest.readers.records import Record, edited_document, nested, stage_records
@@ -24,7 +26,8 @@ class Json5(Format):
 
     def stage(self, path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter, limits: Limits) -> Header:
         """See `Format`."""
-        return stage_records(_records(_document(path, fmt, limits), fmt), contract, fmt, writer, limits)
+        header = stage_records(_records(_document(path, fmt, limits), fmt), contract, fmt, writer, limits)
+        return replace(header, drift={**header.drift, **told(spoken(path, fmt.encoding), fmt.encoding)})
 
     def written(self, fmt: FileFormat, headers: Sequence[str], rows: Sequence[Sequence[str | None]]) -> bytes:
         """See `Format`."""
@@ -35,10 +38,11 @@ class Json5(Format):
         self, path: Path, contract: Contract, fmt: FileFormat, edits: Edits, target: Path, limits: Limits
     ) -> None:
         """See `Format`. Written anew, without comments."""
-        everything = fmt.encoding.startswith("utf")  # other encodings lack characters, which are written as escapes
+        encoding = spoken(path, fmt.encoding)
+        everything = encoding.startswith("utf")  # other encodings lack characters, which are written as escapes
         document = _document(path, fmt, limits)
         text = edited_document(document, fmt.records, edits, limits.digits, ascii_only=not everything)
-        target.write_bytes(text.encode(fmt.encoding))
+        target.write_bytes(text.encode(encoding))
 
 
 def _document(path: Path, fmt: FileFormat, limits: Limits) -> Any:
@@ -47,7 +51,9 @@ def _document(path: Path, fmt: FileFormat, limits: Limits) -> Any:
     import pyjson5
 
     try:
-        return pyjson5.decode(path.read_bytes().decode(fmt.encoding).removeprefix("\ufeff"), maxdepth=limits.depth)
+        return pyjson5.decode(
+            path.read_bytes().decode(spoken(path, fmt.encoding)).removeprefix("\ufeff"), maxdepth=limits.depth
+        )
     except pyjson5.Json5NestingTooDeep:
         raise FileRejected(
             f"the document is nested more than {limits.depth} deep: this is no list of records"

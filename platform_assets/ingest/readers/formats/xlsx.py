@@ -19,7 +19,7 @@ from typing import IO, Any
 from xml.sax.saxutils import escape, quoteattr
 
 from platform_assets.contracts.columns import TEMPORAL
-from platform_assets.contracts.dates import read_format
+from platform_assets.contracts.dates import DateFormat, written
 from platform_assets.contracts.model import Contract, FileFormat
 from platform_assets.ingest.readers.header import match_header, positional_header
 from platform_assets.ingest.readers.interface import Edits, Format
@@ -109,8 +109,8 @@ class Sheet:
     start: int
     """Number of the first row below the header."""
     header: Header
-    formats: dict[int, str]
-    """Index of a column of dates -> the format in which its dates are written."""
+    formats: dict[int, tuple[DateFormat, ...]]
+    """Index of a column of dates -> the formats in which its dates may be written."""
     digits: int
     """A number may have so many."""
 
@@ -161,7 +161,7 @@ def open_sheet(path: Path, contract: Contract, fmt: FileFormat, limits: Limits) 
             raise FileRejected("the sheet is empty: not even a header")
         header, start = match_header([str(c).strip() for c in cells], contract, fmt), number + 1
     formats = {
-        header.positions[c]: spec.format[0]
+        header.positions[c]: spec.date_formats(contract.zone)
         for c, spec in contract.file_columns.items()
         if spec.type in TEMPORAL and spec.format and c in header.positions
     }
@@ -182,17 +182,13 @@ def _joined(part: IO[bytes]) -> Iterator[bytes]:
     yield _RUNS.sub(b"", rest)
 
 
-def _text(value: Any, date_format: str | None, digits: int) -> str | None:
-    """A cell as text. A real date is written in the column's first declared format: its meaning is not in doubt."""
+def _text(value: Any, formats: Sequence[DateFormat] | None, digits: int) -> str | None:
+    """A cell as text. A real date is written in a format of its column: its meaning is not in doubt."""
     if value == "":
         return None
     if isinstance(value, dt.datetime | dt.date):
         moment = value if isinstance(value, dt.datetime) else dt.datetime.combine(value, dt.time())
-        return (
-            read_format(date_format).render(moment)
-            if date_format
-            else moment.isoformat(sep=" ").removesuffix(" 00:00:00")
-        )
+        return written(formats or (), moment)
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return text_of(value, digits)

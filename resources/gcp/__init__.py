@@ -1,0 +1,1 @@
+"""What stands for Google Cloud: who we are there, its tables, its buckets."""

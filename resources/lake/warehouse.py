@@ -1,0 +1,321 @@
+"""The warehouse: DuckDB as engine, DuckLake as tables. Data, quarantine and ledger commit together; every commit is a snapshot.
+
+Tables are named `<layer>.<dataset>`, e.g. ``validated.lab_results``. Readers never lock; writers queue behind a lock of the catalog
+(DuckLake's SQLite catalog starves a writer under contention). Readers go through DuckLake, never through its Parquet
+files: deletes are kept beside the data (merge on read).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resources.lake.catalog import Catalog, SqliteCatalog
+
+if TYPE_CHECKING:
+    import duckdb
+
+LAKE = "lake"
+LAYERS = ("raw", "validated", "quarantine", "indicators", "products", "platform")
+BUCKET = "gs://"
+
+MAX_IDLE = 4
+_IDLE: dict[tuple[Any, ...], list[duckdb.DuckDBPyConnection]] = {}
+_ENGINES_LOCK = threading.Lock()
+
+
+class WarehouseError(RuntimeError):
+    """The warehouse cannot do what was asked; the message says what to do next."""
+
+
+class SchemaConflict(WarehouseError):
+    """A table has a column of another type than the contract now says."""
+
+
+@dataclass(frozen=True)
+class TableState:
+    """A published table at one snapshot."""
+
+    table: str
+    snapshot: int
+    """DuckLake snapshot of the table's last change; the table's content is the same as long as this is the same."""
+    rows: int
+
+
+class Warehouse:
+    """DuckLake in the folder `home`: ``catalog.sqlite`` and ``data/``. Another `catalog` or a bucket for `data` may be given.
+
+    A bucket (``gs://bucket/folder``) needs the HMAC key of a service account in GCS_HMAC_KEY_ID and GCS_HMAC_SECRET.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        memory_limit: str = "2GB",
+        threads: int | None = None,
+        catalog: Catalog | None = None,
+        data: str = "",
+    ) -> None:
+        self.home = home
+        self.catalog = catalog or SqliteCatalog(home)
+        self.data = data.rstrip("/") or str(home / "data")
+        self.memory_limit = memory_limit
+        self.threads = threads
+
+    @property
+    def scratch(self) -> Path:
+        """Folder for temporary files of running work; whatever is in it may be removed when nothing runs."""
+        return self.home / "scratch"
+
+    # ------------------------------------------------------------------------------------------------ connections
+
+    @contextmanager
+    def connect(self, *, read_only: bool = False, snapshot: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of its own (temporary tables, variables, transaction) to the lake, which always shows its latest state.
+
+        With `snapshot` it shows, read-only, the whole lake as that commit left it.
+
+        The engine behind it is its own while it is open. Idle engines wait for the next connection, since loading the extensions
+        takes longer than most queries; one is never shared, as DuckLake aborts the process when transactions of one engine collide.
+        """
+        with _ENGINES_LOCK:
+            if not self.catalog.ready():
+                self._create()
+            # a process that was forked needs engines of its own
+            key = (os.getpid(), self.catalog.identity(), self.data, read_only, self.memory_limit, self.threads)
+            waiting = _IDLE.setdefault(key, [])
+            engine = waiting.pop() if waiting and snapshot is None else None
+        if engine is None:
+            engine = self._open()
+            self._attach(engine, read_only=read_only, snapshot=snapshot)
+        try:
+            connection = engine.cursor()
+            try:
+                connection.execute(f"USE {LAKE}")
+                yield connection
+            finally:
+                connection.close()
+        except BaseException:
+            engine.close()
+            raise
+        with _ENGINES_LOCK:
+            if self.catalog.is_file and snapshot is None and len(waiting) < MAX_IDLE:
+                waiting.append(engine)
+                return
+        engine.close()
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        engine = self.bare_engine(self.scratch)
+        engine.execute(f"LOAD '{_extension_file(self.catalog.extension)}'")
+        return engine
+
+    def bare_engine(self, folder: Path) -> duckdb.DuckDBPyConnection:
+        """An engine that can read data files and knows no catalog; it spills into `folder`."""
+        import duckdb
+
+        config: dict[str, Any] = {
+            "memory_limit": self.memory_limit,
+            "temp_directory": str(folder / "spill"),
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "allow_unsigned_extensions": "false",
+            "allow_community_extensions": "false",
+        }
+        if self.threads:
+            config["threads"] = str(self.threads)
+        engine = duckdb.connect(config=config)
+        engine.execute(f"LOAD '{_extension_file('ducklake')}'")
+        if self.in_bucket:
+            _open_bucket(engine)
+        return engine
+
+    def _create(self) -> None:
+        """The catalog with its layers, by the first process that needs it; a crash in between is repeated by the next."""
+        if not self.data.startswith(BUCKET):
+            Path(self.data).mkdir(parents=True, exist_ok=True)
+        with self.write_lock():
+            if not self.catalog.ready():
+                with self._open() as engine:
+                    self._attach(engine, read_only=False)
+                    for layer in LAYERS:
+                        engine.execute(f"CREATE SCHEMA IF NOT EXISTS {LAKE}.{layer}")
+                self.catalog.created()
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool, snapshot: int | None = None) -> None:
+        # inlined rows would live in the catalog, out of reach of the erasure of data files
+        options = f"DATA_PATH '{self.data}/', DATA_INLINING_ROW_LIMIT 0, OVERRIDE_DATA_PATH true{self.catalog.options}"
+        mode = ", READ_ONLY" if read_only or snapshot is not None else ""
+        mode += f", SNAPSHOT_VERSION {snapshot}" if snapshot is not None else ""
+        connection.execute(f"ATTACH 'ducklake:{self.catalog.address}' AS {LAKE} ({options}{mode})")
+
+    @contextmanager
+    def write(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """One transaction on `connection`, alone among the writers: all of it is committed, or nothing."""
+        with self.write_lock():
+            connection.execute("BEGIN TRANSACTION")
+            try:
+                yield
+                self.catalog.check_locks()
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def write_lock(self) -> Any:
+        """Held by the one writer."""
+        return self.lock("write")
+
+    def lock(self, name: str) -> Any:
+        """A context manager: a named lock between processes, freed when its holder dies."""
+        return self.catalog.lock(name)
+
+    # ------------------------------------------------------------------------------------------------ tables
+
+    def ensure_table(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        table: str,
+        columns: Mapping[str, str],
+        *,
+        partitioned_by: str | None = None,
+    ) -> None:
+        """Create `table` with `columns` (name -> DuckDB type), or add those it lacks.
+
+        Columns that are no longer wanted stay, filled with NULL from now on. Raises SchemaConflict on another type.
+        """
+        present = self.columns(connection, table)
+        if not present:
+            listed = ", ".join(f"{quoted(c)} {t}" for c, t in columns.items())
+            connection.execute(f"CREATE TABLE {table} ({listed})")
+            if partitioned_by:
+                connection.execute(f"ALTER TABLE {table} SET PARTITIONED BY ({quoted(partitioned_by)})")
+            return
+        for column, kind in columns.items():
+            if column not in present:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {quoted(column)} {kind}")
+            elif present[column].replace(" ", "") != kind.replace(" ", ""):
+                raise SchemaConflict(
+                    f"{table}.{column} is {present[column]}, the contract now says {kind}. "
+                    "Give the column another name, or rebuild the table (see docs/operate.md, 'When a column changes type')."
+                )
+
+    def columns(self, connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+        """Columns of `table` and their DuckDB types; empty where there is no such table."""
+        layer, _, name = table.partition(".")
+        found = connection.execute(
+            "SELECT column_name, data_type FROM duckdb_columns() "
+            "WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index",
+            [LAKE, layer, name],
+        ).fetchall()
+        return dict(found)
+
+    def state(self, connection: duckdb.DuckDBPyConnection, table: str) -> TableState | None:
+        """The table's last change and its row count; None where there is no such table."""
+        if not self.columns(connection, table):
+            return None
+        layer, _, name = table.partition(".")
+        catalog = f"__ducklake_metadata_{LAKE}"
+        # a table's content changes with the data and delete files that begin or end at a snapshot
+        row = connection.execute(
+            f"""
+            WITH t AS (
+              SELECT table_id, t.begin_snapshot FROM {catalog}.ducklake_table t
+              JOIN {catalog}.ducklake_schema s USING (schema_id)
+              WHERE s.schema_name = ? AND t.table_name = ? AND t.end_snapshot IS NULL AND s.end_snapshot IS NULL
+            )
+            SELECT max(snapshot) FROM (
+              SELECT begin_snapshot AS snapshot FROM t
+              UNION ALL SELECT greatest(begin_snapshot, coalesce(end_snapshot, 0))
+                FROM {catalog}.ducklake_data_file JOIN (SELECT table_id FROM t) USING (table_id)
+              UNION ALL SELECT greatest(begin_snapshot, coalesce(end_snapshot, 0))
+                FROM {catalog}.ducklake_delete_file JOIN (SELECT table_id FROM t) USING (table_id)
+            )
+            """,
+            [layer, name],
+        ).fetchone()
+        rows = scalar(connection, f"SELECT count(*) FROM {table}")
+        return TableState(table, int(row[0]) if row and row[0] is not None else 0, int(rows))
+
+    @property
+    def in_bucket(self) -> bool:
+        """Whether the data files are in a bucket, not in a folder."""
+        return self.data.startswith(BUCKET)
+
+    def data_files(self, connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+        """All data files, also such that no snapshot knows: name below the data folder -> where the engine reads it."""
+        found = connection.execute(f"SELECT file FROM glob({literal(self.data + '/**')})").fetchall()
+        return {address.removeprefix(self.data).lstrip("/"): address for (address,) in found}
+
+    def wait_for_scratch(self) -> Path:
+        """A fresh private folder for one piece of work, under `scratch`. What processes left there that were killed goes."""
+        for left in self.scratch.glob("[0-9]*-[0-9]*"):
+            if not Path(f"/proc/{left.name.partition('-')[0]}").exists():
+                shutil.rmtree(left, ignore_errors=True)
+        folder = self.scratch / f"{os.getpid()}-{time.monotonic_ns()}"
+        folder.mkdir(mode=0o700, parents=True)
+        return folder
+
+
+def quoted(name: str) -> str:
+    """`name` as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """`text` as an SQL string literal: for paths of ours. Values of users are bound as parameters."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def scalar(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any] | None = None) -> Any:
+    """The single value that `sql` returns."""
+    row = connection.execute(sql, parameters or []).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def _open_bucket(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let `connection` read and write Cloud Storage, by its S3-compatible interface."""
+    names = ("GCS_HMAC_KEY_ID", "GCS_HMAC_SECRET")
+    missing = [name for name in names if not os.environ.get(name)]
+    if missing:
+        raise WarehouseError(f"{' and '.join(missing)} must hold the HMAC key by which the warehouse opens its bucket")
+    connection.execute(f"LOAD '{_extension_file('httpfs')}'")
+    # bound, so that no key stands in any SQL text; the endpoint is another only where a test says so
+    connection.execute(
+        "CREATE SECRET bucket (TYPE gcs, KEY_ID $1, SECRET $2, ENDPOINT $3, URL_STYLE 'path', USE_SSL $4)",
+        [*(os.environ[n] for n in names), *_bucket_endpoint()],
+    )
+
+
+def _bucket_endpoint() -> tuple[str, bool]:
+    endpoint = os.environ.get("GCS_S3_ENDPOINT", "https://storage.googleapis.com")
+    return endpoint.partition("://")[2], endpoint.startswith("https://")
+
+
+def _extension_file(name: str) -> Path:
+    """The signed extension as its PyPI package ships it; loaded from there, nothing is downloaded or copied."""
+    import duckdb
+
+    try:
+        package = importlib.import_module(f"duckdb_extension_{name}")
+    except ImportError as error:
+        raise WarehouseError(
+            f"the package duckdb-extension-{name.replace('_', '-')} is missing: run make setup"
+        ) from error
+    folder = Path(next(iter(package.__path__))) / "extensions"
+    found = folder / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
+    if not found.exists():
+        raise WarehouseError(
+            f"{name} is not built for DuckDB {duckdb.__version__}: pin both to one version, then make setup"
+        )
+    return found
