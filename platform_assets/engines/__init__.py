@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 
     from platform_assets.contracts.model import Contract
     from platform_assets.engines.results import Loaded, MadeBySql, MadeTable
-    from platform_assets.indicators.model import Indicator
-    from platform_assets.indicators.product import Product
     from platform_assets.indicators.sql.file import SqlIndicator
     from platform_assets.ingest.books import Books
     from platform_assets.ingest.neighbours import Neighbours
     from platform_assets.ingest.quality import Outcome
+    from platform_assets.releases.reading import Release
     from resources.environment import Platform
     from resources.lake.warehouse import TableState
 
@@ -74,8 +73,8 @@ class Engine(Protocol):
         """
         ...
 
-    def publish_product(self, indicator: Indicator, product: Product) -> Mapping[str, str]:
-        """Publish the tables of an R indicator and its product for readers outside the lake, where that is asked for.
+    def publish_release(self, release: Release) -> Mapping[str, str]:
+        """Publish the tables of a release for readers outside the lake, where that is asked for.
 
         Returns the place -> what was done, for people; empty where nothing is published.
         """

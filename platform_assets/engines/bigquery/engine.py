@@ -35,9 +35,8 @@ from resources.object_store import ObjectStore
 if TYPE_CHECKING:
     import duckdb
 
-    from platform_assets.indicators.model import Indicator
-    from platform_assets.indicators.product import Product
     from platform_assets.indicators.sql.file import SqlIndicator
+    from platform_assets.releases.reading import Release
     from resources.environment import Platform
 
 SHOWN_PARTITIONS = 12
@@ -148,8 +147,8 @@ class BigQueryEngine(Engine):
         return MadeBySql(made.rows, made.version, made.fresh, made.params, "computed by BigQuery", cost=cost)
 
     @override
-    def publish_product(self, indicator: Indicator, product: Product) -> Mapping[str, str]:
-        return self._copies.publish_product(indicator, product)
+    def publish_release(self, release: Release) -> Mapping[str, str]:
+        return self._copies.publish_release(release)
 
     @override
     def drop_indicator(self, name: str) -> list[str]:
