@@ -14,6 +14,7 @@
 #' @param from <date> first day of operation counted, NA for the first in the data, default NA
 #' @param until <date> last day of operation counted, NA for the last in the data, default NA
 #' @output organisation <text> hospital, operations <integer> operations that are compared,
+#'         effective <number> how many operations would leave the same chance had all patients been alike,
 #'         left_out <integer> operations without outcome, age or ASA class,
 #'         observed <integer> operations with a textbook outcome, expected <number> of them expected from the patients,
 #'         crude <number> percentage with a textbook outcome, adjusted <number> the same adjusted for the patients,
@@ -28,7 +29,7 @@
 #' @grain quarter by organisation
 #' @settles 8 weeks
 #' @plot funnel Adjusted textbook outcome by hospital, funnel plot
-#' @figure value adjusted, unit organisation, size operations, reference target, missing left_out
+#' @figure value adjusted, unit organisation, size effective, reference target, missing left_out
 #' @unit percentage of operations
 #' @direction higher is better
 #' @version 2.0
@@ -73,7 +74,7 @@ textbook_outcome_figures <- function(atoms) {
   error <- totals$textbook_error / ifelse(expected > 0, expected, NA)
   limits <- widened_by_protection(units$value, units$lower, units$upper, error)
   result <- data.frame(
-    organisation = as.character(units$group), operations = units$patients, left_out = units$left_out,
+    organisation = as.character(units$group), operations = units$patients, effective = funnel$effective_patients, left_out = units$left_out,
     observed = units$observed, expected = units$expected,
     crude = 100 * units$observed / ifelse(units$patients > 0, units$patients, NA), adjusted = funnel$value,
     target = shown,
