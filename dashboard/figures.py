@@ -63,7 +63,7 @@ class Figure:
 
 def views(article: Article) -> list[str]:
     """The figures that the release's columns allow."""
-    found = []
+    found: list[str] = []
     if not article.column("value"):
         return found
     if article.column("time"):

@@ -153,7 +153,13 @@ DASHBOARD = (
     Rule("login", Kind.PAGE, "GET", "/auth/login"),
     Rule("callback", Kind.PAGE, "GET", rf"/auth/callback{_QUERY}"),
     Rule("logout", Kind.PAGE, "GET", "/auth/logout", personal=True),
-    Rule("page", Kind.PAGE, _READ, rf"/(?:changed|about|i/[a-z][a-z0-9_]*(?:/cases|/table\.csv)?)?{_QUERY}", personal=True),
+    Rule(
+        "page",
+        Kind.PAGE,
+        _READ,
+        rf"/(?:changed|about|i/[a-z][a-z0-9_]*(?:/cases|/table\.csv)?)?{_QUERY}",
+        personal=True,
+    ),
 )
 """The clinicians' dashboard: pages by GET, which change nothing."""
 

@@ -374,7 +374,11 @@ _FORMS = (
         "week, month, quarter or year, alone or with: by organisation",
     ),
     ("settles", _SETTLES, "how long after its end a period is complete: 8 weeks"),
-    ("figure", _FIGURE, "which column is what: value ratio, unit organisation, size expected, reference 1, missing left_out"),
+    (
+        "figure",
+        _FIGURE,
+        "which column is what: value ratio, unit organisation, size expected, reference 1, missing left_out",
+    ),
     ("target", _TARGET, "a number and who asks for it: 0.95 NHS Constitution"),
     ("publish", _PUBLISH, "public, and why the table may be published as it is"),
 )

@@ -29,7 +29,13 @@ from resources.environment import Platform
 from tests.conftest import LAB, Bench
 from tests.releases.place import Place
 
-LABS = ("North <b>", '"><script>alert(1)</script>', "=cmd|' /C calc'!A0", "Zuid & Zn", *(f"Lab {n}" for n in range(1, 9)))
+LABS = (
+    "North <b>",
+    '"><script>alert(1)</script>',
+    "=cmd|' /C calc'!A0",
+    "Zuid & Zn",
+    *(f"Lab {n}" for n in range(1, 9)),
+)
 OWN = LABS[0]
 PORT = 8600
 TODAY = dt.date(2024, 4, 20)
@@ -151,7 +157,12 @@ class House:
 
 
 def clinician(*values: str, column: str = "laboratory", name: str = "clara@example.org") -> User:
-    return User(name, frozenset({Role.CLINICIAN}), tuple(Scope(column, v) for v in values), identity=f"test#{name}{values}{column}")
+    return User(
+        name,
+        frozenset({Role.CLINICIAN}),
+        tuple(Scope(column, v) for v in values),
+        identity=f"test#{name}{values}{column}",
+    )
 
 
 def house_of(platform: Platform, folder: Path) -> House:
@@ -176,13 +187,15 @@ def house_of(platform: Platform, folder: Path) -> House:
 
 def _rows(months: int) -> list[str]:
     draw = random.Random(3)
-    lines = []
+    lines: list[str] = []
     for month in range(1, months + 1):
         for n, lab in enumerate(LABS):
             for _ in range(draw.randint(3, 60)):
                 result = draw.choices(["POS", "NEG", "N/A"], [4 if n == 0 else 2, 8, 1])[0]
                 name = '"' + lab.replace('"', '""') + '"'
-                lines.append(f"S{len(lines):05d},2024-{month:02d}-{draw.randint(1, 28):02d},{result},,{name},{OWN if n % 2 else 'Clinic'}")
+                lines.append(
+                    f"S{len(lines):05d},2024-{month:02d}-{draw.randint(1, 28):02d},{result},,{name},{OWN if n % 2 else 'Clinic'}"
+                )
     return lines
 
 
@@ -193,7 +206,7 @@ def links(page: str) -> list[str]:
 
 def crawl(client: TestClient, start: Sequence[str] = ("/",), most: int = 400) -> dict[str, str]:
     """Every page that can be reached by links."""
-    waiting, found = list(start), {}
+    waiting, found = list(start), dict[str, str]()
     while waiting and len(found) < most:
         address = waiting.pop(0)
         if address in found or address.startswith("/auth/"):

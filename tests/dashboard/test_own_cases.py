@@ -31,7 +31,14 @@ def every(house: House, name: str, lab: str, period: dt.date | None = None, outc
     found: list[Case] = []
     while True:
         part = own_cases.cases(
-            office.audit, user, source(house, name), scope, office.warehouse, period=period, outcome=outcome, first=len(found)
+            office.audit,
+            user,
+            source(house, name),
+            scope,
+            office.warehouse,
+            period=period,
+            outcome=outcome,
+            first=len(found),
         )
         found += part.cases
         if len(found) >= part.total or not part.cases:
@@ -100,7 +107,13 @@ def test_the_entry_is_there_before_the_first_row_and_without_it_there_is_none(ho
     with patch.object(AuditLog, "record", side_effect=AuditError("the disk is full")):
         for ask in (own_cases.counts, own_cases.cases):
             with pytest.raises(AuditError):
-                ask(house.office.audit, clinician(OWN, name="other@example.org"), source(house), MINE, house.office.warehouse)
+                ask(
+                    house.office.audit,
+                    clinician(OWN, name="other@example.org"),
+                    source(house),
+                    MINE,
+                    house.office.warehouse,
+                )
 
 
 @pytest.mark.parametrize("value", ["' OR 1=1 --", '" OR ""="', "%", "*", "North <b>' --", ""])
@@ -116,7 +129,7 @@ def test_without_one_identifier_and_the_organisations_column_there_are_no_own_ca
     assert source_of(house.place.indicators["plain"], house.office.contracts) is None
     assert source_of(indicator, {}) is None
     for changes in ({"sample_id": {"role": None}}, {"laboratory": {"role": None}}, {"result": {"role": "identifier"}}):
-        columns = {n: {**c, **changes.get(n, {})} for n, c in CONTRACT["columns"].items()}  # type: ignore[attr-defined]
+        columns = {n: {**c, **changes.get(n, {})} for n, c in CONTRACT["columns"].items()}
         columns = {n: {k: v for k, v in c.items() if v is not None} for n, c in columns.items()}
         contract = Contract.model_validate({**CONTRACT, "columns": columns})
         assert source_of(indicator, {"lab": contract}) is None, changes

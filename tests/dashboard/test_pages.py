@@ -89,7 +89,9 @@ def test_who_may_not_see_cases_sees_published_figures_and_nothing_exact(house: H
         assert client.get("/i/positives/cases", params={"org": OWN}).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/i/positives", "/i/positives/table.csv", "/i/positives/plot/bars.png", "/about", "/changed"])
+@pytest.mark.parametrize(
+    "path", ["/", "/i/positives", "/i/positives/table.csv", "/i/positives/plot/bars.png", "/about", "/changed"]
+)
 def test_who_may_see_no_reports_sees_none(house: House, path: str) -> None:
     for user in (User("emil", frozenset({Role.ENGINEER})), User("nina", frozenset()), clinician()):
         with house.seen_by(user) as client:
@@ -108,7 +110,10 @@ def test_stewards_may_look_at_each_organisation(house: House) -> None:
 
 
 def test_nothing_is_shown_that_could_not_be_written_down(house: House) -> None:
-    with house.seen_by(clinician(OWN, name="new@example.org")) as client, patch.object(AuditLog, "record", side_effect=AuditError("full")):
+    with (
+        house.seen_by(clinician(OWN, name="new@example.org")) as client,
+        patch.object(AuditLog, "record", side_effect=AuditError("full")),
+    ):
         for path in ("/", "/i/positives", "/i/positives/cases"):
             answer = client.get(path)
             assert answer.status_code == 503
@@ -126,7 +131,9 @@ def test_pages_are_kept_by_nobody_and_load_nothing_from_elsewhere(house: House) 
             assert "default-src 'none'" in answer.headers["content-security-policy"]
             assert "unsafe" not in answer.headers["content-security-policy"]
             page = answer.text if "html" in answer.headers["content-type"] else ""
-            assert not re.findall(r'(?:src|href)="(?:https?:)?//|\sstyle=|\son\w+=|<script(?! src="/static/page.js")', page), address
+            assert not re.findall(
+                r'(?:src|href)="(?:https?:)?//|\sstyle=|\son\w+=|<script(?! src="/static/page.js")', page
+            ), address
 
 
 def test_names_are_text_and_never_markup(house: House) -> None:
@@ -148,7 +155,11 @@ def test_picture_table_and_sentence_are_made_of_the_same_rows(house: House, view
     found = figure(article, view, OWN)
     wide, narrow = str(found.picture).split("</svg>")[:2]
     for drawn in (wide, narrow):
-        said = [html.unescape(label) for label in re.findall(r'class="point"|aria-label="([^"]*)" class="point"', drawn) if label]
+        said = [
+            html.unescape(label)
+            for label in re.findall(r'class="point"|aria-label="([^"]*)" class="point"', drawn)
+            if label
+        ]
         if view == "counts":
             said = [html.unescape(t) for t in re.findall(r"<title>([^<]*)</title>", drawn)]
             assert said == [one.said for one in found.lines]
@@ -171,7 +182,9 @@ def test_hidden_counts_are_neither_in_the_picture_nor_in_the_table(house: House)
     hidden = 0
     for lab in LABS:
         found = figure(article, "counts", lab)
-        for one, (_, atom) in zip(found.lines, atoms[atoms["organisation"] == lab].sort_values("period").iterrows(), strict=True):
+        for one, (_, atom) in zip(
+            found.lines, atoms[atoms["organisation"] == lab].sort_values("period").iterrows(), strict=True
+        ):
             for n, outcome in enumerate(article.about["outcomes"], 1):
                 assert (one.cells[n].startswith("not shown")) == bool(atom[f"{outcome}_hidden"])
                 hidden += bool(atom[f"{outcome}_hidden"])
@@ -234,7 +247,9 @@ def test_scripts_that_say_nothing_of_a_figure_have_a_page(house: House) -> None:
 def test_completeness_and_age_come_before_the_label(house: House) -> None:
     with house.seen_by(ME) as client:
         page = client.get("/i/positives").text
-        places = [page.index(text) for text in ("Complete: ", "Age: ", "Delivered: lab: last delivery", 'class="stands"')]
+        places = [
+            page.index(text) for text in ("Complete: ", "Age: ", "Delivered: lab: last delivery", 'class="stands"')
+        ]
         assert places == sorted(places)
 
 
@@ -261,13 +276,17 @@ def test_a_laptop_looks_through_the_eyes_of_a_clinician_and_no_further(house: Ho
 NAMES = st.sampled_from(["org", "view", "peer", "release", "period", "outcome", "first", "since", "eyes", "x"])
 VALUES = st.one_of(
     st.text(max_size=30),
-    st.sampled_from([OWN, "ranking", "trend", "counts", "2024-02-01", "2024-02-30", "positive", "-1", "9999999", "%00", "١٢"]),
+    st.sampled_from(
+        [OWN, "ranking", "trend", "counts", "2024-02-01", "2024-02-30", "positive", "-1", "9999999", "%00", "١٢"]
+    ),
 )
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    path=st.sampled_from(["/", "/i/positives", "/i/months", "/i/plain", "/i/positives/cases", "/changed", "/about", "/part/i/positives"]),
+    path=st.sampled_from(
+        ["/", "/i/positives", "/i/months", "/i/plain", "/i/positives/cases", "/changed", "/about", "/part/i/positives"]
+    ),
     query=st.lists(st.tuples(NAMES, VALUES), max_size=4),
 )
 def test_no_address_breaks_a_page(house: House, path: str, query: list[tuple[str, str]]) -> None:

@@ -452,7 +452,9 @@ def test_r_and_python_read_the_same_header(scripts: Path) -> None:
     assert [header[tag] for tag in ("unit", "direction", "version", "owner")] == [
         *(indicator.unit, indicator.direction, indicator.version, indicator.owner)
     ]
-    assert indicator.figure == Figure("admissions", unit="province", size="admissions", reference="1.5", missing="lived")
+    assert indicator.figure == Figure(
+        "admissions", unit="province", size="admissions", reference="1.5", missing="lived"
+    )
     assert header["figure"] == "value admissions, unit province, size admissions, reference 1.5, missing lived"
     assert (indicator.target, header["target"]) == (Target(0.95, "the Constitution"), "0.95 the Constitution")
     assert (header["minimum_n"], header["grain"], header["settles"]) == (
