@@ -189,7 +189,7 @@ def _platform(folder: Path) -> Any:
 
 
 def _load(case: str, home: Path, *, drop: bool = True) -> dict[str, float]:
-    from platform_assets.contracts.compiled import compiled
+    from platform_assets.contracts.compiling.compiled import compiled
     from platform_assets.ingest.load import load_dataset, today
 
     folder = home / "work"

@@ -23,6 +23,8 @@ WORDS = {
     "FAILURE": "failed",
 }
 USER_TAG = "console/user"
+ASKED_TAG = "console/asked"
+"""What the audit log and a run of the console know each other by."""
 
 
 class DagsterError(RuntimeError):
@@ -103,9 +105,8 @@ class Client:
         config: dict[str, Any] | None = None,
         assets: list[list[str]] | None = None,
         tags: Mapping[str, str] | None = None,
-        run_id: str = "",
     ) -> str:
-        """Start a run; its id (`run_id`, where one is given). Raises DagsterError where Dagster refuses."""
+        """Start a run; its id. Raises DagsterError where Dagster refuses."""
         repository = self._repository()
         selector: dict[str, Any] = {
             "repositoryName": repository["name"],
@@ -122,7 +123,7 @@ class Client:
             p={
                 "selector": selector,
                 "runConfigData": config or {},
-                "executionMetadata": {"tags": marks, **({"runId": run_id} if run_id else {})},
+                "executionMetadata": {"tags": marks},
             },
         )["launchRun"]
         if answer["__typename"] != "LaunchRunSuccess":

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from console.dagster_client import Client, DagsterError
+from console.dagster_client import ASKED_TAG, Client, DagsterError
 from console.login import LOGIN
 from platform_assets.access import handing_out
 from platform_assets.access.acts import acting
@@ -85,10 +85,12 @@ class Frame:
         tags: Mapping[str, str] | None = None,
     ) -> str:
         """Hand a run to Dagster; its id. The entry in the audit log comes first. Raises AuditError, DagsterError."""
-        run = str(uuid.uuid4())
+        asked = str(
+            uuid.uuid4()
+        )  # Dagster gives a run its number only when it is there: entry and run know each other by this
         with acting(self.audit, self.user, "run.start", ground=ground) as act:
-            act.note(run=run, job=job, **(tags or {}))
-            return self.dagster.launch(job, self.user.name, config, assets, tags, run)
+            act.note(asked=asked, job=job, **(tags or {}))
+            return self.dagster.launch(job, self.user.name, config, assets, {**(tags or {}), ASKED_TAG: asked})
 
     def cancel_run(self, run: str) -> None:
         """Ask a run to stop, after the entry. Raises AuditError, DagsterError."""

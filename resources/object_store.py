@@ -23,12 +23,15 @@ class ObjectStoreError(RuntimeError):
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object: its name, size in bytes, version (changes with the content) and when it was last written."""
+    """One object: its name, size in bytes, version (another one each time that something is put there) and when it was last written."""
 
     name: str
     size: int
     version: str
     modified: dt.datetime
+    """By the file's own time, which copies may keep (``cp -p``, rsync, unzip)."""
+    arrived: dt.datetime
+    """When it came to be here, whatever its own time says."""
 
     @property
     def basename(self) -> str:
@@ -41,6 +44,10 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Objects directly in the folder `prefix` (no deeper), by name."""
+        ...
+
+    def no_files(self, prefix: str) -> Iterator[str]:
+        """Names, by name, of what else is in the folder `prefix`: folders, links, whatever `list` does not give."""
         ...
 
     def walk(self, prefix: str) -> Iterator[StoredObject]:
@@ -115,6 +122,14 @@ class LocalStore:
                 if found:
                     yield found
 
+    def no_files(self, prefix: str) -> Iterator[str]:
+        """Folders, links, pipes ... directly in the folder `prefix`, by name; not hidden ones, which are somebody's own."""
+        folder = self._path(prefix)
+        if folder.is_dir():
+            with os.scandir(folder) as entries:
+                others = [e.name for e in entries if not e.is_file(follow_symlinks=False)]
+            yield from sorted(name for name in others if not name.startswith("."))
+
     def walk(self, prefix: str) -> Iterator[StoredObject]:
         """Objects in the folder `prefix` at any depth, by name; all where it is ''."""
         folder = self._path(prefix) if prefix else self.root
@@ -146,8 +161,11 @@ class LocalStore:
             return None
         if not self._path(name).is_file():
             return None
-        modified = dt.datetime.fromtimestamp(info.st_mtime, dt.UTC)
-        return StoredObject(name, info.st_size, f"{info.st_mtime_ns}-{info.st_size}", modified)
+        modified, arrived = (dt.datetime.fromtimestamp(t, dt.UTC) for t in (info.st_mtime, info.st_ctime))
+        # nobody can set the time of the last change of state: a copy with an old date is another version all the same
+        return StoredObject(
+            name, info.st_size, f"{info.st_mtime_ns}-{info.st_ctime_ns}-{info.st_size}", modified, arrived
+        )
 
     def open(self, name: str) -> BinaryIO:
         """A stream of the file's bytes."""

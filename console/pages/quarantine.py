@@ -252,10 +252,14 @@ def _release(desk: Desk, held: list[str], files: dict[str, str]) -> None:
         return
     st.subheader("Held deliveries")
     delivery = st.selectbox("Held delivery", held, format_func=lambda d: f"{files[d]} ({d})")
-    reason = st.text_input("Why its right rows may be published")
-    if st.button("Send the right rows of this delivery"):
+    reason = st.text_input("Why its right rows may be published, or why it is closed")
+    send, close = st.columns(2)
+    if send.button("Send the right rows of this delivery"):
         with told(desk):
             _again(f"{counted(desk.release(str(delivery), reason).sent, 'row')} sent.")
+    if close.button("Close it with all its rows: the table stays as it is"):
+        with told(desk):
+            _again(f"The delivery is closed, with {counted(desk.dismiss_delivery(str(delivery), reason), 'row')}.")
 
 
 def _again(message: str, trouble: str = "") -> None:

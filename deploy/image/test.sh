@@ -4,6 +4,7 @@
 # During the build apt and pip use this machine's settings (pip.conf, certificates, apt's own files that no package brought), so that
 # they reach the mirrors that it reaches. IMAGE_BUILD_MOUNTS names other files or folders to be mounted instead; none if it is empty.
 set -euo pipefail
+umask 022 # the image's user reads what is put into it
 cd "$(dirname "$0")/../.."
 base=localhost/platform-base:bookworm
 image=localhost/platform:test

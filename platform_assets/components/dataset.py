@@ -3,8 +3,6 @@
 `landing/<name>` is where files are dropped; `raw`, `validated` and `quarantine` are made by one step, in one transaction.
 """
 
-import hashlib
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,11 +10,12 @@ import dagster as dg
 from pydantic import BaseModel
 
 from platform_assets.components.describe import contract_in_words, table_kinds, text_schema, validated_schema
+from platform_assets.components.landing import Wanted, landing_sensor
 from platform_assets.components.metadata import Told
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.results import Loaded
 from platform_assets.ingest import quality
-from platform_assets.ingest.deliveries import complete_files, landing_folder
+from platform_assets.ingest.deliveries import landing_folder, look_of, never_taken
 from platform_assets.ingest.load import LoadReport, describe, reasons_in_words
 from platform_assets.ingest.readers.registry import format_named
 from platform_assets.ingest.tables import Tables
@@ -26,14 +25,13 @@ from resources.environment import Platform
 from resources.lake.warehouse import TableState
 from resources.markdown import plain
 
-SENSOR_INTERVAL_SECONDS = 30
-RETRY_SECONDS = 900
-BATCH_TAG = "platform/batch"
 MAX_SHOWN = 25
 FETCHED = "fetched"
+LANDING = "landing"
 FETCHED_IN_WORDS = (
     "Everything that was wanted of the source could be fetched. What is in landing is loaded all the same."
 )
+LANDING_IN_WORDS = "What lies in landing is taken: no folders, no links, which are never looked into."
 
 
 class Dataset(dg.Component):
@@ -75,7 +73,7 @@ def dataset_definitions(contract: Contract, domain: str) -> dg.Definitions:
             f"which nothing can be judged in rejected/{contract.name}/."
         ),
     )
-    return dg.Definitions(assets=[landing, ingest], sensors=[_landing_sensor(contract, ingest)])
+    return dg.Definitions(assets=[landing, ingest], sensors=[landing_sensor(contract, ingest)])
 
 
 def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
@@ -125,6 +123,7 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
         dg.AssetCheckSpec(check, asset=validated, description=plain(quality.DESCRIPTIONS[check]))
         for check in quality.check_names(contract)
     ]
+    check_specs.append(dg.AssetCheckSpec(LANDING, asset=validated, description=LANDING_IN_WORDS))
     if contract.source.reaches_out:
         check_specs.append(dg.AssetCheckSpec(FETCHED, asset=validated, description=FETCHED_IN_WORDS))
 
@@ -135,11 +134,14 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
         can_subset=True,
         required_resource_keys={"platform"},
     )
-    def ingest(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    def ingest(
+        context: dg.AssetExecutionContext, config: Wanted
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         platform: Platform = context.resources.platform
         told = Told(context)
         collected = collect(contract.source, name, platform, told.info)
-        loaded = engine_of(platform).load(contract, run_id=context.run.run_id, log=told.info)
+        only = None if config.only is None else {*config.only, *_looks(platform, name, collected)}
+        loaded = engine_of(platform).load(contract, run_id=context.run.run_id, log=told.info, only=only)
         report, outcomes, held = loaded.report, loaded.outcomes, loaded.held
         broken = [
             o.check for o in outcomes if not o.passed and o.check in ("row_conservation", "unique_key") and o.blocking
@@ -160,11 +162,29 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
         chosen = {key.name for key in context.selected_asset_check_keys}
         if FETCHED in chosen:
             outcomes = [*outcomes, _fetched(collected)]
+        if LANDING in chosen:
+            outcomes = [*outcomes, _left(never_taken(platform.store, name))]
         for outcome in outcomes:
             if outcome.check in chosen:
                 yield _check_result(validated, outcome)
 
     return ingest
+
+
+def _looks(platform: Platform, dataset: str, collected: Collected) -> set[str]:
+    """What was just fetched, as the load knows it."""
+    found = (platform.store.stat(f"{landing_folder(dataset)}/{file}") for file in collected.landed)
+    return {look_of(o) for o in found if o}
+
+
+def _left(names: list[str]) -> quality.Outcome:
+    """Folders and links in landing."""
+    text = (
+        "nothing but files lies in landing"
+        if not names
+        else f"never taken: {', '.join(names[:5])} (folders and links are not looked into: put the files themselves into landing)"
+    )
+    return quality.Outcome(LANDING, not names, False, text, {"never_taken": len(names)})
 
 
 def _fetched(collected: Collected) -> quality.Outcome:
@@ -183,7 +203,7 @@ def _materialized(key: dg.AssetKey, state: TableState, metadata: dict[str, dg.Me
 
 def _deliveries(report: LoadReport) -> dict[str, dg.MetadataValue]:
     """What this run did, as one table: a row per delivery. Counts and names only."""
-    if not report.entries and not report.redelivered:
+    if not report.entries:
         return {"deliveries": dg.MetadataValue.text("nothing new")}
     records = [
         dg.TableRecord(
@@ -209,8 +229,6 @@ def _deliveries(report: LoadReport) -> dict[str, dg.MetadataValue]:
     metadata["seconds"] = dg.MetadataValue.float(round(report.seconds, 2))
     if records:
         metadata["deliveries"] = dg.MetadataValue.table(records)
-    if report.redelivered:
-        metadata["delivered before"] = dg.MetadataValue.text(", ".join(report.redelivered[:MAX_SHOWN]))
     return metadata
 
 
@@ -237,41 +255,3 @@ def _check_result(key: dg.AssetKey, outcome: quality.Outcome) -> dg.AssetCheckRe
         description=plain(outcome.description),
         metadata=metadata,
     )
-
-
-def _landing_sensor(contract: Contract, ingest: dg.AssetsDefinition) -> dg.SensorDefinition:
-    """Starts one run for all files that wait, once none of them changed since the last look."""
-    folder = landing_folder(contract.name)
-
-    @dg.sensor(
-        name=f"landing_{contract.name}",
-        target=dg.AssetSelection.assets(*ingest.keys).downstream(),
-        minimum_interval_seconds=SENSOR_INTERVAL_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        required_resource_keys={"platform"},
-        description=f"New files in {folder}/ start one run: this dataset and all that depends on it.",
-    )
-    def landing(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        platform: Platform = context.resources.platform
-        waiting = complete_files(platform.store, contract, settle_seconds=0)
-        if not waiting:
-            return dg.SkipReason(f"nothing waits in {folder}/")
-        # names and versions, not times of ticks: a file that was copied with an old date is still new here
-        fingerprint = hashlib.sha256("\n".join(f"{o.name} {o.version}" for o in waiting).encode()).hexdigest()[:16]
-        if context.cursor != fingerprint:
-            context.update_cursor(fingerprint)
-            return dg.SkipReason(f"{len(waiting)} file(s) in {folder}/, taken once they have stopped changing")
-        # files that a run has left lying (no key, a full disk) are tried again, but not at every look
-        tried = context.instance.get_run_records(dg.RunsFilter(tags={BATCH_TAG: fingerprint}))
-        if any(not r.dagster_run.is_finished for r in tried):
-            return dg.SkipReason(f"{len(waiting)} file(s) in {folder}/, a run is taking them")
-        last = max((r.end_time or 0.0 for r in tried), default=0.0)
-        if time.time() - last < RETRY_SECONDS:
-            return dg.SkipReason(
-                f"{len(waiting)} file(s) were left by a failed run; tried again after {RETRY_SECONDS // 60} minutes"
-            )
-        key = f"{contract.name}-{fingerprint}-{len(tried)}"
-        tags = {"platform/files": str(len(waiting)), BATCH_TAG: fingerprint}
-        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, tags=tags)], cursor=fingerprint)
-
-    return landing

@@ -12,7 +12,7 @@ from resources import markdown
 from resources.environment import Settings
 
 _LINEAGE = {
-    "_delivery": "delivery that the row came with (first 16 digits of the file's SHA-256)",
+    "_delivery": "delivery that the row came with (first 16 digits of the file's SHA-256, where its content came for the first time)",
     "_row": "row in the file; the header is row 1, as in a spreadsheet",
     "_file": "file name",
     "_as_of": "how recent the row is, by the contract's order",

@@ -6,6 +6,7 @@ nothing at definition time may import them.
 """
 
 from platform_assets.contracts.columns import Column
-from platform_assets.contracts.model import Contract, FileFormat, Load, Partition, Quality, Rule
+from platform_assets.contracts.file_format import FileFormat
+from platform_assets.contracts.model import Contract, Load, Partition, Quality, Rule
 
 __all__ = ["Column", "Contract", "FileFormat", "Load", "Partition", "Quality", "Rule"]

@@ -28,5 +28,5 @@ KINDS = {
     "json": Kind(("json", "jsonl", "ndjson"), frozenset({"records"})),
     "json5": Kind(("json5",), frozenset({"records", "encoding"})),
     "parquet": Kind(("parquet",)),
-    "xlsx": Kind(("xlsx",), frozenset({"sheet", "header"})),
+    "xlsx": Kind(("xlsx",), LAYOUT | {"sheet", "header"}),
 }

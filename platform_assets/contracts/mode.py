@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 NEWER = "coalesce((_earlier IS NULL OR _as_of >= _earlier) AND (_old_as_of IS NULL OR _as_of >= _old_as_of), TRUE)"
@@ -17,12 +17,45 @@ NEWER = "coalesce((_earlier IS NULL OR _as_of >= _earlier) AND (_old_as_of IS NU
 
 
 @dataclass(frozen=True)
-class Present:
-    """The delivery that a table is of, where one delivery is the whole table."""
+class Terms:
+    """What a contract says that is weighed between deliveries."""
 
-    origin: str = ""
-    """The delivery in which its rows first came; '' where nothing was published yet."""
+    dated: bool = False
+    """Deliveries, or their rows, have dates that say which is newer; otherwise only their arrival does."""
+    named: bool = False
+    """The date stands in the file's name."""
+    parts: bool = False
+    """Files of one date are parts of one delivery."""
+    on_former: str = "hold"
+    """What becomes of content that came before, and other content since, where only its arrival says that it is newer: apply, hold or
+    ignore."""
+
+
+@dataclass(frozen=True)
+class Present:
+    """The delivery that a table is of, where one delivery is the whole table; or the deliveries that are parts of it."""
+
+    files: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Name of the file -> the delivery in which its rows first came, and deliveries of fixed rows that joined it. Empty where nothing was
+    published yet."""
     as_of: dt.datetime | None = None
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """All deliveries whose rows the table has."""
+        return frozenset().union(*self.files.values())
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What becomes of the table, where one delivery is the whole of it."""
+
+    base: str | None = None
+    """The delivery that the table becomes; what neither it nor those that join it have leaves. None where the table stays."""
+    whole_of: str | None = None
+    """The delivery that is the whole of what it is about (`load.replaces`): rows of the table about the same that it does not have leave."""
+    replaced: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """A part that comes again -> the deliveries whose rows it stands for: what it no longer has leaves."""
 
 
 class Mended(Protocol):
@@ -31,6 +64,11 @@ class Mended(Protocol):
     @property
     def origin(self) -> str:
         """The delivery with which the rows first came."""
+        ...
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
         ...
 
     @property
@@ -53,8 +91,23 @@ class Candidate(Protocol):
         ...
 
     @property
+    def file(self) -> str:
+        """The name of its file."""
+        ...
+
+    @property
     def mending(self) -> Mended | None:
         """Set where it holds rows that a steward has mended."""
+        ...
+
+    @property
+    def former(self) -> bool:
+        """Whether its content came before, and other content since."""
+        ...
+
+    @property
+    def same_as(self) -> str:
+        """The latest delivery before it with the same content, or ''."""
         ...
 
 
@@ -70,6 +123,30 @@ class Account(Protocol):
     superseded: int
 
 
+def held(entry: Account, reason: str) -> None:
+    """All rows of the delivery go to quarantine; nothing of it is published until someone looks."""
+    entry.status, entry.reason = "held", reason
+    entry.quarantined = entry.rows_in - entry.superseded
+
+
+def superseded(entry: Account, reason: str) -> None:
+    """None of the delivery's rows takes effect."""
+    entry.status, entry.reason = "superseded", reason
+    entry.superseded, entry.quarantined = entry.rows_in - entry.malformed, entry.malformed
+
+
+def only_by_arrival(delivery: Candidate, entry: Account, terms: Terms) -> None:
+    """Content that came before, and other content since: `terms` say what becomes of it where only its arrival says that it is newer."""
+    before = f"the same content came before (delivery {delivery.same_as}), and other content since"
+    if terms.on_former == "ignore":
+        superseded(entry, f"{before}: the contract says to ignore it")
+    else:
+        held(
+            entry,
+            f"{before}; only its arrival says that it is newer. Release it to have it applied, close it to leave the table as it is",
+        )
+
+
 class Mode(ABC):
     """One way in which deliveries change the table."""
 
@@ -77,6 +154,12 @@ class Mode(ABC):
     """As contracts write it."""
     whole: ClassVar[bool] = False
     """One delivery is the whole table: deliveries are weighed (`choose`), and what neither the chosen one nor its fixes have leaves."""
+    told_apart_by_name: ClassVar[bool] = False
+    """Rows add up: the same content under another name is another delivery, and under the same name the one that came before."""
+    on_former: ClassVar[str] = "hold"
+    """`Terms.on_former` where a contract does not say it."""
+    partial: ClassVar[bool] = False
+    """A delivery changes a part of the table: it may delete keys (`load.deletes`), and be the whole of that part (`load.replaces`)."""
     repeatable: ClassVar[bool] = False
     """The same rows may come twice and change nothing: rows of a held delivery that were sent as fixes may come again with it."""
     counts: ClassVar[str] = "TRUE"
@@ -97,11 +180,13 @@ class Mode(ABC):
         entries: Mapping[str, Account],
         dates: Mapping[str, dt.datetime | None],
         now: Present,
-    ) -> str | None:
-        """What order means between deliveries: the one that becomes the whole table; None where there is none, or the table stays.
+        terms: Terms,
+    ) -> Chosen:
+        """What order means between deliveries: the one that becomes the whole table, if any.
 
         `deliveries` stand in the order of loading, `dates` are the places in time of those whose rows have one of their own, `now` is
-        what the table is of. What comes too late is marked as superseded in `entries`. Asked where `whole` is true.
+        what the table is of. In `entries`, what comes too late is marked as superseded, and what a person has to decide as held. Asked
+        where `whole` is true.
         """
         raise NotImplementedError(f"{self.name}: rows are weighed, not deliveries")
 

@@ -18,12 +18,13 @@ from platform_assets.contracts.columns import (
     RESERVED,
     TEMPORAL,
     Column,
+    ColumnType,
     regular_expression,
 )
 from platform_assets.contracts.dates import DateFormat, DateFormatError, ambiguous, read_format
+from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.fingerprint import fingerprint
-from platform_assets.contracts.formats import KINDS, LAYOUT
-from platform_assets.contracts.mode import Mode
+from platform_assets.contracts.mode import Mode, Terms
 from platform_assets.contracts.modes import MODES
 from platform_assets.sources.base import Source
 from platform_assets.sources.kinds import kind_of, kinds
@@ -31,110 +32,6 @@ from platform_assets.sources.landing import LandingSource
 from platform_assets.strict import Name, Strict, TextList
 from resources import clock
 from resources.spelling import folded
-
-
-def _known_kind(value: Any) -> Any:
-    if not isinstance(value, str) or value not in KINDS:
-        raise ValueError(f"there is no kind {value!r}; kinds are {', '.join(KINDS)}")
-    return value
-
-
-class Wide(Strict):
-    """A table with a column per day (or place, or age group): each of these columns becomes a row of its own."""
-
-    columns: str
-    """Regular expression that the names of these columns match; where it has a group, that part of the name is kept."""
-    name: Name
-    """The contract's column that takes the name."""
-    value: Name
-    """The contract's column that takes the value."""
-    empty: Literal["keep", "leave_out"] = "keep"
-    """What becomes of empty cells: rows without a value, or none, counted as left out."""
-
-    @field_validator("columns")
-    @classmethod
-    def _compiles(cls, value: str) -> str:
-        if re.compile(regular_expression(value)).groups > 1:
-            raise ValueError("the pattern has at most one group: the part of the name that is kept")
-        return value
-
-    def name_of(self, header: str) -> str | None:
-        """What a column of this name is kept as; None where it is none of these columns."""
-        found = re.search(self.columns, header)
-        return found and (found[1] if found.re.groups else header)
-
-
-class FileFormat(Strict):
-    """How files are written. Gzip and zip are seen by themselves, whatever the kind."""
-
-    kind: Annotated[str, BeforeValidator(_known_kind), WithJsonSchema({"enum": list(KINDS)})]
-    files: TextList = ()
-    """File-name patterns of this format; default: by the kind's usual extension."""
-    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    quote: str = Field(default='"', min_length=1, max_length=1)
-    encoding: Literal["utf-8", "latin-1", "cp1252", "utf-16"] = "utf-8"
-    escape: str | None = Field(default=None, min_length=1, max_length=1)
-    """The character after it stands for itself: a quote, the delimiter, a line break or another of it. Other pairs stay as they are."""
-    short_rows: Literal["quarantine", "pad"] = "quarantine"
-    """Rows of fewer cells than the header: wrong, or their last cells are empty."""
-    comment: str | None = Field(default=None, min_length=1)
-    """Lines that begin with it are no rows; they are counted."""
-    header: bool = True
-    """Whether the first row names the columns; otherwise they stand in the order of the contract."""
-    skip_rows: int = Field(default=0, ge=0)
-    """Lines or rows before the header, whatever is in them."""
-    header_rows: int = Field(default=1, ge=1, le=10)
-    """Rows of the header. The names in them are joined by a blank; a cell that is empty (merged) takes the name on its left."""
-    skip_after_header: int = Field(default=0, ge=0)
-    """Rows below the header that are no data: units, instructions."""
-    leave_out: dict[Name, str | dict[Name, str]] = Field(default_factory=dict)
-    """Rows that are no data, such as totals and footers: a name for people -> a regular expression that the row matches, its cells
-    joined by the delimiter (in a sheet by a tab), or for columns of the contract one that each matches. They are counted by that name."""
-    fill_down: TextList = ()
-    """Columns of the contract in which an empty cell stands for the value above it (cells merged over several rows)."""
-    wide: Wide | None = None
-    sheet: str | None = None
-    records: str | None = None
-    """JSON: dotted path to the list of records; default: the document itself, or one record per line."""
-
-    @model_validator(mode="after")
-    def _options_fit_the_kind(self) -> FileFormat:
-        allowed = KINDS[self.kind].options
-        wrong = sorted(self.model_fields_set - allowed - {"kind", "files"})
-        if wrong:
-            raise ValueError(f"'{wrong[0]}' does not apply to {self.kind}")
-        if not self.header and (self.wide or self.header_rows > 1 or self.skip_after_header):
-            raise ValueError("'wide', 'header_rows' and 'skip_after_header' need a header: drop 'header: false'")
-        if self.escape is not None and self.escape in (self.quote, self.separator):
-            raise ValueError("'escape' is another character than the quote and the delimiter")
-        for patterns in self.leave_out.values():
-            for pattern in (patterns,) if isinstance(patterns, str) else patterns.values():
-                regular_expression(pattern)
-        return self
-
-    @property
-    def laid_out(self) -> bool:
-        """Whether there is more to a file than a header and its rows, so that its first line says little."""
-        plain = FileFormat(kind=self.kind)
-        return any(getattr(self, name) != getattr(plain, name) for name in (*LAYOUT, "escape", "short_rows", "comment"))
-
-    @property
-    def separator(self) -> str:
-        """The delimiter of a csv or tsv file."""
-        return self.delimiter or KINDS[self.kind].delimiter
-
-    @property
-    def joint(self) -> str:
-        """What the cells of a row are joined by where a pattern is held against the whole of it."""
-        return self.separator if "quote" in KINDS[self.kind].options else "\t"
-
-    @property
-    def patterns(self) -> tuple[str, ...]:
-        """File-name patterns, with those of compressed files."""
-        plain = self.files or tuple(f"*.{ending}" for ending in KINDS[self.kind].endings)
-        return tuple(p + suffix for p in plain for suffix in ("", ".gz", ".zip")) + (
-            ("*.zip",) if not self.files else ()
-        )
 
 
 class Order(Strict):
@@ -190,6 +87,17 @@ class Load(Strict):
     key: TextList = ()
     order_by: Literal["delivered"] | Order = "delivered"
     duplicates: Literal["last_wins", "quarantine"] = "last_wins"
+    again: Literal["apply", "hold", "ignore"] | None = None
+    """What content that came before means, where other content came since and only its arrival says that it is newer. Default: as the
+    mode says (`Mode.on_former`)."""
+    parts: bool = False
+    """Files whose names have one date are parts of one snapshot."""
+    deletes: dict[Name, TextList] = Field(default_factory=dict)
+    """Column -> values with which a row deletes its key, e.g. ``{status: [D]}``."""
+    replaces: TextList = ()
+    """The columns by which a delivery is the whole of what it is about, e.g. ``[week]``: rows of its weeks that it does not have leave."""
+    absent: Literal["keep", "clear"] = "keep"
+    """What a column that a file does not bring says about the earlier value of a key: nothing, or that there is none."""
 
     @model_validator(mode="after")
     def _key_fits_the_mode(self) -> Load:
@@ -198,6 +106,22 @@ class Load(Strict):
             raise ValueError(refusal)
         if self.duplicates == "quarantine" and not self.key:
             raise ValueError("'duplicates' needs a key")
+        if (self.deletes or self.replaces) and not self.changes.partial:
+            raise ValueError("'deletes' and 'replaces' are for upsert, where a delivery changes a part of the table")
+        if self.deletes and self.order_by != "delivered":
+            raise ValueError(
+                "'deletes' goes with order_by: delivered: nothing stays of a deleted row that could tell that an older one comes too late"
+            )
+        if self.replaces and self.terms.dated and not self.terms.named:
+            raise ValueError(
+                "'replaces' needs one place in time for the whole delivery: order_by delivered, or a date in the file name"
+            )
+        if "absent" in self.model_fields_set and not self.key:
+            raise ValueError("'absent' needs a key: without one no row has an earlier value")
+        if self.parts and not (self.changes.whole and self.terms.named):
+            raise ValueError(
+                "'parts' is for a snapshot whose files have their date in their names (order_by: file_name)"
+            )
         return self
 
     @field_validator("mode")
@@ -211,6 +135,22 @@ class Load(Strict):
     def changes(self) -> Mode:
         """What the load mode means."""
         return MODES[self.mode]
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether what a delivery does depends on the table as the one before has left it."""
+        return bool(self.deletes or self.replaces)
+
+    @property
+    def on_former(self) -> str:
+        """See `Terms.on_former`."""
+        return self.again or self.changes.on_former
+
+    @property
+    def terms(self) -> Terms:
+        """What is weighed between deliveries."""
+        order = self.order_by if isinstance(self.order_by, Order) else None
+        return Terms(order is not None, bool(order and order.file_name), self.parts, self.on_former)
 
 
 if TYPE_CHECKING:
@@ -333,6 +273,20 @@ class Contract(Strict):
                 )
         for key in self.load.key:
             known(key, "load.key")
+        for name in self.load.replaces:
+            if known(name, "load.replaces").nullable:
+                raise ValueError(f"load.replaces: {name} must have a value in every row")
+        for name, values in self.load.deletes.items():
+            column = known(name, "load.deletes")
+            if column.type not in (ColumnType.STRING, ColumnType.CATEGORICAL) or name in self.identifiers:
+                raise ValueError(f"load.deletes: {name} must be a text, and no identifier")
+            unknown = sorted(set(values) - set(column.allowed or values))
+            if unknown or not values:
+                raise ValueError(
+                    f"load.deletes: {name} never is {unknown[0]!r}"
+                    if unknown
+                    else f"load.deletes: say which values of {name}"
+                )
         for name, derived in self.derived.items():
             for source in derived.derived_from:
                 column = known(source, f"columns.{name}.derived_from")
@@ -401,6 +355,14 @@ class Contract(Strict):
     def derived(self) -> dict[str, Column]:
         """The columns whose value is derived where it is missing."""
         return {name: c for name, c in self.columns.items() if c.derived_from}
+
+    @property
+    def kept_where_absent(self) -> tuple[str, ...]:
+        """The columns whose earlier values stay where a file does not bring them."""
+        if not self.load.key or self.load.absent == "clear":
+            return ()
+        fixed = {*self.load.key, *self.derived}
+        return tuple(n for n, c in self.file_columns.items() if c.nullable and n not in fixed)
 
     @property
     def identifiers(self) -> dict[str, str]:

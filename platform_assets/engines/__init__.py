@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
@@ -39,8 +39,10 @@ class Engine(Protocol):
         """Where the tables are that the lake has no copy of, for people; '' where there is no such place."""
         ...
 
-    def load(self, contract: Contract, *, run_id: str, log: Callable[[str], None]) -> Loaded:
-        """Load what waits in landing, judge the tables, and tell both. Raises what `ingest.load.load_dataset` raises, or the engine's
+    def load(
+        self, contract: Contract, *, run_id: str, log: Callable[[str], None], only: Collection[str] | None = None
+    ) -> Loaded:
+        """Load what waits in landing (or `only` some of it, see `ingest.load.load_dataset`), judge the tables, and tell both. Raises what `ingest.load.load_dataset` raises, or the engine's
         own error; nothing was changed then."""
         ...
 

@@ -25,9 +25,9 @@ from platform_assets.ingest.judging import view_staged
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading.publish import Batch
 from platform_assets.ingest.readers import reading
+from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.readers.interface import Edits
 from platform_assets.ingest.readers.packing import packed_again
-from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.registry import format_named, is_text
 from platform_assets.ingest.readers.staged import FileRejected
 from resources.identity import IdentityKeys

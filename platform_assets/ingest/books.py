@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 class Books(Protocol):
     """What is known of a dataset's deliveries."""
 
-    def entries(self, *, deliveries: Iterable[str] | None = None, status: str | None = None) -> list[Entry]:
-        """Entries of the ledger, oldest first; only `deliveries` or those of one `status` where given."""
+    def entries(
+        self,
+        *,
+        deliveries: Iterable[str] | None = None,
+        status: str | None = None,
+        contents: Iterable[str] | None = None,
+    ) -> list[Entry]:
+        """Entries of the ledger, oldest first; only `deliveries`, those of one `status`, or of `contents` (hashes) where given."""
         ...
 
     def newest(self) -> Entry | None:
@@ -48,8 +54,14 @@ class LakeBooks(Books):
     neighbours: Neighbours = ALONE
 
     @override
-    def entries(self, *, deliveries: Iterable[str] | None = None, status: str | None = None) -> list[Entry]:
-        return ledger.read(self.connection, self.dataset, deliveries=deliveries, status=status)
+    def entries(
+        self,
+        *,
+        deliveries: Iterable[str] | None = None,
+        status: str | None = None,
+        contents: Iterable[str] | None = None,
+    ) -> list[Entry]:
+        return ledger.read(self.connection, self.dataset, deliveries=deliveries, status=status, contents=contents)
 
     @override
     def newest(self) -> Entry | None:

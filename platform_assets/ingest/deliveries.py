@@ -1,27 +1,44 @@
 """What waits in landing: files that are complete, taken apart where they are archives, each with its place in time.
 
-A delivery is its content: the same bytes again, under whatever name, are the same delivery. Only stewards' fixes are known by name.
+A delivery is an event, known by its content where that comes for the first time (`ingest.arrivals`); stewards' fixes are known by name.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import fnmatch
+import hashlib
 import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from platform_assets.contracts.model import Contract, FileFormat, Order
+from platform_assets.contracts.file_format import FileFormat
+from platform_assets.contracts.model import Contract, Order
+from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.readers.packing import is_packed, unpack
-from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.scan import Scan, scan
+from platform_assets.ingest.readers.shape.names import part_name
+from platform_assets.ingest.readers.sniff import disguise
 from platform_assets.ingest.readers.staged import FileRejected
 from resources.object_store import ObjectStore, StoredObject
 from resources.spelling import bare
 
-UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart", ".partial", "~")
+if TYPE_CHECKING:
+    from platform_assets.ingest.ledger import Entry
+
+UNFINISHED = (
+    *(".part", ".partial", ".filepart", ".tmp", ".temp", ".crdownload", ".download", ".opdownload", ".aria2"),
+    *(".uploading", ".inprogress", ".swp", "~"),
+)
+"""Endings of files that some program is still writing."""
+STRAYS = (
+    *(".*", "~$*", "#*#", "thumbs.db", "ehthumbs*.db", "desktop.ini", "icon\r"),
+    *("$recycle.bin", "system volume information", "__macosx", "@eadir", "lost+found"),
+)
+"""What programs leave in folders for themselves (locks of open files, previews, settings): never a delivery, whatever a contract says."""
 EPOCH = dt.datetime(1970, 1, 1)
 
 
@@ -49,6 +66,8 @@ class Mending:
     """True: the file holds all right rows of a held delivery, and takes its place. False: its rows are added to the origin's."""
     sha256: str
     """Hash of the origin's file, by which it is told whether the rows are sample data."""
+    file: str = ""
+    """The name of the origin's file."""
 
 
 @dataclass
@@ -68,6 +87,18 @@ class Delivery:
     """Its place in time by the contract; None where every row has its own (order by column)."""
     rejected: str = ""
     """Why nothing in it can be judged."""
+    known_as: str = ""
+    """Its id, where that is not of the content alone: content that came before, or a delivery that is judged again."""
+    delivered_at: dt.datetime = dt.datetime.min
+    """When it arrived (UTC)."""
+    version: str = ""
+    """That of the file in landing."""
+    same_as: str = ""
+    """The latest delivery before it with the same content."""
+    repeats: Entry | None = None
+    """Set where it says what was said last: the entry of that delivery. It is not read."""
+    former: bool = False
+    """Its content came before, and something else since: see `arrivals.Meaning.FORMER`."""
     held_before: bool = False
     """Was held under an earlier contract and is judged again, from the archive."""
     mending: Mending | None = None
@@ -75,8 +106,8 @@ class Delivery:
 
     @property
     def id(self) -> str:
-        """Sixteen hex digits of the content's hash; a file of fixed rows has an id of its own."""
-        return self.mending.delivery if self.mending else self.sha256[:16]
+        """Sixteen hex digits: of the content's hash where that came first with it; a file of fixed rows has an id of its own."""
+        return self.mending.delivery if self.mending else self.known_as or self.sha256[:16]
 
     @property
     def origin_sha256(self) -> str:
@@ -104,6 +135,22 @@ def rejected_name(dataset: str, delivery: str, file: str) -> str:
     return f"rejected/{dataset}/{delivery}/{file}"
 
 
+def is_stray(name: str) -> bool:
+    """Whether a file of this name is no delivery, or not yet: it is left alone, and nobody is told."""
+    lower = name.lower()
+    return lower.endswith(UNFINISHED) or any(fnmatch.fnmatchcase(lower, pattern) for pattern in STRAYS)
+
+
+def never_taken(store: ObjectStore, dataset: str) -> list[str]:
+    """Folders and links in landing, by name: nobody looks into them."""
+    return [name for name in store.no_files(landing_folder(dataset)) if not is_stray(name)]
+
+
+def look_of(found: StoredObject) -> str:
+    """A file as it is now, in sixteen hex digits: another one once it changes, or comes again."""
+    return hashlib.sha256(f"{found.name} {found.version}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
 def complete_files(store: ObjectStore, contract: Contract, *, settle_seconds: float = 2.0) -> list[StoredObject]:
     """Files in landing that nobody is still writing: no unfinished name, marker there, size and time unchanged for a moment."""
     found = {o.basename: o for o in (_readable_name(store, o) for o in store.list(landing_folder(contract.name)))}
@@ -111,9 +158,7 @@ def complete_files(store: ObjectStore, contract: Contract, *, settle_seconds: fl
     candidates = [
         o
         for name, o in found.items()
-        if not name.startswith(".")
-        and not name.lower().endswith(UNFINISHED)
-        and (marker is None or (not name.endswith(marker) and name + marker in found))
+        if not is_stray(name) and (marker is None or (not name.endswith(marker) and name + marker in found))
     ]
     now = dt.datetime.now(dt.UTC)
     young = [o for o in candidates if (now - o.modified).total_seconds() < settle_seconds]
@@ -148,12 +193,14 @@ def open_delivery(
     again = store.stat(found.name)
     if again is None or again.version != found.version:
         return None
-    delivery = Delivery(found, whole.sha256)
+    delivery = Delivery(found, whole.sha256, delivered_at=found.arrived.replace(tzinfo=None), version=found.version)
     try:
         delivery.as_of = place_in_time(contract, found.basename, loaded_at)
         if not name_fits(found.basename, contract.source.files):
             raise FileRejected(f"the file name matches none of {', '.join(contract.source.files)}")
-        delivery.members = list(_members(delivery, whole, contract, folder / delivery.id, child))
+        # two files may have the same content
+        unpacked = hashlib.sha256(os.fsencode(found.name)).hexdigest()[:16]
+        delivery.members = list(_members(delivery, whole, contract, folder / unpacked, child))
     except FileRejected as error:
         delivery.rejected = str(error)
     return delivery
@@ -194,27 +241,40 @@ def _members(delivery: Delivery, whole: Scan, contract: Contract, folder: Path, 
     """The table-shaped files of a delivery. Where the contract names its files (`format.files`), others in an archive are left out."""
     file, seen = delivery.file, bare(delivery.file).strip()
     if not is_packed(seen):
-        yield Member(file, whole, format_of(seen, contract.format))
+        yield _member(file, file, whole.path, format_of(seen, contract.format), whole)
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    unpacked, hidden = unpack(child, seen, whole.path, folder)
+    for name in hidden:
+        delivery.not_taken[part_name(name)] = 0
     found = False
-    for name, path in unpack(child, seen, whole.path, folder):
+    for name, path in unpacked:
         if seen.lower().endswith(".gz"):
-            yield Member(file, scan(path), format_of(name, contract.format))
+            yield _member(file, file, path, format_of(name, contract.format))
             return
         try:
             fmt = format_of(PurePosixPath(name).name, contract.format)
         except FileRejected as error:
             if any(f.files for f in contract.format):
-                delivery.not_taken[name] = 0
+                delivery.not_taken[part_name(name)] = 0
                 delivery.others.append((name, path))
                 continue
             raise FileRejected(
                 f"{name}: {error} (all files of an archive are taken together, or none, unless the contract names them: `files`)"
             ) from None
+        if is_packed(name):
+            raise FileRejected(f"{name}: it is packed again, and only one layer is taken off: send it as it is")
         found = True
-        yield Member(f"{file}/{name}", scan(path), fmt)
+        yield _member(f"{file}/{name}", name, path, fmt)
     if not found:
         raise FileRejected(
-            f"none of the {len(delivery.not_taken)} file(s) in the archive fits {', '.join(p for f in contract.format for p in f.files)}"
+            f"none of the {len(unpacked)} file(s) in the archive fits {', '.join(p for f in contract.format for p in f.files)}"
         )
+
+
+def _member(label: str, name: str, path: Path, fmt: FileFormat, scanned: Scan | None = None) -> Member:
+    """One file, scanned. Raises FileRejected where it is plainly of another kind than its name says."""
+    what = disguise(path, fmt.kind, fmt.encoding)
+    if what:
+        raise FileRejected(what if label == name else f"{name}: {what}")
+    return Member(label, scanned or scan(path), fmt)

@@ -12,12 +12,12 @@ from resources.lake.warehouse import Warehouse, quoted
 if TYPE_CHECKING:
     import duckdb
 
-    from platform_assets.contracts.queries import CompiledContract
+    from platform_assets.contracts.compiling.queries import CompiledContract
 
 
 def expression_of(warehouse: Warehouse, contract: Contract) -> CompiledContract:
     """The compiled contract as of today, as ingest uses it."""
-    from platform_assets.contracts.compiled import compiled
+    from platform_assets.contracts.compiling.compiled import compiled
 
     return compiled(contract, contract.today(), warehouse.home / "expressions")
 

@@ -1,5 +1,6 @@
 """The ledger: one row per delivery, written in the transaction that writes its data.
 
+A delivery is an event: the same content that arrives again has a row of its own, which names the one before (`same_as`).
 Its law: rows in = valid + quarantined + superseded. `valid` = inserted + updated + unchanged.
 """
 
@@ -46,15 +47,18 @@ COLUMNS = {
     "contract": "VARCHAR",
     "run": "VARCHAR",
     "seconds": "DOUBLE",
+    "version": "VARCHAR",
+    "same_as": "VARCHAR",
 }
-
+LATER = ("version", "same_as")
+"""Columns that the first ledgers do not have; NULL in their rows."""
 JSON = ("drift", "not_taken", "reasons", "first_rows")
 """Columns that hold an object as text; empty where there is nothing in it."""
 
 
 @dataclass
 class Entry:
-    """What became of one delivery. Counts are rows; times are UTC."""
+    """What became of one arrival. Counts are rows; times are UTC."""
 
     dataset: str
     delivery: str
@@ -62,11 +66,13 @@ class Entry:
     bytes: int
     sha256: str
     delivered_at: dt.datetime
+    """When the file arrived, whatever its own time says."""
     loaded_at: dt.datetime
     as_of: dt.datetime | None = None
     status: str = "published"
-    """published; held: a quality limit is broken, nothing of it is published; superseded: a snapshot older than the table;
-    rejected: nothing in it can be judged."""
+    """published; held: a quality limit is broken, or only a person can say what it means, nothing of it is published; superseded: a
+    snapshot older than the table; repeated: the content that came last came again, nothing changes; rejected: nothing in it can be
+    judged."""
     reason: str = ""
     rows_in: int = 0
     valid: int = 0
@@ -94,6 +100,16 @@ class Entry:
     contract: str = ""
     run: str = ""
     seconds: float = 0.0
+    version: str = ""
+    """That of the file in landing (`StoredObject.version`), by which it is known again where it was not put away; '' where it was loaded
+    before this was kept."""
+    same_as: str = ""
+    """The latest delivery before it with the same content; '' where the content came for the first time."""
+
+    @property
+    def is_fix(self) -> bool:
+        """Whether it holds rows that a steward has mended: these are not named by their content (see `deliveries.Mending`)."""
+        return not self.same_as and self.delivery != self.sha256[: len(self.delivery)]
 
     def add_reason(self, reason: str, rows: int, file: str, row: int) -> None:
         """Note a reason of quarantine, its rows, and the file and row where it occurs first."""
@@ -134,12 +150,16 @@ def read(
     *,
     deliveries: Iterable[str] | None = None,
     status: str | None = None,
+    contents: Iterable[str] | None = None,
 ) -> list[Entry]:
-    """Entries of `dataset`, oldest first; only `deliveries` or those of one `status` where given."""
+    """Entries of `dataset`, oldest first; only `deliveries`, those of one `status`, or of `contents` (hashes) where given."""
     conditions, parameters = ["dataset = ?"], [dataset]
     if deliveries is not None:
         conditions.append("delivery IN (SELECT unnest(?::VARCHAR[]))")
         parameters.append(list(deliveries))  # type: ignore[arg-type]
+    if contents is not None:
+        conditions.append("sha256 IN (SELECT unnest(?::VARCHAR[]))")
+        parameters.append(list(contents))  # type: ignore[arg-type]
     if status is not None:
         conditions.append("status = ?")
         parameters.append(status)
@@ -169,4 +189,5 @@ def row_of(entry: Entry) -> dict[str, Any]:
 def entry_of(row: Mapping[str, Any]) -> Entry:
     """A row of the ledger as an entry. A ledger that was written before there was a column lacks it until the next load."""
     values = {f.name: row[f.name] for f in fields(Entry) if f.name in row}
-    return Entry(**{**values, **{name: json.loads(values.get(name) or "{}") for name in JSON}})
+    told = {name: json.loads(values.get(name) or "{}") for name in JSON}
+    return Entry(**{**values, **told, **{name: values.get(name) or "" for name in LATER}})

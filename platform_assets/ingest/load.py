@@ -9,20 +9,22 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platform_assets.contracts.compiled import compiled
+from platform_assets.contracts.compiling.compiled import compiled
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest import accounts, ledger
+from platform_assets.ingest import accounts, arrivals, ledger
+from platform_assets.ingest.arrivals import History, next_lot
 from platform_assets.ingest.books import Books, LakeBooks
 from platform_assets.ingest.deliveries import (
     Delivery,
     archive_name,
     complete_files,
-    landing_folder,
+    look_of,
     open_delivery,
     rejected_name,
 )
@@ -30,7 +32,7 @@ from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading.batch import Batch
 from platform_assets.ingest.loading.publish import publish
 from platform_assets.ingest.neighbours import ALONE, Neighbours
-from platform_assets.ingest.readers.process import Child
+from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.staging import Drift, respelled_columns, stage
 from resources.identity import IdentityKeys, bound
 from resources.lake.warehouse import Warehouse
@@ -49,15 +51,12 @@ class LoadReport:
 
     dataset: str
     entries: list[Entry] = field(default_factory=list)
-    redelivered: list[str] = field(default_factory=list)
-    """Files whose content was loaded before: nothing changed."""
     seconds: float = 0.0
 
     @property
     def blocked(self) -> bool:
         """Something came, and nothing of it could be published: the last good table stays."""
-        published = [e for e in self.entries if e.status in ("published", "superseded")]
-        return bool(self.entries) and not published
+        return bool(self.entries) and all(e.status in ("held", "rejected") for e in self.entries)
 
     def total(self, count: str) -> int:
         """Sum of a row count over the deliveries of this load."""
@@ -65,13 +64,13 @@ class LoadReport:
 
 
 class LoadFailed(RuntimeError):
-    """The engine gave up: nothing was changed. Its message is told without what it quotes, which may be a value of a row."""
+    """The engine gave up: nothing was changed by what is still in landing. Its message is told without what it quotes, which may be a value of a row."""
 
     def __init__(self, dataset: str, error: Exception) -> None:
         said = of_engine(str(error).split("\n\n")[0].split("LINE ")[0])
         super().__init__(
-            f"{dataset}: the engine gave up ({type(error).__name__}: {said[:300]}). Nothing was changed, the files stay in "
-            "landing; run it again. If it happens again, look for a full disk or a small PLATFORM_MEMORY_LIMIT."
+            f"{dataset}: the engine gave up ({type(error).__name__}: {said[:300]}). Files that are in landing were not "
+            "loaded, and nothing of them was changed; run it again. If it happens again, look for a full disk or a small PLATFORM_MEMORY_LIMIT."
         )
 
 
@@ -88,8 +87,10 @@ def load_dataset(
     run_id: str = "",
     log: Log = lambda _: None,
     settle_seconds: float = 2.0,
+    only: Collection[str] | None = None,
 ) -> LoadReport:
-    """Load all that waits for `contract`. One at a time per dataset; other datasets and readers go on.
+    """Load all that waits for `contract`, or, of files in landing, `only` those (by `deliveries.look_of`). One at a time per dataset;
+    other datasets and readers go on.
 
     `neighbours` answer for who was erased and what was mended (`office.NEIGHBOURS` on a platform where stewards work).
 
@@ -101,7 +102,7 @@ def load_dataset(
         with warehouse.write(connection):
             ledger.ensure(warehouse, connection)
         books = LakeBooks(warehouse, connection, contract.name, neighbours)
-        waiting = waiting_files(books, store, contract, settle_seconds)
+        waiting = waiting_files(books, store, contract, settle_seconds, only)
         if waiting:
             import duckdb
 
@@ -119,15 +120,16 @@ def load_dataset(
 
 
 def waiting_files(
-    books: Books, store: ObjectStore, contract: Contract, settle_seconds: float
-) -> list[tuple[StoredObject, str]]:
-    """What is to be loaded: complete files in landing, and held deliveries, which are judged again, from the archive, once the
-    contract has changed. With each the hash as it came, where it is known (rows may have been erased from a file since)."""
-    found = [(o, "") for o in complete_files(store, contract, settle_seconds=settle_seconds)]
+    books: Books, store: ObjectStore, contract: Contract, settle_seconds: float, only: Collection[str] | None = None
+) -> list[tuple[StoredObject, Entry | None]]:
+    """What is to be loaded: complete files in landing, and held deliveries with their entry, which are judged again, from the archive,
+    once the contract has changed."""
+    complete = complete_files(store, contract, settle_seconds=settle_seconds)
+    found: list[tuple[StoredObject, Entry | None]] = [(o, None) for o in complete if only is None or look_of(o) in only]
     for entry in books.entries(status="held"):
         archived = store.stat(archive_name(contract.name, entry.delivery, entry.file))
         if entry.contract != contract.hash and archived:
-            found.append((archived, entry.sha256))
+            found.append((archived, entry))
     return found
 
 
@@ -149,27 +151,39 @@ class Load:
     loaded_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC).replace(tzinfo=None))
     keys: IdentityKeys = field(init=False)
 
-    def run(self, waiting: list[tuple[StoredObject, str]], keys: IdentityKeys) -> None:
+    def run(self, waiting: list[tuple[StoredObject, Entry | None]], keys: IdentityKeys) -> None:
         """Load the files of `waiting` (see `waiting_files`)."""
         name, self.keys = self.contract.name, keys
         self.log(f"{name}: {len(waiting)} file(s) waiting, {sum(o.size for o, _ in waiting) / 1e6:,.1f} MB")
         with Child() as child:
             self._load(waiting, keys, child)
 
-    def _load(self, waiting: list[tuple[StoredObject, str]], keys: IdentityKeys, child: Child) -> None:
-        name = self.contract.name
-        deliveries = self._open(waiting, child)
-        if not deliveries:
+    def _load(self, waiting: list[tuple[StoredObject, Entry | None]], keys: IdentityKeys, child: Child) -> None:
+        """Deliveries in their order, as many at once as do not depend on what becomes of another; each lot is one transaction."""
+        pending = self._open(waiting, child)
+        if not pending:
             return
         purposes = set(self.contract.identifiers.values())
-        keys_of_files = keys.for_files([d.origin_sha256 for d in deliveries])
+        keys_of_files = keys.for_files([d.origin_sha256 for d in pending])
         with bound(self.connection, keys_of_files, purposes):
-            clock = time.monotonic()
-            batch, drift = stage(self.connection, self.contract, deliveries, self.folder, self._entry, child)
+            for lot in count(1):
+                deliveries = next_lot(self.contract, self.books, pending)
+                if not deliveries:
+                    break
+                folder = self.folder / f"lot{lot}"
+                folder.mkdir(mode=0o700)
+                self._load_lot(deliveries, keys_of_files, folder, child)
+                pending = pending[len(deliveries) :]
+
+    def _load_lot(self, deliveries: list[Delivery], keys: IdentityKeys, folder: Path, child: Child) -> None:
+        name, clock = self.contract.name, time.monotonic()
+        read = [d for d in deliveries if d.repeats is None]
+        batch, drift = stage(self.connection, self.contract, read, folder, self._entry, child)
+        if read:
             self.log(f"{name}: {sum(sum(s.rows.values()) for s in batch.staged):,} rows read, now judged")
-            entries = self.write(batch, deliveries, drift, keys_of_files, clock)
+        entries = self.write(batch, deliveries, drift, keys, clock)
         self._put_away(deliveries)
-        self.report.entries = entries
+        self.report.entries += entries
         for entry in entries:
             self.log(f"{name}: {describe(entry)}")
 
@@ -201,23 +215,29 @@ class Load:
         return gone
 
     def complete(self, batch: Batch, deliveries: list[Delivery], drift: Drift, clock: float) -> list[Entry]:
-        """The batch's entries and those of rejected files, ready for the ledger. Raises AssertionError where rows are missing."""
+        """The batch's entries, those of rejected files and of repeated ones, ready for the ledger. Raises AssertionError where rows are
+        missing."""
         rejected = {d.id: self._entry(d, "rejected", d.rejected) for d in deliveries if d.rejected}
-        entries = [*batch.entries.values(), *rejected.values()]
+        repeated = [self._repeated(d, d.repeats) for d in deliveries if d.repeats]
         expression = compiled(self.contract, self.contract.today(), self.warehouse.home / "expressions")
         respelled = respelled_columns(self.connection, expression, batch) if batch.entries else {}
-        for entry in entries:
+        for entry in (*batch.entries.values(), *rejected.values()):
+            absent = entry.drift.get("missing", [])
             entry.drift = {**drift.get(entry.delivery, {}), **respelled.get(entry.delivery, {})}
+            if absent:
+                entry.drift["missing"] = [*entry.drift.get("missing", []), *absent]
             entry.seconds = round(time.monotonic() - clock, 3)
+        entries = [*batch.entries.values(), *rejected.values(), *repeated]
+        for entry in entries:
             if not entry.conserved:  # cannot happen; if it does, nothing may be published
                 raise AssertionError(
                     f"{self.contract.name}, {entry.file}: rows in {entry.rows_in} are not accounted for: {entry}"
                 )
         return entries
 
-    def _open(self, waiting: list[tuple[StoredObject, str]], child: Child) -> list[Delivery]:
-        """Deliveries in the order of loading: oldest first. Those loaded before are put away and left out."""
-        opened: dict[str, Delivery] = {}
+    def _open(self, waiting: list[tuple[StoredObject, Entry | None]], child: Child) -> list[Delivery]:
+        """Deliveries in the order of loading: oldest first. Files whose load was committed already are only put away."""
+        opened: list[Delivery] = []
         fixes = self.books.mendings()
         for found, held in waiting:
             delivery = open_delivery(self.store, self.contract, found, self.folder, self.loaded_at, child)
@@ -225,33 +245,53 @@ class Load:
                 self.log(f"{self.contract.name}: {found.basename} is still being written, left for the next run")
                 continue
             if held:
-                delivery.held_before, delivery.sha256 = True, held
+                # its place in time is that of its first arrival: what came since is newer
+                delivery.held_before, delivery.known_as, delivery.same_as = True, held.delivery, held.same_as
+                delivery.sha256, delivery.as_of, delivery.version = held.sha256, held.as_of, held.version
+                delivery.delivered_at = held.delivered_at
             delivery.mending = fixes.get(delivery.file)
             if delivery.mending:
                 delivery.as_of = delivery.mending.as_of or delivery.as_of
-            if delivery.id in opened:
-                self._forget(delivery)
-            else:
-                opened[delivery.id] = delivery
-        known = {e.delivery: e for e in self.books.entries(deliveries=opened)}
-        sent_on_before = self.books.sent_on()
-        fresh = []
-        for delivery in opened.values():
-            entry = known.get(delivery.id)
-            sent = (
-                entry
-                and entry.status == "held"
-                and not self.contract.load.changes.repeatable
-                and delivery.id in sent_on_before
+            opened.append(delivery)
+        known = self.books.entries(deliveries=[d.id for d in opened])
+        known += self.books.entries(contents={d.sha256 for d in opened})
+        mended, sent_on = {m.delivery for m in fixes.values()}, self.books.sent_on()
+        fresh = [d for d in opened if not self._is_done(d, known, mended, sent_on)]
+        fresh.sort(key=lambda d: (d.as_of or dt.datetime.min, d.delivered_at, d.object.modified, d.file))
+        if not self.contract.load.terms.dated:
+            for place, delivery in enumerate(fresh):  # what came together has an order, too
+                if delivery.as_of == self.loaded_at:
+                    delivery.as_of += dt.timedelta(microseconds=place)
+        return fresh
+
+    def _is_done(self, delivery: Delivery, known: list[Entry], mended: set[str], sent_on: set[str]) -> bool:
+        """Whether this very file was loaded before; it is put away then. Rows of a held delivery that were sent as fixes must not come
+        twice where they have no key."""
+        if delivery.held_before:
+            return not self.contract.load.changes.repeatable and delivery.id in sent_on
+        if delivery.mending:
+            done = next(
+                (e for e in known if e.delivery == delivery.id and e.status in ("published", "superseded")), None
             )
-            if entry and (sent or entry.status in ("published", "superseded")):
-                self._forget(delivery)
-                continue
-            if entry is not None and entry.status == "held":
-                # its place in time is that of its first arrival: what came since is newer
-                delivery.held_before, delivery.as_of = True, entry.as_of
-            fresh.append(delivery)
-        return sorted(fresh, key=lambda d: (d.as_of or dt.datetime.min, d.object.modified, d.file))
+        else:
+            history = History.of(self.contract, known, mended, ())
+            done = history.taken(delivery) or self._taken_long_ago(history.latest_same(delivery))
+        if done is None:
+            return False
+        self.log(
+            f"{self.contract.name}: {delivery.file} was loaded already (delivery {done.delivery}), and is put away now"
+        )
+        delivery.known_as = done.delivery
+        delivery.rejected = done.reason if done.status == "rejected" else ""
+        delivery.repeats = done if done.status == "repeated" else None
+        self._put_away([delivery])
+        return True
+
+    def _taken_long_ago(self, entry: Entry | None) -> Entry | None:
+        """The entry of a delivery that was loaded before versions were kept, where its file was never put away."""
+        if entry is None or entry.version or entry.status not in ("published", "superseded", "held"):
+            return None
+        return None if self._is_archived(entry.delivery) else entry
 
     def _entry(self, delivery: Delivery, status: str = "published", reason: str = "") -> Entry:
         return Entry(
@@ -260,29 +300,24 @@ class Load:
             file=delivery.file,
             bytes=delivery.object.size,
             sha256=delivery.sha256,
-            delivered_at=delivery.object.modified.replace(tzinfo=None),
+            delivered_at=delivery.delivered_at,
             loaded_at=self.loaded_at,
             as_of=delivery.as_of,
             status=status,
             reason=reason,
             contract=self.contract.hash,
             run=self.run_id,
+            version=delivery.version,
+            same_as=delivery.same_as,
             not_taken=dict(delivery.not_taken),
         )
 
-    def _forget(self, delivery: Delivery) -> None:
-        """Content that is in the table already: put the file away (or drop it, where the archive has it)."""
-        self.log(
-            f"{self.contract.name}: {delivery.file} was delivered before (delivery {delivery.id}), nothing changes"
-        )
-        self.report.redelivered.append(delivery.file)
-        archive = archive_name(self.contract.name, delivery.id, "")
-        if not delivery.object.name.startswith(landing_folder(self.contract.name)):
-            return
-        if any(True for _ in self.store.list(archive.rstrip("/"))):
-            self._clear(delivery)
-        else:
-            self._move(delivery, archive_name(self.contract.name, delivery.id, delivery.file))
+    def _repeated(self, delivery: Delivery, before: Entry) -> Entry:
+        """What says what was said last: its rows were judged and counted then, and none of them takes effect now."""
+        entry = self._entry(delivery, "repeated", f"{arrivals.in_words(before)}: nothing changes")
+        entry.rows_in = entry.superseded = before.rows_in
+        entry.drift, entry.not_taken = before.drift, before.not_taken
+        return entry
 
     def _put_away(self, deliveries: list[Delivery]) -> None:
         for delivery in deliveries:
@@ -294,13 +329,20 @@ class Load:
                     )
                     self.store.write(reason, f"{delivery.file}: {delivery.rejected}\n".encode())
                     self._move(delivery, target)
+                elif delivery.repeats and any(
+                    self._is_archived(e.delivery) for e in self.books.entries(contents=[delivery.sha256])
+                ):
+                    self._clear(delivery)  # its bytes are there
                 else:
                     self._move(delivery, archive_name(self.contract.name, delivery.id, delivery.file))
             except OSError as error:
-                # committed already: the next run recognises the content and tries again
+                # committed already: the next run knows the file by its version and tries again
                 self.log(
                     f"{self.contract.name}: {delivery.file} cannot be put away now ({error.strerror}), it stays in landing"
                 )
+
+    def _is_archived(self, delivery: str) -> bool:
+        return any(True for _ in self.store.list(archive_name(self.contract.name, delivery, "").rstrip("/")))
 
     def _move(self, delivery: Delivery, target: str) -> None:
         source = delivery.object.name
@@ -334,6 +376,8 @@ def describe(entry: Entry) -> str:
     """One line for people about a delivery; no values in it."""
     if entry.status == "rejected":
         return f"{entry.file} REJECTED: {entry.reason}"
+    if entry.status == "repeated":
+        return f"{entry.file} REPEATED: {entry.reason} ({entry.rows_in:,} rows in)"
     counts = (
         f"{entry.rows_in:,} rows in = {entry.valid:,} valid ({entry.inserted:,} new, {entry.updated:,} updated, "
         f"{entry.unchanged:,} unchanged) + {entry.quarantined:,} quarantined + {entry.superseded:,} superseded"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from typing_extensions import override
 
+from platform_assets.contracts.compiling.queries import CompiledContract
 from platform_assets.contracts.model import Contract, Freshness
-from platform_assets.contracts.queries import CompiledContract
 from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.accounts import Erased
 from platform_assets.ingest.ledger import Entry
@@ -210,7 +210,7 @@ def _row_conservation(facts: Facts, last: list[Entry], taken: list[Entry], rows:
     gone = facts.erased()
     problems = [{"file": e.file, "problem": "the ledger does not add up"} for e in taken if not e.conserved]
     for entry in last:
-        if entry.status == "rejected":
+        if entry.status in ("rejected", "repeated"):  # nothing of it was read, or it was with the delivery before
             continue
         left = gone.get(entry.delivery, accounts.Erased())
         raw = found["raw"].get(entry.delivery, 0) + left.raw
@@ -282,7 +282,7 @@ def _minimum_rows(contract: Contract, last: list[Entry]) -> Outcome:
 
 
 def _drift(last: list[Entry]) -> Outcome:
-    drifted = [e for e in last if e.drift]
+    drifted = [e for e in last if e.drift and not e.is_fix]
     detail = [{"file": e.file, "kind": k, "columns": ", ".join(n)} for e in drifted for k, n in e.drift.items()]
     text = (
         "columns are those of the contract"
@@ -324,7 +324,8 @@ def _freshness(contract: Contract, entries: list[Entry], now: dt.datetime) -> Ou
     policy = contract.quality.freshness
     assert policy is not None
     due, before_due = last_due(policy, now, contract.timezone)
-    delivered = [e.delivered_at.replace(tzinfo=dt.UTC) for e in entries if e.status != "rejected"]
+    # what a steward has mended is no news of the sender
+    delivered = [e.delivered_at.replace(tzinfo=dt.UTC) for e in entries if e.status != "rejected" and not e.is_fix]
     if not delivered:
         return Outcome(
             "freshness", False, False, f"nothing was ever delivered; the last delivery was due {due:%A %d %B %Y %H:%M}"

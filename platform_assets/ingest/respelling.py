@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from platform_assets.contracts.compiled import compiled
+from platform_assets.contracts.compiling.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import ledger
 from platform_assets.ingest.books import Books, LakeBooks
@@ -22,7 +22,7 @@ from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading.publish import register
 from platform_assets.ingest.loading.rules import Rules
 from platform_assets.ingest.neighbours import ALONE, Neighbours
-from platform_assets.ingest.readers.process import Child
+from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.staging import stage
 from platform_assets.ingest.tables import Tables
 from resources.identity import IdentityKeys, bound, pseudonym_sql

@@ -13,18 +13,18 @@ from platform_assets.ingest.deliveries import Delivery, Member
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading.batch import Batch
 from platform_assets.ingest.readers import reading
-from platform_assets.ingest.readers.columns import find_columns, told_by_name
+from platform_assets.ingest.readers.apart.process import ODD, Child
 from platform_assets.ingest.readers.delimited import engine
-from platform_assets.ingest.readers.header import decode_header, header_names, positional_header
-from platform_assets.ingest.readers.process import ODD, Child
 from platform_assets.ingest.readers.registry import format_named
+from platform_assets.ingest.readers.shape.columns import find_columns, told_by_name
+from platform_assets.ingest.readers.shape.header import decode_header, header_names, positional_header
 from platform_assets.ingest.readers.staged import NOT_TAKEN, FileRejected, Header, StagedFile
 from resources.lake.warehouse import literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
 
-    from platform_assets.contracts.queries import CompiledContract
+    from platform_assets.contracts.compiling.queries import CompiledContract
 
 Drift = dict[str, dict[str, list[str]]]
 RESPELLED = "cleaned of characters that cannot be seen"
@@ -64,16 +64,23 @@ def stage(
             )
 
     named: dict[int, dict[str, str | None]] = {}
+    lacking: dict[int, frozenset[str]] = {}
 
-    def tell(number: int, header: Header) -> dict[str, str | None] | None:
-        """Note what the member's name tells; None where it does not tell what it must, which rejects the delivery."""
+    def see(number: int, header: Header) -> bool:
+        """Note what the member's header and name tell; False where the name does not tell what it must, which rejects the delivery."""
         delivery, member = members[number]
         try:
             named[number] = told_by_name(member.label, contract, member.format, header)
         except FileRejected as error:
             reject(delivery, member, error)
-            return None
-        return named[number]
+            return False
+        note(delivery, member, header)
+        wide = member.format.wide
+        brought = {*header.positions, *named[number], *((wide.name, wide.value) if wide else ())}
+        lacks = frozenset(contract.file_columns) - brought
+        if lacks:
+            lacking[number] = lacks
+        return True
 
     by_line: list[int] = []
     groups: dict[tuple[int, bytes, str | None], list[engine.EngineFile]] = defaultdict(list)
@@ -90,10 +97,8 @@ def stage(
         if isinstance(header, FileRejected):
             reject(delivery, member, header)
             continue
-        told = tell(number, header)
-        if told is None:
+        if not see(number, header):
             continue
-        note(delivery, member, header)
         groups[place, head, member.scan.line_end].append(engine.EngineFile(number, member.scan, header))
     for (place, _, _), files in groups.items():
         part, doubtful = engine.stage(connection, files, contract.format[place], list(contract.file_columns), folder)
@@ -109,9 +114,8 @@ def stage(
         except FileRejected as error:
             reject(delivery, member, error)
             continue
-        if tell(number, header) is None:
+        if not see(number, header):
             continue
-        note(delivery, member, header)
         staged.append(part)
 
     for delivery in deliveries:
@@ -120,7 +124,8 @@ def stage(
     good = [d for d in deliveries if not d.rejected]
     kept = {n: (d.id, m.label) for n, (d, m) in members.items() if not d.rejected}
     staged = [_told(part, named) for part in (_only(part, kept) for part in staged) if part]
-    return Batch(good, {d.id: entry(d) for d in good}, kept, staged), drift
+    lacked = {n: lacking[n] for n in kept if n in lacking}
+    return Batch(good, {d.id: entry(d) for d in good}, kept, staged, lacked), drift
 
 
 def respelled_columns(connection: duckdb.DuckDBPyConnection, compiled: CompiledContract, batch: Batch) -> Drift:

@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     release = of_dataset("release", "send the right rows of a held delivery")
     release.add_argument("delivery")
     release.add_argument("--reason", required=True)
-    close = of_dataset("close", "close a held delivery that has no rows")
+    close = of_dataset("close", "close a held delivery with all its rows: the table stays as it is")
     close.add_argument("delivery")
     close.add_argument("--reason", required=True)
     dismiss = of_dataset("dismiss", "close a row that will not be mended")
@@ -128,7 +128,7 @@ def _run(desk: Desk, chosen: argparse.Namespace) -> int:
     elif chosen.command == "unstage":
         desk.unstage([RowKey(chosen.delivery, chosen.file, chosen.row)])
     elif chosen.command == "close":
-        desk.dismiss_delivery(chosen.delivery, chosen.reason)
+        sys.stdout.write(f"closed, with {desk.dismiss_delivery(chosen.delivery, chosen.reason)} row(s)\n")
     elif chosen.command == "dismiss":
         desk.dismiss([RowKey(chosen.delivery, chosen.file, chosen.row)], chosen.reason)
     elif chosen.command == "history":

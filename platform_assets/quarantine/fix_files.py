@@ -6,8 +6,9 @@ import datetime as dt
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.formats import KINDS
-from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.contracts.model import Contract
 from platform_assets.ingest.deliveries import format_of, name_fits, place_in_time
 from platform_assets.ingest.readers.interface import CannotWrite, TextRow, rendered
 from platform_assets.ingest.readers.packing import ENDINGS
@@ -45,8 +46,19 @@ def name_and_format(contract: Contract, original: str, tag: str) -> tuple[str, F
     )
 
 
-def render(contract: Contract, fmt: FileFormat, rows: Sequence[TextRow]) -> bytes:
-    """`rows` as a file of the format `fmt`. Raises CannotResubmit where it has no way to say one of the values."""
+def render(contract: Contract, fmt: FileFormat, rows: Sequence[TextRow], absent: Sequence[str] = ()) -> bytes:
+    """`rows` as a file of the format `fmt`. Raises CannotResubmit where it has no way to say one of the values.
+
+    `absent` are names in the header that the mended file did not have: nor has this one, unless somebody has given a value.
+    """
+    spared = {
+        c
+        for c, spec in contract.file_columns.items()
+        if (spec.header or (c,))[0] in absent and all(row.get(c) is None for row in rows)
+    }
+    if spared and fmt.header:
+        columns = {c: spec for c, spec in contract.columns.items() if c not in spared}
+        contract = contract.model_copy(update={"columns": columns})
     try:
         return rendered(format_named(fmt.kind), contract, fmt, rows)
     except CannotWrite as error:

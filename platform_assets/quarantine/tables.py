@@ -115,7 +115,8 @@ def mendings(
 
     def mending(fix: str, delivery: str, released: bool) -> Mending:
         now, first = known.get(delivery), known.get(origin(fix))
-        return Mending(fix, origin(fix), now.as_of if now else None, released, first.sha256 if first else "")
+        told = (first.sha256, first.file) if first else ("", "")
+        return Mending(fix, origin(fix), now.as_of if now else None, released, *told)
 
     return {file: mending(fix, delivery, released) for file, fix, delivery, released in found}
 

@@ -14,19 +14,30 @@ from typing import TYPE_CHECKING, Any
 from platform_assets.access import handing_out
 from platform_assets.access.acts import acting
 from platform_assets.access.roles import Permission, User
-from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.deliveries import UNFINISHED, landing_folder, name_fits, open_delivery
+from platform_assets.contracts.file_format import FileFormat
+from platform_assets.contracts.model import Contract
+from platform_assets.ingest import arrivals
+from platform_assets.ingest.arrivals import Meaning
+from platform_assets.ingest.books import Books
+from platform_assets.ingest.deliveries import (
+    UNFINISHED,
+    Delivery,
+    is_stray,
+    landing_folder,
+    name_fits,
+    open_delivery,
+)
 from platform_assets.ingest.judging import expression_of
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading.batch import Batch, choose, hold
 from platform_assets.ingest.loading.publish import judge, newest_rows, register, wrong_rows
 from platform_assets.ingest.loading.rules import Rules
-from platform_assets.ingest.readers.columns import find_columns
-from platform_assets.ingest.readers.header import decode_header, header_names
+from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.readers.packing import is_packed
-from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.registry import format_named
 from platform_assets.ingest.readers.scan import BOM
+from platform_assets.ingest.readers.shape.columns import find_columns
+from platform_assets.ingest.readers.shape.header import decode_header, header_names
 from platform_assets.ingest.readers.staged import FileRejected
 from platform_assets.quarantine import tables as quarantine_tables
 from platform_assets.quarantine.fix_moves import FixMoves
@@ -67,7 +78,7 @@ class Check:
     held: str = ""
     """Why the delivery as a whole will be held: nothing of it will be published."""
     before: str = ""
-    """What became of the same content when it was delivered before."""
+    """What became of the same content when it was delivered before, and what becomes of it now, where that is not loaded once more."""
     nothing_changes: bool = False
     """It is known already: the file will be put away."""
     older: str = ""
@@ -207,19 +218,31 @@ def _foresee(
     entry.rows_in, entry.quarantined, entry.as_of = result.rows, result.wrong, delivery.as_of
     with office.warehouse.connect() as lake:
         known, books = office.engine.has_books(lake), office.engine.books(contract, lake)
-        earlier = next(iter(books.entries(deliveries=[delivery.id])), None) if known else None
-        if earlier and earlier.status in ("published", "superseded", "held"):
-            what = "it will be judged again" if earlier.status == "held" else "nothing will change"
-            when = f"{earlier.loaded_at:%Y-%m-%d %H:%M} UTC"
-            result.before = f"as {earlier.file}, loaded {when} and {earlier.status} then: {what}"
-            result.nothing_changes = earlier.status != "held"
+        if known:
+            _came_before(contract, books, delivery, result)
             if result.nothing_changes:
                 return
         hold(batch, contract)
-        result.held = entry.reason if entry.status == "held" else ""
         if known:
             choose(batch, contract, lambda: newest_rows(connection, rules), books)
-            result.older = entry.reason if entry.status == "superseded" else ""
+        result.held = entry.reason if entry.status == "held" else ""
+        result.older = entry.reason if entry.status == "superseded" else ""
+
+
+def _came_before(contract: Contract, books: Books, delivery: Delivery, result: Check) -> None:
+    """What it means that the content came before."""
+    history = arrivals.history_of(contract, books)
+    meaning, latest = history.meaning(delivery), history.latest_same(delivery)
+    if latest is None or meaning is Meaning.LOAD:
+        return
+    delivery.former, delivery.same_as = meaning is Meaning.FORMER, latest.delivery
+    what = "it waits for a steward already" if latest.status == "held" else "nothing will change"
+    if delivery.former:
+        what = "other content came since. What only its arrival would change "
+        what += "is left as it is" if contract.load.on_former == "ignore" else "waits until a steward says yes"
+    when = f"{latest.loaded_at:%Y-%m-%d %H:%M} UTC"
+    result.before = f"as {latest.file}, loaded {when} and {latest.status} then: {what}"
+    result.nothing_changes = not delivery.former
 
 
 def missing_keys(office: Office, contract: Contract, sha256: str) -> list[str]:
@@ -253,8 +276,10 @@ def send(office: Office, dataset: str, name: str, data: bytes, user: User) -> st
 
 
 def waiting(office: Office, contract: Contract) -> list[StoredObject]:
-    """Files in landing."""
-    return [o for o in office.store.list(landing_folder(contract.name)) if not o.basename.startswith(".")]
+    """Files in landing, also those that are still being written."""
+    found = office.store.list(landing_folder(contract.name))
+    shown = (o for o in found if not o.basename.startswith("."))
+    return [o for o in shown if o.basename.lower().endswith(UNFINISHED) or not is_stray(o.basename)]
 
 
 def withdraw(office: Office, dataset: str, name: str, user: User) -> int:

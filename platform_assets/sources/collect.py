@@ -1,6 +1,7 @@
-"""Asks a source for what is wanted and lands it: scratch file, landed file, then the note that it is done, in this order.
+"""Asks a source for what is wanted and lands it: scratch file, note of the name, landed file, then the note that it is done, in this order.
 
-A crash in between fetches a piece once more, and the load sees that its content is known. One piece that fails stops no other.
+A crash in between fetches a piece once more, under the name that was noted, so that the load sees that it is the same delivery. One piece
+that fails stops no other.
 """
 
 from __future__ import annotations
@@ -40,13 +41,23 @@ def collect(source: Source, dataset: str, platform: Platform, log: Callable[[str
         log(f"{dataset}: sources are off (PLATFORM_SOURCES=on turns them on); files in landing are taken")
         return result
     state = f"state/{source.kind}/{dataset}.json"
-    done = _done(platform.store, state)
+    done, begun = _noted(platform.store, state)
     reach = Reach(dataset, os.environ, log)
     now = dt.datetime.now(dt.UTC)
+
+    def note() -> None:
+        platform.store.write(state, json.dumps({"windows": done, "begun": begun}).encode())
+
+    def named(window: Window, file: str) -> str:
+        if window.name not in begun:
+            begun[window.name] = file
+            note()
+        return begun[window.name]
+
     for window in source.wanted(done, now):
         name = f"{dataset} {window.name}".strip()
         try:
-            landed = _land(source, window, done.get(window.name, {}), platform, reach)
+            landed = _land(source, window, done.get(window.name, {}), platform, reach, named)
         except (Passing, Permanent) as trouble:
             result.failed.append(f"{name}: {trouble}")
             log(f"{name}: not fetched ({trouble}); files in landing are taken all the same")
@@ -56,12 +67,21 @@ def collect(source: Source, dataset: str, platform: Platform, log: Callable[[str
             continue
         file, done[window.name] = landed
         result.landed.append(file)
-        platform.store.write(state, json.dumps({"windows": done}).encode())
+        del begun[window.name]
+        note()
     return result
 
 
-def _land(source: Source, window: Window, done: Noted, platform: Platform, reach: Reach) -> tuple[str, Noted] | None:
-    """The landed file's name and what to note; None where nothing has changed."""
+def _land(
+    source: Source,
+    window: Window,
+    done: Noted,
+    platform: Platform,
+    reach: Reach,
+    named: Callable[[Window, str], str],
+) -> tuple[str, Noted] | None:
+    """The landed file's name and what to note; None where nothing has changed. `named` notes a name before it is used, and gives the one
+    that was noted before."""
     scratch = platform.settings.home / "lake" / "scratch" / f"download-{os.getpid()}-{reach.dataset}"
     scratch.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -71,18 +91,19 @@ def _land(source: Source, window: Window, done: Noted, platform: Platform, reach
         stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
         stem, dot, ending = fetched.file_name.partition(".")
         middle = f"_{window.name}" if window.name else ""
-        landed = platform.store.write(f"landing/{reach.dataset}/{stem}{middle}_{stamp}{dot}{ending}", scratch)
+        name = named(window, f"{stem}{middle}_{stamp}{dot}{ending}")
+        landed = platform.store.write(f"landing/{reach.dataset}/{name}", scratch)
         reach.log(f"{reach.dataset}: {landed.size:,} bytes downloaded as {landed.basename}")
         return landed.basename, fetched.noted
     finally:
         scratch.unlink(missing_ok=True)
 
 
-def _done(store: ObjectStore, state: str) -> dict[str, Noted]:
-    """What was noted of each window."""
+def _noted(store: ObjectStore, state: str) -> tuple[dict[str, Noted], dict[str, str]]:
+    """What was noted of each window, and the names of files of those that were begun and perhaps not landed."""
     if not store.stat(state):
-        return {}
+        return {}, {}
     with store.open(state) as file:
         kept = json.loads(file.read())
     # before there were windows, the note of an address was the whole file
-    return dict(kept["windows"]) if "windows" in kept else {"": kept}
+    return (dict(kept["windows"]), dict(kept.get("begun", {}))) if "windows" in kept else ({"": kept}, {})

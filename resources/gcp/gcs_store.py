@@ -3,6 +3,8 @@
 A version is an object's generation. Whatever changes an object names the generation that it saw, so a request that is repeated
 because its answer was lost changes nothing twice, and of two writers neither tramples the other unseen. Reads are of one generation,
 block by block: an object that is replaced meanwhile is an error, never a mixture.
+
+Over 400 lines: one class, the whole of one interface.
 """
 
 from __future__ import annotations
@@ -71,6 +73,16 @@ class GCSStore:
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Objects directly in the folder `prefix`, by name."""
         yield from self._found(prefix, delimiter="/")
+
+    def no_files(self, prefix: str) -> Iterator[str]:
+        """Folders in the folder `prefix`: a bucket has nothing else."""
+        folder = self._full(prefix)
+        blobs = self._bucket.client.list_blobs(
+            self.bucket, prefix=f"{folder}/", delimiter="/", timeout=self._timeout, retry=self._retry
+        )
+        for _ in blobs:  # only what was read knows them
+            pass
+        yield from sorted(name.removeprefix(f"{folder}/").rstrip("/") for name in blobs.prefixes)
 
     def walk(self, prefix: str) -> Iterator[StoredObject]:
         """Objects in the folder `prefix` at any depth, by name; all of the store where it is ''."""
@@ -251,7 +263,7 @@ class GCSStore:
 
     def _object(self, blob: storage.Blob) -> StoredObject:
         name = blob.name.removeprefix(f"{self.prefix}/") if self.prefix else blob.name
-        return StoredObject(name, int(blob.size), str(blob.generation), blob.updated)
+        return StoredObject(name, int(blob.size), str(blob.generation), blob.updated, blob.time_created)
 
     def _range(self, blob: storage.Blob, generation: int, start: int, end: int) -> bytes:
         """Bytes `start` to `end` (exclusive) of one generation."""

@@ -121,7 +121,7 @@ class NoSandbox(RuntimeError):
 
 
 def _enter_sandbox(request: dict[str, Any], pipe: Pipe) -> None:
-    from resources.r_child import sandbox
+    from resources.r_child.locks import sandbox
 
     mode = request["limits"]["sandbox"]
     if mode == "off":

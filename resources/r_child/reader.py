@@ -20,7 +20,7 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from resources.r_child import sandbox
+from resources.r_child.locks import sandbox
 from resources.r_child.types import TABLE
 
 

@@ -21,6 +21,11 @@ _JUDGED = ("input", "wrong_output")
 """Kinds of which the harness tells in which row of a table it found something."""
 _MOST_CALLS = 200  # of a traceback: each is looked for in the script
 _NO_MEMORY = re.compile(r"cannot allocate|bad_alloc|MemoryError|memory exhausted|out of memory", re.IGNORECASE)
+_CAUSES = (
+    *("memory not mapped", "invalid permissions", "invalid alignment", "non-existent physical address"),
+    *("object specific hardware error", "illegal opcode", "illegal operand", "illegal trap"),
+)
+"""What R says of a signal that it caught; a script can write to the same place, so nothing else is taken from there."""
 _R_TRACEBACK = re.compile(
     r"^Traceback:\n(?P<calls>(?: *\d+: .*\n(?:(?! *\d+: |An irrecoverable|Possible).*\n)*)+)", re.M
 )
@@ -81,9 +86,9 @@ def diagnose(ended: Exit, report: Mapping[str, Any] | None, indicator: Indicator
         return Diagnosis("quit", "R ended before the function returned: compiled code called exit()", ours=True)
     if ended.signal_name == "SIGKILL":
         return Diagnosis("killed", "the operating system killed R (SIGKILL)", ours=True)
-    cause = re.search(r"\*\*\* caught \w+ \*\*\*\naddress [^,]*, cause '([^']*)'", ended.stderr)
-    detail = f"{ended.signal_name}: {cause[1]}" if cause else ended.signal_name
-    return _with_traceback(Diagnosis("crash", f"R crashed ({detail})"), ended.stderr, indicator)
+    cause = next((cause for cause in _CAUSES if f", cause '{cause}'" in ended.stderr), "")
+    detail = f"{ended.signal_name}: {cause}" if cause else ended.signal_name
+    return _with_traceback(Diagnosis("crash", f"R crashed ({detail})", ours=True), ended.stderr, indicator)
 
 
 def failed_supervisor(printed: str) -> Diagnosis:

@@ -6,6 +6,8 @@ A run has a folder of its own, in which the script's files are kept apart from o
     r/                       R's: its home, `tmp` and `out`. Nothing of ours is written there once R has begun
     received/                what the supervisor took out of `r/out` when every process of the run was dead
     output/                  what the reader made of that, and what the platform uses
+
+Over 400 lines: one run from its request to its card, in the order in which it happens.
 """
 
 from __future__ import annotations
@@ -165,10 +167,12 @@ class _Run:
         columns = {name: {c.name: c.type for c in i.columns.values()} for name, i in indicator.inputs.items()}
         self.columns = columns
         code = "\n".join(file.read_text(encoding="utf-8-sig") for file in indicator.files)
+        limits = runtime.limits
         names = " ".join(f"{name} {table.table} {' '.join(table.present)}" for name, table in inputs.items())
         self.scrubber = Scrubber(
             [(table.path, columns[name]) for name, table in inputs.items()],
-            public=f"{code}\n{names}\n{' '.join(self.given.values())}",
+            # with what messages of the platform name: parameters, and the limits of a table
+            public=f"{code}\n{names}\n{' '.join((*self.given, *self.given.values()))}\n{limits.rows:,} {limits.table_mb:,}",
         )
 
     @property
@@ -194,7 +198,7 @@ class _Run:
             on_event(Event("info", f"{lines} not shown; use message() for progress"))
         if not self._clear(self.r, self.received):
             left = f"files that the script made cannot be removed: remove {self.folder} by hand, it may hold rows of the inputs"
-            diagnosis = Diagnosis("platform", left)
+            diagnosis = Diagnosis("platform", left, ours=True)
         if diagnosis is None:
             return self._result(ended)
         self._clear(self.output)

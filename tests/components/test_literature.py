@@ -125,13 +125,12 @@ def test_every_row_of_the_real_files_is_accounted_for(delivered: Place) -> None:
     assert ledger == [
         ("clinical_trials.csv", "published", 8, 6, 2, 0),
         ("drugs.csv", "published", 7, 7, 0, 0),
-        ("pubmed.csv", "published", 9, 8, 1, 0),  # the last line is a tab
+        ("pubmed.csv", "published", 8, 8, 0, 0),  # the last line is a tab, which is no row
         ("pubmed.json", "published", 5, 5, 0, 0),
     ]
     assert sorted(reasons, key=str) == [
         ("NCT03490942", ["journal: value is missing"]),
         ("NCT04237090", ["title: value is missing"]),
-        (None, ["row: has 1 fields, the header has 4"]),
     ]
     assert journals == [("Hôpitaux Universitaires de Genève",), ("Journal of emergency nursing",)]
     assert titles == [

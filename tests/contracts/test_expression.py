@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from platform_assets.contracts.expression import compile_contract
+from platform_assets.contracts.compiling.expression import compile_contract
+from platform_assets.contracts.compiling.schema import dtype_of, pandera_schema
 from platform_assets.contracts.model import Contract
-from platform_assets.contracts.schema import dtype_of, pandera_schema
 from tests.conftest import LAB
 
 TODAY = dt.date(2026, 1, 15)

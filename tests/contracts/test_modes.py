@@ -12,7 +12,7 @@ import sqlglot
 from pydantic import ValidationError
 
 from platform_assets.contracts import modes
-from platform_assets.contracts.mode import Mode, Present
+from platform_assets.contracts.mode import Chosen, Mode, Present, Terms
 from platform_assets.contracts.model import Contract, Load
 from platform_assets.contracts.modes import MODES
 from platform_assets.ingest.deliveries import Delivery, Mending
@@ -56,18 +56,20 @@ def test_a_mode_says_all_that_belongs_to_it(name: str) -> None:
 def test_a_mode_of_whole_deliveries_chooses_one_and_gives_account_of_the_others(name: str) -> None:
     new, old = delivery("new"), delivery("old")
     entries = {"new": entry("new", 2), "old": entry("old", 1)}
-    assert MODES[name].choose([old, new], entries, {}, Present()) == "new"
+    assert MODES[name].choose([old, new], entries, {}, Present(), Terms()).base == "new"
     for e in entries.values():  # the law of the ledger: what is not published is superseded or rejected
         assert e.status == "published" or e.rows_in == e.superseded + e.quarantined
-    assert MODES[name].too_late("other", None, Present("new", DAY), released=False) != ""
-    assert MODES[name].too_late("new", None, Present("new", DAY), released=False) == ""
+    now = present("new", DAY)
+    assert MODES[name].too_late("other", None, now, released=False) != ""
+    assert MODES[name].too_late("new", None, now, released=False) == ""
 
 
 def test_an_older_snapshot_comes_too_late_and_fixes_join_the_one_that_stands() -> None:
     snapshot = MODES["snapshot"]
     entries = {"old": entry("old", 1), "fix": entry("fix", 2), "late fix": entry("late fix", 1)}
     deliveries = [delivery("old"), delivery("fix", "now"), delivery("late fix", "before")]
-    assert snapshot.choose(deliveries, entries, {}, Present("now", DAY + dt.timedelta(days=2))) is None
+    chosen = snapshot.choose(deliveries, entries, {}, present("now", DAY + dt.timedelta(days=2)), Terms())
+    assert chosen == Chosen()
     assert {n: e.status for n, e in entries.items()} == {
         "old": "superseded",
         "fix": "published",
@@ -94,9 +96,14 @@ def test_the_schema_lists_the_modes() -> None:
     assert Load.model_json_schema()["properties"]["mode"]["enum"] == sorted(MODES)
 
 
+def present(delivery: str, as_of: dt.datetime) -> Present:
+    return Present({f"{delivery}.csv": frozenset({delivery})}, as_of)
+
+
 def delivery(name: str, mends: str = "") -> Delivery:
     mending = Mending(name, mends, DAY + dt.timedelta(days=1), released=False, sha256="") if mends else None
-    return Delivery(StoredObject(f"landing/lab/{name}", 1, "1", dt.datetime.now(dt.UTC)), name, mending=mending)
+    now = dt.datetime.now(dt.UTC)
+    return Delivery(StoredObject(f"landing/lab/{name}", 1, "1", now, now), name, mending=mending)
 
 
 def entry(name: str, days: int) -> Entry:

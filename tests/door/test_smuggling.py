@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -75,11 +76,11 @@ class Before:
     def __init__(self, port: int, app: Recording) -> None:
         self.port, self.app = port, app
 
-    def sent(self, data: bytes) -> list[str]:
-        """What a connection with `data` has reached."""
+    def sent(self, data: bytes, patience: float = 0.15) -> list[str]:
+        """What a connection with `data` has reached, after as many seconds without an answer."""
         self.app.reached.clear()
         with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
-            connection.settimeout(0.15)
+            connection.settimeout(patience)
             try:
                 connection.sendall(data.replace(b"HOST", f"127.0.0.1:{self.port}".encode()))
                 while connection.recv(65536):
@@ -108,14 +109,17 @@ def test_nothing_hides_behind_another_request(before: Before, inner: bytes) -> N
     cases = list(framings(inner))
     assert len(cases) > 180
     for odd, data in cases:
-        reached = before.sent(data)
         # of a connection its first request may pass, where it is right: never the hidden one, nor a second time
-        assert reached in ([], ["page /"], ["graphql by POST"]), (odd, reached)
-        if reached == ["graphql by POST"]:
-            assert odd == "after a post" or odd.startswith("b'POST"), odd
+        posts = odd == "after a post" or odd.startswith("b'POST")
+        fine: tuple[list[str], ...] = ([], ["page /"], ["graphql by POST"] if posts else [])
+        reached = before.sent(data)
+        if reached not in fine:  # it may be of the connection before: a machine that is busy answers later
+            time.sleep(2)
+            reached = before.sent(data, 2)
+        assert reached in fine, (odd, reached)
     allowed = b"POST /graphql HTTP/1.1\r\nHost: HOST\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
-    assert before.sent(allowed) == ["graphql by POST"]
-    assert before.sent(allowed * 2) in (["graphql by POST"] * 2, ["graphql by POST"])
+    assert before.sent(allowed, 2) == ["graphql by POST"]
+    assert before.sent(allowed * 2, 2) in (["graphql by POST"] * 2, ["graphql by POST"])
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ import pytest
 
 from platform_assets.erasure.search import scan, whole
 from platform_assets.erasure.search.scan import Search, search_file
-from platform_assets.ingest.readers import limits
+from platform_assets.ingest.readers.apart import limits
 from tests.workbooks import workbook
 
 IDS = ["70412", "ZX-ERASE-003", "PATIENT-77", "Müller-1970", "a1b2c3d4e5f60718"]

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_assets.erasure import redaction
-from platform_assets.ingest.readers.formats.xlsx import Xlsx, open_sheet
+from platform_assets.ingest.readers.apart.limits import Limits
+from platform_assets.ingest.readers.formats.xlsx import Xlsx
 from platform_assets.ingest.readers.interface import Edits
-from platform_assets.ingest.readers.limits import Limits
 from platform_assets.ingest.readers.staged import FileRejected
 from tests.erasure.erasing import erase, places_of, subject
 from tests.places import Place, lab_contract
-from tests.workbooks import workbook
+from tests.workbooks import rows_of, workbook
 
 CONTRACT = lab_contract(format={"kind": "xlsx"})
 FORMAT = CONTRACT.format[0]
@@ -83,7 +83,7 @@ def test_an_archived_and_a_waiting_workbook_lose_the_erased_rows_and_keep_the_ot
     note = place.store.open(f"{archived.name}.redacted.txt").read().decode()
     assert (
         note
-        == "1 row(s) or line(s) of this file were erased; the others are here; workbooks hold texts only now, one sheet each.\n"
+        == "1 row(s) or line(s) of this file were erased; the others are here; workbooks hold texts only now, of the sheets that are read.\n"
     )
     again = Place(tmp_path / "again", CONTRACT)
     again.drop("week1.xlsx", place.store.open(archived.name).read())
@@ -98,7 +98,7 @@ def test_a_file_that_cannot_be_written_without_the_erased_rows_stays_in_landing_
 ) -> None:
     """Its reader died, say. It is neither archived with the person in it, nor deleted; the next run makes it good."""
 
-    def dies(*_: object) -> Path:
+    def dies(*_: object, **__: object) -> Path:
         raise FileRejected("its reader died (SIGABRT)")
 
     place = Place(tmp_path, CONTRACT)
@@ -107,7 +107,7 @@ def test_a_file_that_cannot_be_written_without_the_erased_rows_stays_in_landing_
     erase(place, subject("PATIENT-77"))
     place.drop("week2.xlsx", as_excel_saves_it() + b"\0")
     with monkeypatch.context() as broken:
-        broken.setattr(redaction, "without_rows", dies)
+        broken.setattr(redaction.reading, "edited", dies)
         assert [e.status for e in place.load().entries] == ["published"]
     waiting = [o.basename for o in place.store.walk("landing")]
     assert waiting == ["week2.xlsx"]
@@ -128,9 +128,7 @@ def test_texts_survive_being_written_and_read(rows: list[list[str]]) -> None:
     with tempfile.NamedTemporaryFile(suffix=".xlsx") as file:
         path = Path(file.name)
         path.write_bytes(workbook("A & <b>", [HEADER, *rows]))
-        sheet = open_sheet(path, CONTRACT, FORMAT, Limits())
-        assert sheet.name == "A & <b>"
-        assert [sheet.texts(cells) for number, cells in sheet.rows if number >= sheet.start] == rows
+        assert rows_of(path, CONTRACT, FORMAT) == [("A & <b>", row) for row in rows]
 
 
 @pytest.mark.parametrize("gone", [{2}, {3}, {2, 3}, set()])
@@ -138,6 +136,5 @@ def test_only_the_rows_that_are_named_go(tmp_path: Path, gone: set[int]) -> None
     path = tmp_path / "a.xlsx"
     path.write_bytes(as_excel_saves_it())
     Xlsx().edited(path, CONTRACT, FORMAT, Edits(gone), tmp_path / "b.xlsx", Limits())
-    sheet = open_sheet(tmp_path / "b.xlsx", CONTRACT, FORMAT, Limits())
-    samples = [sheet.texts(cells)[0] for number, cells in sheet.rows if number >= sheet.start]
+    samples = [cells[0] for _, cells in rows_of(tmp_path / "b.xlsx", CONTRACT, FORMAT)]
     assert samples == [s for row, s in ((2, "A-1"), (3, "A-2")) if row not in gone]

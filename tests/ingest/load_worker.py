@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from platform_assets.contracts.compiled import compiled
+from platform_assets.contracts.compiling.compiled import compiled
 from platform_assets.ingest.load import load_dataset
 from resources.environment import Platform, Settings
 from resources.identity import EnvironmentKeys

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest.load import LoadFailed, describe
+from platform_assets.ingest.ledger import Entry
+from platform_assets.ingest.load import Load, LoadFailed, describe
 from resources.environment import Platform
 from resources.identity import EnvironmentKeys, MissingIdentityKey, pseudonym
 from tests.conftest import KEY, LAB, Bench
@@ -67,26 +68,38 @@ def test_a_bad_row_has_its_original_text_and_every_reason(bench: Make) -> None:
     ]
 
 
-def test_the_same_content_again_changes_nothing_whatever_its_name(bench: Make) -> None:
+def test_the_latest_content_again_changes_nothing_whatever_its_name_and_the_ledger_says_so(bench: Make) -> None:
     lab = bench()
     data = HEAD + "A,2024-12-30,POS,10\n"
     lab.send("a.csv", data)
-    before = lab.sql("SELECT * FROM {validated}"), lab.sql("SELECT * FROM platform.ledger")
-    report = lab.send("again.csv", data)
-    assert report.redelivered == ["again.csv"]
-    assert (lab.sql("SELECT * FROM {validated}"), lab.sql("SELECT * FROM platform.ledger")) == before
+    before = lab.sql("SELECT * FROM {validated}"), lab.sql("SELECT * FROM {raw}")
+    (first,) = lab.sql("SELECT delivery FROM platform.ledger")
+    (entry,) = lab.send("again.csv", data).entries
+    assert (entry.file, entry.status, entry.same_as) == ("again.csv", "repeated", *first)
+    assert (entry.rows_in, entry.superseded) == (1, 1)
+    assert (lab.sql("SELECT * FROM {validated}"), lab.sql("SELECT * FROM {raw}")) == before
+    assert lab.sql("SELECT count(*) FROM platform.ledger") == [(2,)]
     assert lab.files("landing") == []
+    assert lab.files("archive") == ["a.csv"]  # its bytes are kept once
+    lab.assert_nothing_lost()
 
 
-def test_a_file_that_was_committed_but_not_put_away_is_only_put_away(bench: Make) -> None:
+def test_a_file_that_was_committed_but_not_put_away_is_only_put_away(
+    bench: Make, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lab = bench()
     data = HEAD + "A,2024-12-30,POS,10\n"
+    monkeypatch.setattr(
+        Load, "_put_away", lambda *_: None
+    )  # as if the process had died between the commit and the move
     lab.send("a.csv", data)
-    (archived,) = (lab.platform.settings.home / "archive" / "lab").rglob("a.csv")
-    archived.unlink()  # as if the process had died between the commit and the move
-    lab.send("a.csv", data)
-    assert archived.read_text() == data
+    assert lab.files("landing") == ["a.csv"]
+    monkeypatch.undo()
+    assert lab.load().entries == []
+    assert lab.files("archive") == ["a.csv"]
+    assert lab.files("landing") == []
     assert lab.sql("SELECT count(*) FROM {raw}") == [(1,)]
+    assert lab.sql("SELECT count(*) FROM platform.ledger") == [(1,)]
 
 
 def test_an_upsert_counts_new_updated_and_unchanged_rows(bench: Make) -> None:
@@ -151,7 +164,9 @@ def test_an_append_keeps_every_row_but_not_the_same_file_twice(bench: Make) -> N
     lab.send("1.csv", HEAD + "A,2024-01-01,POS,1\nA,2024-01-01,POS,1\n")
     lab.send("2.csv", HEAD + "A,2024-01-01,POS,1\n")
     lab.send("3.csv", HEAD + "A,2024-01-01,POS,1\n")
-    assert lab.sql("SELECT count(*) FROM {validated}") == [(3,)]
+    (entry,) = lab.send("2.csv", HEAD + "A,2024-01-01,POS,1\n").entries
+    assert entry.status == "repeated"
+    assert lab.sql("SELECT count(*) FROM {validated}") == [(4,)]
     lab.assert_nothing_lost()
 
 
@@ -234,13 +249,13 @@ def test_an_empty_snapshot_does_not_empty_the_table(bench: Make) -> None:
     [
         ("a.csv", b"", "empty"),
         ("a.csv", b"\n\n", "empty"),
-        ("a.csv", b"\xff\xfe\x00\x01", "not utf-8 text"),
-        ("a.csv", b"PK\x03\x04 this is no text\x00", "NUL"),
+        ("a.csv", b"\xff\xfe\x00\x01", "is UTF-16 text"),
+        ("a.csv", b"PK\x03\x04 this is no text\x00", "zip archive that is cut off"),
         ("a.csv", b"foo,bar\n1,2\n", "none of the required columns"),
         ("a.csv", b"sample_id;test_date;result;viral_load\nA;2024-01-01;POS;1\n", "none of the required columns"),
         ("a.csv", b"sample_id,sample_id,test_date,result\nA,B,2024-01-01,POS\n", "stands 2 times"),
         ("a.pdf", b"%PDF", "unknown format"),
-        ("a.csv.gz", b"not gzip", "cannot be unpacked"),
+        ("a.csv.gz", b"not gzip", "is not packed"),
         ("a.zip", b"not zip", "not a readable zip"),
         ("a.zip", "empty-zip", "archive is empty"),
         ("a.csv", b'"sample_id,test_date\n', "cannot be read"),
@@ -417,3 +432,55 @@ def test_rows_are_quarantined_at_the_time_of_the_load_which_is_utc(bench: Make) 
     ((at, loaded),) = lab.sql("SELECT _quarantined_at, (SELECT max(loaded_at) FROM platform.ledger) FROM {quarantine}")
     assert at == loaded
     assert abs(at - dt.datetime.now(dt.UTC).replace(tzinfo=None)) < dt.timedelta(hours=1)
+
+
+PHONES: dict[str, Any] = {
+    "columns": {
+        "id": {"type": "string"},
+        "status": {"type": "string", "in": ["ill", "well"]},
+        "phone": {"type": "string", "optional": True, "required": False},
+    },
+}
+
+
+@pytest.mark.parametrize("mode", ["upsert", "snapshot"])
+@pytest.mark.parametrize("together", [True, False])
+def test_a_column_that_a_file_does_not_bring_says_nothing_about_earlier_values(
+    bench: Make, mode: str, together: bool
+) -> None:
+    files = {
+        "1.csv": "id,status,phone\na,ill,0611\nb,ill,0622\n",
+        "2.csv": "id,status\na,well\nb,ill\nc,ill\n",
+        "3.csv": "id,status,phone_number\nb,well,0622\na,well,0611\nc,ill,0633\n",
+        "4.csv": "id,status,phone\na,well,\nb,well,0699\nc,ill,0644\n",
+        "5.csv": "id,status\na,ill\nb,well\nc,ill\n",
+    }
+    seen = {}
+    for absent in ("keep", "clear"):
+        lab = bench(**PHONES, name=f"lab_{absent}", load={"mode": mode, "key": ["id"], "absent": absent})
+        entries: dict[str, Entry] = {}
+        for name, data in files.items():
+            lab.drop(name, data)
+            entries |= {} if together and name != "5.csv" else {e.file: e for e in lab.load().entries}
+            if name in ("3.csv", "5.csv") and not together:
+                seen[absent, name] = lab.table("id", "phone")
+        seen[absent, "5.csv"] = lab.table("id", "phone")
+        if absent == "keep" and (mode == "upsert" or not together):
+            missing = [entries[f"{n}.csv"].drift.get("missing") for n in range(1, 6)]
+            assert missing == [None, ["phone"], ["phone"], None, ["phone"]]
+            assert entries["2.csv"].unchanged == 1  # b: what it brings is what was there
+        lab.assert_nothing_lost()
+    if not together:
+        assert seen["keep", "3.csv"] == [("a", "0611"), ("b", "0622"), ("c", None)]
+    # that a value is missing was said by a file that brings the column
+    kept = [("a", None), ("b", "0699"), ("c", "0644")]
+    assert seen["keep", "5.csv"] == (
+        kept if mode == "upsert" or not together else [("a", None), ("b", None), ("c", None)]
+    )
+    assert seen["clear", "5.csv"] == [("a", None), ("b", None), ("c", None)]
+
+
+def test_a_column_that_never_came_is_no_drift(bench: Make) -> None:
+    lab = bench(**PHONES, load={"mode": "upsert", "key": ["id"]})
+    for name, data in (("1.csv", "id,status\na,ill\n"), ("2.csv", "id,status\na,well\n")):
+        assert lab.send(name, data).entries[0].drift == {}

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from platform_assets.contracts.model import FileFormat
+from platform_assets.contracts.file_format import FileFormat
 from platform_assets.ingest.readers.delimited import engine, lines
 from platform_assets.ingest.readers.scan import scan
 from platform_assets.ingest.readers.staged import ROWS, RowWriter
@@ -162,7 +162,7 @@ def test_arbitrary_bytes_never_stop_a_good_file_and_lose_nothing(bench: Make, da
     lab.drop("good.csv", HEAD + f"GOOD-{number},2024-01-01,POS,1\n".encode())
     report = lab.load()
     assert (f"GOOD-{number}",) in lab.table("sample_id")
-    assert len(report.entries) + len(report.redelivered) >= len({*data}) + 1 - len(report.redelivered)
+    assert len(report.entries) == len(data) + 1  # each arrival has its row, also where two files are equal
     assert lab.files("landing") == []
     lab.assert_nothing_lost()
     for entry in report.entries:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from platform_assets.contracts.compiled import compiled
+from platform_assets.contracts.compiling.compiled import compiled
 from platform_assets.ingest.quality import NOT_APPLICABLE, Outcome, evaluate
 from platform_assets.ingest.tables import Tables
 from tests.conftest import LAB, Bench

@@ -43,7 +43,7 @@ def loaded(lab: Bench) -> list[list[tuple[Any, ...]]]:
     lab.load()
     lab.send("3.csv", HEAD + "8,On waking,2020-02-01,2\n7,On sleep,2020-01-01,3\n9,Nine,2020-03-01,\n")
     lab.assert_nothing_lost()
-    rest = "COLUMNS(c -> c NOT IN ('_quarantined_at', '_as_of', 'as_of', 'dataset', 'loaded_at', 'delivered_at', 'seconds', 'contract'))"
+    rest = "COLUMNS(c -> c NOT IN ('_quarantined_at', '_as_of', 'as_of', 'dataset', 'loaded_at', 'delivered_at', 'seconds', 'contract', 'version'))"
     tables = [lab.sql(f"SELECT {rest} FROM {{{t}}} ORDER BY ALL") for t in ("raw", "validated", "quarantine")]
     return [*tables, lab.sql(f"SELECT {rest} FROM platform.ledger WHERE dataset = '{lab.contract.name}' ORDER BY ALL")]
 
@@ -51,6 +51,6 @@ def loaded(lab: Bench) -> list[list[tuple[Any, ...]]]:
 @pytest.mark.parametrize("load", LOADS, ids=str)
 def test_nobody_spells_them(bench: Make, monkeypatch: pytest.MonkeyPatch, load: dict[str, Any]) -> None:
     ours = loaded(bench(Contract.model_validate({**PAPERS, "name": "ours", "load": load})))
-    monkeypatch.setattr(publish, "Rules", lambda contract: Rules(contract, OTHERS))
+    monkeypatch.setattr(publish, "Rules", lambda contract, **more: Rules(contract, OTHERS, **more))
     assert loaded(bench(Contract.model_validate({**PAPERS, "name": "others", "load": load}))) == ours
     assert all(table for table in ours)

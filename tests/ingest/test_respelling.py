@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from platform_assets.contracts import compiled as compiling
-from platform_assets.contracts import expression
+from platform_assets.contracts.compiling import compiled as compiling
+from platform_assets.contracts.compiling import expression
 from platform_assets.ingest.quality import evaluate
 from platform_assets.ingest.respelling import Moved, respell
 from tests.conftest import Bench

@@ -96,8 +96,14 @@ def test_the_check_says_when_the_content_is_known(tmp_path: Path) -> None:
     assert (found.nothing_changes, found.right) == (True, False)
     place.deliver("week2.csv", GOOD + "x")
     found = foreseen(place, "again.csv", GOOD + "x")
-    assert found.before.endswith("and held then: it will be judged again")
-    assert (found.nothing_changes, bool(found.held)) == (False, True)
+    assert found.before.endswith("and held then: it waits for a steward already")
+    assert found.nothing_changes
+    place.deliver("week3.csv", GOOD.replace("NEG", "POS"))
+    found = foreseen(place, "again.csv", GOOD)
+    assert found.before.endswith(
+        "other content came since. What only its arrival would change waits until a steward says yes"
+    )
+    assert (found.nothing_changes, found.right) == (False, False)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from resources.r_child import syscalls
-from resources.r_child.seccomp import program_for
-from resources.r_child.syscall_numbers import ARCHITECTURES, LAST, NUMBERS
+from resources.r_child.locks import syscalls
+from resources.r_child.locks.seccomp import program_for
+from resources.r_child.locks.syscall_numbers import ARCHITECTURES, LAST, NUMBERS
 
 HEADERS = {
     "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
@@ -76,8 +76,9 @@ def test_no_jump_of_the_filter_leaves_it(machine: str, kept: bool, alone: bool) 
 LOCKED_IN = """
 import ctypes, errno, json, os, sys
 sys.path.insert(0, sys.argv[1])
-from resources.r_child import seccomp, syscalls
-from resources.r_child.syscall_numbers import ARCHITECTURES, LAST, NUMBERS
+from resources.r_child.locks import seccomp
+from resources.r_child.locks import syscalls
+from resources.r_child.locks.syscall_numbers import ARCHITECTURES, LAST, NUMBERS
 import platform
 kept, alone = sys.argv[2] == "kept", sys.argv[3] == "alone"
 column = list(ARCHITECTURES).index(platform.machine())
@@ -173,7 +174,7 @@ def test_the_way_in_for_32_bit_programs_is_closed(tmp_path: Path) -> None:
     subprocess.run(["gcc", "-o", str(tmp_path / "way"), str(source)], check=True)
     locked = (
         "import os, sys; sys.path.insert(0, sys.argv[1])\n"
-        "from resources.r_child import seccomp\n"
+        "from resources.r_child.locks import seccomp\n"
         "assert seccomp.install('x86_64', seccomp.program_for('x86_64', signals_are_kept=True, alone=False))\n"
         "os.execv(sys.argv[2], [sys.argv[2]])"
     )

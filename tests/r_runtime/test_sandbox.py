@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.r_child.sandbox import Sandbox, landlock_version
+from resources.r_child.locks.sandbox import Sandbox, landlock_version
 from resources.r_runtime import RRuntime
 from tests.r_runtime.conftest import SCRIPTS, RunScript
 
@@ -71,7 +71,7 @@ WITHOUT_LANDLOCK = """
     from pathlib import Path
     from platform_assets.indicators import read_indicator
     from resources.r_runtime import IndicatorFailed, InputTable, RRuntime
-    from resources.r_child.seccomp import deny_calls
+    from resources.r_child.locks.seccomp import deny_calls
     import platform
     assert deny_calls(platform.machine(), [444])
     script, visits, folder, mode = sys.argv[1:]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -17,6 +19,7 @@ from platform_assets.sources.collect import Collected, collect
 from platform_assets.sources.http import HttpSource
 from resources import requesting
 from resources.environment import Platform
+from resources.object_store import LocalStore, StoredObject
 from tests.conftest import LAB
 
 BODY = b"sample_id,test_date,result,viral_load\nA,2024-01-01,POS,1\n"
@@ -99,6 +102,30 @@ def test_a_file_lands_once_and_is_asked_for_conditionally_afterwards(server: Ser
     assert fetch(contract, online) == Collected()
     assert server.seen[1]["If-None-Match"] == '"v1"'
     assert len(_landed(online)) == 1
+
+
+def test_what_is_fetched_again_after_a_crash_has_the_name_that_it_had(
+    server: Server, online: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was landed, and the note that it is done never came. Where rows add up, the name tells that it is the same delivery."""
+    write = LocalStore.write
+    landed: list[str] = []
+
+    def cut(store: LocalStore, name: str, data: bytes | Path) -> StoredObject:
+        if landed and name.startswith("state/"):
+            raise KeyboardInterrupt
+        landed.extend([name] if name.startswith("landing/") else [])
+        return write(store, name, data)
+
+    monkeypatch.setattr(LocalStore, "write", cut)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(_contract(server), online)
+    monkeypatch.undo()
+    monkeypatch.setattr(requesting, "FIRST_PAUSE_SECONDS", 0.01)
+    (online.settings.home / landed[0]).unlink()  # loaded meanwhile
+    time.sleep(1.1)  # names bear the second
+    assert [f"landing/lab/{name}" for name in fetch(_contract(server), online).landed] == landed
+    assert fetch(_contract(server), online) == Collected()
 
 
 def test_off_on_a_laptop_unless_asked_for(server: Server, platform: Platform) -> None:

@@ -1,4 +1,7 @@
-"""append: every row is added. A row has no key, so none replaces another."""
+"""append: every row is added. A row has no key, so none replaces another.
+
+Two days that happen to be equal are two days: deliveries are told apart by their names, and the same file again adds nothing.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ class Append(Mode):
     """See the module."""
 
     name = "append"
+    told_apart_by_name = True
+    on_former = "ignore"
 
     @override
     def refusal(self, key: Sequence[str], *, ordered: bool) -> str:

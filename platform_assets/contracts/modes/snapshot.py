@@ -1,6 +1,8 @@
 """snapshot: the newest delivery is the table.
 
-An older snapshot never replaces a newer one. A fix of rows of the snapshot that the table is of joins it; a fix of an older one
+An older snapshot never replaces a newer one. Files of one date (in their names) are parts of one snapshot where the contract says so
+(`parts`); otherwise one of the same name replaces the other, and one of another name is held, as nobody can tell whether it is a part or a
+correction. A fix of rows of the snapshot that the table is of joins it; a fix of an older one
 comes too late. All right rows of a held snapshot, released by a steward, stand for that snapshot. A snapshot was chosen as a whole: its
 rows are not weighed against those of the table.
 """
@@ -12,7 +14,23 @@ from collections.abc import Mapping, Sequence
 
 from typing_extensions import override
 
-from platform_assets.contracts.mode import Account, Candidate, Mode, Present
+from platform_assets.contracts.mode import (
+    Account,
+    Candidate,
+    Chosen,
+    Mended,
+    Mode,
+    Present,
+    Terms,
+    held,
+    only_by_arrival,
+    superseded,
+)
+
+OTHER_FILE = (
+    "the table is of another file of the same date: release it if it takes the place of that one. If files of one date are parts of one "
+    "snapshot, let the contract say so (load: parts: true)"
+)
 
 
 class Snapshot(Mode):
@@ -36,7 +54,8 @@ class Snapshot(Mode):
         entries: Mapping[str, Account],
         dates: Mapping[str, dt.datetime | None],
         now: Present,
-    ) -> str | None:
+        terms: Terms,
+    ) -> Chosen:
         # a fix is never older than what it mends
         mended = {d.id: d.mending.as_of for d in deliveries if d.mending}
         for delivery_id, moment in dates.items():
@@ -44,23 +63,37 @@ class Snapshot(Mode):
         candidates = [d for d in deliveries if entries[d.id].status == "published"]
         base: str | None = None
         kept: list[str] = []
+        replaced: dict[str, frozenset[str]] = {}
         for delivery in candidates:
-            as_of, mending = entries[delivery.id].as_of, delivery.mending
-            if mending and mending.origin == now.origin:
+            entry, mending = entries[delivery.id], delivery.mending
+            as_of, file = entry.as_of, mending.file if mending else delivery.file
+            same_date = now.as_of is not None and as_of == now.as_of
+            if mending and mending.origin in now.origins:
                 kept.append(delivery.id)
-            elif (mending is None or mending.released) and (
-                now.as_of is None or (as_of is not None and as_of >= now.as_of)
-            ):
-                base, kept = delivery.id, [delivery.id]
-                now = Present(mending.origin if mending else delivery.id, as_of)
+                now = _joined(now, next(f for f, ids in now.files.items() if mending.origin in ids), delivery.id)
+            elif not _takes_part(as_of, mending, now):
+                continue
+            elif delivery.former and not mending and (same_date or not terms.dated):
+                only_by_arrival(delivery, entry, terms)
+            elif terms.parts and same_date:
+                if file in now.files:
+                    replaced[delivery.id] = now.files[file]
+                    kept = [k for k in kept if k not in now.files[file]]
+                kept.append(delivery.id)
+                now = Present({**now.files, file: _ids(delivery)}, as_of)
+            elif terms.named and same_date and not mending and file not in now.files:
+                held(entry, OTHER_FILE)
+            else:
+                base, kept, replaced = delivery.id, [delivery.id], {}
+                now = Present({file: _ids(delivery)}, as_of)
         for delivery in candidates:
-            if delivery.id not in kept:
+            if delivery.id not in kept and entries[delivery.id].status == "published":
                 _supersede(entries[delivery.id], now, is_fix=delivery.mending is not None)
-        return base
+        return Chosen(base, replaced=replaced)
 
     @override
     def too_late(self, origin: str, entry: Account | None, now: Present, *, released: bool) -> str:
-        if origin == now.origin:
+        if origin in now.origins:
             return ""
         held = entry is not None and entry.status == "held"
         newer = now.as_of is None or (entry is not None and entry.as_of is not None and entry.as_of >= now.as_of)
@@ -78,13 +111,24 @@ class Snapshot(Mode):
         )
 
 
+def _takes_part(as_of: dt.datetime | None, mending: Mended | None, now: Present) -> bool:
+    """Whether a delivery that is not a fix of the table may become it, or join it."""
+    whole = mending is None or mending.released
+    return whole and (now.as_of is None or (as_of is not None and as_of >= now.as_of))
+
+
+def _ids(delivery: Candidate) -> frozenset[str]:
+    return frozenset({delivery.id, *([delivery.mending.origin] if delivery.mending else [])})
+
+
+def _joined(now: Present, file: str, delivery: str) -> Present:
+    return Present({**now.files, file: now.files[file] | {delivery}}, now.as_of)
+
+
 def _supersede(entry: Account, now: Present, *, is_fix: bool) -> None:
     age = f"of {entry.as_of:%Y-%m-%d %H:%M}" if entry.as_of else "without a date"
-    entry.status = "superseded"
-    entry.superseded, entry.quarantined = entry.rows_in - entry.malformed, entry.malformed
-    entry.reason = f"{'a fix of ' if is_fix else ''}a snapshot {age}"
-    if now.as_of:
-        entry.reason += f", the table is of {now.as_of:%Y-%m-%d %H:%M}"
+    reason = f"{'a fix of ' if is_fix else ''}a snapshot {age}"
+    superseded(entry, reason + (f", the table is of {now.as_of:%Y-%m-%d %H:%M}" if now.as_of else ""))
 
 
 MODE = Snapshot()

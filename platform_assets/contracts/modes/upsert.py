@@ -13,6 +13,7 @@ class Upsert(Mode):
     """See the module."""
 
     name = "upsert"
+    partial = True
     repeatable = True
     counts = NEWER
 

@@ -13,7 +13,7 @@ from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.accounts import Erased
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.deliveries import Mending
-from platform_assets.ingest.ledger import Entry
+from platform_assets.ingest.ledger import Entry, entry_of
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from resources.gcp.bigquery import BigQuery
 from resources.lake.warehouse import Warehouse
@@ -30,11 +30,20 @@ class BigBooks(Books):
     neighbours: Neighbours = ALONE
 
     @override
-    def entries(self, *, deliveries: Iterable[str] | None = None, status: str | None = None) -> list[Entry]:
+    def entries(
+        self,
+        *,
+        deliveries: Iterable[str] | None = None,
+        status: str | None = None,
+        contents: Iterable[str] | None = None,
+    ) -> list[Entry]:
         conditions, given = ["dataset = @dataset"], {"dataset": self.dataset}
         if deliveries is not None:
             conditions.append("delivery IN UNNEST(@deliveries)")
             given["deliveries"] = list(deliveries)  # type: ignore[assignment]
+        if contents is not None:
+            conditions.append("sha256 IN UNNEST(@contents)")
+            given["contents"] = list(contents)  # type: ignore[assignment]
         if status is not None:
             conditions.append("status = @status")
             given["status"] = status
@@ -48,8 +57,8 @@ class BigBooks(Books):
         return next(iter(self._read(asked, {"dataset": self.dataset})), None)
 
     def _read(self, asked: str, given: Mapping[str, Any]) -> list[Entry]:
-        found = self.engine.query(f"SELECT * FROM {self.engine.name(ledger.TABLE)} WHERE {asked}", given)
-        return [ledger.entry_of(row) for row in found]
+        sql = f"SELECT * FROM {self.engine.name(ledger.TABLE)} WHERE {asked}"
+        return [entry_of(row) for row in self.engine.query(sql, given)]
 
     @override
     def mendings(self) -> Mapping[str, Mending]:

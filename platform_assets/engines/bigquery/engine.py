@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,10 @@ from typing_extensions import override
 
 from platform_assets.contracts.model import Contract
 from platform_assets.engines import LAYERS, Engine
-from platform_assets.engines.bigquery import lending, quality
+from platform_assets.engines.bigquery import quality
 from platform_assets.engines.bigquery.books import BigBooks
-from platform_assets.engines.bigquery.load import load_dataset
+from platform_assets.engines.bigquery.loading import lending
+from platform_assets.engines.bigquery.loading.load import load_dataset
 from platform_assets.engines.bigquery.products import Copies
 from platform_assets.engines.bigquery.respelling import respell
 from platform_assets.engines.bigquery.sqlrun import run_sql
@@ -74,7 +75,9 @@ class BigQueryEngine(Engine):
     neighbours: Neighbours = ALONE
 
     @override
-    def load(self, contract: Contract, *, run_id: str, log: Callable[[str], None]) -> Loaded:
+    def load(
+        self, contract: Contract, *, run_id: str, log: Callable[[str], None], only: Collection[str] | None = None
+    ) -> Loaded:
         report = load_dataset(
             contract,
             self.bigquery,
@@ -86,6 +89,7 @@ class BigQueryEngine(Engine):
             run_id=run_id,
             log=log,
             settle_seconds=self.settle_seconds,
+            only=only,
         )
         states, outcomes = self.states(contract), self.checks(contract, dt.datetime.now(dt.UTC))
         log(f"{contract.name}: {self.lend(contract)}")

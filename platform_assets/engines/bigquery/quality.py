@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from platform_assets.contracts.model import Contract
-from platform_assets.engines.bigquery import rules
 from platform_assets.engines.bigquery.books import BigBooks
-from platform_assets.engines.bigquery.rules import json_of, q
+from platform_assets.engines.bigquery.loading import rules
+from platform_assets.engines.bigquery.loading.rules import json_of, q
 from platform_assets.engines.bigquery.tables import BigTables
 from platform_assets.ingest.accounts import Erased
 from platform_assets.ingest.quality import Facts, Outcome, cumulative_columns, falls_sql, outcomes

@@ -9,8 +9,8 @@ from typing import Any
 
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery.books import BigBooks
-from platform_assets.engines.bigquery.load import WRITING
-from platform_assets.engines.bigquery.rules import json_of, q
+from platform_assets.engines.bigquery.loading.load import WRITING
+from platform_assets.engines.bigquery.loading.rules import json_of, q
 from platform_assets.engines.bigquery.tables import LINEAGE, BigTables
 from platform_assets.ingest import ledger
 from platform_assets.ingest.neighbours import ALONE, Neighbours

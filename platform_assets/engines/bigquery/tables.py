@@ -89,7 +89,6 @@ class StagingTables:
                 "_status": "VARCHAR",
                 "_why": "VARCHAR",
                 "_again": "BOOLEAN",
-                "_base": "BOOLEAN",
                 "_at": "TIMESTAMP",
             },
             "entries": ledger.COLUMNS,
@@ -112,6 +111,8 @@ class StagingTables:
                 "_k": "VARCHAR",
                 "_action": "VARCHAR",
                 "_written": "BOOLEAN",
+                "_arrival": "BOOLEAN",
+                **{c: tables.typed[c] for c in self.contract.kept_where_absent},
             },
         }  # fmt: skip
         object.__setattr__(self, "columns", columns)

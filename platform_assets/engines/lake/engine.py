@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from platform_assets.contracts.compiled import compiled
+from platform_assets.contracts.compiling.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.engines import LAYERS, Engine
 from platform_assets.engines.results import Loaded, MadeBySql, MadeTable
@@ -69,7 +69,9 @@ class LakeEngine(Engine):
     neighbours: Neighbours = ALONE
 
     @override
-    def load(self, contract: Contract, *, run_id: str, log: Callable[[str], None]) -> Loaded:
+    def load(
+        self, contract: Contract, *, run_id: str, log: Callable[[str], None], only: Collection[str] | None = None
+    ) -> Loaded:
         report = load_dataset(
             contract,
             self.warehouse,
@@ -79,6 +81,7 @@ class LakeEngine(Engine):
             run_id=run_id,
             log=log,
             settle_seconds=self.settle_seconds,
+            only=only,
         )
         with self._tables_of(contract) as lake:
             return Loaded(

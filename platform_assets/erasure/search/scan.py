@@ -29,8 +29,8 @@ from xml.sax.saxutils import escape
 
 from platform_assets.erasure.search import whole
 from platform_assets.erasure.search.whole import SHORTEST
-from platform_assets.ingest.readers.limits import Limits
-from platform_assets.ingest.readers.process import Child
+from platform_assets.ingest.readers.apart.limits import Limits
+from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.readers.reading import WARM
 from platform_assets.ingest.readers.registry import all_formats
 from platform_assets.ingest.readers.staged import FileRejected

@@ -15,8 +15,8 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest.draft import grids
 from platform_assets.ingest.draft.writing import drafted
 from platform_assets.ingest.readers import reading
+from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.readers.packing import is_packed, unpack
-from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.staged import FileRejected
 
 MOST_FILES = 3
@@ -34,17 +34,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     draft_of = commands.add_parser("draft", help="write a contract that loads one to three real files")
     draft_of.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    draft_of.add_argument(
+        "--list",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="a column of the draft whose values may stand in the contract, as they name nobody (again for each column)",
+    )
     given = parser.parse_args(arguments)
     try:
-        sys.stdout.write(draft(given.files))
+        sys.stdout.write(draft(given.files, given.list))
     except (FileRejected, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
 
 
-def draft(files: Sequence[Path]) -> str:
-    """A contract for `files`, as YAML, with what became of their rows under it. Raises FileRejected."""
+def draft(files: Sequence[Path], listed: Sequence[str] = ()) -> str:
+    """A contract for `files`, as YAML, with what became of their rows under it; values of the columns `listed` may stand in it.
+
+    Raises FileRejected.
+    """
     if len(files) > MOST_FILES:
         raise FileRejected(f"a draft is made of one to {MOST_FILES} files of one kind: choose those that differ most")
     with tempfile.TemporaryDirectory() as folder, Child() as child:
@@ -60,7 +70,7 @@ def draft(files: Sequence[Path]) -> str:
             found.append(grids.Grid(**answer))
         if len({grid.format["kind"] for grid in found}) > 1:
             raise FileRejected("the files are of different kinds: draft one contract, then make its format a list")
-        text = drafted([name for name, _ in plain], found)
+        text = drafted([name for name, _ in plain], found, listed)
         contract = Contract.model_validate(yaml.safe_load(text)["attributes"])
         tried = [f"# Tried on {name}: {_tried(child, path, contract, Path(folder))}\n" for name, path in plain]
     return HEAD.format(files=", ".join(name for name, _ in plain)) + "".join(tried) + text
@@ -73,7 +83,7 @@ def _unpacked(child: Child, file: Path, folder: Path) -> tuple[str, Path]:
     if not is_packed(file.name):
         grids.kind_of(file.name)
         return file.name, file
-    for name, path in unpack(child, file.name, file, folder):
+    for name, path in unpack(child, file.name, file, folder)[0]:
         try:
             grids.kind_of(name)
         except FileRejected:
@@ -84,7 +94,7 @@ def _unpacked(child: Child, file: Path, folder: Path) -> tuple[str, Path]:
 
 def _tried(child: Child, path: Path, contract: Contract, folder: Path) -> str:
     """What becomes of a file's rows under the draft."""
-    from platform_assets.contracts.expression import compile_contract
+    from platform_assets.contracts.compiling.expression import compile_contract
 
     part, header = reading.stage(child, path, 0, contract, contract.format[0], folder)
     rows, broken = part.rows.get(0, 0), part.broken_rows.get(0, 0)

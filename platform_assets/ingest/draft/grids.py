@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import re
 from collections import Counter
@@ -13,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from platform_assets.contracts.columns import Column, ColumnType
+from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.formats import KINDS
-from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.contracts.model import Contract
 from platform_assets.ingest.draft.guessing import NOTHING, _kind
-from platform_assets.ingest.readers.limits import Limits
+from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.registry import format_named
 from platform_assets.ingest.readers.staged import ROWS, FileRejected, RowWriter, kept
 
@@ -230,10 +232,12 @@ def _without_header(
 
 def _staged(path: Path, kind: str, target: Path, limits: Limits) -> Grid:
     """A sheet, or a Parquet file, as its reader gives it."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     if kind == "parquet":
-        names = pq.read_schema(path).names
+        with pq.ParquetFile(path, pre_buffer=False) as given:
+            names = given.schema_arrow.names
         columns = {
             f"c{n}": Column.model_validate({"type": "string", "required": False, "from": name})
             for n, name in enumerate(names)
@@ -248,7 +252,11 @@ def _staged(path: Path, kind: str, target: Path, limits: Limits) -> Grid:
     writer = RowWriter(target, 0, list(columns))
     format_named(kind).stage(path, contract, fmt, writer, limits)
     writer.close()
-    found = pq.read_table(target / ROWS).slice(0, LOOKED_AT).to_pydict()
+    with pq.ParquetFile(
+        target / ROWS, pre_buffer=False
+    ) as staged:  # by itself it would wait for threads, which are refused here
+        batches = list(itertools.islice(staged.iter_batches(LOOKED_AT, use_threads=False), 1))
+        found = pa.Table.from_batches(batches, staged.schema_arrow).to_pydict()
     numbers = found.pop("_row")
     found.pop("_file")
     rows = [list(row) for row in zip(*found.values(), strict=True)]

@@ -50,8 +50,8 @@ class Guess:
     """Whether no two rows have the same value, and all have one."""
 
 
-def column(name: str, header: str, texts: Sequence[str | None]) -> Guess:
-    """Guess what a column holds."""
+def column(name: str, header: str, texts: Sequence[str | None], *, listed: bool = False) -> Guess:
+    """Guess what a column holds. `listed`: its values may be written into the contract, as they name nobody."""
     said = [t.strip() for t in texts if t is not None and t.strip()]
     guess = Guess(name, header)
     missing = len(said) < len(texts)
@@ -63,7 +63,7 @@ def column(name: str, header: str, texts: Sequence[str | None]) -> Guess:
             tokens = sorted({t for t in said if t in NOTHING})
             kind["null_tokens"] = ["", *tokens]
             missing = True
-    guess.options = kind or _text(said)
+    guess.options = kind or _text(said, listed)
     unsure = guess.options.pop("unsure", "")
     if unsure:
         guess.unsure.append(unsure)
@@ -109,7 +109,7 @@ def _grouped_instead(said: Sequence[str]) -> dict[str, str]:
     if all(re.fullmatch(r"[+-]?[0-9]{1,3}([.,])[0-9]{3}", t) for t in said):
         mark = said[0].lstrip("+-").strip("0123456789")
         return (
-            {"unsure": f"is {said[0]!r} a thousand or a decimal? Add thousands_separator: '{mark}' for thousands"}
+            {"unsure": f"is 1{mark}234 a thousand or a decimal? Add thousands_separator: '{mark}' for thousands"}
             if len(said) > 1
             else {}
         )
@@ -154,15 +154,19 @@ def _plausible(moment: Any) -> bool:
     return moment is not None and 1850 <= moment.year <= 2150
 
 
-def _text(said: Sequence[str]) -> dict[str, Any]:
+def _text(said: Sequence[str], listed: bool) -> dict[str, Any]:
+    """A few texts that come again and again may be codes, or names of people: a contract is kept where anybody may read it, so that they
+    are written only where somebody has said so, or where a single character cannot name anybody."""
     counted = Counter(said)
-    if counted and len(counted) <= MOST_VALUES and min(counted.values()) >= LEAST_EACH and len(said) >= 20:
+    if not (counted and len(counted) <= MOST_VALUES and min(counted.values()) >= LEAST_EACH and len(said) >= 20):
+        return {"type": "string"}
+    if listed or all(len(text) == 1 for text in counted):
         return {
             "type": "categorical",
             "in": sorted(counted),
             "unsure": "are these all values that may come? Any other is quarantined",
         }
-    return {"type": "string"}
+    return {"type": "string", "unsure": f"{len(counted)} different texts: if they name nobody, draft again with --list"}
 
 
 def plain_name(text: str, taken: Iterable[str], otherwise: str) -> str:

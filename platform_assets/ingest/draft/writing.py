@@ -16,8 +16,8 @@ from platform_assets.ingest.draft.guessing import DAYS, Guess, column, plain_nam
 _DATES_IN_NAMES = ((r"(\d{4}-\d{2}-\d{2})", "%Y-%m-%d"), (r"(?:^|\D)(\d{8})(?:\D|$)", "%Y%m%d"))
 
 
-def drafted(files: Sequence[str], grids: Sequence[Grid]) -> str:
-    """The contract of `files`, whose tables are `grids`."""
+def drafted(files: Sequence[str], grids: Sequence[Grid], listed: Sequence[str] = ()) -> str:
+    """The contract of `files`, whose tables are `grids`; values of the columns `listed` may stand in it."""
     first = grids[0]
     names = (
         list(dict.fromkeys(n for grid in grids for n in grid.names))
@@ -25,7 +25,7 @@ def drafted(files: Sequence[str], grids: Sequence[Grid]) -> str:
         else first.names
     )
     wide = _wide(names)
-    guesses = _columns(names, grids, wide)
+    guesses = _columns(names, grids, wide, listed)
     lines = [
         "type: platform_assets.components.Dataset",
         "attributes:",
@@ -54,7 +54,9 @@ def drafted(files: Sequence[str], grids: Sequence[Grid]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _columns(names: Sequence[str], grids: Sequence[Grid], wide: tuple[str, str] | None) -> list[Guess]:
+def _columns(
+    names: Sequence[str], grids: Sequence[Grid], wide: tuple[str, str] | None, listed: Sequence[str]
+) -> list[Guess]:
     guesses: list[Guess] = []
     taken = ["period", "value"] if wide else []
     for place, header in enumerate(names):
@@ -68,11 +70,8 @@ def _columns(names: Sequence[str], grids: Sequence[Grid], wide: tuple[str, str] 
             at = place if not header else grid.names.index(header) if header in grid.names else None
             absent = absent or at is None
             texts += [row[at] for row in grid.rows] if at is not None else []
-        guess = column(
-            plain_name(header, [*taken, *(g.name for g in guesses)], f"column_{place + 1}" if not header else "c"),
-            header,
-            texts,
-        )
+        name = plain_name(header, [*taken, *(g.name for g in guesses)], f"column_{place + 1}" if not header else "c")
+        guess = column(name, header, texts, listed=name in listed)
         if absent:
             guess.options.pop("required", None)
             guess.options["optional"] = True

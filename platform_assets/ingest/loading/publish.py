@@ -10,12 +10,13 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from platform_assets.contracts.compiling.queries import CompiledContract
+from platform_assets.contracts.mode import Chosen
 from platform_assets.contracts.model import Contract
-from platform_assets.contracts.queries import CompiledContract
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading import merge
-from platform_assets.ingest.loading.batch import Batch, choose, count, hold
+from platform_assets.ingest.loading.batch import Batch, choose, count, hold, tell_absent, weigh
 from platform_assets.ingest.loading.relations import Relations
 from platform_assets.ingest.loading.rules import Rules
 from resources.identity import pseudonym_sql
@@ -40,16 +41,18 @@ def publish(
 
     `hide_erased` takes rows of erased subjects out of what is staged; it returns, per member, the rows and lines it took.
     """
-    rules = Rules(contract)
+    rules = Rules(contract, lacked=batch.lacked(contract.kept_where_absent))
     rules.tables.ensure(warehouse, connection)
     register(connection, batch, rules)
     erased = hide_erased()
     judge(connection, rules, compiled)
     count(batch, wrong_rows(connection, rules), erased)
     hold(batch, contract)
-    base = choose(batch, contract, lambda: newest_rows(connection, rules), books)
-    mark(connection, batch, rules.names)
-    adopt(connection, rules, compiled, batch.entries)
+    tell_absent(batch, contract, lambda columns: _valued(connection, rules, columns))
+    chosen = choose(batch, contract, lambda: newest_rows(connection, rules), books)
+    by_arrival = _decide(connection, batch, rules, compiled, chosen)
+    if weigh(batch, contract, by_arrival):
+        _decide(connection, batch, rules, compiled, chosen)
     _forget_earlier_attempt(connection, batch, rules)
     source = (
         f"(SELECT t.*, w._reasons AS {WHY} FROM ({compiled.raw}) t LEFT JOIN {rules.names.wrong} w USING (_file, _row))"
@@ -57,10 +60,28 @@ def publish(
     connection.execute(rules.write_raw(source, kept_texts(contract, rules.tables.texts, "r")))
     held = any(e.status == "held" for e in batch.entries.values())
     connection.execute(rules.write_quarantined(held=held))
-    _view_of_valid_rows(connection, rules)
-    merge.into_table(connection, rules, batch.entries, base)
+    merge.into_table(connection, rules, batch.entries, chosen)
     retire(connection, rules, batch.entries)
     _summarise(connection, batch, rules)
+
+
+def _valued(connection: duckdb.DuckDBPyConnection, rules: Rules, columns: Sequence[str]) -> set[str]:
+    """Those of `columns` that have a value in the table."""
+    if not columns:
+        return set()
+    counts = ", ".join(f"count({quoted(c)})" for c in columns)
+    found = connection.execute(f"SELECT {counts} FROM {rules.tables.validated}").fetchone() or ()
+    return {c for c, n in zip(columns, found, strict=True) if n}
+
+
+def _decide(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, rules: Rules, compiled: CompiledContract, chosen: Chosen
+) -> dict[str, int]:
+    """From what is known of deliveries to what becomes of their rows; see `merge.decide`."""
+    mark(connection, batch, rules.names)
+    adopt(connection, rules, compiled, batch.entries)
+    _view_of_valid_rows(connection, rules)
+    return merge.decide(connection, rules, chosen)
 
 
 def register(connection: duckdb.DuckDBPyConnection, batch: Batch, rules: Rules) -> None:

@@ -1,8 +1,8 @@
 """The rules of loading, each said once, for every engine: which rows are wrong, which count, what is written of them.
 
 They are texts in DuckDB's words. The lake runs them as they stand; another engine has sqlglot say them in its own words
-(`engines.bigquery.rules`), and overrides the few methods whose words cannot be turned. What is not here is how an engine changes its
-tables: the lake by the places of rows (`merge`), BigQuery by their keys (`engines.bigquery.statements`).
+(`engines.bigquery.loading.rules`), and overrides the few methods whose words cannot be turned. What is not here is how an engine changes its
+tables: the lake by the places of rows (`merge`), BigQuery by their keys (`engines.bigquery.loading.statements`).
 
 Texts keep to what both can say: joins with ON and names of both sides, subqueries instead of QUALIFY, no order by a column that may be
 NULL but the one by `_as_of DESC`, where NULL comes last everywhere.
@@ -10,8 +10,9 @@ NULL but the one by `_as_of DESC`, where NULL comes last everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from platform_assets.contracts.mode import Chosen
 from platform_assets.contracts.model import Contract, Order
 from platform_assets.ingest.loading.relations import Relations
 from platform_assets.ingest.tables import Tables
@@ -24,8 +25,12 @@ HEX_DIGITS = 16
 class Rules:
     """The rules for one contract, as SQL over the relations `names` and the dataset's tables."""
 
-    def __init__(self, contract: Contract, names: Relations | None = None) -> None:
+    def __init__(
+        self, contract: Contract, names: Relations | None = None, lacked: Mapping[str, Sequence[int]] | None = None
+    ) -> None:
         self.contract = contract
+        self.lacked = dict(lacked or {})
+        """Columns whose earlier values stay where a file does not bring them, and some member of the load does not -> the members."""
         self.names = names or Relations()
         self.tables = Tables(contract)
         self.mode = contract.load.changes
@@ -57,6 +62,11 @@ class Rules:
         """A derived value: the first 16 hex digits of the SHA-256 of the values as text, separated by the unit separator."""
         texts = ", ".join(f"{alias}.{quoted(s)}::VARCHAR" for s in sources)
         return f"left(sha256(concat_ws(chr(31), {texts})), {HEX_DIGITS})"
+
+    def about(self, alias: str) -> str:
+        """What a row is about, where a delivery is the whole of that (`load.replaces`)."""
+        columns = [f"{alias}.{quoted(c)}" for c in self.contract.load.replaces]
+        return columns[0] if len(columns) == 1 else f"({', '.join(columns)})"
 
     # ------------------------------------------------------------------------------------------------ judge
 
@@ -152,40 +162,101 @@ class Rules:
     # ------------------------------------------------------------------------------------------------ decide
 
     def decided(self, candidates: str, existing: str, carried: str = "") -> str:
-        """SELECT of the rows of `candidates` with `_action` (inserted, updated, unchanged, superseded) and `_written`.
+        """SELECT of the rows of `candidates` with `_action` (inserted, updated, deleted, unchanged, superseded), `_written` and
+        `_arrival`.
 
         Within a delivery the last row of a key counts. From delivery to delivery the load mode says whether it counts (`Mode.counts`); if it
         does, it is an insert, an update or, if its content is what is there, unchanged. The last one is written, unless the table has
-        that content (where time is not arrival it is written all the same, to remember how recent it is).
+        that content (where time is not arrival it is written all the same, to remember how recent it is). `_arrival`: it changes the
+        table, and no date says that it is newer than what is there, only that it comes now.
         `existing` are rows of the table, with `_as_of` and `_content`; `carried` are columns of theirs to hand on.
         """
-        rewrite = "FALSE" if self.contract.load.order_by == "delivered" else "_as_of > _old_as_of"
-        by_key = self.hashed_key
+        dated = self.contract.load.terms.dated
+        rewrite, by_arrival = ("_as_of > _old_as_of", "_as_of = _old_as_of") if dated else ("FALSE", "TRUE")
+        by_key, gone = self.hashed_key, self.deletes()
         return f"""
         WITH candidates AS (
-          SELECT v.*, {self.content("v")} AS _content,
+          SELECT v.*,
             row_number() OVER (PARTITION BY {by_key("v")}, v._seq ORDER BY v._as_of DESC, v._member DESC, v._row DESC) = 1 AS _last
           FROM {candidates} v
         ), compared AS (
-          SELECT c.*, {carried}e._as_of AS _old_as_of, e._content AS _old_content,
+          SELECT c.*, {carried}{self._was()}e._as_of AS _old_as_of, e._content AS _old_content,
             max(CASE WHEN c._last THEN c._as_of END) OVER (
               PARTITION BY {by_key("c")} ORDER BY c._seq NULLS FIRST RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS _earlier
           FROM candidates c LEFT JOIN {existing} e ON {self.joined_key("e", "c")}
         ), judged AS (
           SELECT *, _last AND {self.mode.counts} AS _counts FROM compared
+        ), {self._filled()} hashed AS (
+          SELECT f.*, {self.content("f")} AS _content FROM {"filled" if self.lacked else "judged"} f
         ), chained AS (
           SELECT c.*,
             CASE WHEN c._counts THEN coalesce(
               lag(c._content) OVER (PARTITION BY {by_key("c")}, c._counts ORDER BY c._seq), c._old_content) END AS _before,
             c._counts AND row_number() OVER (PARTITION BY {by_key("c")}, c._counts ORDER BY c._seq DESC) = 1 AS _final
-          FROM judged c
+          FROM hashed c
         )
         SELECT * EXCLUDE (_last, _earlier),
-          CASE WHEN NOT _counts THEN 'superseded' WHEN _before IS NULL THEN 'inserted'
-               WHEN _before = _content THEN 'unchanged' ELSE 'updated' END AS _action,
-          _final AND coalesce(_old_content IS NULL OR _content <> _old_content OR {rewrite}, FALSE) AS _written
+          CASE WHEN NOT _counts THEN 'superseded' WHEN {gone} AND _before IS NULL THEN 'unchanged' WHEN {gone} THEN 'deleted'
+               WHEN _before IS NULL THEN 'inserted' WHEN _before = _content THEN 'unchanged' ELSE 'updated' END AS _action,
+          _final AND NOT {gone} AND coalesce(_old_content IS NULL OR _content <> _old_content OR {rewrite}, FALSE) AS _written,
+          _counts AND coalesce(CASE WHEN {gone} THEN _before IS NOT NULL ELSE _before IS NULL OR _before <> _content END
+            AND {by_arrival}, FALSE) AS _arrival
         FROM chained
         """
+
+    def deletes(self, alias: str = "") -> str:
+        """Whether a row deletes its key; such deliveries are loaded one at a time."""
+        of = f"{alias}." if alias else ""
+        conditions = [
+            f"coalesce({of}{quoted(c)} IN ({', '.join(map(literal, values))}), FALSE)"
+            for c, values in self.contract.load.deletes.items()
+        ]
+        return f"({' OR '.join(conditions)})" if conditions else "FALSE"
+
+    def _filled(self) -> str:
+        """The part of `decided` that gives columns which a file does not bring the value that the key had before: of the last row in the
+        load whose file brings it, or of the table."""
+        if not self.lacked:
+            return ""
+        key = self.hashed_key("j")
+
+        def brings(column: str) -> str:
+            return f"j._member NOT IN ({', '.join(map(str, self.lacked[column]))})"
+
+        since = ", ".join(
+            f"count(CASE WHEN {brings(c)} THEN 1 END) OVER (PARTITION BY {key}, j._counts ORDER BY j._seq NULLS FIRST) AS {quoted(f'_since_{c}')}"
+            for c in self.lacked
+        )
+        values = ", ".join(
+            f"CASE WHEN {brings(c)} THEN j.{quoted(c)} WHEN j.{quoted(f'_since_{c}')} = 0 THEN j.{quoted(f'_was_{c}')} "
+            f"ELSE max(CASE WHEN {brings(c)} THEN j.{quoted(c)} END) OVER (PARTITION BY {key}, j._counts, j.{quoted(f'_since_{c}')}) END "
+            f"AS {quoted(c)}"
+            for c in self.lacked
+        )
+        return f"counted AS (SELECT j.*, {since} FROM judged j), filled AS (SELECT j.* EXCLUDE ({', '.join(map(quoted, self.lacked))}), {values} FROM counted j),"
+
+    def _was(self) -> str:
+        return "".join(f"e.{quoted(f'_was_{c}')}, " for c in self.lacked)
+
+    def existing(self, alias: str) -> str:
+        """What `decided` reads of a row of the table beside its key: `_as_of`, `_content`, and the values that may stay."""
+        was = "".join(f", {alias}.{quoted(c)} AS {quoted(f'_was_{c}')}" for c in self.lacked)
+        return f"{alias}._as_of, {self.content(alias)} AS _content{was}"
+
+    def leaving(self, chosen: Chosen) -> list[tuple[str, str]]:
+        """(delivery, condition): which rows of the table (``v``) leave because that delivery becomes the table, or takes the place of a
+        part of it; where rows have a key, only those whose key does not come."""
+        if chosen.base:
+            return [(chosen.base, "TRUE")]
+        if chosen.whole_of:
+            valid = self.names.valid
+            same = f"{self.about('v')} IN (SELECT {self.about('p')} FROM {valid} p)"
+            return [(chosen.whole_of, f"{same} AND v._as_of <= (SELECT max(p._as_of) FROM {valid} p)")]
+        # ids are hex digits
+        return [
+            (delivery, f"v._delivery IN ({', '.join(map(literal, sorted(gone)))})")
+            for delivery, gone in chosen.replaced.items()
+        ]
 
     def joined_key(self, one: str, other: str) -> str:
         """Whether two rows within the load have the same key."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, ClassVar
 
+from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.formats import KINDS
-from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.readers.limits import Limits
+from platform_assets.contracts.model import Contract
+from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.staged import MAX_BROKEN_TEXT, Header, RowWriter, kept
 
 TextRow = Mapping[str, str | None]

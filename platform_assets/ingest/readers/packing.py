@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
-from platform_assets.ingest.readers.limits import Limits, setting
-from platform_assets.ingest.readers.process import ODD, Child
+from platform_assets.ingest.readers.apart.limits import Limits, setting
+from platform_assets.ingest.readers.apart.process import ODD, Child
 from platform_assets.ingest.readers.staged import FileRejected
 
 CHUNK = 1 << 20
@@ -30,17 +31,24 @@ def is_packed(file: str) -> bool:
     return file.lower().endswith(ENDINGS)
 
 
-def unpack(child: Child, file: str, path: Path, folder: Path) -> list[tuple[str, Path]]:
-    """(name, file) of everything that the archive `file`, which lies at `path`, holds. Raises FileRejected."""
+def unpack(child: Child, file: str, path: Path, folder: Path) -> tuple[list[tuple[str, Path]], list[str]]:
+    """(name, file) of everything that the archive `file`, which lies at `path`, holds; and the names of hidden files in it, which are
+    left. What systems put into archives by themselves (``__MACOSX/``, ``Thumbs.db``) is not spoken of. Raises FileRejected."""
     work = _gunzip if file.lower().endswith(".gz") else _unzip
-    names, target = child.run(work, files=[path], folder=folder, path=path.resolve())
-    if not isinstance(names, list) or not all(isinstance(n, str) and len(n) <= LONGEST_NAME for n in names):
-        raise FileRejected(ODD)
+    answer, target = child.run(work, files=[path], folder=folder, path=path.resolve())
+    lists: list[Any] = answer if isinstance(answer, list) and len(answer) == 2 else [None, None]
+    for told in lists:
+        if not isinstance(told, list) or not all(isinstance(n, str) and len(n) <= LONGEST_NAME for n in told):
+            raise FileRejected(ODD)
+    names, hidden = ([_printable(name) for name in told] for told in lists)
     found = [target / _member(number) for number in range(len(names))]
     if not all(part.exists() for part in found):
         raise FileRejected(ODD)
-    inner = [file[:-3]] if work is _gunzip else ["".join(c if c.isprintable() else "_" for c in n) for n in names]
-    return list(zip(inner, found, strict=True))
+    return list(zip([file[:-3]] if work is _gunzip else names, found, strict=True)), hidden
+
+
+def _printable(name: str) -> str:
+    return "".join(c if c.isprintable() else "_" for c in name)
 
 
 def packed_again(file: str, members: Sequence[tuple[str, Path]], target: Path) -> None:
@@ -65,28 +73,44 @@ def _member(number: int) -> str:
 # ------------------------------------------------------------------ in the process
 
 
-def _gunzip(*, path: Path, target: Path, limits: Limits) -> list[str]:
+def _gunzip(*, path: Path, target: Path, limits: Limits) -> tuple[list[str], list[str]]:
+    with path.open("rb") as file:
+        if file.read(2) != MAGIC[0]:
+            raise FileRejected("the file is not packed, whatever its name says: take .gz off its name")
     try:
         with gzip.open(path) as source:
             _write(_pieces(source), target / _member(0), path, limits, 0)
     except _UNREADABLE as error:
         raise _cannot_be_unpacked(error) from None
-    return [""]
+    return [""], []
 
 
-def _unzip(*, path: Path, target: Path, limits: Limits) -> list[str]:
+def _unzip(*, path: Path, target: Path, limits: Limits) -> tuple[list[str], list[str]]:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError):
-        raise FileRejected("the file is not a readable zip archive: was it cut off?") from None
+        raise FileRejected("the file is not a readable zip archive: was it cut off, or is it packed at all?") from None
     with archive:
-        names = [n for n in archive.infolist() if not n.is_dir() and not _is_clutter(n.filename)]
+        everything = [n for n in archive.infolist() if not n.is_dir() and not _is_clutter(n.filename)]
+        names = [n for n in everything if not PurePosixPath(n.filename).name.startswith(".")]
+        hidden = [n.filename[:LONGEST_NAME] for n in everything if n not in names]
         if not names:
-            raise FileRejected("the archive is empty")
+            raise FileRejected("the archive is empty" + (f" but for hidden files ({len(hidden)})" if hidden else ""))
         if len(names) > limits.members:
             raise FileRejected(
                 f"the archive holds {len(names):,} files, more than {limits.members:,}: send it in parts, or raise {setting('members')}"
             )
+        for info in names:
+            if info.flag_bits & 1:
+                raise FileRejected(
+                    "the archive is protected by a password: pack it without, the way here is encrypted anyway"
+                )
+            if stat.S_ISLNK(info.external_attr >> 16):
+                raise FileRejected(
+                    f"{info.filename[:LONGEST_NAME]} in the archive is a link, which leads nowhere here: pack the file itself"
+                )
+        if len({info.filename for info in names}) < len(names):
+            raise FileRejected("the archive holds two files of the same name: which one is meant?")
         size = sum(n.file_size for n in names)
         if size > limits.unpacked_from(path.stat().st_size):
             raise FileRejected(_bomb(size, path))
@@ -99,7 +123,7 @@ def _unzip(*, path: Path, target: Path, limits: Limits) -> list[str]:
                 raise FileRejected(
                     f"{info.filename[:LONGEST_NAME]}: {_cannot_be_unpacked(error)} (all files of an archive are taken together, or none)"
                 ) from None
-        return [info.filename[:LONGEST_NAME] for info in names]
+        return [info.filename[:LONGEST_NAME] for info in names], hidden
 
 
 _UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
@@ -109,8 +133,12 @@ def _cannot_be_unpacked(error: BaseException) -> FileRejected:
     return FileRejected(f"cannot be unpacked ({type(error).__name__}): was it cut off, or is it encrypted?")
 
 
+_CLUTTER = {".ds_store", "thumbs.db", "desktop.ini", ".gitkeep"}
+
+
 def _is_clutter(name: str) -> bool:
-    return name.startswith("__MACOSX/") or PurePosixPath(name).name.startswith(".")
+    """What Macintosh and Windows put beside files without being asked."""
+    return name.startswith("__MACOSX/") or PurePosixPath(name).name.casefold() in _CLUTTER
 
 
 def _pieces(source: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:

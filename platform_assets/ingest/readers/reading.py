@@ -7,10 +7,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.contracts.file_format import FileFormat
+from platform_assets.contracts.model import Contract
+from platform_assets.ingest.readers.apart.limits import Limits
+from platform_assets.ingest.readers.apart.process import ODD, Child
 from platform_assets.ingest.readers.interface import Edits
-from platform_assets.ingest.readers.limits import Limits
-from platform_assets.ingest.readers.process import ODD, Child
 from platform_assets.ingest.readers.registry import format_named, modules
 from platform_assets.ingest.readers.staged import BROKEN, ROWS, FileRejected, Header, RowWriter, StagedFile
 

@@ -10,8 +10,8 @@ from pathlib import Path
 CHUNK = 4 << 20
 MAX_HEADER = 1 << 20
 BOM = b"\xef\xbb\xbf"
-_BARE_LINE = re.compile(rb"\n[^0-9A-Za-z\x80-\xff\n]*\n")  # faster than `in`, which stumbles over every line end
-_LONGEST_EMPTY = 1 << 16
+_BARE_LINE = re.compile(rb"\n[^\r\n0-9A-Za-z\x80-\xff]*\r?\n")
+_LONGEST_BARE = 1 << 16
 
 
 @dataclass
@@ -27,7 +27,11 @@ class Scan:
     crlf: int = 0
     nul: int = 0
     bare_lines: bool = False
-    """Whether there is a line without a letter or digit: blank, or of empty cells."""
+    """Some line holds neither a letter nor a digit: it is blank, or a row without any value (``;;``)."""
+    blank_at_quote: bool = False
+    """A blank stands before or after a quotation mark: a writer that puts blanks around cells, or just a text."""
+    tab_at_quote: bool = False
+    """The same of a tab."""
     last_byte: bytes = b""
     head: bytes = field(default=b"", repr=False)
     """The first line (at most 1 MiB) without line end and byte-order mark."""
@@ -49,8 +53,7 @@ def scan(path: Path) -> Scan:
     """Read `path` once."""
     result, digest = Scan(path), hashlib.sha256()
     head = bytearray()
-    before = b"\n"  # the two bytes before a chunk
-    line = b"\n"  # the line before a chunk that has not ended, from the line end before it; a blank first line is a blank line too
+    before = b"\n"  # what is left of the last line before a chunk; a blank first line is a blank line too
     with path.open("rb", buffering=0) as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
@@ -63,14 +66,19 @@ def scan(path: Path) -> Scan:
                 result.crlf += chunk.count(b"\r\n") + (before[-1:] == b"\r" and chunk[:1] == b"\n")
             if b"\0" in chunk:
                 result.nul += chunk.count(b"\0")
-            if not result.bare_lines:
-                joined = line + chunk
-                result.bare_lines = bool(_BARE_LINE.search(joined))
-                line = joined[joined.rfind(b"\n") :][:_LONGEST_EMPTY]
-            before = (before + chunk[-2:])[-2:]
-    if not result.bare_lines and line != b"\n":
-        result.bare_lines = bool(_BARE_LINE.search(line + b"\n"))
+            seam = before + chunk[:_LONGEST_BARE]
+            result.bare_lines = result.bare_lines or bool(_BARE_LINE.search(chunk) or _BARE_LINE.search(seam))
+            for part in (chunk, seam[-_LONGEST_BARE - 1 :]) if b'"' in chunk or before[-1:] == b'"' else ():
+                result.blank_at_quote = result.blank_at_quote or b' "' in part or b'" ' in part
+                result.tab_at_quote = result.tab_at_quote or b'\t"' in part or b'"\t' in part
+            before = (
+                (before + chunk)[-_LONGEST_BARE:]
+                if b"\n" not in chunk
+                else chunk[chunk.rfind(b"\n") :][-_LONGEST_BARE:]
+            )
     result.last_byte = before[-1:] if result.size else b""
+    if result.size and result.last_byte != b"\n":
+        result.bare_lines = result.bare_lines or bool(_BARE_LINE.search(before + b"\n"))
     result.sha256 = digest.hexdigest()
     first = bytes(head).removeprefix(BOM).split(b"\n", 1)[0]
     result.head = first.removesuffix(b"\r")

@@ -22,6 +22,10 @@ NOT_TAKEN = "not taken"
 """The kind of drift that names parts of a delivery which nobody read and no contract foresaw."""
 
 
+NO_VALUES = "rows without any value"
+"""What rows are called in `Header.not_taken` of which every cell is empty."""
+
+
 class FileRejected(ValueError):
     """Nothing in the file can be judged: the whole file is refused, with a reason that says what to do."""
 
@@ -89,10 +93,13 @@ class RowWriter:
         self._broken_batch: list[tuple[int, str, str]] = []
 
     def write(self, row_numbers: Sequence[int], values: Iterable[Sequence[str | None]]) -> None:
-        """Add rows; `values` holds one sequence per column, in the order of the columns."""
+        """Add rows; `values` holds one sequence per column, in the order of the columns. An empty text is no value, in files of any kind:
+        in most of them nobody can tell the two apart."""
         import pyarrow as pa
+        import pyarrow.compute as pc
 
         arrays = [pa.array(column, pa.string()) for column in values]
+        arrays = [pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column) for column in arrays]
         file = pa.array([self.number] * len(row_numbers), pa.int64())
         arrays += [file, pa.array(row_numbers, pa.int64())]
         table = pa.table(arrays, names=[*self.columns, "_file", "_row"])

@@ -73,7 +73,7 @@ contract_columns <- function(folder) {
     if (!identical(read$type, "platform_assets.components.Dataset") || !length(attributes$columns)) return(NULL)
     data.frame(
       table = attributes$name, column = names(attributes$columns),
-      type = vapply(attributes$columns, function(column) column_types[[column$type]], "", USE.NAMES = FALSE),
+      type = vapply(attributes$columns, function(column) contract_types[[column$type]], "", USE.NAMES = FALSE),
       meaning = vapply(attributes$columns, function(column) {
         gsub("[[:space:]]+", " ", trimws(if (is.null(column$description)) "" else column$description))
       }, "", USE.NAMES = FALSE)
@@ -83,7 +83,7 @@ contract_columns <- function(folder) {
 }
 
 # The type to write in an @input line for a column of each type of a contract.
-column_types <- list(
+contract_types <- list(
   string = "text", categorical = "text", integer = "integer", decimal = "number", float = "number", boolean = "flag",
   date = "date", timestamp = "time"
 )

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from platform_assets.engines.bigquery.load import load_dataset
+from platform_assets.engines.bigquery.loading.load import load_dataset
 from resources.gcp.bigquery import BigQuery
 from resources.identity import EnvironmentKeys
 from resources.lake.warehouse import Warehouse

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery.engine import BigQueryEngine
-from platform_assets.engines.bigquery.load import BigLoadReport, load_dataset
+from platform_assets.engines.bigquery.loading.load import BigLoadReport, load_dataset
 from platform_assets.ingest.load import LoadReport
 from platform_assets.ingest.tables import Tables
 from platform_assets.office import NEIGHBOURS
@@ -51,7 +51,9 @@ class BigBench:
     @property
     def asked(self) -> BigQueryEngine:
         """The engine as the platform asks it."""
-        return BigQueryEngine(self.engine, self.warehouse, self.store, self.keys, self.bucket, settle_seconds=0)
+        return BigQueryEngine(
+            self.engine, self.warehouse, self.store, self.keys, self.bucket, settle_seconds=0, neighbours=NEIGHBOURS
+        )
 
     def drop(self, name: str, data: bytes | str) -> None:
         target = self.home / "landing" / self.contract.name / name
@@ -119,6 +121,8 @@ class Both:
         typed = [*contract.columns, "_delivery", "_row"]
         texts = list(contract.file_columns)
         period = (["_partition"], ["_period"]) if contract.partition else ([], [])
+        asked = f"SELECT delivery, file FROM platform.ledger WHERE dataset = '{contract.name}'"
+        known = [dict(bench.sql(asked)) for bench in (self.lake, self.big)]
         tables: dict[str, list[tuple[Any, ...]]] = {}
         for layer, columns in (
             ("validated", typed),
@@ -127,23 +131,31 @@ class Both:
         ):
             ours, theirs = (
                 sorted(
-                    (tuple(map(plain, row)) for row in bench.sql(f"SELECT {', '.join([*columns, *more])} FROM {{{layer}}}")),
+                    (named(map(plain, row), ids) for row in bench.sql(f"SELECT {', '.join([*columns, *more])} FROM {{{layer}}}")),
                     key=repr,
                 )
-                for bench, more in ((self.lake, period[0]), (self.big, period[1]))
+                for bench, more, ids in ((self.lake, period[0], known[0]), (self.big, period[1], known[1]))
                 for more in [more if layer == "validated" else []]
             )  # fmt: skip
             assert theirs == ours, layer
             tables[layer] = ours
         listed = ", ".join(mended_columns(contract))
-        assert self.big.to_be_mended() == self.lake.sql(f"SELECT {listed} FROM {{quarantine}} ORDER BY ALL")
-        where = f"FROM platform.ledger WHERE dataset = '{contract.name}' ORDER BY delivery"
+        ours, theirs = self.lake.sql(f"SELECT {listed} FROM {{quarantine}}"), self.big.to_be_mended()
+        assert sorted((named(r, known[1]) for r in theirs), key=repr) == sorted(
+            (named(r, known[0]) for r in ours), key=repr
+        )
+        where = f"FROM platform.ledger WHERE dataset = '{contract.name}' ORDER BY file, status, rows_in"
         ledgers = [bench.sql(f"SELECT {', '.join(FIGURES)} {where}") for bench in (self.lake, self.big)]
         assert ledgers[1] == ledgers[0]
         tables["ledger"] = ledgers[0]
         assert self.big.files("landing") == self.lake.files("landing")
         assert self.big.files("archive") == self.lake.files("archive")
         return tables
+
+
+def named(row: Iterable[Any], files: Mapping[str, str]) -> tuple[Any, ...]:
+    """A row with the file in the place of its delivery: what comes again is named by the file's version, too, which differs on two disks."""
+    return tuple(files.get(v, v) if isinstance(v, str) else v for v in row)
 
 
 def mended_columns(contract: Contract) -> list[str]:

@@ -6,12 +6,14 @@ import io
 import random
 import zipfile
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tests.conftest import LAB
 from tests.engines.bigquery.place import FIGURES, Both
+from tests.ingest.field.written import KINDS, WRITERS, Row
 
 pytestmark = pytest.mark.slow
 Pair = Callable[..., Both]
@@ -89,8 +91,8 @@ def test_appended_rows(pair: Pair) -> None:
     lab.send({"2.csv": HEAD + "A,2024-01-01,POS,1\n", "3.csv": HEAD + "A,2024-01-01,POS,1\nB,2024-03-01,POS,1\n"})
     lab.send({"2 again.csv": HEAD + "A,2024-01-01,POS,1\n"})
     tables = lab.assert_equal()
-    assert len(tables["validated"]) == 5
-    assert figures(tables, "partitions") == {"1.csv": (1,), "2.csv": (1,), "3.csv": (2,)}
+    assert len(tables["validated"]) == 6  # another name is another delivery
+    assert figures(tables, "partitions") == {"1.csv": (1,), "2.csv": (1,), "3.csv": (2,), "2 again.csv": (1,)}
 
 
 @pytest.mark.parametrize("key", [[], ["sample_id"]])
@@ -255,9 +257,67 @@ def test_a_file_that_was_put_away_by_hand_is_known_by_its_content(pair: Pair) ->
     data = HEAD + "A,2024-12-30,POS,10\n"
     lab.send({"a.csv": data})
     before = lab.assert_equal()
-    _, report = lab.send({"again.csv": data})
-    assert report.redelivered == ["again.csv"]
-    assert lab.assert_equal() == before
+    lab.send({"again.csv": data})
+    after = lab.assert_equal()
+    assert figures(after, "status", "rows_in", "superseded")["again.csv"] == ("repeated", 1, 1)
+    assert (after["validated"], after["raw"]) == (before["validated"], before["raw"])
+
+
+@pytest.mark.parametrize("again", ["apply", "hold", "ignore"])
+@pytest.mark.parametrize("mode", ["upsert", "snapshot"])
+def test_content_that_came_before_and_other_content_since(pair: Pair, mode: str, again: str) -> None:
+    lab = pair(load={"mode": mode, "key": ["sample_id"], "again": again})
+    first, second = HEAD + "A,2024-01-01,POS,1\nB,2024-01-01,POS,1\n", HEAD + "A,2024-01-01,NEG,1\nB,2024-01-01,POS,1\n"
+    lab.send({"1.csv": first, "2.csv": second, "3.csv": first})
+    status = {"apply": "published", "hold": "held", "ignore": "repeated"}[again]
+    tables = lab.assert_equal()
+    assert figures(tables, "status")["3.csv"] == (status,)
+    assert [row[2] for row in tables["validated"]] == ["POS" if again == "apply" else "NEG", "POS"]
+
+
+def test_two_equal_days(pair: Pair) -> None:
+    lab = pair(load={"mode": "append"})
+    data = HEAD + "A,2024-12-30,POS,10\n"
+    lab.send({"mon.csv": data, "tue.csv": data})
+    lab.send({"mon.csv": data})
+    assert len(lab.assert_equal()["validated"]) == 2
+
+
+def test_a_snapshot_in_several_files(pair: Pair) -> None:
+    lab = pair(load={"mode": "snapshot", "key": ["sample_id"], "order_by": BY_NAME, "parts": True})
+    lab.send({"n_2024-01-01.csv": HEAD + "A,2024-01-01,POS,1\n", "s_2024-01-01.csv": HEAD + "B,2024-01-01,POS,1\n"})
+    lab.send({"n_2024-01-01.csv": HEAD + "C,2024-01-01,POS,1\n"})
+    tables = lab.assert_equal()
+    assert [row[0] for row in tables["validated"]] == ["B", "C"]
+
+
+def test_a_column_that_a_file_does_not_bring(pair: Pair) -> None:
+    columns = {**LAB["columns"], "viral_load": {"type": "integer", "required": False, "optional": True}}
+    lab = pair(columns=columns)
+    lab.send({"1.csv": HEAD + "A,2024-01-01,POS,7\nB,2024-01-01,POS,8\n"})
+    short = "sample_id,test_date,result\n"
+    lab.send({"2.csv": short + "A,2024-01-01,NEG\nC,2024-01-01,POS\n", "3.csv": short + "A,2024-01-01,POS\n"})
+    tables = lab.assert_equal()
+    assert [(row[0], row[2], row[3]) for row in tables["validated"]] == [
+        ("A", "POS", 7),
+        ("B", "POS", 8),
+        ("C", "POS", None),
+    ]
+    assert figures(tables, "drift")["2.csv"] == ('{"missing": ["viral_load"]}',)
+
+
+def test_rows_that_delete_and_deliveries_that_are_the_whole_of_their_days(pair: Pair) -> None:
+    load = {"mode": "upsert", "key": ["sample_id"], "deletes": {"result": ["N/A"]}, "replaces": ["test_date"]}
+    lab = pair(load=load)
+    first = HEAD + "A,2024-01-01,POS,1\nB,2024-01-01,POS,1\nC,2024-01-02,POS,1\n"
+    lab.send({"1.csv": first, "2.csv": HEAD + "B,2024-01-01,NEG,1\nC,2024-01-03,N/A,\n", "3.csv": first})
+    tables = lab.assert_equal()
+    assert [(row[0], row[2]) for row in tables["validated"]] == [("B", "NEG")]
+    assert figures(tables, "status", "removed") == {
+        "1.csv": ("published", 0),
+        "2.csv": ("published", 2),
+        "3.csv": ("held", 0),
+    }
 
 
 def test_uploads_do_what_files_of_the_bucket_do(pair: Pair) -> None:
@@ -300,3 +360,13 @@ def test_deliveries_drawn_at_random(pair: Pair, load: dict[str, Any]) -> None:
             files[f"x_2024-01-{draw.randint(1, 28):02d} {number}.csv"] = random_file(draw)
         lab.send(files)
         lab.assert_equal()
+
+
+def test_one_table_in_files_of_every_kind(pair: Pair) -> None:
+    columns = {"id": {"type": "string"}, "n": {"type": "integer", "required": False}}
+    rows: list[Row] = [("007", 12), ("a;b", Decimal("0.5")), ("x", None), (None, 3), (None, None)]
+    lab = pair(columns=columns, load={"mode": "append"}, format=KINDS)
+    wanted = ("comma clean.csv", "comma blanks ragged.csv", "inline.xlsx", "lines.jsonl", "typed.parquet")
+    lab.send({name: WRITERS[name](list(columns), rows) for name in wanted})
+    told = figures(lab.assert_equal(), "rows_in", "valid", "quarantined", "malformed")
+    assert told == {name: (4, 2, 2, 0) if "ragged" not in name else (5, 2, 3, 1) for name in wanted}

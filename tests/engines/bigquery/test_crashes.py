@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from google.cloud import bigquery
 
-from platform_assets.engines.bigquery.load import BigLoadFailed
+from platform_assets.engines.bigquery.loading.load import BigLoadFailed
 from resources.gcp.bigquery import BigQuery, Done
 from resources.lake.warehouse import Warehouse
 from tests.engines.bigquery.place import SMALL, BigBench, Both

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from platform_assets.access.audit.log import AuditLog
-from platform_assets.engines.bigquery import mending
+from platform_assets.engines.bigquery.loading import mending
 from platform_assets.erasure.holders.bigquery.rows import settle_loads
 from platform_assets.ingest.load import LoadReport
 from platform_assets.office import Office

@@ -12,8 +12,8 @@ import pytest
 
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery import quality as big_quality
-from platform_assets.engines.bigquery.lending import lend
-from platform_assets.engines.bigquery.sending import WITHHELD
+from platform_assets.engines.bigquery.loading.lending import lend
+from platform_assets.engines.bigquery.loading.sending import WITHHELD
 from platform_assets.erasure import tombstones
 from platform_assets.erasure.holders.bigquery.rows import erase_rows
 from platform_assets.erasure.targets import Target, Tombstone, resolve

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from platform_assets.contracts.compiled import compiled
+from platform_assets.contracts.compiling.compiled import compiled
 from platform_assets.engines.bigquery import quality as big_quality
 from platform_assets.ingest import quality
 from resources.clock import today

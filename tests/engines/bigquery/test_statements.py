@@ -11,10 +11,11 @@ import pytest
 from sqlglot.errors import UnsupportedError
 
 from platform_assets.contracts.files import read_contracts
+from platform_assets.contracts.mode import Chosen
 from platform_assets.contracts.model import Contract
-from platform_assets.engines.bigquery import rules
-from platform_assets.engines.bigquery.rules import own, say
-from platform_assets.engines.bigquery.statements import Statements
+from platform_assets.engines.bigquery.loading import rules
+from platform_assets.engines.bigquery.loading.rules import own, say
+from platform_assets.engines.bigquery.loading.statements import Statements
 from platform_assets.engines.bigquery.tables import FENCE, FENCE_COLUMNS, BigTables, StagingTables
 from platform_assets.erasure.holders.bigquery import rows as erasing
 from platform_assets.ingest import accounts, ledger
@@ -34,7 +35,15 @@ ENGINE = BigQuery("project", "europe-west4")
 
 def statements(contract: Contract, expressions: Path) -> Statements:
     staging = StagingTables(contract, "load")
-    return Statements(ENGINE, contract, staging, rules.for_bigquery(contract, TODAY, expressions))
+    lacked = {column: [0, 2] for column in contract.kept_where_absent}
+    made = Statements(ENGINE, contract, staging, rules.for_bigquery(contract, TODAY, expressions), lacked)
+    if contract.load.parts:
+        made.chosen = Chosen(replaced={"0" * 16: frozenset({"1" * 16})})
+    elif contract.load.changes.whole:
+        made.chosen = Chosen(base="0" * 16)
+    elif contract.load.replaces:
+        made.chosen = Chosen(whole_of="0" * 16)
+    return made
 
 
 def all_of(sql: Statements) -> dict[str, str]:
@@ -49,9 +58,10 @@ def all_of(sql: Statements) -> dict[str, str]:
         "decide": sql.decide(),
         "write": sql.write(),
         "reasons": [sql.reasons()],
-        "removed": [sql.removed()] if sql.rules.mode.whole else [],
+        "removed": [sql.removed()] if sql.leaving else [],
         "newest": [sql.newest_rows()] if sql.newest_rows() else [],
         "retired": [sql.retired()] if sql.derived_key else [],
+        "valued": [sql.valued(list(sql.rules.lacked))] if sql.rules.lacked else [],
         "periods": [sql.periods()] if sql.contract.partition else [],
     }
     return {f"{sql.contract.name} {name} {n}": s for name, script in found.items() for n, s in enumerate(script)}
@@ -90,6 +100,8 @@ def test_googles_analyser_accepts_every_statement(expressions: Path) -> None:
         {**LAB, "name": "append", "load": {"mode": "append"}, "partition": {"by": "test_date", "unit": "month"}},
         {**LAB, "name": "snapshot", "load": {"mode": "snapshot", "key": key, "order_by": by_date}},
         {**LAB, "name": "keyless", "load": {"mode": "snapshot"}},
+        {**LAB, "name": "parts", "load": {"mode": "snapshot", "key": key, "order_by": {"file_name": "(.*)"}, "parts": True}},
+        {**LAB, "name": "feed", "load": {"mode": "upsert", "key": key, "deletes": {"result": ["N/A"]}, "replaces": ["test_date"]}},
         {**PAPERS, "name": "papers"},
         {**PAPERS, "name": "paper_snapshot", "load": {"mode": "snapshot", "key": ["id"]}},
         TOTALS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -95,12 +96,41 @@ def test_workbooks_json_and_several_files(tmp_path: Path) -> None:
         (["2026-02-03T14:30:00Z"], {"type": "timestamp", "format": "%Y-%m-%dT%H:%M:%S%z"}),
         (["2026-02-03", "03/02/2026"], {"type": "date", "format": ["%Y-%m-%d", "%d/%m/%Y"]}),
         (["x", "y"], {"type": "string"}),
-        (["POS", "NEG"] * 10, {"type": "categorical", "in": ["NEG", "POS"]}),
+        (["f", "m"] * 10, {"type": "categorical", "in": ["f", "m"]}),
+        (["POS", "NEG"] * 10, {"type": "string"}),
         (["", None], {"type": "string", "required": False}),
     ],
 )
 def test_what_a_column_holds(texts: list[str | None], options: dict[str, Any]) -> None:
     assert column("x", "x", texts).options == options
+
+
+NAMES = ["Jansen", "Kok", "de Vries", "O'Brien", "Ng", "P-4711", "1.234", "12.345", "31-12-1953", "J."]
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "xlsx"])
+def test_no_value_of_a_file_stands_in_its_draft(tmp_path: Path, kind: str) -> None:
+    """However often it comes again: one person may have many rows, and a contract is kept where anybody may read it."""
+    rows = [[NAMES[n // 30], NAMES[-1 - n // 30], str(n)] for n in range(300)]
+    rows += [[NAMES[n % 10], NAMES[n % 3], str(n)] for n in range(300, 400)]
+    rows += [[NAMES[0], "1.234", ""]] * 40
+    head = ["who", "what", "n"]
+    file = tmp_path / f"rows.{kind}"
+    if kind == "csv":
+        file.write_text("\n".join(";".join(row) for row in [head, *rows]))
+    elif kind == "json":
+        file.write_text(json.dumps([dict(zip(head, row, strict=True)) for row in rows]))
+    else:
+        file.write_bytes(workbook("s", [head, *rows]))
+    text, _ = _drafted(file)
+    assert "draft again with --list" in text
+    shown = text.replace(f"rows.{kind}", "")
+    assert [name for name in NAMES if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", shown)] == []
+    assert main(["draft", "--list", "who", str(file)]) == 0
+
+
+def test_values_are_listed_where_somebody_says_so() -> None:
+    assert column("x", "x", ["POS", "NEG"] * 10, listed=True).options == {"type": "categorical", "in": ["NEG", "POS"]}
 
 
 def test_names_of_columns() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from platform_assets.ingest.readers.limits import Limits
+from platform_assets.ingest.readers.apart.limits import Limits
 
 
 def try_all(*, others: Path, target: Path, limits: Limits) -> dict[str, str]:

@@ -11,19 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from platform_assets.contracts.model import FileFormat
+from platform_assets.contracts.file_format import FileFormat
 from platform_assets.ingest.readers import packing, reading
-from platform_assets.ingest.readers.limits import Limits
-from platform_assets.ingest.readers.process import Child
+from platform_assets.ingest.readers.apart.limits import Limits
+from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.readers.staged import FileRejected, StagedFile
 from tests.conftest import lab_contract
 from tests.ingest.readers import files
 from tests.workbooks import workbook
 
 FAR = files.far_cells()
-READ = {"a lie about its size", "cdata"}
-"""calamine makes no room for these."""
-NOT_WORKBOOKS = {"character reference", "the top folder", "utf-16"}
+READ = {"a lie about its size"}
+"""Nobody believes what a sheet says of its size."""
 ROOT = Path(__file__).parents[3]
 
 
@@ -54,8 +53,7 @@ def test_a_cell_far_outside_the_table_is_refused_however_it_is_spelled(
     if spelling in READ:
         assert stage(child, tmp_path, "xlsx", FAR[spelling]).rows[0] <= 1
         return
-    said = r"Excel|empty" if spelling in NOT_WORKBOOKS else r"needs more than 128 MB of memory.*Ctrl.End"
-    with pytest.raises(FileRejected, match=said):
+    with pytest.raises(FileRejected, match=r"reaches to row [\d,]+ and column [\d,]+: .*Ctrl.End"):
         stage(child, tmp_path, "xlsx", FAR[spelling])
 
 
@@ -68,9 +66,13 @@ def test_a_sheet_that_is_too_large_but_fits_is_refused_with_its_size(tmp_path: P
 
 
 @pytest.mark.parametrize("name", list(files.swollen_workbooks(1)))
-def test_a_workbook_that_swells_is_refused(child: Child, tmp_path: Path, name: str) -> None:
-    with pytest.raises(FileRejected, match=r"128 MB of memory|not a readable Excel workbook"):
-        stage(child, tmp_path, "xlsx", files.swollen_workbooks(64)[name])
+def test_a_workbook_that_swells_is_refused_or_read(child: Child, tmp_path: Path, name: str) -> None:
+    came = outcome(child, tmp_path, "xlsx", files.swollen_workbooks(64)[name])
+    if name in ("many strings", "a count that lies"):  # one text of them is in a cell, whatever is said of their number
+        assert isinstance(came, str) or came.rows[0] == 1
+    else:
+        assert isinstance(came, str)
+        assert "cell holds more than" in came or "not a readable Excel workbook" in came or "128 MB of memory" in came
 
 
 @pytest.mark.parametrize("kind", ["json", "json5"])
@@ -135,7 +137,7 @@ def test_an_archive_that_unpacks_without_end_is_refused(child: Child, tmp_path: 
 def test_what_is_packed_in_an_archive_is_not_unpacked_again(child: Child, tmp_path: Path) -> None:
     path = tmp_path / "it"
     path.write_bytes(files.zipped({"in.zip": files.bombs(64)["flat.zip"]}))
-    ((name, inner),) = packing.unpack(child, "a.zip", path, tmp_path)
+    ((name, inner),), _ = packing.unpack(child, "a.zip", path, tmp_path)
     assert name == "in.zip"
     assert inner.stat().st_size < 100_000
 
@@ -144,7 +146,7 @@ def test_what_is_packed_in_an_archive_is_not_unpacked_again(child: Child, tmp_pa
 def test_names_in_an_archive_lead_nowhere(child: Child, tmp_path: Path, name: str) -> None:
     path = tmp_path / "it"
     path.write_bytes(files.zipped({name: b"1"}))
-    ((told, inner),) = packing.unpack(child, "a.zip", path, tmp_path)
+    ((told, inner),), _ = packing.unpack(child, "a.zip", path, tmp_path)
     assert inner.parent.parent == tmp_path
     assert told.isprintable()
 
@@ -210,7 +212,7 @@ def test_good_files_beside_them_are_loaded_and_the_run_stays_small(tmp_path: Pat
     good = {path.name for path in hostile.iterdir()}
     bad = {f"{n}.xlsx": FAR[n] for n in ("as usual", "single quotes", "line break", "another folder", "prefix")}
     bad |= {
-        "swollen.xlsx": files.swollen_workbooks(64)["a count that lies"],
+        "swollen.xlsx": files.swollen_workbooks(64)["one long cell"],
         "hex.json5": files.long_numbers()["decimal"],
         "deep.json5": files.deep("[", "]", 100_000),
         "rows.parquet": files.parquet(1_000_000, groups=50),

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platform_assets.ingest.readers.header import match_header
-from platform_assets.ingest.readers.names import MOST, told_name, told_names
+from platform_assets.ingest.readers.shape.header import match_header
+from platform_assets.ingest.readers.shape.names import MOST, told_name, told_names
 from tests.conftest import Bench, lab_contract
 
 Make = Callable[..., Bench]

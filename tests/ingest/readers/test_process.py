@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from platform_assets.ingest.readers import process
-from platform_assets.ingest.readers.limits import Limits, setting
-from platform_assets.ingest.readers.process import Child, ReaderBroken
+from platform_assets.ingest.readers.apart import process
+from platform_assets.ingest.readers.apart.limits import Limits, setting
+from platform_assets.ingest.readers.apart.process import Child, ReaderBroken
 from platform_assets.ingest.readers.staged import FileRejected
 from tests.conftest import Bench
 from tests.ingest.readers import files, jobs
@@ -97,7 +97,7 @@ def test_what_one_leaves_running_is_ended() -> None:
     """Where a kernel cannot refuse processes."""
     code = (
         "import os, sys, time\n"
-        "from platform_assets.ingest.readers import child\n"
+        "from platform_assets.ingest.readers.apart import child\n"
         "child._libc.prctl(36, 1, 0, 0, 0)\n"
         "if not os.fork():\n"
         "    for _ in range(3):\n"
@@ -150,7 +150,7 @@ def test_no_process_is_left_when_its_user_is_gone(tmp_path: Path) -> None:
     """Killed with -9 while a file is read: the reader goes too."""
     code = (
         "import sys, pathlib\n"
-        "from platform_assets.ingest.readers import process\n"
+        "from platform_assets.ingest.readers.apart import process\n"
         "from tests.ingest.readers import jobs\n"
         f"process._ENVIRONMENT['PYTHONPATH'] = {str(ROOT)!r}\n"
         "child = process.Child(); child.run(jobs.nothing, files=[], folder=pathlib.Path(sys.argv[1]))\n"
@@ -189,8 +189,9 @@ def test_the_guide_names_every_limit_with_its_default() -> None:
 def test_every_format_is_read_and_written_without_a_thread(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib\n"
-        "from platform_assets.contracts.model import FileFormat\n"
-        "from platform_assets.ingest.readers import process, reading\n"
+        "from platform_assets.contracts.file_format import FileFormat\n"
+        "from platform_assets.ingest.readers import reading\n"
+        "from platform_assets.ingest.readers.apart import process\n"
         "from platform_assets.ingest.readers.interface import Edits\n"
         "from platform_assets.ingest.readers.registry import all_formats\n"
         "from tests.conftest import lab_contract\n"
@@ -228,7 +229,7 @@ def test_readers_killed_at_random_lose_and_double_nothing(bench: Make, monkeypat
     def kill() -> None:
         while not stop.is_set():
             time.sleep(draw.uniform(0.02, 1))
-            firsts = [p for p in children(os.getpid()) if b"readers.child" in _command(p)]
+            firsts = [p for p in children(os.getpid()) if b"readers.apart.child" in _command(p)]
             victims = [*firsts, *(p for first in firsts for p in children(first))]
             if victims:
                 with suppress(ProcessLookupError):

@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from platform_assets.contracts import formats as contracts_side
+from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.formats import KINDS
-from platform_assets.contracts.model import FileFormat
 from platform_assets.erasure.search.scan import search_file
 from platform_assets.ingest.readers import formats, reading, registry
+from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.readers.interface import Edits, first_row, rendered
-from platform_assets.ingest.readers.process import Child
 from platform_assets.ingest.readers.registry import NoFormat, all_formats, format_named
 from tests.conftest import lab_contract
 
@@ -62,8 +62,7 @@ def test_what_is_written_is_read_and_loses_the_rows_that_are_named(child: Child,
             ).fetchall()
 
     start = first_row(fmt)
-    nothing = "" if format_named(kind).delimited else None
-    wanted = [(start + n, *(nothing if v is None else v for v in row.values())) for n, row in enumerate(ROWS)]
+    wanted = [(start + n, *row.values()) for n, row in enumerate(ROWS)]
     assert read(path) == wanted
     left = reading.edited(child, path, contract, fmt, Edits({start + 1}), tmp_path)
     assert [row[1:] for row in read(left)] == [wanted[0][1:], wanted[2][1:]]
@@ -83,11 +82,10 @@ def test_a_cell_is_edited_and_nothing_else_is(child: Child, tmp_path: Path, kind
     edits = Edits({first}, {first + 1: {str(rows[1][column]): 'see "[erased]"; or\tZoë, 1'}})
     left = reading.edited(child, path, contract, fmt, edits, tmp_path)
     part, _ = reading.stage(child, left, 0, contract, fmt, tmp_path)
-    nothing = "" if format_named(kind).delimited else None
     rows[1][column] = 'see "[erased]"; or\tZoë, 1'
     with duckdb.connect() as connection:
         found = connection.execute(f"SELECT {', '.join(contract.columns)} FROM ({part.sql}) ORDER BY _row").fetchall()
-    assert found == [tuple(nothing if v is None else v for v in row.values()) for row in rows[1:]]
+    assert found == [tuple(row.values()) for row in rows[1:]]
     assert search_file(left, ["ZEBRA-1", "ZEBRA-9"]) == {"ZEBRA-9"}
 
 

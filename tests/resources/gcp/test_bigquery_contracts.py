@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from platform_assets.contracts.columns import ColumnType
-from platform_assets.contracts.expression import compile_contract
+from platform_assets.contracts.compiling.expression import compile_contract
 from platform_assets.contracts.model import Contract
 from tests.resources.gcp.bigquery_emulator import analysed
 

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.contracts.model import Contract
-from platform_assets.engines.bigquery import mending
 from platform_assets.engines.bigquery.books import BigBooks
-from platform_assets.engines.bigquery.load import WRITING
-from platform_assets.engines.bigquery.sending import folder_of
+from platform_assets.engines.bigquery.loading import mending
+from platform_assets.engines.bigquery.loading.load import WRITING
+from platform_assets.engines.bigquery.loading.sending import folder_of
 from platform_assets.engines.bigquery.tables import DATASETS, LINEAGE, BigTables
 from platform_assets.erasure.holders.tables.rows import COMPUTED, LAYERS
 from platform_assets.erasure.requests import RequestError

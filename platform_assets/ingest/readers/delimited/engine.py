@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platform_assets.contracts.model import FileFormat
+from platform_assets.contracts.file_format import FileFormat
 from platform_assets.ingest.readers.scan import Scan
 from platform_assets.ingest.readers.staged import Header, StagedFile
 from resources.lake.warehouse import literal, quoted
@@ -19,6 +19,7 @@ from resources.lake.warehouse import literal, quoted
 if TYPE_CHECKING:
     import duckdb
 
+_NO_CELL = "\x01no cell\x02"
 MAX_LINE = 2_000_000  # DuckDB's own limit for one line; longer ones are a case for `lines`
 
 
@@ -32,14 +33,18 @@ class EngineFile:
 
 
 def suits_engine(scan: Scan, fmt: FileFormat) -> bool:
-    """Whether the engine may try: UTF-8, line ends alike, no NUL bytes, no blank or empty lines, a header of ordinary length."""
+    """Whether the engine may try: UTF-8, line ends alike, no NUL bytes, no line without anything in it, no blanks around quotation marks
+    (which it drops, and may be part of the value), a header of ordinary length."""
     return (
         fmt.encoding == "utf-8"
         and not fmt.laid_out
         and not scan.head.lower().startswith((b"sep=", b'"sep='))
         and scan.line_end is not None
         and not scan.nul
+        and fmt.quote == '"'
         and not scan.bare_lines
+        and not scan.blank_at_quote
+        and (not scan.tab_at_quote or fmt.separator == "\t")
         and len(scan.head) < MAX_LINE
         and (not fmt.header or scan.head.count(fmt.quote.encode()) % 2 == 0)
     )
@@ -60,19 +65,23 @@ def stage(
 
     first = files[0]
     target = folder / f"engine-{first.number}.parquet"
-    names = {index: f"c{index}" for index in range(first.header.width)}
+    width = first.header.width
+    names = {index: f"c{index}" for index in range(width + 1)}
+    # one column more than there are, and a text for "nothing" that no file holds: so a row that is too short or too long shows (without
+    # it the engine takes a row with a delimiter behind its last cell for one without), and an empty cell is told from a missing one
     picked = {column: names[index] for column, index in first.header.positions.items()}
     several = len(files) > 1
     spec = "{" + ", ".join(f"'{n}': 'VARCHAR'" for n in names.values()) + "}"
     reader = (
         f"read_csv([{', '.join(literal(str(f.scan.path)) for f in files)}], auto_detect=false, header={fmt.header}, "
         f"delim={literal(fmt.separator)}, quote={literal(fmt.quote)}, escape={literal(fmt.quote)}, columns={spec}, "
-        f"new_line={_line_end(first.scan)}, strict_mode=true, null_padding=false, filename={several}, "
+        f"new_line={_line_end(first.scan)}, strict_mode=true, null_padding=true, nullstr={literal(_NO_CELL)}, filename={several}, "
         "store_rejects=true, rejects_limit=0, max_line_size=2000000)"
     )
-    selected = [f"{names[i]} AS {quoted(c)}" for c, i in first.header.positions.items()] + (
+    selected = [f"nullif({names[i]}, '') AS {quoted(c)}" for c, i in first.header.positions.items()] + (
         ["filename"] if several else []
     )
+    selected.append(f"{names[width - 1]} IS NULL OR {names[width]} IS NOT NULL AS _uneven")
     for table in ("reject_errors", "reject_scans"):
         connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
     try:
@@ -90,10 +99,10 @@ def stage(
     }
     parquet = f"read_parquet({literal(str(target))}, file_row_number=true)"
     found = connection.execute(
-        f"SELECT {'filename' if several else literal(str(first.scan.path))}, count(*), min(file_row_number), max(file_row_number) "
+        f"SELECT {'filename' if several else literal(str(first.scan.path))}, count(*), min(file_row_number), max(file_row_number), bool_or(_uneven) "
         f"FROM {parquet} GROUP BY 1"
     ).fetchall()
-    counts = {path: (rows, start, end) for path, rows, start, end in found}
+    counts = {path: (rows, start, end) for path, rows, start, end, uneven in found if not uneven}
     good: dict[int, tuple[str, int, int]] = {}
     doubtful: list[int] = []
     for file in files:

@@ -15,10 +15,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.contracts.file_format import FileFormat
+from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.delimited.encodings import is_other, spoken, told
-from platform_assets.ingest.readers.header import header_names
-from platform_assets.ingest.readers.layout import BEFORE, COMMENT, SEP, Line, Table
+from platform_assets.ingest.readers.shape.cells import cells_of, is_without_values
+from platform_assets.ingest.readers.shape.columns import Found
+from platform_assets.ingest.readers.shape.header import header_names
+from platform_assets.ingest.readers.shape.layout import BEFORE, COMMENT, EMPTY, SEP, Line, Table
 from platform_assets.ingest.readers.staged import FileRejected, Header, RowWriter
 
 MAX_RECORD_LINES = 200
@@ -59,6 +62,10 @@ class Records:
         self._fmt = fmt
         self._lines = _Lines(path, fmt.encoding)
 
+    def below(self, found: Found) -> None:
+        """See `Grid`."""
+        self.width = found.header.width
+
     def __iter__(self) -> Iterator[Line]:
         number = 0
         for line in self._lines:
@@ -86,6 +93,8 @@ class Records:
             text, joined = _join(line, self._lines, self._fmt, self.width)
             if joined:
                 return Line(number, joined, text)
+        if reason and is_without_values(cells_of(line, self._fmt)):  # whatever its width
+            return Line(number, (), line, left=EMPTY)
         return Line(number, () if reason else cells, line, reason)
 
 
@@ -169,17 +178,7 @@ def split(text: str, fmt: FileFormat, width: int | None) -> tuple[list[str], str
     if "\r" in text:
         return [], "contains a stray carriage return"
     cells: list[str] | None
-    if fmt.escape and fmt.escape in text:
-        cells = _unescaped(text, fmt)
-    elif fmt.quote not in text:
-        cells = text.split(fmt.separator)
-    else:
-        source = io.StringIO(text, newline="")
-        try:
-            rows = list(csv.reader(source, delimiter=fmt.separator, quotechar=fmt.quote, strict=True))
-        except csv.Error:
-            rows = []
-        cells = rows[0] if len(rows) == 1 else None
+    cells = _unescaped(text, fmt) if fmt.escape and fmt.escape in text else cells_of(text, fmt)
     if cells is None:
         return [], f"a quote ({fmt.quote}) is not closed, or stands in the wrong place"
     if width is None or len(cells) == width:

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.contracts.file_format import FileFormat
+from platform_assets.contracts.model import Contract
+from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.delimited import lines
 from platform_assets.ingest.readers.interface import CannotWrite, Edits, Format
-from platform_assets.ingest.readers.layout import Line, Table, around
-from platform_assets.ingest.readers.limits import Limits
 from platform_assets.ingest.readers.scan import BOM, scan
+from platform_assets.ingest.readers.shape.layout import Line, Table, around
 from platform_assets.ingest.readers.staged import Header, RowWriter
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from platform_assets.contracts.model import Contract, FileFormat
+from platform_assets.contracts.file_format import FileFormat
+from platform_assets.contracts.model import Contract
+from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.delimited.encodings import spoken, told
 from platform_assets.ingest.readers.interface import Edits, Format
-from platform_assets.ingest.readers.limits import Limits
-from platform_assets.ingest.readers.records import Record, edited_document, nested, stage_records
 from platform_assets.ingest.readers.staged import FileRejected, Header, RowWriter
+from platform_assets.ingest.readers.typed.records import Record, edited_document, nested, stage_records
 
 
 class Json5(Format):
@@ -51,9 +53,8 @@ def _document(path: Path, fmt: FileFormat, limits: Limits) -> Any:
     import pyjson5
 
     try:
-        return pyjson5.decode(
-            path.read_bytes().decode(spoken(path, fmt.encoding)).removeprefix("\ufeff"), maxdepth=limits.depth
-        )
+        text = path.read_bytes().decode(spoken(path, fmt.encoding)).removeprefix("\ufeff")
+        document = pyjson5.decode(text, maxdepth=limits.depth)
     except pyjson5.Json5NestingTooDeep:
         raise FileRejected(
             f"the document is nested more than {limits.depth} deep: this is no list of records"
@@ -65,6 +66,21 @@ def _document(path: Path, fmt: FileFormat, limits: Limits) -> Any:
             f"({type(error).__name__}{f' at byte {place}' if place else ''}): nothing of it was taken"
         ) from None
 
+    if _NO_PAIR.sub("", text).count(":") != _pairs(document):
+        raise FileRejected("an object in the file has the same name twice, and nobody can tell which value is meant")
+    return document
+
+
+_NO_PAIR = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|//[^\n\r\u2028\u2029]*|/\*.*?\*/""", re.DOTALL)
+"""What may hold a colon that is not between a name and its value."""
+
+
+def _pairs(value: Any) -> int:
+    """Names in all objects of `value`: of a name that stands twice, its reader keeps one."""
+    if isinstance(value, dict):
+        return len(value) + sum(map(_pairs, value.values()))
+    return sum(map(_pairs, value)) if isinstance(value, list) else 0
+
 
 def _records(document: Any, fmt: FileFormat) -> Iterator[Record]:
     for part in fmt.records.split(".") if fmt.records else []:
@@ -72,4 +88,4 @@ def _records(document: Any, fmt: FileFormat) -> Iterator[Record]:
     if not isinstance(document, list):
         raise FileRejected("there is no list of records" + (f" at {fmt.records!r}" if fmt.records else " in the file"))
     for number, record in enumerate(document, start=1):
-        yield number, record, ""
+        yield Record(number, record)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from platform_assets.contracts.model import Contract, FileFormat
-from platform_assets.ingest.readers.header import match_header
+from platform_assets.contracts.file_format import FileFormat
+from platform_assets.contracts.model import Contract
+from platform_assets.ingest.readers.apart.limits import Limits, setting
 from platform_assets.ingest.readers.interface import Edits, Format
-from platform_assets.ingest.readers.limits import Limits, setting
-from platform_assets.ingest.readers.records import text_of
-from platform_assets.ingest.readers.staged import BATCH, FileRejected, Header, RowWriter
+from platform_assets.ingest.readers.shape.columns import find_columns
+from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, FileRejected, Header, RowWriter
+from platform_assets.ingest.readers.typed.records import says_something
+from platform_assets.ingest.readers.typed.values import EXACT, Texts, Unsure, as_json
 
 
 class Parquet(Format):
@@ -39,20 +41,37 @@ class Parquet(Format):
                         f"the file says that it holds {file.metadata.num_rows:,} rows, more than {limits.rows:,}: deliver it in "
                         f"parts. For files that are so long raise {setting('rows')}"
                     )
-                header = match_header(file.schema_arrow.names, contract, fmt)
-                row = 0
+                header = find_columns(file.schema_arrow.names, contract, fmt).header
+                texts = {c: Texts(spec, limits.digits, contract.zone) for c, spec in contract.file_columns.items()}
+                row = empty = 0
                 for batch in file.iter_batches(BATCH, use_threads=False):
-                    columns = []
-                    for column in contract.file_columns:
-                        if column not in header.positions:
-                            columns.append(pa.nulls(batch.num_rows, pa.string()))
-                            continue
-                        columns.append(_as_text(batch.column(header.positions[column]), limits))
-                    writer.write(range(row + 1, row + 1 + batch.num_rows), columns)
+                    unsure: dict[int, str] = {}
+                    columns = [
+                        _as_text(batch.column(header.positions[column]), texts[column], unsure)
+                        if column in header.positions
+                        else pa.nulls(batch.num_rows, pa.string())
+                        for column in contract.file_columns
+                    ]
+                    nothing = _without_values(batch, columns)
+                    empty += len(nothing)
+                    left = sorted(nothing | unsure.keys())
+                    for place in sorted(unsure):
+                        writer.write_broken(row + 1 + place, _line(batch, place), unsure[place])
+                    numbers: Any = range(row + 1, row + 1 + batch.num_rows)
+                    if left:
+                        kept = pa.array(sorted(set(range(batch.num_rows)) - set(left)), pa.int64())
+                        columns = [column.take(kept) for column in columns]
+                        numbers = [row + 1 + place for place in kept.to_pylist()]
+                    if len(numbers):
+                        writer.write(numbers, columns)
                     row += batch.num_rows
+                if empty:
+                    header.not_taken[NO_VALUES] = empty
                 return header
         except pa.ArrowMemoryError:
             raise MemoryError from None
+        except pa.ArrowNotImplementedError:
+            raise FileRejected("a column is of a type that has no text: store it as text, a number or a date") from None
         except (pa.ArrowException, OSError) as error:
             raise FileRejected(f"the file is not readable Parquet ({type(error).__name__}): was it cut off?") from None
 
@@ -77,12 +96,22 @@ class Parquet(Format):
 
         with pq.ParquetFile(path, pre_buffer=False) as file:
             schema = file.schema_arrow
+            texts: dict[int, Texts] = {}
+            with contextlib.suppress(FileRejected):  # of a file that was refused as a whole nothing was read as text
+                positions = find_columns(schema.names, contract, fmt).header.positions
+                texts = {
+                    place: Texts(contract.columns[c], limits.digits, contract.zone) for c, place in positions.items()
+                }
             if edits.cells:
                 schema = pa.schema([f.with_nullable(True) for f in schema], schema.metadata)
             with pq.ParquetWriter(target, schema, compression="zstd") as new:
                 row = 0
                 for batch in file.iter_batches(BATCH, use_threads=False):
-                    columns = [_edited(column, edits, row + 1, limits) for column in batch.columns]
+                    columns = [
+                        _edited(column, edits, row + 1, texts.get(place, _ANY))
+                        for place, column in enumerate(batch.columns)
+                    ]
+                    columns = _edited_lines(batch, columns, edits, row + 1)
                     keep = pa.array([n not in edits.out for n in range(row + 1, row + 1 + batch.num_rows)], pa.bool_())
                     new.write_batch(pa.record_batch(columns, schema=schema).filter(keep))
                     row += batch.num_rows
@@ -111,25 +140,149 @@ class Parquet(Format):
             raise ValueError(f"not readable Parquet ({type(error).__name__})") from None
 
 
-def _as_text(values: Any, limits: Limits) -> Any:
-    """Values of a column as text."""
+_ANY = Texts()
+
+
+def _as_text(values: Any, texts: Texts, unsure: dict[int, str]) -> Any:
+    """Values of a column as text. Places of those that cannot be told are noted in `unsure`, with the reason."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if pa.types.is_nested(values.type):
-        values = pa.array([text_of(v, limits.digits) for v in values.to_pylist()], pa.string())
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    kind = values.type
+    if pa.types.is_floating(kind):
+        return _floats(values, texts, unsure)
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return _moments(values, texts, unsure)
+    if pa.types.is_nested(kind) or pa.types.is_decimal(kind) or pa.types.is_duration(kind):
+        return _one_by_one(values.to_pylist(), range(len(values)), texts, unsure)
     text = pc.cast(values, pa.string())
     text.validate(full=True)  # a writer may have put bytes that are no UTF-8 into a text column
-    return pc.replace_substring_regex(text, r"\.0+(Z?)$", r"\1") if pa.types.is_timestamp(values.type) else text
+    if pa.types.is_boolean(kind) and (texts.true, texts.false) != ("true", "false"):
+        return pc.if_else(values, texts.true, texts.false)
+    return (
+        pc.replace_substring_regex(text, r"(:\d\d)(?:\.0+|(\.\d*[1-9])0+)$", r"\1\2")
+        if pa.types.is_time(kind)
+        else text
+    )
 
 
-def _edited(column: Any, edits: Edits, first: int, limits: Limits) -> Any:
+def _one_by_one(values: Sequence[Any], places: Iterable[int], texts: Texts, unsure: dict[int, str]) -> Any:
+    import pyarrow as pa
+
+    found: list[str | None] = []
+    for place, value in zip(places, values, strict=True):
+        try:
+            found.append(texts.of(value))
+        except (Unsure, RecursionError) as error:
+            unsure[place] = str(error) if isinstance(error, Unsure) else "is nested too deep"
+            found.append(None)
+    return pa.array(found, pa.string())
+
+
+def _floats(values: Any, texts: Texts, unsure: dict[int, str]) -> Any:
+    """Floating-point numbers by their shortest digits. Arrow writes some with an exponent: those are done by hand."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_float16(values.type):
+        values = values.cast(pa.float32())
+    text = pc.cast(values, pa.string())
+    by_hand = pc.or_kleene(
+        pc.match_substring_regex(text, r"[a-z]|^-0$"), pc.greater_equal(pc.abs(values), float(EXACT))
+    )
+    by_hand = pc.fill_null(by_hand, False)
+    places = pc.indices_nonzero(by_hand).to_pylist()
+    if not places:
+        return text
+    fresh: list[str | None] = []
+    for place in places:
+        try:
+            fresh.append(texts.float(values[place].as_py(), text[place].as_py()))
+        except Unsure as error:
+            unsure[place] = str(error)
+            fresh.append(None)
+    return pc.replace_with_mask(text, by_hand, pa.array(fresh, pa.string()))
+
+
+def _moments(values: Any, texts: Texts, unsure: dict[int, str]) -> Any:
+    """Dates, each value once: a column holds the same days again and again."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    encoded = values.dictionary_encode()
+    iso = pc.cast(encoded.dictionary, pa.string())
+    fresh = []
+    for value, text in zip(encoded.dictionary, iso.to_pylist(), strict=True):
+        try:
+            moment = value.as_py()
+        except (ValueError, OverflowError):  # parts of a second that Python has not, a year beyond 9999
+            moment = None
+        fresh.append(texts.of(moment) if moment is not None else text)
+    beyond = [n for n, text in enumerate(fresh) if text and text.startswith("<")]
+    if beyond:  # Arrow writes no such date
+        for place, index in enumerate(encoded.indices.to_pylist()):
+            if index in beyond:
+                unsure[place] = "holds a date that no calendar has"
+    return pa.DictionaryArray.from_arrays(encoded.indices, pa.array(fresh, pa.string())).dictionary_decode()
+
+
+def _without_values(batch: Any, columns: Sequence[Any]) -> set[int]:
+    """Places of rows in which nothing stands, neither in the columns that are taken nor in others."""
+    import pyarrow.compute as pc
+
+    some = None
+    for column in columns:
+        filled = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(column), ""), False)
+        some = filled if some is None else pc.or_(some, filled)
+    places = pc.indices_nonzero(pc.invert(some)).to_pylist() if some is not None else []
+    return {n for n in places if not any(says_something(_as_it_stands(column[n])) for column in batch.columns)}
+
+
+def _line(batch: Any, place: int) -> str:
+    """A row that cannot be told, as it may be shown to people."""
+    cells = zip(batch.schema.names, batch.columns, strict=True)
+    return as_json({name: _as_it_stands(column[place]) for name, column in cells})
+
+
+def _as_it_stands(value: Any) -> Any:
+    import pyarrow as pa
+
+    try:
+        return value.as_py()
+    except ValueError:  # parts of a second that Python has not
+        return value.cast(pa.string()).as_py()
+
+
+def _edited_lines(batch: Any, columns: list[Any], edits: Edits, first: int) -> list[Any]:
+    """The columns of a batch with the rows that cannot be told as `edits` say: as far as that is JSON, by its names."""
+    import pyarrow as pa
+
+    for number in edits.cells:
+        place = number - first
+        now = edits.line(number, _line(batch, place)) if 0 <= place < batch.num_rows else None
+        if now is None:
+            continue
+        try:
+            said = json.loads(now)
+        except ValueError:
+            said = {}
+        for n, name in enumerate(batch.schema.names):
+            old, new = _as_it_stands(columns[n][place]), said.get(name) if isinstance(said, dict) else None
+            if json.loads(as_json({"": old})) != {"": new}:
+                value = pa.array([_value(str(new), columns[n].type) if new is not None else None], columns[n].type)
+                columns[n] = pa.concat_arrays([columns[n].slice(0, place), value, columns[n].slice(place + 1)])
+    return columns
+
+
+def _edited(column: Any, edits: Edits, first: int, as_read: Texts) -> Any:
     """A column of a batch, whose first row has the number `first`, with its cells as `edits` say."""
     import pyarrow as pa
 
     places = [n - first for n in edits.cells if first <= n < first + len(column)]
     try:
-        texts = _as_text(column.take(pa.array(places, pa.int64())), limits).to_pylist()
+        texts = _as_text(column.take(pa.array(places, pa.int64())), as_read, {}).to_pylist()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return column  # of a kind that is never read as text: none of its cells can be meant
     taken = list(range(len(column)))

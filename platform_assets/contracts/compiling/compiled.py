@@ -1,0 +1,66 @@
+"""Compiled contracts, remembered: compiling costs two seconds of imports, and most runs find the contract unchanged."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import importlib.util
+import json
+import os
+import time
+from dataclasses import asdict
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from platform_assets.contracts.compiling.queries import CompiledContract
+from platform_assets.contracts.model import Contract
+
+KEPT_DAYS = 30
+COMPILER = ("columns", "dates", "expression", "months", "schema", "words")
+"""Modules of which the SQL and its messages are made."""
+
+
+def compiled(contract: Contract, today: dt.date, folder: Path, dialect: str = "duckdb") -> CompiledContract:
+    """The SQL of `contract`, from `folder` if it was compiled before from all the same parts (contract, rules, compiler, day)."""
+    path = folder / f"{contract.name}-{_fingerprint(contract, today, dialect)}.json"
+    if path.exists():
+        return CompiledContract(**json.loads(path.read_text(encoding="utf-8")))
+    from platform_assets.contracts.compiling.expression import compile_contract
+
+    result = compile_contract(contract, today, dialect)
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob(f"{contract.name}-*.json"):
+        if time.time() - old.stat().st_mtime > KEPT_DAYS * 86_400:
+            old.unlink(missing_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.part")
+    partial.write_text(json.dumps(asdict(result)), encoding="utf-8")
+    partial.replace(path)
+    return result
+
+
+def _fingerprint(contract: Contract, today: dt.date, dialect: str) -> str:
+    uses_today = any("today" in (c.ge, c.gt, c.le, c.lt) for c in contract.columns.values())
+    uses_zone = any(f.zoned for c in contract.columns.values() for f in c.date_formats(contract.zone))
+    rules = sorted({rule.check.partition(":")[0] for rule in contract.rules})
+    parts = [
+        contract.hash,
+        dialect,
+        version("ibis-framework"),
+        version("pandera"),
+        today.isoformat() if uses_today else "",
+        contract.zone if uses_zone else "",
+        _code(*(f"platform_assets.contracts.{part}" for part in COMPILER), "resources.spelling", *rules),
+    ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+@cache
+def _code(*modules: str) -> str:
+    """Hash of the modules' source files, found without importing them."""
+    digest = hashlib.sha256()
+    for name in modules:
+        spec = importlib.util.find_spec(name)
+        if spec and spec.origin:
+            digest.update(Path(spec.origin).read_bytes())
+    return digest.hexdigest()

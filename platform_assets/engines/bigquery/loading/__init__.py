@@ -1,0 +1,1 @@
+"""A load in BigQuery: what is judged here, what is sent, and the one transaction there."""

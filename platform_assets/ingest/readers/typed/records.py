@@ -1,0 +1,181 @@
+"""Rows from records: objects with names for their values, as JSON has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from itertools import chain, islice
+from typing import Any, NamedTuple
+
+from platform_assets.contracts.file_format import FileFormat
+from platform_assets.contracts.model import Contract
+from platform_assets.ingest.readers.apart.limits import Limits
+from platform_assets.ingest.readers.interface import Edits
+from platform_assets.ingest.readers.shape.columns import find_columns
+from platform_assets.ingest.readers.shape.names import told_names
+from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, FileRejected, Header, RowWriter
+from platform_assets.ingest.readers.typed.paths import NOTHING, at, reached
+from platform_assets.ingest.readers.typed.values import Texts, Unsure, as_json
+
+
+class Record(NamedTuple):
+    """One record of a file."""
+
+    row: int
+    value: Any
+    broken: str = ""
+    """Why it is no row; empty where it may be one."""
+    text: str = ""
+    """Of a line that is no JSON."""
+
+
+REPEATED = "has the same name twice in one object: which value is meant?"
+
+
+def stage_records(
+    records: Iterator[Record], contract: Contract, fmt: FileFormat, writer: RowWriter, limits: Limits
+) -> Header:
+    """Write records as rows of text. Raises FileRejected where nothing in them can be judged."""
+    head = list(islice(records, BATCH))
+    # an object has no fixed columns: the names seen in the first records stand for the header, later ones count as drift too
+    names: dict[str, None] = {}
+    for record in head:
+        names.update(dict.fromkeys(record.value) if isinstance(record.value, Mapping) else {})
+    if not head:
+        raise FileRejected("the file holds no records" + (f" at {fmt.records!r}" if fmt.records else ""))
+    wanted = [n for c, spec in contract.file_columns.items() for n in (spec.header or (c,))]
+    deep = reached(wanted, (record.value for record in head))
+    # what paths lead through is no column of its own, unless the contract takes it as a whole
+    passed = {path.split(".")[0] for path in deep} - set(wanted)
+    names = dict.fromkeys([*(n for n in names if n not in passed), *deep])
+    header = find_columns(list(names), contract, fmt).header
+    if deep:  # what stands deep in a record has no place among its names
+        header.drift.pop("reordered", None)
+    lookup = {column: list(names)[place] for column, place in header.positions.items()}
+    accepted = [
+        (
+            tuple(dict.fromkeys((*filter(None, [lookup.get(c)]), *(spec.header or (c,))))),
+            Texts(spec, limits.digits, contract.zone),
+        )
+        for c, spec in contract.file_columns.items()
+    ]
+    known = {*names, *passed, *contract.ignore, *(name for names_of, _ in accepted for name in names_of)}
+    later: dict[str, None] = {}
+    numbers: list[int] = []
+    rows: list[list[str | None]] = []
+    empty = 0
+
+    def flush() -> None:
+        if rows:
+            writer.write(numbers, list(zip(*rows, strict=True)))
+            numbers.clear()
+            rows.clear()
+
+    for number, record, broken, text in chain(head, records):
+        if broken or not isinstance(record, Mapping):
+            writer.write_broken(number, text or shown(record), broken or "is not a JSON object")
+            continue
+        if not record.keys() <= known:
+            later.update(dict.fromkeys(record.keys() - known))
+        try:
+            row = [
+                next((texts.of(v) for n in names_of if (v := at(record, n)) is not NOTHING), None)
+                for names_of, texts in accepted
+            ]
+        except RecursionError:
+            writer.write_broken(number, text, "is nested too deep")
+            continue
+        except Unsure as unsure:
+            writer.write_broken(number, text or shown(record), str(unsure))
+            continue
+        if any(v is not None and not encodable(v) for v in row):
+            writer.write_broken(number, shown(record), "contains half of a character pair (a lone surrogate)")
+            continue
+        if not any(map(says_something, row)) and not any(map(says_something, record.values())):
+            empty += 1
+            continue
+        numbers.append(number)
+        rows.append(row)
+        if len(rows) >= BATCH:
+            flush()
+    flush()
+    if empty:
+        header.not_taken[NO_VALUES] = empty
+    if later:
+        header.drift.setdefault("extra", []).extend(
+            told_names([(place, name) for place, name in enumerate(later, start=len(names) + 1)], contract)
+        )
+    return header
+
+
+def says_something(value: Any) -> bool:
+    """Whether there is anything in a value: blanks alone are nothing."""
+    return bool(value.strip()) if isinstance(value, str) else value not in (None, [], {})
+
+
+def nested(records: Sequence[Mapping[str, str | None]], path: str | None) -> Any:
+    """A document with `records` at the dotted path."""
+    document: Any = list(records)
+    for part in reversed(path.split(".")) if path else ():
+        document = {part: document}
+    return document
+
+
+def edited_document(document: Any, path: str | None, edits: Edits, digits: int, *, ascii_only: bool = False) -> str:
+    """The document as JSON, with the records at the dotted path as `edits` say."""
+    place: Any = document
+    for part in path.split(".") if path else []:
+        place = place[part]
+    place[:] = [
+        edited_record(record, edits, n, digits) for n, record in enumerate(place, start=1) if n not in edits.out
+    ]
+    return as_json(document, ascii_only=ascii_only)
+
+
+def edited_record(record: Any, edits: Edits, row: int, digits: int) -> Any:
+    """A record with its cells as `edits` say; what is no record, or none that can be kept as a row, as a whole."""
+    if row not in edits.cells:
+        return record
+    line = edits.line(row, shown(record))
+    return _edited_value(record, edits, row, digits) if line is None else _parsed(line)
+
+
+def _edited_value(value: Any, edits: Edits, row: int, digits: int, *, cell: bool = False) -> Any:
+    """A value of a record. What is nested may be a cell as a whole, as `text_of` shows it, or in its parts."""
+    with suppress(Unsure):
+        text = Texts(digits=digits).of(value) if cell else None
+        now = None if text is None else edits.cell(row, text)
+        if now is not None and now != text:
+            return _parsed(now) if isinstance(value, dict | list) else now
+    if isinstance(value, dict):
+        return {k: _edited_value(v, edits, row, digits, cell=True) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_edited_value(v, edits, row, digits, cell=True) for v in value]
+    return value
+
+
+def _parsed(text: str) -> Any:
+    """What the text says in JSON; the text where it says nothing."""
+    try:
+        return json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return text
+
+
+def shown(value: Any) -> str:
+    """`value` as it can be kept as the text of a row that is none."""
+    try:
+        return as_json(value, ascii_only=True)
+    except (ValueError, TypeError, RecursionError):
+        return ""
+
+
+def encodable(text: str) -> bool:
+    """Whether it is text throughout; half of a character pair is not."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
