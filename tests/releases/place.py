@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from platform_assets.contracts.model import Contract
@@ -13,7 +13,9 @@ from platform_assets.disclosure.policy import Policies, read_policies
 from platform_assets.indicators.compute import compute
 from platform_assets.indicators.header import read_indicator
 from platform_assets.indicators.model import Indicator
+from platform_assets.indicators.sensitivity import organisation_columns
 from platform_assets.releases.making import Made, make
+from platform_assets.releases.sealing import seal_all
 from resources.environment import Platform
 from tests.conftest import LAB, Bench
 
@@ -79,10 +81,14 @@ class Place:
         self.bench.send(file, "\n".join([HEADER, *rows, ""]))
 
     def publish(self, today: dt.date = TODAY) -> Made:
-        """Compute what has changed, and make a release."""
+        """Compute what has changed, draw what is settled, and make a release. Its problems are those of both."""
         for indicator in self.indicators.values():
             compute(indicator, self.platform.warehouse, self.platform.r)
-        return make(self.indicators, self.platform, self.policies, today)
+        platform, contracts = self.platform, {"lab": self.bench.contract}
+        organisations = {n: organisation_columns(i, contracts, self.indicators) for n, i in self.indicators.items()}
+        _, refused = seal_all(self.indicators, organisations, platform.warehouse, platform.keys, self.policies, today)
+        made = make(self.indicators, platform, self.policies)
+        return replace(made, problems={**made.problems, **refused})
 
     def tree(self) -> Mapping[str, bytes]:
         """Every published file."""
