@@ -159,7 +159,8 @@ def _publication(
     if indicator.cases is not None:
         policy = policies.of(indicator.name)
         with platform.warehouse.connect(read_only=True) as connection:
-            if not platform.warehouse.columns(connection, ledger.SEALS):
+            tables = (ledger.SEALS, f"indicators.{indicator.name}")
+            if not all(platform.warehouse.columns(connection, table) for table in tables):
                 return None
             check(connection, platform.warehouse, indicator)
             seals = ledger.read(connection, indicator.name)

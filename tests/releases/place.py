@@ -17,6 +17,7 @@ from platform_assets.indicators.sensitivity import organisation_columns
 from platform_assets.releases.making import Made, make
 from platform_assets.releases.sealing import seal_all
 from resources.environment import Platform
+from resources.identity import IdentityKeys
 from tests.conftest import LAB, Bench
 
 SCRIPT = """#' Positive tests by laboratory
@@ -62,6 +63,8 @@ class Place:
     bench: Bench
     indicators: dict[str, Indicator] = field(default_factory=dict)
     policies: Policies = field(default_factory=read_policies)
+    keys: IdentityKeys | None = None
+    """By which counts are drawn; None: the platform's."""
 
     @property
     def platform(self) -> Platform:
@@ -86,7 +89,9 @@ class Place:
             compute(indicator, self.platform.warehouse, self.platform.r)
         platform, contracts = self.platform, {"lab": self.bench.contract}
         organisations = {n: organisation_columns(i, contracts, self.indicators) for n, i in self.indicators.items()}
-        _, refused = seal_all(self.indicators, organisations, platform.warehouse, platform.keys, self.policies, today)
+        _, refused = seal_all(
+            self.indicators, organisations, platform.warehouse, self.keys or platform.keys, self.policies, today
+        )
         made = make(self.indicators, platform, self.policies)
         return replace(made, problems={**made.problems, **refused})
 
