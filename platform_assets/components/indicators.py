@@ -13,13 +13,13 @@ import dagster as dg
 
 from platform_assets.components import literature
 from platform_assets.components.metadata import Told, in_rows, made_from, shown, written_in
-from platform_assets.components.releases import release_asset
+from platform_assets.components.releases import drawing_asset, release_asset
 from platform_assets.components.unreadable import unreadable_asset
 from platform_assets.contracts.files import read_contracts
 from platform_assets.erasure.naming import naming_people
 from platform_assets.indicators.header import list_indicators, read_indicator
 from platform_assets.indicators.model import HeaderError, Indicator
-from platform_assets.indicators.sensitivity import check_public
+from platform_assets.indicators.sensitivity import check_public, organisation_columns
 from platform_assets.indicators.sql.file import list_sql
 from resources.environment import REPOSITORY, Platform
 from resources.markdown import Markdown, bullets, picture, plain, together
@@ -71,6 +71,7 @@ def script_assets(folder: Path) -> list[dg.AssetsDefinition]:
         except HeaderError as error:
             assets.append(unreadable_asset(path, path.stem, "r", str(error)))
     readable: dict[str, Indicator] = {}
+    organisations: dict[str, list[tuple[str, str]]] = {}
     contracts = read_contracts()
     for name, indicator in found.items():
         circle = _circle(name, found)
@@ -80,18 +81,19 @@ def script_assets(folder: Path) -> list[dg.AssetsDefinition]:
             continue
         try:
             check_public(indicator, contracts, found)
+            organisations[name] = organisation_columns(indicator, contracts, found)
         except HeaderError as error:
             assets.append(unreadable_asset(indicator.path, name, "r", str(error)))
             continue
         readable[f"indicators__{name}"] = indicator
         assets.append(indicator_asset(indicator, readable))
     published = {i.name: i for i in readable.values() if i.cases or i.public}
-    return [*assets, release_asset(published)] if published else assets
+    return [*assets, drawing_asset(published, organisations), release_asset(published)] if published else assets
 
 
 def is_taken(name: str) -> bool:
     """Whether an indicator or a product that is not an R script's has this name."""
-    if name.endswith("_final_export") or name == "releases":
+    if name.endswith("_final_export") or name in ("drawn_counts", "releases"):
         return True
     sql = {path.stem for path in list_sql(_DEFS)}
     return name in {*sql, *literature.QUESTIONS, literature.GRAPH.path[-1]}

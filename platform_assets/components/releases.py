@@ -1,6 +1,7 @@
-"""The release of all indicators as an asset: what leaves the platform, in one step."""
+"""What leaves the platform: counts are drawn in one step, which has the key and no R; figures are made of them and set live in another, which has R
+and no key."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -15,15 +16,58 @@ if TYPE_CHECKING:
     from platform_assets.releases.reading import Release
     from resources.r_runtime import Event
 
-KEY = dg.AssetKey(["products", "releases"])
+DRAWN, KEY = dg.AssetKey(["products", "drawn_counts"]), dg.AssetKey(["products", "releases"])
+
+
+def drawing_asset(
+    indicators: Mapping[str, Indicator], organisations: Mapping[str, Sequence[tuple[str, str]]]
+) -> dg.AssetsDefinition:
+    """Draws what is over and settled."""
+
+    @dg.asset(
+        key=DRAWN,
+        deps=[dg.AssetKey(["indicators", name]) for name in sorted(indicators)],
+        group_name="products",
+        kinds={"table"},
+        owners=["team:stewardship"],
+        description=plain(
+            "The counts that everything published of personal data is made of: each is drawn once, when its period is over and "
+            "settled, and stays (docs/disclosure.md)."
+        ),
+        required_resource_keys={"platform"},
+    )
+    def draw(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        from platform_assets.disclosure.policy import read_policies
+        from platform_assets.releases.sealing import seal_all
+        from resources.clock import today
+
+        platform: Platform = context.resources.platform
+        done, refused = seal_all(indicators, organisations, platform.warehouse, platform.keys, read_policies(), today())
+        for reason in refused.values():
+            Told(context).error(f"not drawn: {reason}")
+        rows = [
+            {
+                "indicator": name,
+                "periods drawn now": ", ".join(p.isoformat() for p in one.periods) or "none",
+                "earlier ones": "some drawn again" if one.restated else "as they were",
+            }
+            for name, one in done.items()
+        ]
+        rows += [
+            {"indicator": n, "periods drawn now": "not drawn: see the log", "earlier ones": "as they were"}
+            for n in refused
+        ]
+        return dg.MaterializeResult(metadata={"drawn": in_rows(rows)})
+
+    return draw
 
 
 def release_asset(indicators: Mapping[str, Indicator]) -> dg.AssetsDefinition:
-    """Draws what is settled, makes what has changed, and sets the release live."""
+    """Makes what has changed, and sets the release live."""
 
     @dg.asset(
         key=KEY,
-        deps=[dg.AssetKey(["indicators", name]) for name in sorted(indicators)],
+        deps=[DRAWN, *(dg.AssetKey(["indicators", name]) for name in sorted(indicators))],
         group_name="products",
         kinds={"parquet", "csv"},
         owners=["team:stewardship"],
@@ -37,7 +81,6 @@ def release_asset(indicators: Mapping[str, Indicator]) -> dg.AssetsDefinition:
     def publish(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         from platform_assets.disclosure.policy import read_policies
         from platform_assets.releases.making import make
-        from resources.clock import today
 
         platform: Platform = context.resources.platform
 
@@ -45,7 +88,7 @@ def release_asset(indicators: Mapping[str, Indicator]) -> dg.AssetsDefinition:
             log = Told(context).warning if event.level in ("warning", "note") else Told(context).info
             log(f"{name}: {event}")
 
-        made = make(indicators, platform, read_policies(), today(), tell)
+        made = make(indicators, platform, read_policies(), tell)
         for name, problem in made.problems.items():
             Told(context).error(f"{name} is as in the release before: {problem}")
         metadata: dict[str, Any] = {

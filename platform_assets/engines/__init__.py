@@ -66,8 +66,11 @@ class Engine(Protocol):
         """Datasets that may have rows in the lake's quarantine. Quick: no table of a dataset is read."""
         ...
 
-    def run_sql(self, indicator: SqlIndicator, params: Mapping[str, object] | None, *, run_id: str) -> MadeBySql:
-        """Bring ``indicators.<name>`` up to date, and what is published of it; nothing runs where nothing has changed.
+    def run_sql(
+        self, indicator: SqlIndicator, params: Mapping[str, object] | None, *, run_id: str, public: bool = False
+    ) -> MadeBySql:
+        """Bring ``indicators.<name>`` up to date; nothing runs where nothing has changed. Readers outside the lake get a table of `public` data
+        alone; a copy that they have of another is removed.
 
         Raises TableMissing, OutputMismatch, SqlFailed, or ValueError for a parameter that cannot be read; the last table stays.
         """

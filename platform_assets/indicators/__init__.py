@@ -4,7 +4,8 @@ Here: what an indicator is made of, and how it is read from text.
 Not here: running it (resources.r_runtime) and its Dagster asset.
 """
 
-from platform_assets.indicators.header import HARNESS, list_indicators, read_indicator
+from platform_assets.indicators.code import HARNESS
+from platform_assets.indicators.header import list_indicators, read_indicator
 from platform_assets.indicators.model import (
     COLUMN_TYPES,
     Amount,

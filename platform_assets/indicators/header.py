@@ -6,14 +6,13 @@ together.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
 from platform_assets.indicators import rtext
+from platform_assets.indicators.code import HARNESS, code_version, files_of, read_code
 from platform_assets.indicators.model import (
     COLUMN_TYPES,
     DIRECTIONS,
@@ -35,9 +34,6 @@ from platform_assets.indicators.model import (
     Plot,
     Target,
 )
-
-HARNESS = Path(__file__).resolve().parents[2] / "r_scripts" / "harness"
-"""The R code that runs every indicator; part of each code version."""
 
 SINGLE = ("unit", "direction", "version", "owner", "minimum_n", "grain", "settles", "publish", "figure", "target")
 TAGS = ("input", "param", "output", "plot", "cases", "amount", *SINGLE)
@@ -74,26 +70,15 @@ def list_indicators(folder: Path) -> list[Path]:
 def read_indicator(path: Path | str, harness: Path = HARNESS) -> Indicator:
     """Read one `.R` file. Raises HeaderError, which names file, line and remedy."""
     path = Path(path).resolve()
-    code = _read(path)
+    code = read_code(path)
     header = _Header(path)
     for line, tag, text in _tags(path, code, header):
         header.add(line, tag, text)
     header.check_complete()
     masked = rtext.mask(code)
     _check_function(path, code, masked, header)
-    files = _files(path, code, masked)
-    return header.indicator(files, _code_version(path, files, harness))
-
-
-def _read(path: Path) -> str:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise HeaderError(path, None, "there is no such file") from None
-    except UnicodeDecodeError as error:
-        line = path.read_bytes().count(b"\n", 0, error.start) + 1
-        raise HeaderError(path, line, "this is not UTF-8 text; in RStudio: File, Save with Encoding, UTF-8") from None
-    return text.replace("\r\n", "\n")
+    files = files_of(path, code, masked)
+    return header.indicator(files, code_version(path, files, harness))
 
 
 def _tags(path: Path, code: str, header: _Header) -> Iterator[tuple[int, str, str]]:
@@ -412,63 +397,3 @@ def _check_function(path: Path, code: str, masked: str, header: _Header) -> None
             figures.line if figures else None,
             f"a script with @cases also defines {name}_figures(atoms), which makes table and plots of their counts",
         )
-
-
-def _files(path: Path, code: str, masked: str) -> tuple[Path, ...]:
-    """The script, then every file that it sources, directly or not, each once, in the order they are met."""
-    root, found = path.parent.parent, [path]
-
-    def follow(source: Path, text: str, hollow: str) -> None:
-        for call in rtext.find_source_calls(text, hollow):
-            if call.path is None:
-                raise HeaderError(
-                    source,
-                    call.line,
-                    'source() must be given its path in quotes, such as source("../lib/rates.R"), '
-                    "so that a change in that file is noticed",
-                )
-            helper = (source.parent / call.path).resolve()
-            if not helper.is_file():
-                raise HeaderError(
-                    source,
-                    call.line,
-                    f'source("{call.path}"): there is no such file; the path starts at {source.name}',
-                )
-            if root not in helper.parents:
-                raise HeaderError(
-                    source,
-                    call.line,
-                    f'source("{call.path}") lies outside {root.name}/; keep helpers in {root.name}/lib',
-                )
-            if helper not in found:
-                found.append(helper)
-                helper_code = _read(helper)
-                follow(helper, helper_code, rtext.mask(helper_code))
-
-    follow(path, code, masked)
-    return tuple(found)
-
-
-def _code_version(path: Path, files: tuple[Path, ...], harness: Path) -> str:
-    """Hash of script, sourced files and harness: 16 hex digits. Line endings do not count."""
-    digest = hashlib.sha256(_harness_digest(harness, _stamp(harness)))
-    root = path.parent.parent
-    for file in sorted(files):
-        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + _code_bytes(file) + b"\0")
-    return digest.hexdigest()[:16]
-
-
-def _code_bytes(file: Path) -> bytes:
-    return file.read_bytes().replace(b"\r\n", b"\n")
-
-
-def _stamp(folder: Path) -> tuple[tuple[str, int], ...]:
-    return tuple((file.name, file.stat().st_mtime_ns) for file in sorted(folder.glob("*.R")))
-
-
-@lru_cache(maxsize=8)
-def _harness_digest(harness: Path, stamp: tuple[tuple[str, int], ...]) -> bytes:
-    digest = hashlib.sha256()
-    for name, _ in stamp:
-        digest.update(name.encode() + b"\0" + _code_bytes(harness / name) + b"\0")
-    return digest.digest()

@@ -118,6 +118,11 @@ class Cases:
     """Days after the end of a period until its cases are taken to be complete."""
 
     @property
+    def grain_in_words(self) -> str:
+        """As the header says it: ``month by organisation``."""
+        return self.grain + (" by organisation" if self.by_organisation else "")
+
+    @property
     def columns(self) -> dict[str, Column]:
         """The columns of the cases, as the script returns them."""
         kinds: dict[str, ColumnType] = {"record": "text"}

@@ -1,4 +1,4 @@
-"""An indicator is as sensitive as the most sensitive table that it is made of."""
+"""An indicator is as sensitive as the most sensitive table that it is made of, and names organisations that its tables name."""
 
 from __future__ import annotations
 
@@ -30,6 +30,36 @@ def personal_tables(
             waiting += tables_of(indicators[name])
         elif layer != "validated" or name not in contracts or not contracts[name].is_public:
             found.append(table)
+    return found
+
+
+def organisation_columns(
+    indicator: Indicator,
+    contracts: Mapping[str, Contract],
+    indicators: Mapping[str, Indicator],
+) -> list[tuple[str, str]]:
+    """Table and column of all that says, in the datasets behind `indicator`, which organisation a row belongs to.
+
+    Raises HeaderError where cases are given by organisation and nothing says so.
+    """
+    found, seen, waiting = [], set[str](), tables_of(indicator)
+    while waiting:
+        table = waiting.pop(0)
+        if table in seen:
+            continue
+        seen.add(table)
+        layer, _, name = table.partition(".")
+        if layer == "indicators" and name in indicators:
+            waiting += tables_of(indicators[name])
+        elif layer == "validated" and name in contracts:
+            columns = contracts[name].columns.items()
+            found += [(table, column) for column, said in columns if said.role == "organisation"]
+    if not found and indicator.cases is not None and indicator.cases.by_organisation:
+        raise HeaderError(
+            indicator.path,
+            None,
+            f"@grain ... by organisation, but no column of {', '.join(sorted(seen))} has `role: organisation` in its contract",
+        )
     return found
 
 

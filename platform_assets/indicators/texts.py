@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.files import read_contracts
-from platform_assets.indicators.header import HARNESS, read_indicator
+from platform_assets.indicators.code import HARNESS
+from platform_assets.indicators.header import read_indicator
 from platform_assets.indicators.model import HeaderError, Indicator
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from platform_assets.indicators.model import Amount, Cases, Grain, Indicator
-from resources.lake.warehouse import quoted
+from resources.lake.warehouse import Warehouse, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -53,8 +53,16 @@ def rows_sql(indicator: Indicator) -> str:
     )
 
 
-def check(connection: duckdb.DuckDBPyConnection, indicator: Indicator) -> None:
-    """Raises CasesRefused where a record stands twice or has an outcome that is not declared."""
+def check(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, indicator: Indicator) -> None:
+    """Raises CasesRefused where the lake's table is not of this script, a record stands twice, or has an outcome that is not declared.
+
+    Messages hold no number: everyone who can open Dagster reads them.
+    """
+    there = warehouse.columns(connection, f"indicators.{indicator.name}")
+    if not set(cases_of(indicator).columns) <= set(there):
+        raise CasesRefused(
+            f"{indicator.name}: its table holds no cases as this script declares them: compute it, and see why that fails"
+        )
     outcomes = list(cases_of(indicator).outcomes)
     rows, records, unknown = connection.execute(
         f"SELECT count(*), count(DISTINCT record), count(*) FILTER (NOT coalesce(list_contains($1, outcome), false)) FROM ({rows_sql(indicator)})",
@@ -62,11 +70,31 @@ def check(connection: duckdb.DuckDBPyConnection, indicator: Indicator) -> None:
     ).fetchall()[0]
     if unknown:
         raise CasesRefused(
-            f"{indicator.name}: {unknown} cases have an outcome that @cases does not name; it names {', '.join(outcomes)}"
+            f"{indicator.name}: there are cases with an outcome that @cases does not name; it names {', '.join(outcomes)}"
         )
     if rows != records:
         raise CasesRefused(
             f"{indicator.name}: a record stands in several cases, or has none: give each case the identifier of its row as `record`"
+        )
+
+
+def check_organisations(
+    connection: duckdb.DuckDBPyConnection, indicator: Indicator, columns: Sequence[tuple[str, str]]
+) -> None:
+    """Raises CasesRefused where a case names an organisation that is in none of `columns` (table and column of the datasets behind it).
+
+    Names of organisations are published as they are, so a script must not be able to put anything else there, by mistake or not.
+    """
+    if not cases_of(indicator).by_organisation:
+        return
+    known = " UNION ".join(f"SELECT {quoted(c)}::VARCHAR AS organisation FROM {t}" for t, c in columns) or "SELECT ''"
+    strange = connection.execute(
+        f"SELECT count(*) FROM ({rows_sql(indicator)}) WHERE organisation NOT IN (SELECT organisation FROM ({known}) WHERE organisation IS NOT NULL)"
+    ).fetchall()[0][0]
+    if strange:
+        raise CasesRefused(
+            f"{indicator.name}: there are cases whose `organisation` is in no column of the datasets that says which organisation a row belongs "
+            f"to ({', '.join(f'{t}.{c}' for t, c in columns) or 'there is none'}): names of organisations are published, and nothing else may stand there"
         )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from platform_assets.indicators.model import Indicator
-from platform_assets.releases.counting import cases_of, rows_sql
+from platform_assets.releases.counting import CasesRefused, cases_of, rows_sql
 from resources.identity import RELEASE, IdentityKeys, bound, pseudonym, pseudonym_sql
 from resources.lake.warehouse import Warehouse, literal, quoted, scalar
 
@@ -24,6 +24,7 @@ COLUMNS = {
         "indicator": "VARCHAR",
         "part": "VARCHAR",
         "organisation": "VARCHAR",
+        "grain": "VARCHAR",
         "period": "DATE",
         "version": "INTEGER",
         "value": "DOUBLE",
@@ -32,6 +33,7 @@ COLUMNS = {
         "draw": "VARCHAR",
         "drawn_on": "DATE",
         "policy": "VARCHAR",
+        "key": "VARCHAR",
     },
     MARKS: {
         "indicator": "VARCHAR",
@@ -100,10 +102,19 @@ def read(connection: duckdb.DuckDBPyConnection, indicator: str, *, every: bool =
     return [Seal(*row) for row in rows]
 
 
-def sealed_periods(connection: duckdb.DuckDBPyConnection, indicator: str) -> list[dt.date]:
-    """The periods that were drawn."""
-    found = connection.execute(f"SELECT DISTINCT period FROM {SEALS} WHERE indicator = ? ORDER BY 1", [indicator])
-    return [period for (period,) in found.fetchall()]
+def sealed_periods(connection: duckdb.DuckDBPyConnection, indicator: Indicator) -> list[dt.date]:
+    """The periods that were drawn. Raises CasesRefused where they are of another length than those that the script now asks for: what was drawn
+    stays, and the same people counted once more in other cells would tell more of them."""
+    found = connection.execute(
+        f"SELECT DISTINCT period, grain FROM {SEALS} WHERE indicator = ? ORDER BY 1", [indicator.name]
+    ).fetchall()
+    grain = cases_of(indicator).grain_in_words
+    before = {was for _, was in found} - {grain}
+    if before:
+        raise CasesRefused(
+            f"{indicator.name}: its counts were drawn by {', '.join(sorted(before))} and stay as they are: write @grain as it was"
+        )
+    return [period for period, _ in found]
 
 
 def write(
@@ -124,9 +135,9 @@ def write(
     connection.register("drawn_now", frame)
     try:
         connection.execute(
-            f"INSERT INTO {SEALS} BY NAME SELECT ? AS indicator, part, organisation, period::DATE AS period, version::INTEGER AS version, "
-            "value, hidden, controlled, draw, ?::DATE AS drawn_on, ? AS policy FROM drawn_now",
-            [indicator.name, today, policy],
+            f"INSERT INTO {SEALS} BY NAME SELECT ? AS indicator, part, organisation, ? AS grain, period::DATE AS period, version::INTEGER AS version, "
+            "value, hidden, controlled, draw, ?::DATE AS drawn_on, ? AS policy, ? AS key FROM drawn_now",
+            [indicator.name, cases_of(indicator).grain_in_words, today, policy, key_id(secret)],
         )
         with marked(connection, secret):
             connection.execute(
@@ -165,15 +176,23 @@ def marked(connection: duckdb.DuckDBPyConnection, secret: bytes) -> Iterator[Non
         yield
 
 
+def key_id(secret: bytes) -> str:
+    """Tells keys apart, and nothing else of them."""
+    return pseudonym(secret, "the key of releases")[:8]
+
+
 def changed(
     connection: duckdb.DuckDBPyConnection, indicator: Indicator, secret: bytes
 ) -> dict[tuple[str, str, dt.date], tuple[int, int]]:
-    """Atoms of sealed periods whose records differ from those that made them: (part, organisation, period) -> (how many, version)."""
+    """Atoms of sealed periods whose records differ from those that made them: (part, organisation, period) -> (how many, version).
+
+    Those that were drawn by another key are left out: marks by two keys cannot be compared, and so they stand.
+    """
     with marked(connection, secret):
         rows = connection.execute(
             f"""
             WITH latest AS (
-              SELECT part, organisation, period, version FROM {SEALS} WHERE indicator = $1
+              SELECT part, organisation, period, version, key = $2 AS comparable FROM {SEALS} WHERE indicator = $1
               QUALIFY version = max(version) OVER (PARTITION BY part, organisation, period)
             ), sealed AS (
               SELECT m.part, m.organisation, m.period, m.mark, m.content FROM {MARKS} m JOIN latest l USING (part, organisation, period, version)
@@ -186,30 +205,34 @@ def changed(
               GROUP BY ALL
             )
             SELECT d.part, d.organisation, d.period, count(*), coalesce(any_value(l.version), 0)
-            FROM differ d LEFT JOIN latest l USING (part, organisation, period) GROUP BY ALL
+            FROM differ d LEFT JOIN latest l USING (part, organisation, period) WHERE coalesce(l.comparable, true) GROUP BY ALL
             """,
-            [indicator.name],
+            [indicator.name, key_id(secret)],
         ).fetchall()
     return {(part, organisation, period): (number, version) for part, organisation, period, number, version in rows}
 
 
 def marks_standing(
-    warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, secret: bytes, records: Collection[str]
+    warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, secrets: Collection[bytes], records: Collection[str]
 ) -> int:
-    """How many marks of `records` there are."""
+    """How many marks of `records` there are, by any of the keys `secrets`."""
     if not warehouse.columns(connection, MARKS):
         return 0
-    wanted = _marks_of(connection, secret, records)
+    wanted = _marks_of(connection, secrets, records)
     return int(scalar(connection, f"SELECT count(*) FROM {MARKS} WHERE list_contains($1, mark)", [wanted]))
 
 
-def erase(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, secret: bytes, records: Collection[str]) -> None:
-    """Remove the marks of `records`, inside the caller's transaction. No drawn count changes."""
+def erase(
+    warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, secrets: Collection[bytes], records: Collection[str]
+) -> None:
+    """Remove the marks of `records`, by any of the keys `secrets`, inside the caller's transaction. No drawn count changes."""
     if warehouse.columns(connection, MARKS):
-        wanted = _marks_of(connection, secret, records)
+        wanted = _marks_of(connection, secrets, records)
         connection.execute(f"DELETE FROM {MARKS} WHERE list_contains($1, mark)", [wanted])
 
 
-def _marks_of(connection: duckdb.DuckDBPyConnection, secret: bytes, records: Collection[str]) -> list[str]:
+def _marks_of(connection: duckdb.DuckDBPyConnection, secrets: Collection[bytes], records: Collection[str]) -> list[str]:
     names = connection.execute(f"SELECT DISTINCT indicator FROM {SEALS}").fetchall()
-    return [pseudonym(secret, f"{name}/{record}")[:DIGITS] for (name,) in names for record in records]
+    return [
+        pseudonym(secret, f"{name}/{record}")[:DIGITS] for secret in secrets for (name,) in names for record in records
+    ]

@@ -1,11 +1,11 @@
-"""Makes a release: draws what is due, makes the files of every indicator that has changed, takes over those of the others, writes all into one
-new folder, and sets it live in one step. A release is named by its content: making it again changes nothing.
+"""Makes a release of counts that were drawn before (`sealing`): makes the files of every indicator that has changed, takes over those of the others,
+writes all into one new folder, and sets it live in one step. A release is named by its content: making it again changes nothing. No key is needed
+here, as R runs here.
 """
 
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import functools
 import hashlib
 import json
@@ -20,8 +20,8 @@ from platform_assets.disclosure.policy import Policies
 from platform_assets.indicators import receipts, texts
 from platform_assets.indicators.model import Indicator
 from platform_assets.indicators.texts import NotKept
-from platform_assets.releases import ledger, reading, sealing
-from platform_assets.releases.counting import CasesRefused
+from platform_assets.releases import ledger, reading
+from platform_assets.releases.counting import CasesRefused, check
 from platform_assets.releases.publications import FORMAT, Publication, figures_of, of_atoms, of_public
 from platform_assets.releases.reading import FOLDER, MANIFEST, Release
 from resources.environment import Platform
@@ -49,10 +49,9 @@ def make(
     indicators: Mapping[str, Indicator],
     platform: Platform,
     policies: Policies,
-    today: dt.date,
     on_event: Callable[[str, Event], None] = lambda _name, _event: None,
 ) -> Made:
-    """Make a release of `indicators` (those that give cases, and public ones) and set it live. Raises MissingIdentityKey."""
+    """Make a release of `indicators` (those that give cases, and public ones) and set it live."""
     store, before = platform.store, reading.current(platform.store)
     listed: dict[str, dict[str, object]] = {}
     files: dict[str, bytes] = {}
@@ -69,7 +68,7 @@ def make(
                 folder = platform.warehouse.wait_for_scratch()
                 folders.callback(shutil.rmtree, folder, ignore_errors=True)
                 try:
-                    publication = _publication(indicator, platform, policies, today, folder, said[name].append)
+                    publication = _publication(indicator, platform, policies, folder, said[name].append)
                 except CasesRefused as error:
                     problems[name] = str(error)
                     continue
@@ -153,15 +152,17 @@ def _publication(
     indicator: Indicator,
     platform: Platform,
     policies: Policies,
-    today: dt.date,
     folder: Path,
     on_event: Callable[[Event], None],
 ) -> Publication | None:
     """What there is to publish of `indicator`; None where there is nothing yet."""
     if indicator.cases is not None:
         policy = policies.of(indicator.name)
-        sealing.seal(indicator, platform.warehouse, platform.keys, policy, today)
         with platform.warehouse.connect(read_only=True) as connection:
+            tables = (ledger.SEALS, f"indicators.{indicator.name}")
+            if not all(platform.warehouse.columns(connection, table) for table in tables):
+                return None
+            check(connection, platform.warehouse, indicator)
             seals = ledger.read(connection, indicator.name)
         if not seals:
             return None

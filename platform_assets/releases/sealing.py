@@ -11,10 +11,19 @@ from typing import TYPE_CHECKING
 
 from platform_assets.disclosure.auditor import Seen
 from platform_assets.disclosure.drawing import Keyed, draw, draw_amount
-from platform_assets.disclosure.policy import Policy
+from platform_assets.disclosure.policy import Policies, Policy
 from platform_assets.indicators.model import Indicator
 from platform_assets.releases import ledger
-from platform_assets.releases.counting import Cell, cases_of, check, count, empty_cell, ended
+from platform_assets.releases.counting import (
+    CasesRefused,
+    Cell,
+    cases_of,
+    check,
+    check_organisations,
+    count,
+    empty_cell,
+    ended,
+)
 from platform_assets.releases.ledger import Seal
 from resources.identity import RELEASE, IdentityKeys
 from resources.lake.warehouse import Warehouse
@@ -34,7 +43,36 @@ class Done:
     """Atoms that were drawn again."""
 
 
-def seal(indicator: Indicator, warehouse: Warehouse, keys: IdentityKeys, policy: Policy, today: dt.date) -> Done:
+def seal_all(
+    indicators: Mapping[str, Indicator],
+    organisations: Mapping[str, Sequence[tuple[str, str]]],
+    warehouse: Warehouse,
+    keys: IdentityKeys,
+    policies: Policies,
+    today: dt.date,
+) -> tuple[dict[str, Done], dict[str, str]]:
+    """Draw what is due of all `indicators` that give cases: what was done for each, and why it was not for others. Raises MissingIdentityKey.
+
+    `organisations`: indicator -> table and column of what may stand as organisation (`sensitivity.organisation_columns`).
+    """
+    done, refused = {}, {}
+    for name, indicator in sorted(indicators.items()):
+        if indicator.cases is not None:
+            try:
+                done[name] = seal(indicator, organisations[name], warehouse, keys, policies.of(name), today)
+            except CasesRefused as error:
+                refused[name] = str(error)
+    return done, refused
+
+
+def seal(
+    indicator: Indicator,
+    organisations: Sequence[tuple[str, str]],
+    warehouse: Warehouse,
+    keys: IdentityKeys,
+    policy: Policy,
+    today: dt.date,
+) -> Done:
     """Draw what is due on `today`; a second call changes nothing. Raises CasesRefused, MissingIdentityKey."""
     secret = keys.ring(RELEASE, make=True)[0]
     with warehouse.lock(f"seal-{indicator.name}"), warehouse.connect() as connection:
@@ -42,8 +80,9 @@ def seal(indicator: Indicator, warehouse: Warehouse, keys: IdentityKeys, policy:
             ledger.ensure(warehouse, connection)
         if not warehouse.columns(connection, f"indicators.{indicator.name}"):
             return Done((), 0)
-        check(connection, indicator)
-        known = set(ledger.sealed_periods(connection, indicator.name))
+        check(connection, warehouse, indicator)
+        check_organisations(connection, indicator, organisations)
+        known = set(ledger.sealed_periods(connection, indicator))
         due = [period for period in ended(connection, indicator, today) if period not in known]
         looks = bool(known) and _restatement_is_due(connection, indicator.name, policy, today)
         if not due and not looks:

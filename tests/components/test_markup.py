@@ -110,9 +110,9 @@ def test_words_of_contracts_and_of_headers(tmp_path: Path, sample: str) -> None:
         f"-- T {line}\n--\n-- {line}\n--\n-- @owner team:test\n-- @param p <text> h {line}, default {line} x\n"
         f"-- @output n <integer> rows {line}\nSELECT count(*) AS n FROM validated.orders -- ``` {line}\nWHERE $p <> ''\n"
     )
-    assert_asset_has_none(sql_asset(tmp_path / "orders.sql"))
+    assert_asset_has_none(sql_asset(tmp_path / "orders.sql", {}))
     (tmp_path / "wrong.sql").write_text(f"-- {line}\n-- @owner {line}\nSELECT '```\n{line}' FROM {line}\n")
-    assert_asset_has_none(sql_asset(tmp_path / "wrong.sql"))
+    assert_asset_has_none(sql_asset(tmp_path / "wrong.sql", {}))
 
 
 HOSTILE_R = """#' TITLE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from platform_assets.contracts.model import Contract
@@ -13,8 +13,11 @@ from platform_assets.disclosure.policy import Policies, read_policies
 from platform_assets.indicators.compute import compute
 from platform_assets.indicators.header import read_indicator
 from platform_assets.indicators.model import Indicator
+from platform_assets.indicators.sensitivity import organisation_columns
 from platform_assets.releases.making import Made, make
+from platform_assets.releases.sealing import seal_all
 from resources.environment import Platform
+from resources.identity import IdentityKeys
 from tests.conftest import LAB, Bench
 
 SCRIPT = """#' Positive tests by laboratory
@@ -60,6 +63,8 @@ class Place:
     bench: Bench
     indicators: dict[str, Indicator] = field(default_factory=dict)
     policies: Policies = field(default_factory=read_policies)
+    keys: IdentityKeys | None = None
+    """By which counts are drawn; None: the platform's."""
 
     @property
     def platform(self) -> Platform:
@@ -79,10 +84,16 @@ class Place:
         self.bench.send(file, "\n".join([HEADER, *rows, ""]))
 
     def publish(self, today: dt.date = TODAY) -> Made:
-        """Compute what has changed, and make a release."""
+        """Compute what has changed, draw what is settled, and make a release. Its problems are those of both."""
         for indicator in self.indicators.values():
             compute(indicator, self.platform.warehouse, self.platform.r)
-        return make(self.indicators, self.platform, self.policies, today)
+        platform, contracts = self.platform, {"lab": self.bench.contract}
+        organisations = {n: organisation_columns(i, contracts, self.indicators) for n, i in self.indicators.items()}
+        _, refused = seal_all(
+            self.indicators, organisations, platform.warehouse, self.keys or platform.keys, self.policies, today
+        )
+        made = make(self.indicators, platform, self.policies)
+        return replace(made, problems={**made.problems, **refused})
 
     def tree(self) -> Mapping[str, bytes]:
         """Every published file."""

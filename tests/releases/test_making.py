@@ -13,12 +13,13 @@ import pytest
 
 from platform_assets.contracts.model import Contract
 from platform_assets.indicators.model import HeaderError
-from platform_assets.indicators.sensitivity import check_public
+from platform_assets.indicators.sensitivity import check_public, organisation_columns
 from platform_assets.releases import ledger, reading
 from platform_assets.releases.counting import count
 from platform_assets.releases.making import rederive
 from platform_assets.releases.publications import figures_of
 from resources.environment import Platform
+from resources.identity import RELEASE, EnvironmentKeys
 from resources.r_runtime import RRuntime
 from tests.conftest import LAB
 from tests.releases.place import SCRIPT, TODAY, Place, place_of, rows
@@ -143,6 +144,52 @@ def test_cases_that_cannot_be_told_apart_are_refused(place: Place, tmp_path: Pat
     assert "stands in several cases" in place.publish().problems["positives"]
     place.script(tmp_path, SCRIPT.replace('"positive", "negative"), w', '"positive", "none"), w'))
     assert "outcome that @cases does not name" in place.publish().problems["positives"]
+
+
+def test_nothing_but_an_organisation_of_the_data_is_published_as_one(place: Place, tmp_path: Path) -> None:
+    """Names of organisations are published as they are: a script that puts a sample's number there would publish it."""
+    for wrong in ("lab$sample_id", "paste(lab$laboratory, lab$result)", '"somebody"'):
+        place.script(tmp_path, SCRIPT.replace("organisation = lab$laboratory", f"organisation = {wrong}"))
+        made = place.publish()
+        assert "says which organisation a row belongs to" in made.problems["positives"]
+        assert not [name for name in place.tree() if name.endswith("atoms.parquet")]
+    place.script(tmp_path)
+    assert place.publish().problems == {}
+    nowhere = Contract.model_validate(LAB)
+    with pytest.raises(HeaderError, match="role: organisation"):
+        organisation_columns(place.indicators["positives"], {"lab": nowhere}, {})
+
+
+def test_the_same_people_are_not_counted_again_by_other_periods(place: Place, tmp_path: Path) -> None:
+    before = place.publish().release
+    for grain in ("quarter by organisation", "week by organisation"):
+        place.script(tmp_path, SCRIPT.replace("month by organisation", grain))
+        made = place.publish(TODAY + dt.timedelta(days=200))
+        assert "drawn by month by organisation and stay as they are" in made.problems["positives"]
+        assert made.release.atoms("positives").equals(before.atoms("positives"))
+
+
+def test_another_key_draws_nothing_again_and_erasures_reach_marks_by_either(place: Place) -> None:
+    """Marks by two keys cannot be compared: everything would seem to have changed, and be drawn a second time."""
+    before = place.publish().release.atoms("positives")
+    keys = place.platform.keys.ring(RELEASE)
+    fresh = "5c" * 32
+    place.keys = EnvironmentKeys({"PLATFORM_IDENTITY_KEY_RELEASE": f"{fresh},{keys[0].hex()}"})
+    place.deliver("late.csv", [f"LATE{n},2024-02-10,POS,1,L0" for n in range(30)])
+    after = place.publish(dt.date(2025, 1, 10)).release.atoms("positives")
+    assert after.equals(before)
+    place.deliver("april.csv", [f"A{n},2024-04-02,NEG,1,L0" for n in range(40)])
+    place.publish(dt.date(2025, 1, 10))
+    warehouse = place.platform.warehouse
+    with warehouse.connect() as connection:
+        (one,) = connection.execute(
+            "SELECT min(record) FROM indicators.positives WHERE date < '2024-04-01' AND record LIKE 'S%'"
+        ).fetchall()
+        records = [one[0], "A1"]
+        assert ledger.marks_standing(warehouse, connection, place.keys.ring(RELEASE), records) == 4
+        with warehouse.write(connection):
+            ledger.erase(warehouse, connection, place.keys.ring(RELEASE), records)
+        assert ledger.marks_standing(warehouse, connection, place.keys.ring(RELEASE), records) == 0
 
 
 def test_what_was_published_row_by_row_before_is_taken_away(place: Place) -> None:

@@ -139,7 +139,10 @@ class BigQueryEngine(Engine):
         return {name for name, table in tables.items() if self.warehouse.columns(lake, table)}
 
     @override
-    def run_sql(self, indicator: SqlIndicator, params: Mapping[str, object] | None, *, run_id: str) -> MadeBySql:
+    def run_sql(
+        self, indicator: SqlIndicator, params: Mapping[str, object] | None, *, run_id: str, public: bool = False
+    ) -> MadeBySql:
+        # here `indicators` is inside, as `validated` is: readers are given `products` (docs/cloud.md)
         made = run_sql(indicator, self.bigquery, params)
         columns = {name: ENGINE_TYPES[o.type][0] for name, o in indicator.outputs.items()}
         lending.lend_table(made.table, made.version, columns, self.bigquery, self.warehouse, most=self.copied_rows)

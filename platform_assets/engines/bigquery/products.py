@@ -53,6 +53,13 @@ class Copies:
             shutil.rmtree(folder, ignore_errors=True)
         return {"BigQuery": f"{made.table} ({made.rows:,} rows)"}
 
+    def withdraw_sql(self, indicator: SqlIndicator) -> dict[str, str]:
+        """Remove the table of a SQL indicator of personal data, which was copied here before. Raises BigQueryError."""
+        table = f"indicators.{indicator.name}"
+        if self.bigquery.version(table) is not None:
+            self.bigquery.drop(table)
+        return {"BigQuery": "no table: it is made of personal data"}
+
     def publish_tables(self, release: Release, name: str) -> list[PublishedTable]:
         """Bring the tables of one indicator up to date; what has its version already is left alone. Raises BigQueryError."""
         about = release.indicators[name]

@@ -121,10 +121,18 @@ class LakeEngine(Engine):
         return {name for (name,) in known} & set(contracts)
 
     @override
-    def run_sql(self, indicator: SqlIndicator, params: Mapping[str, object] | None, *, run_id: str) -> MadeBySql:
+    def run_sql(
+        self, indicator: SqlIndicator, params: Mapping[str, object] | None, *, run_id: str, public: bool = False
+    ) -> MadeBySql:
         made = run_sql(indicator, self.warehouse, params, run_id=run_id)
         receipt = made.receipt
-        published = self.copies.publish_sql(indicator, receipt.data_version) if self.copies else {}
+        published = {}
+        if self.copies:
+            published = (
+                self.copies.publish_sql(indicator, receipt.data_version)
+                if public
+                else self.copies.withdraw_sql(indicator)
+            )
         return MadeBySql(receipt.rows, receipt.data_version, made.fresh, receipt.params, "computed", receipt, published)
 
     @override

@@ -31,27 +31,27 @@ class Releases(FileHolder):
 
     def count(self, work: Work) -> Count:
         """Marks of the people meant."""
-        secret = self._secret()
-        if not secret or not work.texts:
+        secrets = self._secrets()
+        if not secrets or not work.texts:
             return Count()
         with self.parts.warehouse.connect(read_only=True) as connection:
-            return Count({"seals": ledger.marks_standing(self.parts.warehouse, connection, secret, work.texts)})
+            return Count({"seals": ledger.marks_standing(self.parts.warehouse, connection, secrets, work.texts)})
 
     def erase(self, work: Work) -> list[str]:
         """Remove them. No drawn count changes."""
         self.decide_files(work)
-        secret = self._secret()
-        if secret and work.texts:
+        secrets = self._secrets()
+        if secrets and work.texts:
             with self.parts.warehouse.connect() as connection, self.parts.warehouse.write(connection):
-                ledger.erase(self.parts.warehouse, connection, secret, work.texts)
+                ledger.erase(self.parts.warehouse, connection, secrets, work.texts)
         return []
 
-    def _secret(self) -> bytes | None:
-        """The key; None where there is none, and so nothing was drawn."""
+    def _secrets(self) -> tuple[bytes, ...]:
+        """The key and earlier ones; empty where there is none, and so nothing was drawn."""
         try:
-            return self.parts.keys.ring(RELEASE)[0]
+            return self.parts.keys.ring(RELEASE)
         except MissingIdentityKey:
-            return None
+            return ()
 
 
 HOLDER = Releases

@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from platform_assets.components.sql import sql_asset
+from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery.products import Copies
 from resources.environment import Platform
 from resources.gcp.bigquery import BigQuery
@@ -64,6 +65,7 @@ def test_a_sql_indicator_of_the_lake_is_published_with_the_precision_of_its_deci
 ) -> None:
     lake = replace(platform, copies=engine)
     lab = Bench(platform, lab_contract())
+    public = {lab.contract.name: lab_contract(sensitivity={"public": "Invented."})}
     lab.send("a.csv", "sample_id,test_date,result,viral_load\nA,2024-01-01,POS,1\nB,2024-01-01,POS,2\n")
     path = tmp_path / "domain" / "sql" / "load_per_day.sql"
     path.parent.mkdir(parents=True)
@@ -72,14 +74,17 @@ def test_a_sql_indicator_of_the_lake_is_published_with_the_precision_of_its_deci
         f"SELECT test_date, avg(viral_load)::DECIMAL(10, 4) AS mean FROM validated.{lab.contract.name} GROUP BY test_date\n"
     )
 
-    def told() -> object:
-        (made,) = dg.materialize([sql_asset(path)], resources={"platform": lake}).asset_materializations_for_node(
-            "indicators__load_per_day"
-        )
+    def told(contracts: dict[str, Contract]) -> object:
+        done = dg.materialize([sql_asset(path, contracts)], resources={"platform": lake})
+        (made,) = done.asset_materializations_for_node("indicators__load_per_day")
         return made.metadata["BigQuery"].value
 
-    assert told() == "indicators.load_per_day (1 rows)"
+    assert told(public) == "indicators.load_per_day (1 rows)"
     assert engine.query("SELECT * FROM indicators.load_per_day") == [
         {"test_date": dt.date(2024, 1, 1), "mean": Decimal("1.5000")}
     ]
-    assert told() == "up to date"
+    assert told(public) == "up to date"
+    # of personal data nothing exact leaves, and what was copied before goes
+    assert told({lab.contract.name: lab.contract}) == "no table: it is made of personal data"
+    assert engine.version("indicators.load_per_day") is None
+    assert engine.columns("indicators.load_per_day") == []
