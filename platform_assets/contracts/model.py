@@ -265,11 +265,9 @@ class Contract(Strict):
                 )
         for key in self.load.key:
             known(key, "load.key")
-        lands = self.source.lands
-        if lands and any(fmt.kind != lands for fmt in self.format):
-            raise ValueError(
-                f"format: a source of kind {self.source.kind} lands {lands}: write format: {{kind: {lands}}}"
-            )
+        refusal = self.source.refusal([(fmt.kind, fmt.records) for fmt in self.format])
+        if refusal:
+            raise ValueError(f"format: {refusal}")
         if self.source.brings_changes and not self.load.changes.partial:
             raise ValueError(
                 "source: with a watermark a delivery holds what has changed, and some rows again: that needs load.mode: upsert"

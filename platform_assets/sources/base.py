@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import field_validator, model_validator
 
@@ -21,6 +21,9 @@ class Window:
     """One piece that is asked for at a time: a day, a page of changes, or the whole (`name` empty)."""
 
     name: str = ""
+    """It is noted, and part of the landed file's name."""
+    what: str = ""
+    """What to ask for, where a note must not say it: a partner's name of a file may name somebody."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,24 @@ class Reach:
     environment: Mapping[str, str]
     """Addresses and secrets."""
     log: Callable[[str], None]
+    open: dict[str, tuple[Any, Callable[[], None]]] = field(default_factory=dict)
+    """Connections of this visit, and how each is closed."""
+
+    def kept(self, name: str, make: Callable[[], tuple[Any, Callable[[], None]]]) -> Any:
+        """The connection `name`, made at the first time: a visit of many pieces signs in once."""
+        if name not in self.open:
+            self.open[name] = make()
+        return self.open[name][0]
+
+    def give_up(self, name: str) -> None:
+        """Close the connection `name`, if there is one: the next time it is made anew."""
+        if name in self.open:
+            self.open.pop(name)[1]()
+
+    def close(self) -> None:
+        """The end of the visit."""
+        for name in list(self.open):
+            self.give_up(name)
 
 
 @dataclass(frozen=True)
@@ -41,6 +62,8 @@ class Fetched:
     file_name: str = ""
     """What the sender calls it; the landed file is named after it."""
     noted: Noted = field(default_factory=dict)
+    stamp: dt.datetime | None = None
+    """Its own moment, which tells it apart from others of that name; default: when it was fetched."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +117,28 @@ class Source(Strict):
         """Whether a delivery holds only what has changed, some of it again: earlier rows stay, and the same row may come twice."""
         return False
 
+    def refusal(self, formats: Sequence[tuple[str, str | None]]) -> str:
+        """What does not fit between the source and the formats of a contract, each (kind, `records`); '' where all fits."""
+        if self.lands and any(kind != self.lands for kind, _ in formats):
+            return f"a source of kind {self.kind} lands {self.lands}: write format: {{kind: {self.lands}}}"
+        return ""
+
     def wanted(self, done: Mapping[str, Noted], now: dt.datetime) -> list[Window]:
         """The windows that are missing, given what was noted of those that are done. Pure: no clock, no network."""
         raise NotImplementedError
+
+    def discover(self, done: MutableMapping[str, Noted], now: dt.datetime, reach: Reach) -> list[Window]:
+        """What is wanted, where the server must be asked for that. What will never be asked for again may be taken out of `done`.
+
+        Raises as `fetch` does.
+        """
+        return self.wanted(done, now)
+
+    def taken(self, window: Window, noted: Noted, reach: Reach) -> None:
+        """What is done at the server once a piece has landed and was noted as done; asked for again (by `discover`) where it was not done.
+
+        Raises as `fetch` does.
+        """
 
     def fetch(self, window: Window, done: Noted, out: Path, reach: Reach) -> Fetched:
         """One window into the file `out`; `done` is what was noted of it last time.
@@ -107,5 +149,5 @@ class Source(Strict):
 
     def describe(self, reach: Reach) -> Described:
         """What a contract would say of what comes, and what would be fetched. Raises as `fetch` does."""
-        wanted = self.wanted({}, dt.datetime.now(dt.UTC))
+        wanted = self.discover({}, dt.datetime.now(dt.UTC), reach)
         return Described(would_fetch=f"{len(wanted)} piece(s), whose columns only a file tells: drop one, or fetch it")

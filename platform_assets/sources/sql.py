@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from platform_assets.sources.base import Described, Fetched, Noted, Reach, Source, Window
-from platform_assets.strict import Duration, Name, Strict
+from platform_assets.sources.watermark import Watermark
+from platform_assets.strict import Duration, Name
 from resources.credentials import setting
 from resources.databases import dialect_of
 from resources.databases.address import Address, read_address
@@ -25,17 +26,6 @@ if TYPE_CHECKING:
 
 PLACE = re.compile(r"(\d{4}-\d\d-\d\d)[ T]?(\d\d:\d\d:\d\d)?(\.\d{1,6})?([+-]\d\d(?::?\d\d)?)?")
 TOO_LONG = "raise `timeout`, add a `watermark` so that less is read, or ask at a quieter time"
-
-
-class Watermark(Strict):
-    """Only rows that changed since the last time are read, by a column that says when."""
-
-    column: str
-    """When a row was last changed: a date or timestamp that is set with every change."""
-    lag: Duration = dt.timedelta(hours=2)
-    """So far back is read again each time: a transaction may take so long from setting the time to its end."""
-    first: dt.date | None = None
-    """Where reading begins the first time; default: with the first row."""
 
 
 class SqlSource(Source):
