@@ -7,8 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from platform_assets.indicators.header import HARNESS, list_indicators, read_indicator
-from platform_assets.indicators.model import HeaderError, Indicator
+from platform_assets.indicators import HARNESS, HeaderError, Indicator, list_indicators, read_indicator
 
 FOLDER = HARNESS.parent / "indicators"
 LOOK = 30.0
