@@ -111,7 +111,8 @@ def test_html_of_the_dashboard_is_made_in_one_place(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{{ name | safe }}", "{% autoescape false %}", '<p style="{{ x }}">', "<a onclick='go()'>", "{{ name|safe }}"]
+    "text",
+    ["{{ name | safe }}", "{% autoescape false %}", '<p style="{{ x }}">', "<a onclick='go()'>", "{{ name|safe }}"],
 )
 def test_templates_show_text_and_nothing_else(text: str) -> None:
     assert list(template_offences(f"<p>fine</p>\n{text}"))
