@@ -59,6 +59,11 @@ def unit(text: str) -> str:
     return text.replace(" (0 to 1)", "")
 
 
+def together(unit_text: str, against: str) -> str:
+    """Unit and what a value is held against; a unit that stands behind the number already is not said again."""
+    return "; ".join(part for part in ("" if unit_text.isalpha() else unit(unit_text), against) if part)
+
+
 def order(found: Tone) -> int:
     """Place in a list that is sorted by concern."""
     return list(Tone).index(found)
