@@ -24,6 +24,8 @@ VIEWS = {
     "counts": "Counts by period",
 }
 """Kinds of figures -> what their tabs say."""
+KEPT = 500
+"""Figures of an indicator that stay in memory."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,13 @@ def figure(
 ) -> Figure:
     """The figure `view` of an indicator, with the own organisation and chosen peers in front."""
     make = {"ranking": _ranking, "funnel": _funnel, "trend": _trend, "counts": _counts}[view]
-    return make(article, own, tuple(peers), since)
+    key = (view, own, tuple(peers), since)
+    found = article.drawn.get(key)
+    if found is None:
+        found = make(article, own, tuple(peers), since)
+        if len(article.drawn) < KEPT:  # whoever asks for ever other peers gets his figures, and nobody else's go
+            article.drawn[key] = found
+    return found
 
 
 def one_line(article: Article, own: str) -> Line | None:

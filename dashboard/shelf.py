@@ -39,6 +39,8 @@ class Article:
     about: Mapping[str, Any]
     rows: tuple[Row, ...]
     release: Release = field(repr=False)
+    drawn: dict[Any, Any] = field(default_factory=dict, repr=False)
+    """Figures that were drawn of it, by what was chosen."""
 
     @property
     def title(self) -> str:

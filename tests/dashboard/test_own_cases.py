@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -11,9 +12,13 @@ from platform_assets.access.audit.entry import AuditError
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.roles import AccessDenied, Role, Scope, User
 from platform_assets.contracts.model import Contract
+from platform_assets.indicators.compute import compute
 from platform_assets.reports import own_cases
 from platform_assets.reports.own_cases import Case, Source, source_of
-from tests.dashboard.house import CONTRACT, INPUT, LABS, OWN, House, clinician
+from resources.environment import Platform
+from tests.conftest import Bench
+from tests.dashboard.house import CONTRACT, INPUT, LABS, OWN, POSITIVES, House, clinician
+from tests.releases.place import Place
 
 ME = clinician(OWN)
 MINE = Scope("laboratory", OWN)
@@ -134,3 +139,23 @@ def test_without_one_identifier_and_the_organisations_column_there_are_no_own_ca
         contract = Contract.model_validate({**CONTRACT, "columns": columns})
         assert source_of(indicator, {"lab": contract}) is None, changes
     assert "clinic" in INPUT
+
+
+def test_counts_follow_what_is_loaded(platform: Platform, tmp_path: Path) -> None:
+    """They are kept in memory, and only as long as nothing has changed."""
+    contract = Contract.model_validate(CONTRACT)
+    place = Place(Bench(platform, contract))
+    script = place.script(tmp_path, POSITIVES)
+    found = source_of(script, {"lab": contract})
+    assert found
+    audit, user, scope = AuditLog(tmp_path / "audit", platform.keys), clinician("L"), Scope("laboratory", "L")
+    header = "sample_id,test_date,result,viral_load,laboratory,clinic"
+    expected = 0
+    assert own_cases.counts(audit, user, found, scope, platform.warehouse) == []
+    for n in (1, 2):
+        place.bench.send(f"{n}.csv", "\n".join([header, *(f"S{n}{i},2024-01-0{n},POS,,L,C" for i in range(n)), ""]))
+        compute(script, platform.warehouse, platform.r)
+        expected += n
+        for _ in range(2):
+            counts = own_cases.counts(audit, user, found, scope, platform.warehouse)
+            assert [(c.outcome, c.cases) for c in counts] == [("positive", expected)]
