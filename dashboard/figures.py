@@ -219,7 +219,7 @@ def _draw_ranking(article: Article, lines: Sequence[Line], width: float) -> Mark
     ends = [v for found in lines for v in (found.value, found.row.get(low), found.row.get(high)) if v is not None]
     axis = Axis.over([*ends, article.reference, article.target], left, width - 26, count=3 if width < 500 else 6)
     parts = [line(axis(t), top - 8, axis(t), bottom, "grid") for t in axis.ticks]
-    parts += [text(scale.written(t), axis(t), bottom + 18, "tick", "middle") for t in _few(axis.ticks, axis, scale)]
+    parts += [text(scale.tick(t), axis(t), bottom + 18, "tick", "middle") for t in _few(axis.ticks, axis, scale)]
     parts += _guides(article, axis, top, bottom, scale)
     for n, found in enumerate(lines):
         y = top + step * n + step / 2
@@ -297,7 +297,7 @@ def _draw_funnel(article: Article, shown: Sequence[Line], judged: Sequence[Line]
     across = Axis.over(xs, left, right, zero=True, count=3 if width < 500 else 6)
     up = Axis.over([*[f.value for f in shown], *limits, article.reference], bottom, top)
     parts = [line(left, up(t), right, up(t), "grid") for t in up.ticks]
-    parts += [text(scale.written(t), left - 6, up(t) + 4, "tick", "end") for t in up.ticks]
+    parts += [text(scale.tick(t), left - 6, up(t) + 4, "tick", "end") for t in up.ticks]
     parts += [text(cell(float(t), "number"), across(t), bottom + 18, "tick", "middle") for t in across.ticks]
     parts.append(
         text(
@@ -373,7 +373,7 @@ def _draw_trend(article: Article, lines: Sequence[Line], width: float) -> Markup
         return left + 8 + (day - first).days / span * (right - left - 16)
 
     parts = [line(left, up(t), right, up(t), "grid") for t in up.ticks]
-    parts += [text(scale.written(t), left - 6, up(t) + 4, "tick", "end") for t in up.ticks]
+    parts += [text(scale.tick(t), left - 6, up(t) + 4, "tick", "end") for t in up.ticks]
     every = max(len(days) // (3 if width < 500 else 7), 1)
     parts += [text(period(d, grain), across(d), bottom + 20, "tick", "middle") for d in days[every // 2 :: every]]
     for low, high in _runs(lines):
@@ -506,7 +506,7 @@ def _anchor(axis: Axis, value: float) -> str:
 
 def _few(ticks: Sequence[float], axis: Axis, scale: Scale) -> list[float]:
     """Ticks whose words do not overlap."""
-    widest = max((len(scale.written(t)) for t in ticks), default=1) * 7.5
+    widest = max((len(scale.tick(t)) for t in ticks), default=1) * 7.5
     room = abs(axis.end - axis.start) / max(len(ticks) - 1, 1)
     return list(ticks[:: max(1, int(widest // room) + 1)])
 

@@ -92,6 +92,10 @@ class Scale:
             return "–"
         return f"{value * self.factor:,.{self.decimals}f}{self.suffix}"
 
+    def tick(self, value: float) -> str:
+        """At an axis: a unit of letters is not said again at each mark."""
+        return self.written(value).removesuffix(self.suffix if self.suffix.strip().isalpha() else "")
+
 
 def cell(value: Any, kind: str, scale: Scale | None = None) -> str:
     """A value of a table."""

@@ -56,7 +56,7 @@ def test_numbers_are_written_by_the_unit() -> None:
     assert Scale.of("proportion of valid tests (0 to 1)").written(0.0909) == "9.1 %"
     assert Scale.of("percentage of operations").written(60.13) == "60.1 %"
     assert Scale.of("ratio of observed to expected").written(1.7647) == "1.76"
-    assert Scale.of("hours").written(13.5) == "13.5 hours"
+    assert (Scale.of("hours").written(13.5), Scale.of("hours").tick(13.5)) == ("13.5 hours", "13.5")
     assert Scale.of("admissions per 100,000 inhabitants").written(None) == "–"
     assert (cell(1234, "integer"), cell(True, "flag"), cell(None, "text")) == ("1,234", "yes", "–")
 
