@@ -70,7 +70,7 @@ def main() -> str:
             drawn = time.perf_counter()
             made = make(indicators, platform, read_policies())
             done = time.perf_counter()
-            assert not refused and not made.problems, (refused, made.problems)
+            assert {**refused, **made.problems} == {}
             peak = max(resource.getrusage(who).ru_maxrss for who in WHO) / 1024
             lines.append(
                 f"| {what} | {drawn - started:.1f} | {done - drawn:.1f} | {_processor() - used:.1f} | {peak:.0f} | {len(made.redrawn)} |"
