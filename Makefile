@@ -40,7 +40,7 @@ summary: ## What the platform holds: deliveries, rows, indicators
 
 # a browser, a database and a proxy for the tests that need real ones
 export PLATFORM_EXTRA_PACKAGES ?=
-TEST_PACKAGES := chromium postgresql nginx-light openssl $(if $(PLATFORM_TEST_IMAGE),podman debootstrap iproute2)
+TEST_PACKAGES := chromium postgresql mariadb-server-core openssh-server nginx-light openssl $(if $(PLATFORM_TEST_IMAGE),podman debootstrap iproute2)
 test test-python soak: export PLATFORM_EXTRA_PACKAGES := $(TEST_PACKAGES)
 
 .PHONY: test

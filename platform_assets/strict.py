@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
+import re
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -28,6 +30,21 @@ def _as_list(value: Any) -> Any:
 _ONE_OR_MORE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 TextList = Annotated[tuple[str, ...], BeforeValidator(_as_list), WithJsonSchema(_ONE_OR_MORE)]
 """One text or several."""
+
+_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
+
+
+def _as_duration(value: Any) -> Any:
+    found = re.fullmatch(r"(\d+)\s*(second|minute|hour|day|week)s?", value.strip()) if isinstance(value, str) else None
+    if found:
+        return dt.timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    if isinstance(value, dt.timedelta):
+        return value
+    raise ValueError(f"{value!r} is not a length of time; write for example 30 minutes or 2 days")
+
+
+Duration = Annotated[dt.timedelta, BeforeValidator(_as_duration), WithJsonSchema({"type": "string"})]
+"""A length of time: a whole number of seconds, minutes, hours, days or weeks."""
 
 
 class Strict(BaseModel):

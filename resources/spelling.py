@@ -60,6 +60,8 @@ def _table(ranges: Ranges, become: str | None) -> dict[int, str | None]:
     return {code: become for a, b in ranges for code in range(a, b + 1)}
 
 
+NO_INK = "".join(chr(code) for a, b in (*_SPACES, *_INVISIBLE) for code in range(a, b + 1))
+"""All characters that `plain` makes a space of or takes out."""
 SPACES = _class(_SPACES)
 """White space that is not ASCII: it becomes a space. RE2 syntax."""
 INVISIBLE = _class(_INVISIBLE)
@@ -88,6 +90,11 @@ _BARE = {**LIKE, **_table(_UNSEEN, None), **_PLAIN}
 def plain(text: str) -> str:
     """`text` in its normal form, every white space that is not ASCII as a space, without what has no width."""
     return text if text.isascii() else unicodedata.normalize("NFC", text.translate(_PLAIN))
+
+
+def has_ink(text: str) -> bool:
+    """Whether there is anything in `text` beside blanks and what cannot be seen."""
+    return bool(text.strip() if text.isascii() else plain(text).strip())
 
 
 def bare(text: str) -> str:

@@ -37,8 +37,41 @@ def own_main(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "__main__", _MAIN)
 
 
-SLICES = {"test_both_engines.py": 3}
-"""Files of long tests that are variants of each other -> `make test` runs each so-manieth of them, `make soak` the others."""
+SLICES = {
+    "access/test_handing_out.py": 2,
+    "components/test_markup.py": 2,
+    "engines/bigquery/test_erasure.py": 3,
+    "engines/bigquery/test_mending.py": 3,
+    "engines/bigquery/test_people.py": 3,
+    "erasure/test_left_elsewhere.py": 3,
+    "ingest/test_arrivals.py": 3,
+    "ingest/test_arrivals_property.py": 3,
+    "ingest/test_formats.py": 2,
+    "ingest/test_hostile_files.py": 2,
+    "ingest/test_load.py": 3,
+    "ingest/test_messy_files.py": 3,
+    "ingest/test_spelling.py": 2,
+    "quarantine/test_desk.py": 3,
+    "quarantine/test_former.py": 2,
+    "quarantine/test_snapshot_fixes.py": 3,
+    "quarantine/test_uploads.py": 2,
+}
+"""Files whose tests have long variants -> `make test` runs each so-manieth variant of a test, the first of each always, `make soak` the others."""
+SLICED_WHOLE = {"engines/bigquery/test_both_engines.py": 5}
+"""Files in which all tests are variants of each other -> `make test` runs each so-manieth test."""
+
+
+def _keep_a_slice(items: list[pytest.Item]) -> None:
+    """Mark `soak` what `make test` leaves to `make soak`."""
+    seen: dict[str, int] = {}
+    for item in items:
+        file = item.path.relative_to(Path(__file__).parent).as_posix()
+        each, of = (
+            (SLICED_WHOLE[file], file) if file in SLICED_WHOLE else (SLICES.get(file, 1), item.nodeid.split("[")[0])
+        )
+        place = seen[of] = seen.get(of, -1) + 1
+        if place % each:
+            item.add_marker("soak")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -47,10 +80,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     and threads of other tests do not survive that. (The platform itself only ever starts R in a child.) The image takes longest, so it
     is begun first."""
     items.sort(key=lambda item: (item.path.name == "test_exchange.py", item.path.name != "test_image.py"))
-    for file, each in SLICES.items():
-        for place, item in enumerate([item for item in items if item.path.name == file]):
-            if place % each:
-                item.add_marker("soak")
+    _keep_a_slice(items)
 
 
 class Keys(dict[str, str]):

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from platform_assets.components.describe import contract_in_words, table_kinds, text_schema, validated_schema
 from platform_assets.components.landing import Wanted, landing_sensor
 from platform_assets.components.metadata import Told
+from platform_assets.components.source_schedule import source_schedule
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.results import Loaded
 from platform_assets.ingest import quality
@@ -73,7 +74,8 @@ def dataset_definitions(contract: Contract, domain: str) -> dg.Definitions:
             f"which nothing can be judged in rejected/{contract.name}/."
         ),
     )
-    return dg.Definitions(assets=[landing, ingest], sensors=[landing_sensor(contract, ingest)])
+    schedules = [source_schedule(contract, ingest)] if contract.source.every else []
+    return dg.Definitions(assets=[landing, ingest], sensors=[landing_sensor(contract, ingest)], schedules=schedules)
 
 
 def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:

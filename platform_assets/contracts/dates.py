@@ -21,9 +21,10 @@ from platform_assets.contracts import months
 
 _HALF = r"(?:[AaPp]\.?[Mm]\.?)"
 _OFFSET = r"(?:[Zz]|[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?)"
+_YEAR = r"(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"  # engines disagree about a year 0000
 # directive -> (part of the date, pattern). %-d, %-m, %-H and %-I accept a missing leading zero; %d, %m, %H and %I do not.
 _DIRECTIVES: dict[str, tuple[str, str]] = {
-    "%Y": ("year", r"[0-9]{4}"),
+    "%Y": ("year", _YEAR),
     "%y": ("short_year", r"[0-9]{2}"),
     "%m": ("month", r"(?:0[1-9]|1[0-2])"),
     "%-m": ("month", r"(?:0?[1-9]|1[0-2])"),
@@ -108,17 +109,21 @@ class DateFormat:
     @property
     def pattern(self) -> str:
         """The gate: an anchored regular expression without groups."""
-        return _pattern(self.text, groups=False)
+        return _pattern(self.text)
 
     @property
     def grouped(self) -> str:
         """The same pattern with one capture group per part, in the order of `parts`."""
-        return _pattern(self.text, groups=True)
+        return _pattern(self.text, groups=self.parts)
+
+    def capturing(self, part: str, *, midnight: bool = False) -> str:
+        """The pattern (with `midnight`, that of a time written as 24:00) with one group only: around `part`."""
+        return _pattern(self.text, groups=(part,), midnight=midnight)
 
     @property
     def midnight(self) -> str:
         """The gate of a time written as 24:00, with one group per part; empty where the format has no such time."""
-        return _pattern(self.text, groups=True, midnight=True) if "hour" in self.parts else ""
+        return _pattern(self.text, groups=self.parts, midnight=True) if "hour" in self.parts else ""
 
     @property
     def is_iso(self) -> bool:
@@ -240,7 +245,7 @@ def _offset(text: str) -> dt.timedelta:
 
 
 @cache
-def _pattern(text: str, *, groups: bool, midnight: bool = False) -> str:
+def _pattern(text: str, *, groups: tuple[str, ...] = (), midnight: bool = False) -> str:
     if text in COUNTS:
         return f"^{COUNTS[text].digits}(?:[.][0-9]+)?$"
     out, at = [], 0
@@ -248,7 +253,7 @@ def _pattern(text: str, *, groups: bool, midnight: bool = False) -> str:
         out.append(_literal(text[at : token.start()]))
         part, piece = _DIRECTIVES[token[0]]
         piece = _MIDNIGHT.get(part, piece) if midnight else piece
-        out.append(f"({piece})" if groups else piece)
+        out.append(f"({piece})" if part in groups else piece)
         at = token.end()
     return "^" + "".join([*out, _literal(text[at:])]) + "$"
 

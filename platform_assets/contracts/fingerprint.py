@@ -1,7 +1,8 @@
 """The hash of a contract: what deliveries and receipts remember of the contract that judged them.
 
 It covers what a contract says, and not what it could have said: an option that is added to the model later does not change the hash of
-contracts that leave it at its default, so nothing is judged again and nothing looks stale because of it. The options of the first day
+contracts that leave it at its default, so nothing is judged again and nothing looks stale because of it. The words of a pattern (`says`) are not in it: they change
+how a judgement is told, and not the judgement. The options of the first day
 (`FIRST`) are in it whether said or not, as they were when the first deliveries were written down; that keeps these hashes as they are.
 """
 
@@ -13,6 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
+
+from platform_assets.contracts.columns import Pattern
 
 FIRST: Mapping[str, frozenset[str]] = {
     model: frozenset(fields.split())
@@ -51,6 +54,8 @@ def fingerprint(contract: BaseModel) -> str:
 
 def _said(value: Any, dumped: Any) -> Any:
     """`dumped`, without the later options of the models in `value` that are at their defaults."""
+    if isinstance(value, Pattern):
+        return value.pattern
     if isinstance(value, BaseModel):
         first = FIRST.get(type(value).__name__, frozenset())
         fields = type(value).model_fields

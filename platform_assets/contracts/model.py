@@ -273,6 +273,13 @@ class Contract(Strict):
                 )
         for key in self.load.key:
             known(key, "load.key")
+        refusal = self.source.refusal([(fmt.kind, fmt.records) for fmt in self.format])
+        if refusal:
+            raise ValueError(f"format: {refusal}")
+        if self.source.brings_changes and not self.load.changes.partial:
+            raise ValueError(
+                "source: with a watermark a delivery holds what has changed, and some rows again: that needs load.mode: upsert"
+            )
         for name in self.load.replaces:
             if known(name, "load.replaces").nullable:
                 raise ValueError(f"load.replaces: {name} must have a value in every row")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from platform_assets.contracts.columns import Column, ColumnType, Pattern
+from platform_assets.contracts.patterns import in_words
 
 MOST_LISTED = 12
 """Values that are named one by one."""
@@ -23,7 +24,7 @@ def limits_in_words(column: Column) -> list[str]:
     if column.not_in:
         words.append(f"never {_listed(column.not_in)}")
     if column.matches is not None:
-        words.append(column.matches.says if isinstance(column.matches, Pattern) else f"matches {column.matches}")
+        words.append(pattern_in_words(column.matches))
     words += _length(column.min_length, column.max_length)
     words += [
         f"{word} {getattr(column, name)}"
@@ -44,6 +45,14 @@ def limits_in_words(column: Column) -> list[str]:
 def formats_in_words(column: Column) -> str:
     """The formats of a date or timestamp by an example of each, e.g. ``31-12-2026 or 2026-12-31``. No directive: people read it."""
     return " or ".join(dict.fromkeys(f.example for f in column.date_formats("UTC")))
+
+
+def pattern_in_words(matches: str | Pattern) -> str:
+    """What a value of the column is: the contract's own words, else what its regular expression says. Never the expression: people read it."""
+    if isinstance(matches, Pattern):
+        return matches.says
+    told = in_words(matches)
+    return f"written as: {told}" if told else "written as the contract asks"
 
 
 def _length(low: int | None, high: int | None) -> list[str]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from platform_assets.sources.base import Noted, Reach, Source, Window
+from platform_assets.sources.base import Fetched, Noted, Reach, Source, Window
 from resources.requesting import Passing, Permanent
 
 if TYPE_CHECKING:
@@ -40,63 +41,80 @@ def collect(source: Source, dataset: str, platform: Platform, log: Callable[[str
     if not platform.settings.sources:
         log(f"{dataset}: sources are off (PLATFORM_SOURCES=on turns them on); files in landing are taken")
         return result
-    state = f"state/{source.kind}/{dataset}.json"
-    done, begun = _noted(platform.store, state)
     reach = Reach(dataset, os.environ, log)
-    now = dt.datetime.now(dt.UTC)
-
-    def note() -> None:
-        platform.store.write(state, json.dumps({"windows": done, "begun": begun}).encode())
-
-    def named(window: Window, file: str) -> str:
-        if window.name not in begun:
-            begun[window.name] = file
-            note()
-        return begun[window.name]
-
-    for window in source.wanted(done, now):
-        name = f"{dataset} {window.name}".strip()
-        try:
-            landed = _land(source, window, done.get(window.name, {}), platform, reach, named)
-        except (Passing, Permanent) as trouble:
-            result.failed.append(f"{name}: {trouble}")
-            log(f"{name}: not fetched ({trouble}); files in landing are taken all the same")
-            continue
-        if landed is None:
-            log(f"{name}: not changed at the source since the last download")
-            continue
-        file, done[window.name] = landed
-        result.landed.append(file)
-        del begun[window.name]
-        note()
+    try:
+        _Visit(source, platform, reach, result).make()
+    finally:
+        reach.close()
     return result
 
 
-def _land(
-    source: Source,
-    window: Window,
-    done: Noted,
-    platform: Platform,
-    reach: Reach,
-    named: Callable[[Window, str], str],
-) -> tuple[str, Noted] | None:
-    """The landed file's name and what to note; None where nothing has changed. `named` notes a name before it is used, and gives the one
-    that was noted before."""
-    scratch = platform.settings.home / "lake" / "scratch" / f"download-{os.getpid()}-{reach.dataset}"
-    scratch.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        fetched = source.fetch(window, done, scratch, reach)
-        if not fetched.changed:
-            return None
-        stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+class _Visit:
+    """One time that a source is asked."""
+
+    def __init__(self, source: Source, platform: Platform, reach: Reach, result: Collected) -> None:
+        self.source, self.platform, self.reach, self.result = source, platform, reach, result
+        self.state = f"state/{source.kind}/{reach.dataset}.json"
+        self.done, self.begun = _noted(platform.store, self.state)
+
+    def make(self) -> None:
+        """Land every window that is wanted."""
+        dataset, log = self.reach.dataset, self.reach.log
+        try:
+            windows = self.source.discover(self.done, dt.datetime.now(dt.UTC), self.reach)
+        except (Passing, Permanent) as trouble:
+            self.result.failed.append(f"{dataset}: {trouble}")
+            log(f"{dataset}: nothing fetched ({trouble}); files in landing are taken all the same")
+            return
+        for window in windows:
+            name = f"{dataset} {window.name}".strip()
+            try:
+                landed = self._land(window)
+            except (Passing, Permanent) as trouble:
+                self.result.failed.append(f"{name}: {trouble}")
+                log(f"{name}: not fetched ({trouble}); files in landing are taken all the same")
+                continue
+            if landed is None:
+                log(f"{name}: not changed at the source since the last download")
+                continue
+            file, self.done[window.name] = landed
+            self.result.landed.append(file)
+            self.begun.pop(window.name, None)
+            self._note()
+            try:
+                self.source.taken(window, landed[1], self.reach)
+            except (Passing, Permanent) as trouble:
+                self.result.failed.append(f"{name}: it is here, but not put away at the source: {trouble}")
+
+    def _land(self, window: Window) -> tuple[str, Noted] | None:
+        """The landed file's name and what to note; None where nothing has changed."""
+        # named after the process, like all scratch: what a killed one has left is removed by the next erasure at the latest
+        folder = self.platform.settings.home / "lake" / "scratch" / f"{os.getpid()}-download-{self.reach.dataset}"
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            fetched = self.source.fetch(window, self.done.get(window.name, {}), folder / "file", self.reach)
+            if not fetched.changed:
+                return None
+            name = self._named(window, fetched)
+            landed = self.platform.store.write(f"landing/{self.reach.dataset}/{name}", folder / "file")
+            self.reach.log(f"{self.reach.dataset}: {landed.size:,} bytes downloaded as {landed.basename}")
+            return landed.basename, fetched.noted
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _named(self, window: Window, fetched: Fetched) -> str:
+        """The landed file's name: where it has no stamp of its own, one that is noted before it is used, or was noted before."""
         stem, dot, ending = fetched.file_name.partition(".")
-        middle = f"_{window.name}" if window.name else ""
-        name = named(window, f"{stem}{middle}_{stamp}{dot}{ending}")
-        landed = platform.store.write(f"landing/{reach.dataset}/{name}", scratch)
-        reach.log(f"{reach.dataset}: {landed.size:,} bytes downloaded as {landed.basename}")
-        return landed.basename, fetched.noted
-    finally:
-        scratch.unlink(missing_ok=True)
+        if fetched.stamp:
+            return f"{stem}_{fetched.stamp:%Y%m%dT%H%M%SZ}{dot}{ending}"
+        if window.name not in self.begun:
+            middle = f"_{window.name}" if window.name else ""
+            self.begun[window.name] = f"{stem}{middle}_{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}{dot}{ending}"
+            self._note()
+        return self.begun[window.name]
+
+    def _note(self) -> None:
+        self.platform.store.write(self.state, json.dumps({"windows": self.done, "begun": self.begun}).encode())
 
 
 def _noted(store: ObjectStore, state: str) -> tuple[dict[str, Noted], dict[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import http.client
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -57,7 +58,8 @@ class HttpSource(Source):
                 ) as response:
                     if response.status_code == 304:
                         return None
-                    check_status(response.status_code, response.reason, response.headers.get("Retry-After"))
+                    reason = http.client.responses.get(response.status_code, "")  # not what the server makes of it
+                    check_status(response.status_code, reason, response.headers.get("Retry-After"))
                     _save(response, out)
                     return response.headers
             except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:

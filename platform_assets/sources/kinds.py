@@ -18,7 +18,8 @@ DEFAULT = "landing"
 def kinds() -> Mapping[str, type[Source]]:
     """Name -> the class of that kind. Raises TypeError where two modules claim one name."""
     for module in pkgutil.iter_modules(room.__path__):
-        importlib.import_module(f"{room.__name__}.{module.name}")
+        if module.name != "__main__":  # a command, which is started
+            importlib.import_module(f"{room.__name__}.{module.name}")
     found: dict[str, type[Source]] = {}
     for each in Source.__subclasses__():
         (name,) = get_args(each.model_fields["kind"].annotation)

@@ -23,12 +23,16 @@ from typing import TYPE_CHECKING
 
 from resources.lake.select_only import Refused, demand_select, nodes
 from resources.lake.warehouse import LAKE, Warehouse, WarehouseError, literal, quoted
+from resources.processes import memory_bound
 
 if TYPE_CHECKING:
     import duckdb
 
 TIME_LIMIT = 3600.0
 """Seconds after which a statement is stopped."""
+_BESIDE = 1 << 30
+"""Bytes that a statement may take beside what the engine counts. One value that a function makes (`repeat`) is not counted there."""
+_UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _SOURCES = frozenset(
     {
         *("DUCKLAKE_SCAN", "UNNEST", "RANGE", "GENERATE_SERIES", "COLUMN_DATA_SCAN", "DUMMY_SCAN", "EMPTY_RESULT"),
@@ -42,6 +46,10 @@ class TooLong(RuntimeError):
     """The statement was stopped after TIME_LIMIT seconds."""
 
 
+class TooLarge(RuntimeError):
+    """The statement was stopped as it asked for more memory than the engine has."""
+
+
 class ClosedLake:
     """Runs single SELECTs over the allowed tables."""
 
@@ -50,13 +58,13 @@ class ClosedLake:
         self._tables = frozenset(tables)
 
     def describe(self, query: str, parameters: Mapping[str, object]) -> dict[str, str]:
-        """Columns of the result and their types. Raises Refused, or duckdb.Error where the engine cannot run it."""
+        """Columns of the result and their types. Raises Refused, TooLarge, or duckdb.Error where the engine cannot run it."""
         self._demand(query, parameters)
         found = self._run(f"DESCRIBE {query}", parameters).fetchall()
         return {name: kind for name, kind, *_ in found}
 
     def write(self, query: str, parameters: Mapping[str, object], path: Path) -> None:
-        """The result as Parquet at `path`, which is the one that the lake was opened with. Raises Refused, TooLong or duckdb.Error."""
+        """The result as Parquet at `path`, which is the one that the lake was opened with. Raises Refused, TooLong, TooLarge or duckdb.Error."""
         self._demand(query, parameters)
         self._run(f"COPY ({query}\n) TO {literal(str(path))} (FORMAT parquet)", parameters)
 
@@ -67,11 +75,23 @@ class ClosedLake:
         watch.daemon = True
         watch.start()
         try:
-            return self._engine.execute(statement, dict(parameters))
+            with memory_bound(self._memory() + _BESIDE):
+                return self._engine.execute(statement, dict(parameters))
         except duckdb.InterruptException:
             raise TooLong(f"stopped after {TIME_LIMIT / 60:.0f} minutes") from None
+        except (duckdb.OutOfMemoryException, MemoryError):
+            raise TooLarge(
+                "stopped, as it asked for more memory than it may have: look for a value or a join that grows and grows, "
+                "or give the engine more (PLATFORM_MEMORY_LIMIT)"
+            ) from None
         finally:
             watch.cancel()
+
+    def _memory(self) -> int:
+        """Bytes that the engine gives its tables."""
+        ((text,),) = self._engine.execute("SELECT current_setting('memory_limit')").fetchall()
+        number, unit = str(text).split()
+        return int(float(number) * _UNITS[unit])
 
     def _demand(self, query: str, parameters: Mapping[str, object]) -> None:
         """Raises Refused unless the parser sees one SELECT, and the planner nothing that is read but tables of this lake."""

@@ -61,6 +61,34 @@ def test_every_part_counts(change: dict[str, Any]) -> None:
     assert lab_contract(**change).hash != lab_contract().hash
 
 
+def test_the_words_of_a_pattern_do_not_change_the_hash() -> None:
+    def hashed(matches: Any) -> str:
+        columns = lab_contract().model_dump(by_alias=True, exclude_unset=True)["columns"]
+        return lab_contract(columns={**columns, "sample_id": {"type": "string", "matches": matches}}).hash
+
+    assert hashed("^A$") == hashed({"pattern": "^A$", "says": "an A"}) == hashed({"pattern": "^A$", "says": "one A"})
+    assert hashed("^A$") != hashed({"pattern": "^B$", "says": "an A"})
+
+
+def test_words_that_are_given_to_a_pattern_are_told_and_judge_nothing_again(bench: Any) -> None:
+    """The same lake, with its held delivery and its compiled contract, before and after."""
+    columns = {"id": {"type": "string", "matches": "^(A|B)$"}}
+    lab: Bench = bench(columns=columns, load={"mode": "append"}, quality={"max_quarantined": 0.0}, partition=None)
+    lab.send("a.csv", "id\nA\nC\n")
+    before = lab.sql(f"SELECT * FROM {ledger.TABLE}")
+    assert ("id: is not written as the contract asks, found a value like A",) in lab.sql(
+        "SELECT _reasons[1] FROM {quarantine}"
+    )
+    columns["id"]["matches"] = {"pattern": "^(A|B)$", "says": "A or B"}  # type: ignore[assignment]
+    lab.contract = Contract.model_validate(
+        {**lab.contract.model_dump(by_alias=True, exclude_unset=True), "columns": columns}
+    )
+    lab.load()
+    assert lab.sql(f"SELECT * FROM {ledger.TABLE}") == before
+    lab.send("b.csv", "id\nA\nD\n")
+    assert ("id: is not A or B, found a value like A",) in lab.sql("SELECT _reasons[1] FROM {quarantine}")
+
+
 def test_the_first_day_names_models_that_exist() -> None:
     from platform_assets.contracts import columns, model
     from platform_assets.sources import http, landing

@@ -18,7 +18,7 @@ SAID: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "allowed": ({"type": "string", "in": ["A", "B"]}, "one of A, B"),
     "not_in": ({"type": "string", "not_in": ["X"]}, "never X"),
-    "matches": ({"type": "string", "matches": "^a$"}, "matches ^a$"),
+    "matches": ({"type": "string", "matches": "^a$"}, "written as: a"),
     "min_length": ({"type": "string", "min_length": 3}, "at least 3 characters"),
     "max_length": ({"type": "string", "max_length": 40}, "0 to 40 characters"),
     "ge": ({"type": "integer", "ge": 1}, "at least 1"),

@@ -21,7 +21,6 @@ from tests.conftest import Bench, lab_contract
 Make = Callable[..., Bench]
 ROOT = Path(__file__).parents[2]
 ROWS = 20_000
-KILLS = 25
 HEAD = "sample_id,test_date,result,viral_load\n"
 
 
@@ -62,7 +61,10 @@ def _file(generation: int) -> str:
 
 
 @pytest.mark.slow
-def test_a_load_killed_at_any_moment_leaves_the_old_table_or_the_new_one(bench: Make, platform: Platform) -> None:
+@pytest.mark.parametrize("kills", [8, pytest.param(50, marks=pytest.mark.soak)])
+def test_a_load_killed_at_any_moment_leaves_the_old_table_or_the_new_one(
+    bench: Make, platform: Platform, kills: int
+) -> None:
     draw = random.Random(7)
     lab = bench(partition={"by": "test_date", "unit": "month"})
     valid = ROWS - ROWS // 50
@@ -75,7 +77,7 @@ def test_a_load_killed_at_any_moment_leaves_the_old_table_or_the_new_one(bench: 
         load.ended()  # type: ignore[attr-defined]
         whole = time.monotonic() - started
         generation = 1
-        while killed < KILLS:
+        while killed < kills:
             lab.drop(f"g{generation + 1}.csv", _file(generation + 1))
             child = int(load())
             time.sleep(draw.uniform(0, whole * 1.1))

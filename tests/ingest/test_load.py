@@ -61,7 +61,7 @@ def test_a_bad_row_has_its_original_text_and_every_reason(bench: Make) -> None:
     ((text, result, reasons, row),) = lab.sql("SELECT sample_id, result, _reasons, _row FROM {quarantine}")
     assert (text, result, row) == ("b 1", " Positive", 2)
     assert reasons == [
-        "sample_id: does not match ^[A-Z0-9-]+$, found a value like a 9",
+        "sample_id: is not written as: 1 or more capital letters, digits or -, found a value like a 9",
         "test_date: is not a date like 2026-12-31, found a value like 9999-99-99",
         "result: is not one of POS, NEG, N/A, found a value like Aaaaaaaa",
         "viral_load: is not a whole number, found a value like a",

@@ -17,7 +17,7 @@ from platform_assets.contracts.compiling.queries import CompiledContract
 from platform_assets.contracts.model import Contract
 
 KEPT_DAYS = 30
-COMPILER = ("columns", "dates", "expression", "months", "schema", "words")
+COMPILER = ("columns", "dates", "expression", "months", "patterns", "schema", "words")
 """Modules of which the SQL and its messages are made."""
 
 
@@ -44,7 +44,7 @@ def _fingerprint(contract: Contract, today: dt.date, dialect: str) -> str:
     uses_zone = any(f.zoned for c in contract.columns.values() for f in c.date_formats(contract.zone))
     rules = sorted({rule.check.partition(":")[0] for rule in contract.rules})
     parts = [
-        contract.hash,
+        contract.model_dump_json(),  # words that judge nothing are in it too: messages are made of them
         dialect,
         version("ibis-framework"),
         version("pandera"),

@@ -14,7 +14,7 @@ import operator
 import string
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import ibis
 import ibis.expr.types as ir
@@ -53,6 +53,16 @@ def _duckdb_shown(zone, moment):  # type: ignore[no-untyped-def]
     """DuckDB: what a clock in the zone shows at a moment."""
 
 
+@ibis.udf.scalar.builtin(name="regexp_extract", signature=(("string", "string", "int64"), "string"))
+def _duckdb_part(text, pattern, group):  # type: ignore[no-untyped-def]
+    """DuckDB: what a group of the pattern found."""
+
+
+@ibis.udf.scalar.builtin(name="REGEXP_EXTRACT", signature=(("string", "string"), "string"))
+def _bigquery_part(text, pattern):  # type: ignore[no-untyped-def]
+    """BigQuery: what the one group of the pattern found."""
+
+
 @ibis.udf.scalar.builtin(name="TIMESTAMP_MICROS", signature=(("int64",), "timestamp('UTC')"))
 def _bigquery_moment(microseconds):  # type: ignore[no-untyped-def]
     """BigQuery: microseconds since 1970 as a moment."""
@@ -65,7 +75,7 @@ def _bigquery_shown(moment, zone):  # type: ignore[no-untyped-def]
 
 @dataclass(frozen=True)
 class Clock:
-    """The clock by which moments are kept, in the words of an engine: Ibis has none that both engines understand."""
+    """How moments are read, in the words of an engine: Ibis has none that both engines understand, or that are as short."""
 
     zone: str
     dialect: str
@@ -81,6 +91,11 @@ class Clock:
         if self.dialect == "bigquery":
             return _bigquery_shown(moment, zone or self.zone)
         return _duckdb_shown(zone or self.zone, moment)
+
+    def part(self, text: ir.StringValue, pattern: str) -> ir.StringValue:
+        """What the one group of `pattern` finds in `text`."""
+        found = _bigquery_part(text, pattern) if self.dialect == "bigquery" else _duckdb_part(text, pattern, 1)
+        return cast(ir.StringValue, found)
 
 
 def compile_contract(contract: Contract, today: dt.date, dialect: str = "duckdb") -> CompiledContract:
@@ -220,7 +235,7 @@ def read(text: ir.StringValue, column: Column, clock: Clock) -> ir.Value:
             _read_count(text, f, f.count, column.type, clock) if f.count else _read_date(text, f, kind, clock)
             for f in known
         ]
-        late = [_read_midnight(text, f) for f in known if f.midnight]
+        late = [_read_midnight(text, f, clock) for f in known if f.midnight]
         return ibis.coalesce(*values, *late)
     plain = text
     if column.thousands_separator:
@@ -265,13 +280,13 @@ def _read_date(text: ir.StringValue, fmt: dates.DateFormat, kind: str, clock: Cl
     gate = text.re_search(fmt.pattern)
     if fmt.is_iso:
         return ibis.ifelse(gate, text.try_cast(kind), ibis.null(kind))
-    part = {p: text.re_extract(fmt.grouped, n) for n, p in enumerate(fmt.parts, start=1)}
+    part = {p: clock.part(text, fmt.capturing(p)) for p in fmt.parts}
     iso: Any = _day(part, fmt)
     if fmt.has_time:
         hour = _hour(part) if "hour12" in part else _two(part["hour"])
-        iso = iso + " " + hour + ":" + part["minute"] + ":" + part.get("second", ibis.literal("00"))
+        iso = iso.concat(" ", hour, ":", part["minute"], ":", part.get("second", "00"))
     if "fraction" in part:
-        iso = iso + "." + part["fraction"]
+        iso = iso.concat(".", part["fraction"])
     if "offset" in part:
         first, last = dates.ZONED_YEARS
         year = iso.left(4)
@@ -282,9 +297,9 @@ def _read_date(text: ir.StringValue, fmt: dates.DateFormat, kind: str, clock: Cl
     return ibis.ifelse(gate, iso.try_cast(kind), ibis.null(kind))
 
 
-def _read_midnight(text: ir.StringValue, fmt: dates.DateFormat) -> ir.Value:
+def _read_midnight(text: ir.StringValue, fmt: dates.DateFormat, clock: Clock) -> ir.Value:
     """The midnight that ends a day, where it is written as 24:00."""
-    part = {p: text.re_extract(fmt.midnight, n) for n, p in enumerate(fmt.parts, start=1)}
+    part = {p: clock.part(text, fmt.capturing(p, midnight=True)) for p in fmt.parts}
     day = _day(part, fmt)
     gate = text.re_search(fmt.midnight) & (day < "9999-12-31")  # no day comes after it
     return ibis.ifelse(gate, day.try_cast("date").cast("timestamp") + ibis.interval(days=1), ibis.null("timestamp"))
@@ -321,7 +336,7 @@ def _day(part: dict[str, Any], fmt: dates.DateFormat) -> Any:
         century, first = divmod(fmt.first_year, 100)
         early = part["short_year"] >= f"{first:02d}"
         year = ibis.ifelse(early, f"{century:02d}", f"{century + 1:02d}") + part["short_year"]
-    return year + "-" + month + "-" + _two(part["day"])
+    return year.concat("-", month, "-", _two(part["day"]))
 
 
 def _hour(part: dict[str, Any]) -> Any:
@@ -338,7 +353,7 @@ def _offset(text: Any) -> Any:
     """An offset as +01:00."""
     digits = text.replace(":", "")
     minutes = ibis.ifelse(digits.length() == 5, digits.right(2), "00")
-    return ibis.ifelse(text.upper() == "Z", "+00:00", digits.left(3) + ":" + minutes)
+    return ibis.ifelse(text.upper() == "Z", "+00:00", digits.left(3).concat(":", minutes))
 
 
 def _judged(both: ir.Table, wrong: list[tuple[ir.BooleanValue, ir.StringValue]]) -> ir.Table:

@@ -16,8 +16,9 @@ import pandas as pd
 import pandera.pandas as pa
 import pyarrow
 
-from platform_assets.contracts.columns import Column, ColumnType, Pattern
+from platform_assets.contracts.columns import Column, ColumnType
 from platform_assets.contracts.model import Contract, Rule
+from platform_assets.contracts.words import pattern_in_words
 from resources.spelling import plain
 
 
@@ -63,13 +64,8 @@ def checks_of(column: Column, today: dt.date) -> list[pa.Check]:
         checks.append(
             pa.Check.notin(_as_read(column.not_in), error=f"is one of {_listed(column.not_in)}, which may not occur")
         )
-    if column.pattern is not None:
-        wrong = (
-            f"is not {column.matches.says}"
-            if isinstance(column.matches, Pattern)
-            else f"does not match {column.pattern}"
-        )
-        checks.append(pa.Check.str_matches(column.pattern, error=wrong))
+    if column.matches is not None and column.pattern is not None:
+        checks.append(pa.Check.str_matches(column.pattern, error=f"is not {pattern_in_words(column.matches)}"))
     if column.min_length is not None or column.max_length is not None:
         low, high = column.min_length, column.max_length
         bounds = f"between {low or 0} and {high}" if high is not None else f"at least {low}"

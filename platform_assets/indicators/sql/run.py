@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from platform_assets.indicators.derived_tables import Made, Make, Recipe, make_table
 from platform_assets.indicators.receipts import UsedTable
 from platform_assets.indicators.sql.file import ENGINE_TYPES, SqlIndicator
-from resources.lake.closed_lake import TooLong, closed_lake
+from resources.lake.closed_lake import TooLarge, TooLong, closed_lake
 from resources.lake.select_only import Refused
 from resources.lake.warehouse import Warehouse
 from resources.shown import names_in, of_engine
@@ -60,7 +60,7 @@ def recipe_of(indicator: SqlIndicator, warehouse: Warehouse, params: Mapping[str
         with closed_lake(warehouse, connection, rows, folder, path) as lake:
             try:
                 found = lake.describe(indicator.query, bound)
-            except Refused as error:
+            except (Refused, TooLarge) as error:
                 raise SqlFailed(f"{indicator.path.name}: {error}") from None
             except duckdb.Error as error:  # PIVOT has read rows by now, and names columns after values
                 columns = [column for table in used for column in warehouse.columns(connection, table)]
@@ -69,7 +69,7 @@ def recipe_of(indicator: SqlIndicator, warehouse: Warehouse, params: Mapping[str
             check_output(indicator, found)
             try:
                 lake.write(indicator.query, bound, path)
-            except TooLong as error:
+            except (TooLong, TooLarge) as error:
                 raise SqlFailed(f"{indicator.path.name}: {error}") from None
             except duckdb.ConversionException:
                 raise SqlFailed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -145,12 +146,20 @@ class Both:
             (named(r, known[0]) for r in ours), key=repr
         )
         where = f"FROM platform.ledger WHERE dataset = '{contract.name}' ORDER BY file, status, rows_in"
-        ledgers = [bench.sql(f"SELECT {', '.join(FIGURES)} {where}") for bench in (self.lake, self.big)]
+        ledgers = [
+            [tuple(at_some_time(v) for v in row) for row in bench.sql(f"SELECT {', '.join(FIGURES)} {where}")]
+            for bench in (self.lake, self.big)
+        ]
         assert ledgers[1] == ledgers[0]
         tables["ledger"] = ledgers[0]
         assert self.big.files("landing") == self.lake.files("landing")
         assert self.big.files("archive") == self.lake.files("archive")
         return tables
+
+
+def at_some_time(value: Any) -> Any:
+    """A reason without the minute at which an earlier delivery was loaded: one engine may load it after the other's minute ended."""
+    return re.sub(r" of \d{4}-\d\d-\d\d \d\d:\d\d ", " of some time ", value) if isinstance(value, str) else value
 
 
 def named(row: Iterable[Any], files: Mapping[str, str]) -> tuple[Any, ...]:

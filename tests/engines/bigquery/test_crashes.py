@@ -63,7 +63,8 @@ def transaction_of(wire: Wire) -> int:
     return max(n for n in wire.jobs if b"BEGIN TRANSACTION" in wire.bodies[n])
 
 
-def test_a_load_killed_at_any_request_leaves_the_old_tables_or_the_new_ones(pair: Pair, wire: Wire) -> None:
+@pytest.mark.parametrize("each", [8, pytest.param(1, marks=pytest.mark.soak)])
+def test_a_load_killed_at_any_request_leaves_the_old_tables_or_the_new_ones(pair: Pair, wire: Wire, each: int) -> None:
     lab = pair(columns=SMALL).big
     lab.send("g0.csv", generation(0))
     process = subprocess.Popen(
@@ -103,8 +104,8 @@ def test_a_load_killed_at_any_request_leaves_the_old_tables_or_the_new_ones(pair
         assert state(lab) == expected(1)
         last, commit = len(wire.seen) - 1, transaction_of(wire)
         jobs = [n for n in wire.jobs if n < commit]
-        # every fourth job, both sides of the transaction, and the tidying up
-        moments = [("after", n) for n in jobs[::4]]
+        # each so-manieth job, both sides of the transaction, and the tidying up
+        moments = [("after", n) for n in jobs[::each]]
         moments += [("before", commit), ("after", commit), ("after", commit + 2), ("after", last)]
         number = 1
         for when, at in moments:

@@ -77,7 +77,7 @@ def test_identifiers_are_judged_and_replaced_before_bigquery_sees_them(people: B
             None,
             [
                 "result: is not one of POS, NEG, N/A, found a value like aaaa",
-                "patient_id: does not match ^P-[0-9]+$, found a value like aaaaaa",
+                "patient_id: is not written as: P-, then 1 or more digits, found a value like aaaaaa",
             ],
         ),
         ("C", None, None, ["patient_id: value is missing"]),

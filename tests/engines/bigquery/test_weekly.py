@@ -17,7 +17,9 @@ from resources.gcp.bigquery import BigQuery
 from resources.lake.warehouse import scalar
 from tests.engines.bigquery.place import FIGURES
 
-pytestmark = pytest.mark.slow
+pytestmark = (
+    pytest.mark.soak
+)  # two whole weekly jobs; what each engine makes of one load is compared in test_both_engines
 UNTIL = dt.date(2026, 3, 16)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -16,7 +17,9 @@ from platform_assets.contracts.file_format import FileFormat
 from platform_assets.ingest.readers.delimited.engine import suits_engine
 from platform_assets.ingest.readers.scan import scan
 from platform_assets.ingest.readers.shape.cells import cells_of
+from platform_assets.ingest.readers.staged import NO_VALUES
 from platform_assets.ingest.readers.typed.workbook import in_digits, shown_by
+from resources.spelling import NO_INK
 from tests.conftest import Bench
 from tests.ingest.field.many import load_many
 from tests.workbooks import S, X, book
@@ -49,6 +52,41 @@ def test_blanks_around_quotes_are_no_part_of_a_value_whatever_else_is_in_the_fil
         assert came.rows(name, "id", "site")[:3] == GOOD, name
     assert came.rows("line break.csv", "id", "site")[3:] == [("4", "West\nwing")]
     assert came["ragged.csv"].malformed == came["nul.csv"].malformed == came["stray quote.csv"].malformed == 1
+
+
+def test_what_cannot_be_seen_around_quotes_is_no_part_of_a_value(bench: Make) -> None:
+    """As a byte-order mark in the middle of files that were joined: one person is one pseudonym, in every reader."""
+    files = {
+        f"{ord(c):x}.csv": f'id,site\n{c}"1",{c}"North"\n2,"South, upper"{c}\n{c}"3"{c},East\n' for c in NO_INK[::5]
+    }
+    files |= {f"{ord(c):x} line.csv": f'id,site\n{c}"1",North\n2,"South, upper"\n3,"East"{c}\n4\n' for c in NO_INK[::9]}
+    files["joined.csv"] = '\ufeffid,site\n1,North\n\ufeff\ufeff"2","South, upper"\n"3",East\n'
+    files["seen.csv"] = 'id,site\n"1",North\n"2","South, upper"\né"3",East\n'
+    came = load_many(bench, files, format={"kind": "csv"}, columns=SITE)
+    for name in files.keys() - {"seen.csv"}:
+        assert came.rows(name, "id", "site") == GOOD, name
+    assert came.rows("seen.csv", "id", "site")[2] == ('é"3"', "East")
+
+
+def test_a_row_of_what_cannot_be_seen_is_no_row_in_any_kind_of_file(bench: Make) -> None:
+    some = [c for c in NO_INK[::7] if c not in "\x85\u2028\u2029"]
+    rows = [["a", "x"], *([c, c + " "] for c in some), ["b", "y"]]
+    text = "id,site\n" + "".join(",".join(row) + "\n" for row in rows)
+    records = [dict(zip(SITE, row, strict=True)) for row in rows]
+    table = pa.table({name: [record[name] for record in records] for name in SITE})
+    pq.write_table(table, held := io.BytesIO())
+    files: dict[str, bytes | str] = {
+        "a.csv": text,
+        "b.csv": text + ",,\n",
+        "a.json": json.dumps(records),
+        "a.parquet": held.getvalue(),
+    }
+    files["a.xlsx"] = book([S("s", [list(SITE), *rows])])
+    came = load_many(bench, files, format=[{"kind": k} for k in ("csv", "json", "parquet", "xlsx")], columns=SITE)
+    for name in files:
+        assert came.rows(name, "id", "site") == [("a", "x"), ("b", "y")], name
+        assert came[name].not_taken == {NO_VALUES: len(some) + (name == "b.csv")}, name
+        assert came[name].rows_in == 2
 
 
 EVEN = {
@@ -122,6 +160,11 @@ def test_cells_with_blanks_around_quotes(text: str, cells: list[str] | None) -> 
     [
         (b"a,b\n1,2\n", True),
         (b'a,b\n"1","2"\n', True),
+        (b'\xef\xbb\xbf"a","b"\n"1","2"\n', True),
+        ('a,b\n"É","Zoë"\n'.encode(), True),
+        (b'a,b\n\xef\xbb\xbf"1","2"\n', False),
+        ('a,b\n1,"2"\u200b\n'.encode(), False),
+        ("a,b\n1,2\n\u00a0,\u2060\n".encode(), False),
         (b"a,b\n1,2\n,\n", False),
         (b"a,b\n1,2\n\n", False),
         (b"a,b\n1,2\n;;", False),
@@ -136,7 +179,7 @@ def test_only_what_the_engine_reads_as_we_do_is_left_to_it(
 ) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(data)
-    for chunk in (1, 2, 3, 5, 4 << 20):
+    for chunk in (1, 2, 3, 4, 5, 7, 4 << 20):
         monkeypatch.setattr("platform_assets.ingest.readers.scan.CHUNK", chunk)
         assert suits_engine(scan(path), FileFormat(kind="csv")) is suits, chunk
 

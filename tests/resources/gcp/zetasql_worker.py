@@ -74,7 +74,8 @@ def value(cell):
     if getattr(cell, "datetime_value", None) is not None:
         packed = cell.datetime_value.bit_field_datetime_seconds
         parts = packed >> 26, packed >> 22 & 15, packed >> 17 & 31, packed >> 12 & 31, packed >> 6 & 63, packed & 63
-        return dt.datetime(*parts).isoformat(sep=" ")
+        microseconds = (cell.datetime_value.nanos or 0) // 1000
+        return dt.datetime(*parts, microseconds).isoformat(sep=" ")
     if getattr(cell, "array_value", None) is not None:
         return [value(element) for element in cell.array_value.element]
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from resources.lake import closed_lake as module
 from resources.lake.catalog import PostgresCatalog
-from resources.lake.closed_lake import ClosedLake, TooLong, closed_lake
+from resources.lake.closed_lake import ClosedLake, TooLarge, TooLong, closed_lake
 from resources.lake.select_only import Refused, demand_select, pure_functions
 from resources.lake.warehouse import Warehouse, WarehouseError, literal
 from tests.resources.lake import hostile_sql
@@ -218,6 +219,28 @@ def test_a_statement_that_does_not_end_is_stopped(warehouse: Warehouse, monkeypa
             {},
             warehouse.home / "out.parquet",
         )
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT length(repeat('x', 4000000000)) AS n",
+        "SELECT length(printf('%2000000000d', 1) || printf('%2000000000d', 1)) AS n",
+        "SELECT length(list_resize([1], 2000000000, 2)) AS n",
+        "SELECT length(range(2000000000)) AS n",
+        "SELECT length(string_agg(repeat('x', 1000000), '')) AS n FROM range(4000)",
+        "WITH RECURSIVE t AS (SELECT 'x' AS s, 1 AS n UNION ALL SELECT s || s, n + 1 FROM t WHERE n < 33) SELECT max(length(s)) AS n FROM t",
+        "SELECT length(replace(replace(replace(repeat('x', 1000), 'x', repeat('x', 1000)), 'x', repeat('x', 1000)), 'x', 'xxxx')) AS n",
+    ],
+)
+def test_a_value_or_a_table_that_grows_and_grows_is_stopped(warehouse: Warehouse, query: str) -> None:
+    small = Warehouse(warehouse.home, threads=2, memory_limit="300MB")
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    with opened(small, warehouse.home / "out.parquet") as lake:
+        with pytest.raises(TooLarge, match="PLATFORM_MEMORY_LIMIT"):
+            lake.write(query, {}, warehouse.home / "out.parquet")
+        lake.write("SELECT count(*) AS n FROM validated.a", {}, warehouse.home / "out.parquet")  # the engine lives on
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
 
 
 def test_functions_that_tell_of_the_engine_or_the_clock_are_none_of_the_pure_ones() -> None:

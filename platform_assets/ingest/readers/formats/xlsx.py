@@ -40,6 +40,7 @@ from platform_assets.ingest.readers.typed.workbook import (
     in_digits,
     opened,
 )
+from resources.spelling import has_ink
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _LINKS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -258,7 +259,7 @@ def _others(book: Workbook, fmt: FileFormat) -> dict[str, int]:
 
 
 def _is_empty(cells: Sequence[Cell]) -> bool:
-    return all(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in cells)
+    return all(cell is None or (isinstance(cell, str) and not has_ink(cell)) for cell in cells)
 
 
 def _text(cell: Cell, texts: Texts, date_1904: bool) -> str | None:

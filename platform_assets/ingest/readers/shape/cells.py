@@ -7,19 +7,21 @@ import io
 import re
 
 from platform_assets.contracts.file_format import FileFormat
+from resources.spelling import NO_INK, has_ink
 
-BLANKS = " \t"
+BLANKS = " \t" + NO_INK
 
 
 def cells_of(text: str, fmt: FileFormat) -> list[str] | None:
     """The cells of one record; None where a quote is not closed, or stands in the wrong place, or where these are several records.
 
-    Blanks before and after the quotation marks of a cell are no part of it; those of a cell without are left, as they may be meant.
+    Blanks, and what cannot be seen, before and after the quotation marks of a cell are no part of it (files that were joined have a
+    byte-order mark there); those of a cell without are left, as they may be meant.
     """
     quote, separator = fmt.quote, fmt.separator
     if quote not in text:
         return text.split(separator)
-    blanks = [blank for blank in BLANKS if blank != separator]
+    blanks = [blank for blank in (BLANKS[:2] if text.isascii() else BLANKS) if blank != separator]
     if any(blank + quote in text or quote + blank in text for blank in blanks):
         return _with_blanks(text, separator, quote, "".join(blanks))
     source = io.StringIO(text, newline="")
@@ -54,4 +56,4 @@ def _with_blanks(text: str, separator: str, quote: str, blanks: str) -> list[str
 
 def is_without_values(cells: list[str] | None) -> bool:
     """Whether every cell of a record is empty, or holds blanks alone."""
-    return cells is not None and not any(map(str.strip, cells))
+    return cells is not None and not any(map(has_ink, cells))

@@ -21,6 +21,7 @@ from platform_assets.ingest.readers.interface import Edits
 from platform_assets.ingest.readers.shape.columns import Found, find_columns
 from platform_assets.ingest.readers.shape.header import positional_header
 from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, FileRejected, Header, RowWriter
+from resources.spelling import has_ink
 
 BEFORE, BELOW, COMMENT, SEP = "lines before the header", "lines below the header", "comment lines", "the line sep="
 EMPTY = NO_VALUES
@@ -98,7 +99,7 @@ class Table:
                 pass
             elif place < self.fmt.skip_after_header:
                 line = replace(line, left=BELOW)
-            elif not line.reason and not any(c and not c.isspace() for c in line.cells):
+            elif not line.reason and not any(has_ink(c or "") for c in line.cells):
                 line = replace(line, left=EMPTY)
             elif rule := next((name for name, fits in self._rules if fits(line)), ""):
                 line = replace(line, left=rule)
@@ -166,7 +167,7 @@ class Table:
         name, value = columns.index(wide.name), columns.index(wide.value)
         for number, (place, called) in zip(self.numbers(line), spread, strict=True):
             cell = cells[place] if place < len(cells) else None
-            if wide.empty == "leave_out" and not (cell and cell.strip()):
+            if wide.empty == "leave_out" and not has_ink(cell or ""):
                 self.left[NO_VALUE] += 1
                 continue
             row = list(picked)
@@ -177,7 +178,7 @@ class Table:
         cells = list(line.cells)
         for place, above in self._filled.items():
             if place < len(cells):
-                cells[place] = cells[place] if (cells[place] or "").strip() else above
+                cells[place] = cells[place] if has_ink(cells[place] or "") else above
                 self._filled[place] = cells[place] or ""
         return replace(line, cells=cells)
 
@@ -203,7 +204,7 @@ class Table:
 
     def _names(self) -> list[str]:
         for line in self._lines:
-            if line.left or (not line.reason and not any((c or "").strip() for c in line.cells)):
+            if line.left or (not line.reason and not any(has_ink(c or "") for c in line.cells)):
                 self.above.append(line if line.left else replace(line, left=EMPTY))
             else:
                 break
