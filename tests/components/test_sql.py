@@ -90,7 +90,9 @@ def test_a_run_can_set_parameters(platform: Platform, transactions: dg.AssetsDef
 
 
 def test_a_table_of_public_data_alone_tells_its_rows(platform: Platform, transactions: dg.AssetsDefinition) -> None:
-    public = {n: c.model_copy(update={"sensitivity": Public(public="Invented for tests.")}) for n, c in CONTRACTS.items()}
+    public = {
+        n: c.model_copy(update={"sensitivity": Public(public="Invented for tests.")}) for n, c in CONTRACTS.items()
+    }
     result = run(platform, transactions, sql_asset(SQL / "daily_sales.sql", public))
     (made,) = [e.materialization for e in result.get_asset_materialization_events() if e.asset_key == KEY]
     assert made.metadata["dagster/row_count"].value == 1
