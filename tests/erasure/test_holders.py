@@ -131,8 +131,8 @@ def test_ingest_and_the_engines_know_neither_erasure_nor_quarantine() -> None:
 def test_a_new_store_is_one_file(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A holder that is put among the others is asked, and claims, without any other change."""
 
-    class Releases(holder.FileHolder):
-        """Releases."""
+    class Shipments(holder.FileHolder):
+        """Shipments."""
 
         order = 25
         name = "shipments"
@@ -140,9 +140,9 @@ def test_a_new_store_is_one_file(place: Place, monkeypatch: pytest.MonkeyPatch) 
         def claims(self) -> tuple[str, ...]:
             return ("shipments",)
 
-    place.store.write("releases/a.csv", b"x")
+    place.store.write("shipments/a.csv", b"x")
     before = kinds()
-    monkeypatch.setattr(holder, "kinds", lambda: [*before, Releases])
+    monkeypatch.setattr(holder, "kinds", lambda: [*before, Shipments])
     made = all_holders(office(place).eraser().parts)
     assert "shipments" in {h.name for h in made}
     assert unclaimed(made, place.home, place.warehouse) == []
