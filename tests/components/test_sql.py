@@ -85,12 +85,14 @@ def test_a_run_gives_the_table_and_both_checks(platform: Platform, transactions:
 def test_a_run_can_set_parameters(platform: Platform, transactions: dg.AssetsDefinition) -> None:
     result = run(platform, transactions, sql_asset(SQL / "daily_sales.sql", CONTRACTS), config={"until": "2020-12-31"})
     (made,) = [e.materialization for e in result.get_asset_materialization_events() if e.asset_key == KEY]
-    assert made.metadata["parameters"].value["until"] == "2020-12-31"
+    assert made.metadata["parameters"].value == {"since": "2019-01-01", "until": "2020-12-31"}
     assert days(platform) == 2
 
 
 def test_a_table_of_public_data_alone_tells_its_rows(platform: Platform, transactions: dg.AssetsDefinition) -> None:
-    public = {n: c.model_copy(update={"sensitivity": Public(public="Invented.")}) for n, c in CONTRACTS.items()}
+    public = {
+        n: c.model_copy(update={"sensitivity": Public(public="Invented for tests.")}) for n, c in CONTRACTS.items()
+    }
     result = run(platform, transactions, sql_asset(SQL / "daily_sales.sql", public))
     (made,) = [e.materialization for e in result.get_asset_materialization_events() if e.asset_key == KEY]
     assert made.metadata["dagster/row_count"].value == 1

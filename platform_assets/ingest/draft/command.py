@@ -17,7 +17,7 @@ from platform_assets.ingest.draft.writing import drafted
 from platform_assets.ingest.readers import reading
 from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.readers.packing import is_packed, unpack
-from platform_assets.ingest.readers.staged import FileRejected
+from platform_assets.ingest.readers.rows import FileRejected
 
 MOST_FILES = 3
 HEAD = """\

@@ -21,8 +21,8 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest.draft.guessing import NOTHING, _kind
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.registry import format_named
+from platform_assets.ingest.readers.rows import ROWS, FileRejected, RowWriter, kept
 from platform_assets.ingest.readers.shape.names import part_name
-from platform_assets.ingest.readers.staged import ROWS, FileRejected, RowWriter, kept
 from platform_assets.ingest.readers.typed.workbook import opened
 
 LOOKED_AT = 20_000

@@ -65,7 +65,7 @@ def test_a_sql_indicator_of_the_lake_is_published_with_the_precision_of_its_deci
 ) -> None:
     lake = replace(platform, copies=engine)
     lab = Bench(platform, lab_contract())
-    public = {lab.contract.name: lab_contract(sensitivity={"public": "Invented."})}
+    public = {lab.contract.name: lab_contract(sensitivity={"public": "Invented for tests."})}
     lab.send("a.csv", "sample_id,test_date,result,viral_load\nA,2024-01-01,POS,1\nB,2024-01-01,POS,2\n")
     path = tmp_path / "domain" / "sql" / "load_per_day.sql"
     path.parent.mkdir(parents=True)

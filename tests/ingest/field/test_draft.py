@@ -14,7 +14,7 @@ import yaml
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.draft.command import draft, main
 from platform_assets.ingest.draft.guessing import column, plain_name
-from platform_assets.ingest.readers.staged import FileRejected
+from platform_assets.ingest.readers.rows import FileRejected
 from tests.conftest import Bench
 from tests.workbooks import S, book, workbook
 

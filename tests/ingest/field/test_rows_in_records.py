@@ -17,8 +17,8 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.interface import CannotWrite, Edits, rendered
 from platform_assets.ingest.readers.registry import format_named
+from platform_assets.ingest.readers.rows import ROWS, Header, RowWriter
 from platform_assets.ingest.readers.shape.layout import NO_VALUE
-from platform_assets.ingest.readers.staged import ROWS, Header, RowWriter
 from tests.conftest import LAB, Bench
 from tests.ingest.field.many import load_many
 

@@ -14,8 +14,8 @@ from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.interface import CannotWrite, Edits, Format
+from platform_assets.ingest.readers.rows import FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.shape.names import form, told_name
-from platform_assets.ingest.readers.staged import FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.typed.records import REPEATED, Record, edited_record, nested, stage_records
 from platform_assets.ingest.readers.typed.spread import Spread
 from platform_assets.ingest.readers.typed.values import as_json

@@ -14,7 +14,7 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.delimited.encodings import spoken, told
 from platform_assets.ingest.readers.interface import CannotWrite, Edits, Format
-from platform_assets.ingest.readers.staged import FileRejected, Header, RowWriter
+from platform_assets.ingest.readers.rows import FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.typed.records import Record, edited_document, nested, stage_records
 from platform_assets.ingest.readers.typed.spread import Spread
 

@@ -13,10 +13,10 @@ from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.interface import Edits
+from platform_assets.ingest.readers.rows import BATCH, NO_VALUES, FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.shape.columns import find_columns
 from platform_assets.ingest.readers.shape.layout import NO_VALUE
 from platform_assets.ingest.readers.shape.names import told_names
-from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.typed.paths import NOTHING, at, reached
 from platform_assets.ingest.readers.typed.spread import Part, Spread
 from platform_assets.ingest.readers.typed.values import Texts, Unsure, as_json, says_something
