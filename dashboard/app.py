@@ -6,7 +6,7 @@ Pages are GET only and change nothing. What is refused because it is somebody el
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from dashboard import pages, words
+from dashboard import changes, pages, words
 from dashboard.address import BadAddress, Chosen
 from dashboard.freshness import Freshness
-from dashboard.pages import Here, Missing
+from dashboard.here import Foreign, Here, Missing
 from dashboard.people import People, Provider
 from dashboard.scripts import Scripts
 from dashboard.shelf import Shelf
@@ -71,6 +71,8 @@ class Desk:
     def opened(self, request: Request) -> Here:
         """Who is here and what was chosen. Raises AccessDenied, BadAddress, NoRelease, Missing, AuditError."""
         chosen = Chosen.of(request.query_params)
+        if self.people.provider:  # nobody looks through others' eyes there, and nothing of what was asked comes back
+            chosen = replace(chosen, eyes="")
         user = self.people.asking(request.session if self.people.provider else {}, chosen.eyes)
         if user is None:
             raise LoginEnded("Log in first")
@@ -143,7 +145,7 @@ def _route(desk: Desk, page: Page) -> Callable[[Request], Response]:
             return page(desk, here, request)
         except LoginEnded as error:
             return desk.message("Log in", f"{error}.", 401, login=desk.people.provider is not None)
-        except pages.Foreign as error:
+        except Foreign as error:
             handing_out.refused(desk.office.audit, user, AccessDenied(str(error)))
             return desk.message("Not found", "There is no such page.", 404)
         except AccessDenied as error:
@@ -174,7 +176,7 @@ def _cases(desk: Desk, here: Here, request: Request) -> Response:
 
 def _changed(desk: Desk, here: Here, _request: Request) -> Response:
     before = desk.shelf.before(here.book.id) if here.book else None
-    return desk.page("changed.html", here, page=pages.changed(here, before))
+    return desk.page("changed.html", here, page=changes.changed(here, before))
 
 
 def _about(desk: Desk, here: Here, _request: Request) -> Response:

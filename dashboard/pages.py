@@ -8,97 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboard import figures, words
-from dashboard.address import Chosen
-from dashboard.figures import VIEWS, Figure, Line
-from dashboard.freshness import Age, Freshness
-from dashboard.scripts import Scripts
-from dashboard.shelf import Article, Book, Row
-from platform_assets.access.roles import Permission, Scope, User
-from platform_assets.office import Office
+from dashboard.figures import VIEWS
+from dashboard.freshness import Age
+from dashboard.here import Here, Missing, through
+from dashboard.lines import Line
+from dashboard.shelf import Article
+from platform_assets.access.roles import Permission, Scope
 from platform_assets.releases.reading import benchmark
 from platform_assets.reports import own_cases
 from platform_assets.reports.own_cases import Count, Listed, Source
-
-
-class Missing(LookupError):
-    """There is no such page."""
-
-
-class Foreign(LookupError):
-    """It is there, and somebody else's."""
-
-
-@dataclass(frozen=True)
-class Here:
-    """Who is here, what was chosen, which release."""
-
-    office: Office
-    user: User
-    chosen: Chosen
-    book: Book | None
-    scripts: Scripts
-    freshness: Freshness
-    without_login: bool
-
-    @property
-    def old(self) -> bool:
-        """Whether an earlier release was asked for."""
-        return bool(self.chosen.release)
-
-    def article(self, name: str) -> Article:
-        """Raises Missing."""
-        if self.book is None or name not in self.book.articles:
-            raise Missing(name)
-        return self.book.articles[name]
-
-    def mine(self, article: Article) -> list[str]:
-        """The organisations of this indicator that the user may choose as the own one."""
-        if self.user.limited_to is None:
-            return list(article.units)
-        return [scope.value for scope in self.user.scopes if scope.column == article.column("unit")]
-
-    def own(self, article: Article) -> str:
-        """The own organisation on this page; empty where there is none."""
-        mine = self.mine(article)
-        if self.chosen.org:
-            return self.chosen.org if self.chosen.org in mine else ""
-        return mine[0] if mine and self.user.limited_to is not None else ""
-
-    def check_org(self, articles: Sequence[Article]) -> None:
-        """Raises Foreign where an organisation was chosen that is none of the user's, whether it exists or not."""
-        if self.chosen.org and not any(self.chosen.org in self.mine(article) for article in articles):
-            raise Foreign("An organisation was asked for on the dashboard that is not the own one")
-
-    def source(self, article: Article) -> Source | None:
-        """Where own cases are read; None where there are none."""
-        script = self.scripts.get(article.name)
-        return own_cases.source_of(script, self.office.contracts) if script else None
-
-    def counts(self, article: Article) -> list[Count] | None:
-        """Exact own counts; None where there are none to be had, or not for this user."""
-        source, own = self.source(article), self.own(article)
-        if source is None or not own or not self.user.may(Permission.EXPORT_ROWS):
-            return None
-        return own_cases.counts(self.office.audit, self.user, source, Scope(source.unit, own), self.office.warehouse)
-
-    def to(self, path: str, **changes: object) -> str:
-        """An address with what is chosen now."""
-        return self.chosen.to(path, **changes)
-
-    def page(self, path: str, **changes: object) -> str:
-        """The address of another page."""
-        return self.chosen.page(path, **changes)
-
-    @property
-    def eyes(self) -> list[tuple[str, str]]:
-        """On a laptop without login: through whose eyes one can look (as in the address, and in words)."""
-        found: dict[str, str] = {}
-        for article in self.book.articles.values() if self.book and self.without_login else ():
-            source = self.source(article)
-            for unit in article.units if source else ():
-                found[f"{article.column('unit')}={unit}"] = unit
-        return list(found.items())
-
 
 # ---------------------------------------------------------------------------------------------------- overview
 
@@ -142,19 +60,7 @@ def _card(here: Here, article: Article) -> Card:
     elif not found and not own and (shown := figures.views(article)):
         said = figures.figure(article, "ranking" if "ranking" in shown else shown[0]).sentence
     value = scale.written(found.value) if found else "–"
-    return Card(article, own, found, value, against, said, _through(article))
-
-
-def _through(article: Article) -> str:
-    """Up to when the figure goes."""
-    if article.protected and article.about["periods"]["last"]:
-        grain = str(article.about["periods"]["grain"])
-        first, last = (dt.date.fromisoformat(article.about["periods"][end]) for end in ("first", "last"))
-        return f"{words.period(first, grain)} to {words.period(last, grain)}"
-    time = article.column("time")
-    days = [row[time] for row in article.rows if time and row[time] is not None]
-    grain = words.grain_of(days)
-    return f"{words.period(min(days), grain)} to {words.period(max(days), grain)}" if days else ""
+    return Card(article, own, found, value, against, said, through(article))
 
 
 def _stale(here: Here, articles: Sequence[Article]) -> list[Age]:
@@ -191,7 +97,7 @@ def indicator(here: Here, name: str) -> dict[str, Any]:
         "ages": here.freshness.of(article.about.get("made_from", ())),
         "counts": _count_table(article, here.counts(article), here.source(article)),
         "pictures": list(article.about["plots"].items()),
-        "through": _through(article),
+        "through": through(article),
     }
 
 
@@ -256,11 +162,11 @@ def _before(here: Here, article: Article, own: str) -> list[str]:
             gone = int(atoms[missing].sum()) if atoms is not None else 0
             found.append(f"Complete: about {gone:,} records of all organisations could not be used ({words_of}).")
     if article.protected:
-        grain, last = article.about["periods"]["grain"], _through(article)
+        grain, last = article.about["periods"]["grain"], through(article)
         found.append(f"Age: {last}, by {grain}; later {grain}s are published when they are over and settled.")
         found.append("Protected: counts were drawn so that nobody is given away; limits hold what that may have moved.")
     else:
-        found.append(f"Age: {_through(article)}." if _through(article) else "Age: as of the last release.")
+        found.append(f"Age: {through(article)}." if through(article) else "Age: as of the last release.")
         found.append(f"Not protected: the figures are public anyway ({article.about['why']}).")
     return found
 
@@ -333,84 +239,6 @@ def own_list(here: Here, name: str) -> dict[str, Any]:
     }
 
 
-# ---------------------------------------------------------------------------------------------------- what changed
-
-
-@dataclass(frozen=True)
-class Change:
-    """Of one indicator since the release before."""
-
-    article: Article
-    said: tuple[str, ...]
-
-
-def changed(here: Here, before: Book | None) -> dict[str, Any]:
-    """Which figures are others than in the release before, in words."""
-    now = here.book
-    if now is None:
-        return {"before": None, "changes": [], "same": []}
-    here.check_org(list(now.articles.values()))
-    changes, same = [], []
-    for name, article in now.articles.items():
-        then = before.articles.get(name) if before else None
-        said = _differences(then, article, here.own(article)) if before else []
-        if said:
-            changes.append(Change(article, tuple(said)))
-        elif before:
-            same.append(article)
-    gone = [then.title for name, then in (before.articles.items() if before else ()) if name not in now.articles]
-    return {"before": before, "changes": changes, "same": same, "gone": gone}
-
-
-def _differences(then: Article | None, now: Article, own: str) -> list[str]:
-    if then is None:
-        return ["It is new."]
-    said = []
-    versions = [str(a.about["definition_version"]) for a in (then, now)]
-    if versions[0] != versions[1]:
-        said.append(f"The definition is {versions[1]} now, and was {versions[0]}.")
-    if now.protected and then.protected and now.about["periods"]["last"] != then.about["periods"]["last"]:
-        said.append(
-            f"It goes up to {_through(now).rpartition(' to ')[2]} now, and went up to {_through(then).rpartition(' to ')[2]}."
-        )
-    old, new = _by_unit(then, now), _by_unit(now, now)
-    common = [column for column in now.about["columns"] if column in then.about["columns"]]
-    moved = [u for u in new if u in old and any(new[u][c] != old[u][c] for c in common)]
-    mine = [unit for unit in moved if unit == own] if own else []
-    for unit in mine:
-        was = _in_words(then, unit)
-        said.append(f"{_in_words(now, unit)} {f'Before: {was}' if was else 'Before it was another value.'}")
-    labels = [unit for unit in moved if unit not in mine and old[unit].get("label") != new[unit].get("label")]
-    if labels:
-        listed = ", ".join(f"{unit} (was {old[unit].get('label')}, is {new[unit].get('label')})" for unit in labels[:5])
-        said.append(f"Labels changed: {listed}{' and others' if len(labels) > 5 else ''}.")
-    rest = len(moved) - len(mine)
-    if rest:
-        what = "organisation" if now.column("unit") else "period"
-        said.append(f"Figures of {words.many(rest, f'other {what}' if mine else what)} changed.")
-    added = [unit for unit in new if unit not in old]
-    if added:
-        said.append(f"New: {', '.join(added[:5])}{' and others' if len(added) > 5 else ''}.")
-    return said
-
-
-def _by_unit(article: Article, named: Article) -> dict[str, Row]:
-    """Whose row -> the row, of the last period; by period where there is one unit only. Columns are as `named` calls them."""
-    unit, time = named.column("unit"), named.column("time")
-    rows = [row for row in article.rows if not time or row.get(time) is not None]
-    if unit and unit in article.about["columns"]:
-        rows.sort(key=lambda row: row[time] if time else 0)
-        return {str(row[unit]): row for row in rows}
-    if time and time in article.about["columns"]:
-        return {words.period(row[time], words.grain_of([r[time] for r in rows])): row for row in rows}
-    return {str(n): row for n, row in enumerate(rows)}
-
-
-def _in_words(article: Article, unit: str) -> str:
-    found = figures.one_line(article, unit)
-    return f"{found.said}." if found else ""
-
-
 # ---------------------------------------------------------------------------------------------------- about
 
 
@@ -423,18 +251,3 @@ def about(here: Here) -> dict[str, Any]:
         "ages": here.freshness.of(tables),
         "may_see_cases": here.user.may(Permission.EXPORT_ROWS),
     }
-
-
-__all__ = [
-    "Card",
-    "Change",
-    "Figure",
-    "Foreign",
-    "Here",
-    "Missing",
-    "about",
-    "changed",
-    "indicator",
-    "overview",
-    "own_list",
-]
