@@ -27,6 +27,7 @@ KINDS = {
     "tsv": Kind(("tsv",), LAYOUT | TEXT, delimiter="\t"),
     "json": Kind(("json", "jsonl", "ndjson"), frozenset({"records"})),
     "json5": Kind(("json5",), frozenset({"records", "encoding"})),
+    "lines": Kind(("log",), frozenset({"lines", "template", "encoding", "comment"})),
     "parquet": Kind(("parquet",)),
     "xlsx": Kind(("xlsx",), LAYOUT | {"sheet", "header"}),
 }
