@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from platform_assets.sources.base import Fetched, Noted, Reach, Source, Window
+from platform_assets.sources.base import Fetched, GivenUp, Noted, Reach, Source, Window
 from resources.requesting import Passing, Permanent
 
 if TYPE_CHECKING:
@@ -66,13 +66,20 @@ class _Visit:
             self.result.failed.append(f"{dataset}: {trouble}")
             log(f"{dataset}: nothing fetched ({trouble}); files in landing are taken all the same")
             return
+        given_up: set[str] = set()
         for window in windows:
+            if window.group in given_up:
+                continue
             name = f"{dataset} {window.name}".strip()
             try:
                 landed = self._land(window)
             except (Passing, Permanent) as trouble:
                 self.result.failed.append(f"{name}: {trouble}")
                 log(f"{name}: not fetched ({trouble}); files in landing are taken all the same")
+                if isinstance(trouble, GivenUp):
+                    if trouble.group is None:
+                        return
+                    given_up.add(trouble.group)
                 continue
             if landed is None:
                 log(f"{name}: not changed at the source since the last download")
@@ -94,6 +101,9 @@ class _Visit:
         try:
             fetched = self.source.fetch(window, self.done.get(window.name, {}), folder / "file", self.reach)
             if not fetched.changed:
+                if fetched.noted and fetched.noted != self.done.get(window.name):
+                    self.done[window.name] = fetched.noted
+                    self._note()
                 return None
             name = self._named(window, fetched)
             landed = self.platform.store.write(f"landing/{self.reach.dataset}/{name}", folder / "file")
