@@ -157,7 +157,7 @@ def _lines_now(folder: Path) -> None:
     from platform_assets.contracts.model import Contract
     from platform_assets.ingest.readers.apart.limits import Limits
     from platform_assets.ingest.readers.registry import format_named
-    from platform_assets.ingest.readers.staged import RowWriter
+    from platform_assets.ingest.readers.rows import RowWriter
 
     columns = {name: {"type": "string", "required": False} for name in re.compile(PATTERN).groupindex}
     contract = Contract.model_validate(

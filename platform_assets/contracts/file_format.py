@@ -19,7 +19,7 @@ def _known_kind(value: Any) -> Any:
 
 
 class Wide(Strict):
-    """A table with a column per day (or place, or age group): each of these columns becomes a row of its own."""
+    """A table with a column per day (or place, or age group): each of these columns becomes a row of its own. Names of JSON's objects, too."""
 
     columns: str
     """Regular expression that the names of these columns match; where it has a group, that part of the name is kept."""
@@ -80,6 +80,8 @@ class FileFormat(Strict):
     """How a line is written, for rows that were mended: ``{ip} - - [{at}]``. Left out: none is; let the dataset take CSV too."""
     records: str | None = None
     """JSON: dotted path to the list of records; default: the document itself, or one record per line."""
+    explode: str | None = Field(default=None, min_length=1)
+    """JSON: dotted path to a list in each record; each of its entries is a row, with the rest of the record beside it."""
 
     @model_validator(mode="after")
     def _options_fit_the_kind(self) -> FileFormat:
@@ -89,6 +91,8 @@ class FileFormat(Strict):
             raise ValueError(f"'{wrong[0]}' does not apply to {self.kind}")
         if not self.header and (self.wide or self.header_rows > 1 or self.skip_after_header):
             raise ValueError("'wide', 'header_rows' and 'skip_after_header' need a header: drop 'header: false'")
+        if self.explode and self.wide:
+            raise ValueError("'explode' and 'wide' both make rows of a record: keep one of them")
         if self.escape is not None and self.escape in (self.quote, self.separator):
             raise ValueError("'escape' is another character than the quote and the delimiter")
         if self.kind == "lines":

@@ -13,7 +13,7 @@ from platform_assets.ingest.deliveries import format_of, name_fits, place_in_tim
 from platform_assets.ingest.readers.interface import CannotWrite, TextRow, rendered
 from platform_assets.ingest.readers.packing import ENDINGS
 from platform_assets.ingest.readers.registry import format_named
-from platform_assets.ingest.readers.staged import FileRejected
+from platform_assets.ingest.readers.rows import FileRejected
 
 
 class CannotResubmit(ValueError):

@@ -24,6 +24,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from resources.r_child import channel, family, intake
+from resources.r_child.group import Group, make_group
 from resources.r_child.types import most_bytes
 
 _INTERRUPT_EVERY = 0.5  # seconds; R code may be holding interrupts back for a moment
@@ -73,9 +74,10 @@ class Run:
         """Run R, end all of it, take what it left."""
         pipes = {name: os.pipe() for name in ("events", "out", "err")}
         self.request["supervisor"] = os.getpid()
+        self.group = make_group()
         self.pid = os.fork()
         if not self.pid:
-            _become_host(self.request, {name: pipe[1] for name, pipe in pipes.items()})
+            _become_host(self.request, {name: pipe[1] for name, pipe in pipes.items()}, self.group)
         self.readers = {pipe[0]: name for name, pipe in pipes.items()}
         for reader, writer in pipes.values():
             os.close(writer)
@@ -91,7 +93,9 @@ class Run:
         except TooMuch as much:
             self.stopped = {"kind": "too_much", "message": str(much)}
         seconds = time.monotonic() - self.started
-        gone = family.end_all(self.statuses)
+        gone = self._end_all()
+        if self.group:
+            self.group.remove()
         problem = self._take() if gone and self._succeeded() else None
         if gone:
             with contextlib.suppress(OSError):  # the platform tries again, and says what stays
@@ -143,7 +147,7 @@ class Run:
             if self.exit in ready:
                 break
         # what the script left running could write for ever: it ends before the pipes are emptied
-        family.end_all(self.statuses)
+        self._end_all()
         for reader in list(self.readers):
             while self._read(reader):
                 pass
@@ -223,9 +227,17 @@ class Run:
                 peak = next(line for line in file if line.startswith("VmHWM"))
             self.peak_kb = max(self.peak_kb, int(peak.split()[1]))
 
+    def _end_all(self) -> bool:
+        """End every process of the run. True when none is left."""
+        if self.group:
+            self.group.kill()
+        return family.end_all(self.statuses)
+
     def _abandon(self) -> None:
         """The platform is gone: nothing of the run may outlive it, nor its data."""
-        family.end_all(self.statuses)
+        self._end_all()
+        if self.group:
+            self.group.remove()
         for part in ("folder", "received"):
             with contextlib.suppress(OSError):  # there is nobody left to tell; the other one still has to go
                 intake.clear(self.request[part])
@@ -255,10 +267,15 @@ def _tell(message: dict[str, Any]) -> None:
             data = data[os.write(1, data) :]
 
 
-def _become_host(request: dict[str, Any], pipes: dict[str, int]) -> None:
+def _become_host(request: dict[str, Any], pipes: dict[str, int], group: Group | None) -> None:
     """In the forked child: nothing of the supervisor's stays open; then R."""
     try:
         os.setsid()
+        if group:
+            with contextlib.suppress(
+                OSError
+            ):  # then its processes are found by their descent, as where there is no group
+                group.enter()
         null = os.open(os.devnull, os.O_RDONLY)
         for descriptor, number in ((null, 0), (pipes["out"], 1), (pipes["err"], 2)):
             os.dup2(descriptor, number)

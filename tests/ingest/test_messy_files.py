@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from platform_assets.contracts.file_format import FileFormat
 from platform_assets.ingest.readers.delimited import engine, lines
+from platform_assets.ingest.readers.rows import ROWS, RowWriter
 from platform_assets.ingest.readers.scan import scan
-from platform_assets.ingest.readers.staged import ROWS, RowWriter
 from tests.conftest import Bench, lab_contract
 
 Make = Callable[..., Bench]

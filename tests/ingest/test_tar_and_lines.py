@@ -14,7 +14,7 @@ from platform_assets.contracts.model import Contract
 from platform_assets.erasure.search.scan import Search
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.packing import _untar, packed_again
-from platform_assets.ingest.readers.staged import FileRejected
+from platform_assets.ingest.readers.rows import FileRejected
 from tests.conftest import Bench, lab_contract
 
 Make = Callable[..., Bench]

@@ -35,7 +35,7 @@ from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.readers.packing import TAR_MARK
 from platform_assets.ingest.readers.reading import WARM
 from platform_assets.ingest.readers.registry import all_formats
-from platform_assets.ingest.readers.staged import FileRejected
+from platform_assets.ingest.readers.rows import FileRejected
 from resources.object_store import LocalStore, ObjectStore
 
 if TYPE_CHECKING:

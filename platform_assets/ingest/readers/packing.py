@@ -17,7 +17,7 @@ from typing import IO, Any, TypeVar
 
 from platform_assets.ingest.readers.apart.limits import Limits, setting
 from platform_assets.ingest.readers.apart.process import ODD, Child
-from platform_assets.ingest.readers.staged import FileRejected
+from platform_assets.ingest.readers.rows import FileRejected
 
 CHUNK = 1 << 20
 LONGEST_NAME = 1_000

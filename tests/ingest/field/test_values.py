@@ -15,9 +15,9 @@ import pytest
 
 from platform_assets.contracts.file_format import FileFormat
 from platform_assets.ingest.readers.delimited.engine import suits_engine
+from platform_assets.ingest.readers.rows import NO_VALUES
 from platform_assets.ingest.readers.scan import scan
 from platform_assets.ingest.readers.shape.cells import cells_of
-from platform_assets.ingest.readers.staged import NO_VALUES
 from platform_assets.ingest.readers.typed.workbook import in_digits, shown_by
 from resources.spelling import NO_INK
 from tests.conftest import Bench

@@ -19,7 +19,7 @@ import pytest
 from platform_assets.ingest.readers.apart import process
 from platform_assets.ingest.readers.apart.limits import Limits, setting
 from platform_assets.ingest.readers.apart.process import Child, ReaderBroken
-from platform_assets.ingest.readers.staged import FileRejected
+from platform_assets.ingest.readers.rows import FileRejected
 from tests.conftest import Bench
 from tests.ingest.readers import files, jobs
 from tests.workbooks import workbook

@@ -18,11 +18,11 @@ from pathlib import Path
 from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.delimited.encodings import is_other, spoken, told
+from platform_assets.ingest.readers.rows import FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.shape.cells import cells_of, is_without_values
 from platform_assets.ingest.readers.shape.columns import Found
 from platform_assets.ingest.readers.shape.header import header_names
 from platform_assets.ingest.readers.shape.layout import BEFORE, COMMENT, EMPTY, SEP, Line, Table
-from platform_assets.ingest.readers.staged import FileRejected, Header, RowWriter
 
 MAX_RECORD_LINES = 200
 MAX_RECORD_TEXT = 1 << 20

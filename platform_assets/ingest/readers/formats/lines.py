@@ -11,8 +11,8 @@ from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.interface import CannotWrite, Edits, Format
+from platform_assets.ingest.readers.rows import BATCH, NO_VALUES, FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.shape.columns import find_columns
-from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, FileRejected, Header, RowWriter
 
 UNLIKE = "is a line like none of those that the contract knows (`lines`)"
 NO_TEXT = "holds bytes that are no text in the encoding of the file"

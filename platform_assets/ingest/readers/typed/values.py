@@ -13,6 +13,7 @@ from typing import Any
 
 from platform_assets.contracts.columns import TEMPORAL, Column, ColumnType
 from platform_assets.contracts.dates import written
+from resources.spelling import has_ink
 
 EXCEL_DIGITS = 15
 """Significant digits that Excel keeps and shows."""
@@ -144,3 +145,8 @@ def as_json(value: Any, *, ascii_only: bool = False, in_order: bool = False) -> 
     if value != value:  # no number, which JSON has not
         return "null"
     return json.dumps(value, ensure_ascii=ascii_only, default=str)
+
+
+def says_something(value: Any) -> bool:
+    """Whether there is anything in a value: blanks alone are nothing."""
+    return has_ink(value) if isinstance(value, str) else value not in (None, [], {})
