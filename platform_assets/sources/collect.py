@@ -30,8 +30,10 @@ class Collected:
     failed: list[str] = field(default_factory=list)
 
 
-def collect(source: Source, dataset: str, platform: Platform, log: Callable[[str], None]) -> Collected:
-    """Land every window that `source` wants for `dataset`.
+def collect(
+    source: Source, dataset: str, platform: Platform, log: Callable[[str], None], now: dt.datetime | None = None
+) -> Collected:
+    """Land every window that `source` wants for `dataset` (`now`: by this clock).
 
     Does nothing where sources are off (PLATFORM_SOURCES is not ``on``), or where the kind fetches nothing.
     """
@@ -43,7 +45,7 @@ def collect(source: Source, dataset: str, platform: Platform, log: Callable[[str
         return result
     reach = Reach(dataset, os.environ, log)
     try:
-        _Visit(source, platform, reach, result).make()
+        _Visit(source, platform, reach, result).make(now or dt.datetime.now(dt.UTC))
     finally:
         reach.close()
     return result
@@ -57,11 +59,11 @@ class _Visit:
         self.state = f"state/{source.kind}/{reach.dataset}.json"
         self.done, self.begun = _noted(platform.store, self.state)
 
-    def make(self) -> None:
+    def make(self, now: dt.datetime) -> None:
         """Land every window that is wanted."""
         dataset, log = self.reach.dataset, self.reach.log
         try:
-            windows = self.source.discover(self.done, dt.datetime.now(dt.UTC), self.reach)
+            windows = self.source.discover(self.done, now, self.reach)
         except (Passing, Permanent) as trouble:
             self.result.failed.append(f"{dataset}: {trouble}")
             log(f"{dataset}: nothing fetched ({trouble}); files in landing are taken all the same")

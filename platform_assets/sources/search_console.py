@@ -7,39 +7,21 @@ import hashlib
 import json
 from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
-from platform_assets.sources.base import Fetched, GivenUp, Noted, Reach, Source, Window
-from platform_assets.strict import Duration, Strict, TextList
-from resources.credentials import optional
-from resources.requesting import PASSING_STATUS, Passing, Permanent, retried, seconds_of
-
-if TYPE_CHECKING:
-    from google.auth.transport.requests import AuthorizedSession
+from platform_assets.sources.base import Fetched, Noted, Reach, Source, Window
+from platform_assets.sources.google import PACIFIC, Days, asked, short
+from platform_assets.strict import TextList
+from resources.requesting import Permanent, retried
 
 API = "https://searchconsole.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/webmasters.readonly"
-PACIFIC = ZoneInfo("America/Los_Angeles")
-"""By whose clock Google's days are."""
 PAGE = 25_000
 CAP = 50_000
 """Rows of a site, day and search type that Google gives at most."""
-TIMEOUT = 10, 120
-QUOTA = {"quotaExceeded", "dailyLimitExceeded", "dailyLimitExceededUnreg"}
-RATE = {"rateLimitExceeded", "userRateLimitExceeded"}
-
-
-class Days(Strict):
-    """Which days are wanted."""
-
-    history: Duration = dt.timedelta(days=480)
-    """How far back; Google keeps sixteen months."""
-    lag: Duration = dt.timedelta(days=3)
-    """The last so many days are asked for again each time, as their numbers still change."""
 
 
 class SearchConsoleSource(Source):
@@ -137,77 +119,12 @@ class SearchConsoleSource(Source):
         return {"site": site, "date": day, **dict(zip(self.dimensions, keys[1:], strict=True)), **numbers}
 
     def _asked(self, site: str, body: Mapping[str, Any], reach: Reach) -> list[Any]:
-        import requests
-        from google.auth.exceptions import GoogleAuthError
-
-        base = reach.environment.get(f"PLATFORM_URL_{reach.dataset.upper()}") or API
-        url = f"{base}/webmasters/v3/sites/{quote(site, safe='')}/searchAnalytics/query"
-        try:
-            session: AuthorizedSession = reach.kept("google", lambda: _session(reach, base))
-            response = session.post(url, json=body, timeout=TIMEOUT, allow_redirects=False)
-        except GoogleAuthError:
-            raise GivenUp("Google does not know who asks: check the service account of the source") from None
-        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-            raise Passing(f"{type(error).__name__} while reading") from None
-        if response.status_code == 200:
-            # numbers stay the text that they are: a float would round them
-            rows = _document(response.content).get("rows", [])
-            if not isinstance(rows, list):
-                raise Permanent("the answer has no list of rows: Google's interface has changed")
-            return rows
-        raise _refused(response.status_code, _reason(response.content), response.headers.get("Retry-After"), site)
-
-
-def _session(reach: Reach, base: str) -> tuple[Any, Any]:
-    import google.auth
-    from google.auth.credentials import AnonymousCredentials
-    from google.auth.transport.requests import AuthorizedSession
-    from google.oauth2 import service_account
-
-    key = optional(reach.environment, f"PLATFORM_SECRET_{reach.dataset.upper()}")
-    try:
-        credentials = (
-            service_account.Credentials.from_service_account_info(json.loads(key), scopes=[SCOPE])
-            if key
-            else AnonymousCredentials()
-            if base != API
-            else google.auth.default(scopes=[SCOPE])[0]
-        )
-    except ValueError:
-        raise GivenUp("the secret of the source is no service account's JSON") from None
-    session = AuthorizedSession(credentials, max_refresh_attempts=1)
-    return session, session.close
-
-
-def _refused(status: int, reason: str, retry_after: str | None, site: str) -> Passing | Permanent:
-    """By Google's reason, not by the number alone: 403 is a missing right, a rate and a quota."""
-    if reason in QUOTA:
-        return GivenUp(
-            "Google's quota is used up; what came is kept, and the next visit goes on with the days that are missing"
-        )
-    if reason in RATE or status in PASSING_STATUS:
-        return Passing(f"Google answered {status}", seconds_of(retry_after))
-    if status in (401, 403, 404):
-        return GivenUp("it may not be read: add the service account as a user of the property in Search Console", site)
-    return Permanent(f"Google answered {status}: what is asked for is refused")
-
-
-def _document(body: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(body, parse_float=str, parse_int=str)
-    except (ValueError, RecursionError):
-        raise Passing("the answer is no JSON") from None
-    return document if isinstance(document, dict) else {}
-
-
-def _reason(body: bytes) -> str:
-    """The word by which Google tells what is wrong; '' where there is none."""
-    try:
-        errors = json.loads(body)["error"]["errors"]
-        return str(errors[0]["reason"])
-    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
-        return ""
+        path = f"webmasters/v3/sites/{quote(site, safe='')}/searchAnalytics/query"
+        rows = asked(reach, API, SCOPE, path, site, body=body).get("rows", [])
+        if not isinstance(rows, list):
+            raise Permanent("the answer has no list of rows: Google's interface has changed")
+        return rows
 
 
 def _name(site: str, day: dt.date) -> str:
-    return f"{hashlib.sha256(site.encode()).hexdigest()[:8]}-{day:%Y%m%d}"
+    return f"{short(site)}-{day:%Y%m%d}"

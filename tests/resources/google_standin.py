@@ -7,7 +7,7 @@ import json
 import re
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -42,24 +42,38 @@ class Interface:
         for each in resource.get("resources", {}).values():
             yield from self._methods(each)
 
-    def answer(self, verb: str, path: str, body: bytes) -> Any:
-        """What is answered. Raises Refused where the document does not allow the request."""
+    def answer(self, verb: str, target: str, body: bytes) -> Any:
+        """What is answered; None where this interface has no such method. Raises Refused where the document does not allow the request."""
+        path, _, text = target.partition("?")
+        query = urllib.parse.parse_qs(text)
         for method in self.methods:
             flat = method.get("flatPath", method["path"])
             pattern = "".join(
-                "([^/]+)" if part.startswith("{") else re.escape(part) for part in re.split(r"(\{\w+\})", flat)
+                "([^/:]+)" if part.startswith("{") else re.escape(part) for part in re.split(r"(\{\w+\})", flat)
             )
             found = re.fullmatch("/" + pattern, path)
             if method["httpMethod"] == verb and found:
                 names = re.findall(r"\{(\w+)\}", flat)
                 parts = {n: urllib.parse.unquote(v) for n, v in zip(names, found.groups(), strict=True)}
-                sent = json.loads(body) if body else {}
+                sent = json.loads(body) if body else query
                 self.seen.append((parts, sent))
-                self._judge(method["request"], sent, "body")
+                if "request" in method:
+                    self._judge(method["request"], sent, "body")
+                self._judge_query(method["parameters"], query)
                 result = self.answers[method["id"]](parts, sent)
                 self._judge(method["response"], result, "the stand-in's own answer")
                 return result
-        raise Refused(404, "notFound", f"no such method: {verb} {path}")
+        return None
+
+    def _judge_query(self, known: Any, query: Mapping[str, list[str]]) -> None:
+        for name, values in query.items():
+            if known.get(name, {}).get("location") != "query" or (len(values) > 1 and not known[name].get("repeated")):
+                raise Refused(400, "badRequest", f"unknown or repeated parameter {name}")
+            for value in values:
+                self._judge(known[name], int(value) if known[name]["type"] == "integer" else value, name)
+        missing = [n for n, p in known.items() if p.get("required") and p["location"] == "query" and n not in query]
+        if missing:
+            raise Refused(400, "badRequest", f"{missing[0]} is missing")
 
     def _judge(self, schema: Any, value: Any, where: str) -> None:
         schema = self.document["schemas"][schema["$ref"]] if "$ref" in schema else schema
@@ -91,7 +105,7 @@ class Interface:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    interface: Interface
+    interfaces: Sequence[Interface]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -104,10 +118,16 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if self.headers.get("Authorization") != "Bearer token-1":
                 raise Refused(401, "authError")
-            return self._send(200, self.server.interface.answer("POST", self.path, body))
+            for interface in self.server.interfaces:
+                found = interface.answer(self.command, self.path, body)
+                if found is not None:
+                    return self._send(200, found)
+            raise Refused(404, "notFound", "no such method")
         except Refused as error:
             errors = [{"reason": error.reason, "message": error.message}]
             return self._send(error.code, {"error": {"code": error.code, "message": error.message, "errors": errors}})
+
+    do_GET = do_POST
 
     def _send(self, code: int, document: Any) -> None:
         data = json.dumps(document).encode()
@@ -122,10 +142,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def google(interface: Interface) -> Iterator[str]:
-    """The address of a stand-in that answers for `interface`."""
+def google(interfaces: Sequence[Interface]) -> Iterator[str]:
+    """The address of a stand-in that answers for `interfaces`."""
     server = _Server(("127.0.0.1", 0), _Handler)
-    server.interface = interface
+    server.interfaces = interfaces
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
