@@ -104,7 +104,7 @@ class BusinessProfileSource(Source):
             raise GivenUp(str(what["trouble"]), window.group)
         location, begin, end = what
         first, last = dt.date.fromisoformat(begin), dt.date.fromisoformat(end)
-        query = [("dailyMetrics", metric) for metric in self.metrics]
+        query: list[tuple[str, str]] = [("dailyMetrics", metric) for metric in self.metrics]
         for name, day in (("startDate", first), ("endDate", last)):
             query += [(f"dailyRange.{name}.{part}", str(getattr(day, part))) for part in ("year", "month", "day")]
         path = f"v1/{location}:fetchMultiDailyMetricsTimeSeries"
