@@ -5,12 +5,14 @@ Such rows are counted through the file, from 1. What is said of rows (`Edits`) i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.contracts.file_format import FileFormat
 from platform_assets.ingest.readers.interface import Edits
+from platform_assets.ingest.readers.shape.columns import Found
 from platform_assets.ingest.readers.typed.paths import NOTHING, at, put
 from platform_assets.ingest.readers.typed.values import says_something
 from resources.spelling import bare
@@ -107,3 +109,21 @@ class Spread:
         if found is NOTHING or found is None:
             return []
         return found if isinstance(found, list) else [found]
+
+
+def of_table_rows(edits: Edits, found: Found) -> tuple[Edits, dict[int, set[int]]]:
+    """`edits` of a file whose columns become rows, said of its own rows; and place of a column -> rows in which nothing is left of it."""
+    each = len(found.wide)
+    if not each:
+        return edits, {}
+    cells: dict[int, dict[str, str]] = {}
+    for number, said in edits.cells.items():
+        cells.setdefault((number - 1) // each + 1, {}).update(said)
+    counted = Counter((number - 1) // each + 1 for number in edits.out)
+    out = frozenset(row for row, count in counted.items() if count == each)
+    emptied: dict[int, set[int]] = {}
+    for number in edits.out:
+        row, block = divmod(number - 1, each)
+        if row + 1 not in out:
+            emptied.setdefault(found.wide[block][0], set()).add(row + 1)
+    return Edits(out, cells), emptied
