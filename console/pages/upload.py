@@ -7,7 +7,7 @@ import streamlit as st
 from console.frame import Frame, counted, done, plain, told
 from platform_assets.access.roles import Permission
 from platform_assets.ingest.readers.delimited.encodings import OTHER
-from platform_assets.ingest.readers.staged import NOT_TAKEN
+from platform_assets.ingest.readers.rows import NOT_TAKEN
 from platform_assets.quarantine import uploads
 
 

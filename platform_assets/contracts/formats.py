@@ -22,11 +22,14 @@ class Kind:
 LAYOUT = frozenset({"skip_rows", "header_rows", "skip_after_header", "leave_out", "fill_down", "wide"})
 """Options of a kind that is a grid of rows: what stands around the table, and how it is laid out."""
 TEXT = frozenset({"quote", "escape", "encoding", "header", "comment", "short_rows"})
+RECORDS = frozenset({"records", "explode", "wide"})
+"""Options of a kind that is a list of objects: where it stands, what becomes rows of its own."""
 KINDS = {
     "csv": Kind(("csv", "txt"), LAYOUT | TEXT | {"delimiter"}),
     "tsv": Kind(("tsv",), LAYOUT | TEXT, delimiter="\t"),
-    "json": Kind(("json", "jsonl", "ndjson"), frozenset({"records"})),
-    "json5": Kind(("json5",), frozenset({"records", "encoding"})),
-    "parquet": Kind(("parquet",)),
+    "json": Kind(("json", "jsonl", "ndjson"), RECORDS),
+    "json5": Kind(("json5",), RECORDS | {"encoding"}),
+    "lines": Kind(("log",), frozenset({"lines", "template", "encoding", "comment"})),
+    "parquet": Kind(("parquet",), frozenset({"wide"})),
     "xlsx": Kind(("xlsx",), LAYOUT | {"sheet", "header"}),
 }

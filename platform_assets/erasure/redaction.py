@@ -29,7 +29,7 @@ from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.readers.interface import Edits
 from platform_assets.ingest.readers.packing import packed_again
 from platform_assets.ingest.readers.registry import format_named, is_text
-from platform_assets.ingest.readers.staged import FileRejected
+from platform_assets.ingest.readers.rows import FileRejected
 from resources.identity import IdentityKeys
 from resources.lake.warehouse import Warehouse, literal, quoted
 from resources.object_store import ObjectStore

@@ -16,9 +16,9 @@ from platform_assets.ingest.readers import reading
 from platform_assets.ingest.readers.apart.process import ODD, Child
 from platform_assets.ingest.readers.delimited import engine
 from platform_assets.ingest.readers.registry import format_named
+from platform_assets.ingest.readers.rows import NOT_TAKEN, FileRejected, Header, StagedFile
 from platform_assets.ingest.readers.shape.columns import find_columns, told_by_name
 from platform_assets.ingest.readers.shape.header import decode_header, header_names, positional_header
-from platform_assets.ingest.readers.staged import NOT_TAKEN, FileRejected, Header, StagedFile
 from resources.lake.warehouse import literal, quoted
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import Any
 
 from platform_assets.literature.graph import Graph
 from platform_assets.literature.graph_files import replace_file
-from platform_assets.literature.tables import CLINICAL_TRIAL, KINDS, database
+from platform_assets.literature.tables import CLINICAL_TRIAL, PUBLICATION_KINDS, database
 
 MOST_PUBLICATIONS = 20_000
 """A page with more publications is slow to open and says nothing more to the eye."""
@@ -68,7 +68,7 @@ def _page_data(graph: Graph, most: int) -> dict[str, Any]:
     drug_position = {f"drug_{code}": position for position, (code, _) in enumerate(drugs)}
     journal_position = {name: position for position, name in enumerate(journals)}
     return {
-        "totals": {kind: counts.get(kind, 0) for kind in ("drug", "journal", *KINDS)},
+        "totals": {kind: counts.get(kind, 0) for kind in ("drug", "journal", *PUBLICATION_KINDS)},
         "drugs": [[code, name, *graph.synonyms.get(code, [])] for code, name in drugs],
         "journals": journals,
         "publications": [

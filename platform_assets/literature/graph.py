@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from platform_assets.literature.mentions import drug_names
-from platform_assets.literature.tables import DRUGS, KINDS, MENTIONS, PUBLICATIONS, Tabular, database, table
+from platform_assets.literature.tables import DRUGS, MENTIONS, PUBLICATION_KINDS, PUBLICATIONS, Tabular, database, table
 
 NODES = pa.schema(
     [
@@ -132,7 +132,7 @@ _MENTIONS_QUERY = """
 
 def _check(db: duckdb.DuckDBPyConnection) -> None:
     """Refuse tables that would give a graph with clashing nodes or edges to nowhere."""
-    kinds = ", ".join(f"'{kind}'" for kind in KINDS)
+    kinds = ", ".join(f"'{kind}'" for kind in PUBLICATION_KINDS)
     if count := _count(db, f"from publications where kind not in ({kinds}) or kind is null or id is null"):
         raise ValueError(f"{count} publication(s) have no id, or a kind other than {kinds}")
     if count := _count(db, "from (select kind, id from publications group by all having count(*) > 1)"):

@@ -12,14 +12,14 @@ import pyarrow as pa
 
 PUBMED = "pubmed"
 CLINICAL_TRIAL = "clinical_trial"
-KINDS = (PUBMED, CLINICAL_TRIAL)
+PUBLICATION_KINDS = (PUBMED, CLINICAL_TRIAL)
 
 DRUGS = pa.schema([("atccode", pa.string()), ("drug", pa.string())])
 """One row per drug code and name. A code may have several names, a name several codes."""
 
 PUBLICATIONS = pa.schema(
     [
-        ("kind", pa.string()),  # one of KINDS
+        ("kind", pa.string()),  # one of PUBLICATION_KINDS
         ("id", pa.string()),  # unique within its kind
         ("title", pa.string()),
         ("journal", pa.string()),

@@ -35,10 +35,10 @@ from platform_assets.ingest.loading.rules import Rules
 from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.readers.packing import is_packed
 from platform_assets.ingest.readers.registry import format_named
+from platform_assets.ingest.readers.rows import FileRejected
 from platform_assets.ingest.readers.scan import BOM
 from platform_assets.ingest.readers.shape.columns import find_columns
 from platform_assets.ingest.readers.shape.header import decode_header, header_names
-from platform_assets.ingest.readers.staged import FileRejected
 from platform_assets.quarantine import tables as quarantine_tables
 from platform_assets.quarantine.fix_moves import FixMoves
 from resources.identity import PREFIX as KEY

@@ -21,11 +21,14 @@
 #'         label <text> the month in words
 #' @plot charts Within four hours, control charts of the nine busiest organisations
 #' @plot latest Organisations whose latest month is a concern, against their own usual variation
+#' @figure value value, unit organisation, time period, size attendances
+#' @target 0.95 the NHS standard
 #' @unit proportion of attendances (0 to 1)
 #' @direction higher is better
 #' @version 1.2
 #' @owner team:quality
-#' @minimum_n 100
+#' @minimum_n 100 of attendances
+#' @publish public NHS England publishes these counts per organisation and month itself
 source("../lib/proportions.R")
 source("../lib/control_charts.R")
 source("../lib/periods.R")
@@ -57,7 +60,8 @@ ae_four_hour <- function(ae_attendances, params = list()) {
   result <- do.call(rbind, unname(charts))
   if (is.null(result)) result <- chart_organisation(months)
   rownames(result) <- NULL
-  list(data = result, charts = four_hour_charts(result, type), latest = four_hour_concerns(result, type))
+  list(data = result, charts = function(table) four_hour_charts(table, type),
+       latest = function(table) four_hour_concerns(table, type))
 }
 
 #' Attendances and those within four hours, one row per organisation and month, gaps included.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import duckdb
 
 LAKE = "lake"
-LAYERS = ("raw", "validated", "quarantine", "indicators", "products", "platform")
+SCHEMAS = ("raw", "validated", "quarantine", "indicators", "products", "platform")
 BUCKET = "gs://"
 
 MAX_IDLE = 4
@@ -147,7 +147,7 @@ class Warehouse:
             if not self.catalog.ready():
                 with self._open() as engine:
                     self._attach(engine, read_only=False)
-                    for layer in LAYERS:
+                    for layer in SCHEMAS:
                         engine.execute(f"CREATE SCHEMA IF NOT EXISTS {LAKE}.{layer}")
                 self.catalog.created()
 

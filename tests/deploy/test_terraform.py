@@ -17,7 +17,8 @@ from platform_assets.engines.bigquery.tables import DATASETS
 from platform_assets.erasure.holders.tables.rows import COMPUTED, LAYERS
 from platform_assets.erasure.targets import PURPOSE
 from resources.gcp.bigquery import TIME_TRAVEL_HOURS
-from resources.notifier.channels import KINDS
+from resources.identity import AUDIT, RELEASE
+from resources.notifier.channels import CHANNELS
 from tests.environments import environment
 
 TERRAFORM = Path(__file__).resolve().parents[2] / "deploy" / "terraform"
@@ -226,13 +227,13 @@ def test_only_the_channels_that_are_used_have_a_secret() -> None:
     assert set(re.findall(r'"(\w+)"', channels["validation"][0]["condition"])) == set(known)
     # as the ExternalSecret makes a variable of it
     kept = {secret.removeprefix("platform-alert-").replace("-", "_").upper() for secret in known.values()}
-    assert kept == {secret for kind in KINDS for secret in kind.secrets}
+    assert kept == {secret for kind in CHANNELS for secret in kind.secrets}
 
 
 def test_every_key_that_pseudonymises_has_a_place() -> None:
     places = set(re.findall(r'"platform-identity-key-([a-z-]+)",', text()))
     purposes = {purpose for contract in read_contracts().values() for purpose in contract.identifiers.values()}
-    assert places == {p.replace("_", "-") for p in purposes | {PURPOSE, "audit"}}
+    assert places == {p.replace("_", "-") for p in purposes | {PURPOSE, AUDIT, RELEASE}}
 
 
 def bucket_grants(role: str) -> set[tuple[str, str]]:

@@ -15,7 +15,7 @@ from platform_assets.erasure import redaction
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.formats.xlsx import Xlsx
 from platform_assets.ingest.readers.interface import Edits
-from platform_assets.ingest.readers.staged import FileRejected
+from platform_assets.ingest.readers.rows import FileRejected
 from tests.erasure.erasing import erase, places_of, subject
 from tests.places import Place, lab_contract
 from tests.workbooks import rows_of, workbook

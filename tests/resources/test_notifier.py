@@ -28,7 +28,7 @@ from resources.notifier import (
     missed_run,
     never_started,
 )
-from resources.notifier.channels import KINDS, Channel, Email, JsonLog, Slack, Teams
+from resources.notifier.channels import CHANNELS, Channel, Email, JsonLog, Slack, Teams
 from resources.object_store import LocalStore
 from tests.receivers import Hook, MailServer, mail_server, webhook
 
@@ -362,15 +362,15 @@ def test_the_environment_names_the_channels() -> None:
 
 
 def test_every_channel_is_registered_set_by_documented_names_and_has_its_secret_kept() -> None:
-    """A new channel is a file, its name in KINDS, a row in the docs, and a secret in Terraform: what is missing is named here."""
+    """A new channel is a file, its name in CHANNELS, a row in the docs, and a secret in Terraform: what is missing is named here."""
     folder = Path(channels.__file__).parent
     files = {f.stem for f in folder.glob("*.py")} - {"__init__", "channel", "webhook"}
-    assert {kind.__module__.rpartition(".")[2] for kind in KINDS} == files
-    assert len({kind.name for kind in KINDS}) == len(KINDS)
+    assert {kind.__module__.rpartition(".")[2] for kind in CHANNELS} == files
+    assert len({kind.name for kind in CHANNELS}) == len(CHANNELS)
     repository = folder.parents[2]
     operate = (repository / "docs" / "operate.md").read_text(encoding="utf-8")
     terraform = (repository / "deploy" / "terraform" / "secrets.tf").read_text(encoding="utf-8")
-    for kind in KINDS:
+    for kind in CHANNELS:
         for name in kind.settings:
             # the docs shorten what shares a beginning: PLATFORM_ALERT_SMTP, _SMTP_FROM
             assert f"`PLATFORM_ALERT_{name}`" in operate or f"`_{name}`" in operate, name

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlglot import expressions
 
-LAYERS = ("validated", "indicators")
+READABLE = ("validated", "indicators")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TABLE = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -42,11 +42,11 @@ def problems(query: expressions.Expr) -> Iterator[str]:
         if isinstance(table.this, expressions.GenerateSeries):
             continue
         own = named and not table.db and not table.catalog and there.name in visible.get(id(there), {})
-        layer = named and table.db in LAYERS and not table.catalog and _TABLE.fullmatch(table.name)
+        layer = named and table.db in READABLE and not table.catalog and _TABLE.fullmatch(table.name)
         if not (own and _PLAIN.fullmatch(table.name)) and not layer:
             words = expressions.Table(**{k: table.args.get(k) for k in ("this", "db", "catalog")}).sql(dialect="duckdb")
             yield (
-                f"the query reads {words}: write tables with their layer ({' or '.join(LAYERS)}) and in small letters, as in "
+                f"the query reads {words}: write tables with their layer ({' or '.join(READABLE)}) and in small letters, as in "
                 "validated.transactions; a name of WITH counts only in the query that it stands before"
             )
         elif table.args.get("when") or table.args.get("version"):

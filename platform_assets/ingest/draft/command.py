@@ -17,7 +17,7 @@ from platform_assets.ingest.draft.writing import drafted
 from platform_assets.ingest.readers import reading
 from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.readers.packing import is_packed, unpack
-from platform_assets.ingest.readers.staged import FileRejected
+from platform_assets.ingest.readers.rows import FileRejected
 
 MOST_FILES = 3
 HEAD = """\
@@ -41,17 +41,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="COLUMN",
         help="a column of the draft whose values may stand in the contract, as they name nobody (again for each column)",
     )
+    draft_of.add_argument("--sheet", help="the sheet of a workbook that is meant (default: those with most rows)")
     given = parser.parse_args(arguments)
     try:
-        sys.stdout.write(draft(given.files, given.list))
+        sys.stdout.write(draft(given.files, given.list, given.sheet))
     except (FileRejected, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
 
 
-def draft(files: Sequence[Path], listed: Sequence[str] = ()) -> str:
-    """A contract for `files`, as YAML, with what became of their rows under it; values of the columns `listed` may stand in it.
+def draft(files: Sequence[Path], listed: Sequence[str] = (), sheet: str | None = None) -> str:
+    """A contract for `files`, as YAML, with what became of their rows under it; values of the columns `listed` may stand in it. Of workbooks
+    `sheet` is meant.
 
     Raises FileRejected.
     """
@@ -62,9 +64,8 @@ def draft(files: Sequence[Path], listed: Sequence[str] = ()) -> str:
         found = []
         for name, path in plain:
             try:
-                answer, _ = child.run(
-                    grids.look, files=[path], folder=Path(folder), warm=reading.WARM, path=path.resolve(), name=name
-                )
+                look = {"path": path.resolve(), "name": name, "sheet": sheet}
+                answer, _ = child.run(grids.look, files=[path], folder=Path(folder), warm=reading.WARM, **look)
             except FileRejected as error:
                 raise FileRejected(f"{name}: {str(error).removeprefix(f'{name}: ')}") from None
             found.append(grids.Grid(**answer))

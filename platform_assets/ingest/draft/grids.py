@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import itertools
@@ -20,13 +21,17 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest.draft.guessing import NOTHING, _kind
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.registry import format_named
-from platform_assets.ingest.readers.staged import ROWS, FileRejected, RowWriter, kept
+from platform_assets.ingest.readers.rows import ROWS, FileRejected, RowWriter, kept
+from platform_assets.ingest.readers.shape.names import part_name
+from platform_assets.ingest.readers.typed.workbook import opened
 
 LOOKED_AT = 20_000
 """Rows from which a column is guessed."""
 TOP = 30
 """Lines among which the header is looked for."""
 WIDEST = 2_000
+MOST_SHEETS = 50
+"""Sheets of a workbook that are looked at."""
 _TOTAL = re.compile(
     r"^\W*(?:(?:grand |sub)?totaa?l|gesamt|summe|somme|source|bron|quelle|notes?\b|\(\d+ rows?)", re.IGNORECASE
 )
@@ -58,15 +63,15 @@ def kind_of(name: str) -> str:
     )
 
 
-def look(*, path: Path, name: str, target: Path, limits: Limits) -> dict[str, Any]:
-    """The table in the file at `path`. Runs in a process of its own."""
+def look(*, path: Path, name: str, target: Path, limits: Limits, sheet: str | None = None) -> dict[str, Any]:
+    """The table in the file at `path`; of a workbook that on `sheet`. Runs in a process of its own."""
     kind = kind_of(name)
     if kind in ("csv", "tsv"):
         found = _text(path, kind)
     elif kind in ("json", "json5"):
         found = _json(path, name.lower().rpartition(".")[2])
     else:
-        found = _staged(path, kind, target, limits)
+        found = _workbook(path, target, limits, sheet) if kind == "xlsx" else _staged(path, kind, target, limits)
     return {"format": found.format, "names": found.names, "rows": found.rows, "unsure": found.unsure}
 
 
@@ -230,7 +235,44 @@ def _without_header(
 # ------------------------------------------------------------------ other kinds
 
 
-def _staged(path: Path, kind: str, target: Path, limits: Limits) -> Grid:
+def _workbook(path: Path, target: Path, limits: Limits, wanted: str | None) -> Grid:
+    """The table on the sheet `wanted`, else on the sheets with most rows, and on all others of the same columns. Hidden ones are not looked
+    at."""
+    with opened(path, limits) as book:
+        sheets = [s.name for s in book.sheets if s.kind == "worksheet" and not s.hidden]
+        hidden = [s.name for s in book.sheets if s.hidden]
+    tables: dict[str, Grid] = {}
+    for name in sheets[:MOST_SHEETS]:
+        with contextlib.suppress(FileRejected):  # an empty sheet, a page of text
+            tables[name] = _staged(path, "xlsx", target, limits, name)
+    if wanted is not None and wanted not in tables:
+        raise FileRejected(
+            f"there is no table on a sheet {wanted!r}; there is one on {', '.join(map(repr, map(part_name, tables))) or 'none'}"
+        )
+    if not tables:
+        raise FileRejected("there is nothing in the file from which a contract could be drafted")
+    alike: dict[str, list[str]] = {
+        name: [other for other, each in tables.items() if (each.names, each.format) == (grid.names, grid.format)]
+        for name, grid in tables.items()
+    }
+    size = {name: sum(len(tables[o].rows) * len(grid.names) for o in alike[name]) for name, grid in tables.items()}
+    chosen = wanted or max(tables, key=lambda name: size[name])
+    grid, together = tables[chosen], alike[chosen]
+    if len(together) > 1:
+        grid.rows = [row for name in together for row in tables[name].rows][:LOOKED_AT]
+        grid.unsure.append(
+            "sheets of the same columns are read one after the other; a pattern takes those to come, too"
+        )
+    others = [name for name in tables if name not in together]
+    if others:
+        named = ", ".join(repr(part_name(name)) for name in others[:5])
+        grid.unsure.append(f"sheets of other columns are not read: {named}; draft one for them with --sheet")
+    if len(sheets) + len(hidden) > 1:
+        grid.format["sheet"] = together if len(together) > 1 else chosen
+    return grid
+
+
+def _staged(path: Path, kind: str, target: Path, limits: Limits, sheet: str | None = None) -> Grid:
     """A sheet, or a Parquet file, as its reader gives it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -247,7 +289,7 @@ def _staged(path: Path, kind: str, target: Path, limits: Limits) -> Grid:
         columns = {
             f"c{n}": Column(type=ColumnType.STRING, required=False) for n in range(WIDEST if kind != "xlsx" else 200)
         }
-    fmt = FileFormat(kind=kind) if kind == "parquet" else FileFormat(kind=kind, header=False)
+    fmt = FileFormat(kind=kind) if kind == "parquet" else FileFormat(kind=kind, header=False, sheet=sheet)
     contract = Contract.model_construct(name="draft", columns=columns, ignore=(), format=(fmt,), timezone="UTC")
     writer = RowWriter(target, 0, list(columns))
     format_named(kind).stage(path, contract, fmt, writer, limits)

@@ -36,6 +36,12 @@ def drafted(files: Sequence[str], grids: Sequence[Grid], listed: Sequence[str] =
     said = dict(first.format)
     for grid in grids[1:]:
         said.update({k: v for k, v in grid.format.items() if k not in said})
+    sheets = [grid.format["sheet"] for grid in grids if "sheet" in grid.format]
+    if len(sheets) > 1:  # each file may have its own
+        each = dict.fromkeys(
+            name for said_of in sheets for name in ([said_of] if isinstance(said_of, str) else said_of)
+        )
+        said["sheet"] = list(each) if len(each) > 1 else next(iter(each))
     if wide:
         said["wide"] = {"columns": wide[0], "name": "period", "value": "value", "empty": "leave_out"}
     lines += [f"  # {note}" for grid in grids for note in dict.fromkeys(grid.unsure)]

@@ -14,7 +14,7 @@ from platform_assets.contracts.model import Contract, Load
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.deliveries import Delivery
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.readers.staged import StagedFile
+from platform_assets.ingest.readers.rows import StagedFile
 
 
 @dataclass

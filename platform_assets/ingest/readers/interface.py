@@ -12,7 +12,7 @@ from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.formats import KINDS
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits
-from platform_assets.ingest.readers.staged import MAX_BROKEN_TEXT, Header, RowWriter, kept
+from platform_assets.ingest.readers.rows import MAX_BROKEN_TEXT, Header, RowWriter, kept
 
 TextRow = Mapping[str, str | None]
 """Column -> text."""

@@ -13,7 +13,7 @@ from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.apart.process import ODD, Child
 from platform_assets.ingest.readers.interface import Edits
 from platform_assets.ingest.readers.registry import format_named, modules
-from platform_assets.ingest.readers.staged import BROKEN, ROWS, FileRejected, Header, RowWriter, StagedFile
+from platform_assets.ingest.readers.rows import BROKEN, ROWS, FileRejected, Header, RowWriter, StagedFile
 
 WARM = ("pyarrow.parquet", "pyarrow.compute", "ijson.backends.python", *modules())
 """What takes longest to import: before the first file, not for each."""

@@ -1,4 +1,4 @@
-"""The ways to reach people, one file each. A new one is a file with a class as `Kind` says, and its name in `KINDS`."""
+"""The ways to reach people, one file each. A new one is a file with a class as `Kind` says, and its name in `CHANNELS`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from resources.notifier.channels.log import JsonLog
 from resources.notifier.channels.slack import Slack
 from resources.notifier.channels.teams import Teams
 
-KINDS: tuple[type[Kind], ...] = (JsonLog, Email, Slack, Teams)
+CHANNELS: tuple[type[Kind], ...] = (JsonLog, Email, Slack, Teams)
 
 
 def channels_from(environment: Mapping[str, str]) -> list[Channel]:
@@ -19,7 +19,7 @@ def channels_from(environment: Mapping[str, str]) -> list[Channel]:
     Raises ValueError where the settings of one are not complete.
     """
     settings = {k.removeprefix(PREFIX): v for k, v in environment.items() if k.startswith(PREFIX) and v}
-    return [channel for kind in KINDS if (channel := kind.configured(settings)) is not None]
+    return [channel for kind in CHANNELS if (channel := kind.configured(settings)) is not None]
 
 
-__all__ = ["KINDS", "Channel", "Email", "JsonLog", "Slack", "Teams", "channels_from"]
+__all__ = ["CHANNELS", "Channel", "Email", "JsonLog", "Slack", "Teams", "channels_from"]

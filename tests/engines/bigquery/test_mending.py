@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from platform_assets.access.audit.log import AuditLog
-from platform_assets.engines.bigquery.loading import mending
+from platform_assets.engines.bigquery.loading import rejected
 from platform_assets.erasure.holders.bigquery.rows import settle_loads
 from platform_assets.ingest.load import LoadReport
 from platform_assets.office import Office
@@ -151,7 +151,7 @@ def test_rows_of_a_load_that_died_are_seen_if_it_was_committed(
     report: LoadReport = lab.load()
     assert len(report.entries) == (0 if committed else 1)
     assert [row[0] for row in lab.to_be_mended()] == ["B"]
-    assert list(lab.store.list(mending.folder_of(lab.contract))) == []
+    assert list(lab.store.list(rejected.rejected_folder(lab.contract))) == []
     assert lab.sql("SELECT sample_id FROM {quarantine}") == [("B",)]
 
 

@@ -14,9 +14,9 @@ import yaml
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.draft.command import draft, main
 from platform_assets.ingest.draft.guessing import column, plain_name
-from platform_assets.ingest.readers.staged import FileRejected
+from platform_assets.ingest.readers.rows import FileRejected
 from tests.conftest import Bench
-from tests.workbooks import workbook
+from tests.workbooks import S, book, workbook
 
 Make = Callable[..., Bench]
 MESSY = (
@@ -76,6 +76,51 @@ def test_workbooks_json_and_several_files(tmp_path: Path) -> None:
     assert contract.load.order_by != "delivered"
     assert contract.columns["extra"].optional
     assert contract.columns["n"].type.value == "string"
+    assert text.count("2 rows, 0 wrong") == 2
+
+
+HEAD: list[str | None] = ["id", "n"]
+NOTES: list[list[str | None]] = [["Read me"], ["Made by hand, see the second sheet."]]
+CODES: list[list[str | None]] = [["code", "meaning", "since"], ["A", "alive", "2020"], ["D", "dead", "2020"]]
+
+
+def _book(path: Path, sheets: dict[str, Any], hidden: tuple[str, ...] = ()) -> Path:
+    path.write_bytes(book([S(name, rows, state="hidden" if name in hidden else "") for name, rows in sheets.items()]))
+    return path
+
+
+def test_sheets_of_a_workbook_that_are_alike_are_drafted_together(bench: Make, tmp_path: Path) -> None:
+    years: dict[str, Any] = {
+        str(y): [HEAD, *([f"{y}-{n}", str(n)] for n in range(y - 2020))] for y in (2024, 2025, 2026)
+    }
+    path = _book(
+        tmp_path / "years.xlsx", {"notes": NOTES, **years, "old": [HEAD, ["x", "1"]], "codes": CODES}, ("old",)
+    )
+    text, contract = _drafted(path)
+    assert contract.format[0].sheet == ("2024", "2025", "2026")
+    assert "15 rows, 0 wrong" in text
+    assert "sheets of other columns are not read" in text
+    assert "'codes'" in text
+    (entry,) = bench(contract).send("years.xlsx", path.read_bytes()).entries
+    assert (entry.valid, entry.not_taken) == (15, {"sheet 'notes'": 2, "sheet 'old' (hidden)": 2, "sheet 'codes'": 3})
+
+
+def test_a_sheet_can_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = _book(tmp_path / "two.xlsx", {"rows": [HEAD, *([str(n), "1"] for n in range(9))], "codes": CODES})
+    assert _drafted(path)[1].format[0].sheet == "rows"
+    assert main(["draft", "--sheet", "codes", str(path)]) == 0
+    assert "sheet: codes" in capsys.readouterr().out
+    assert main(["draft", "--sheet", "other", str(path)]) == 1
+    assert "there is no table on a sheet 'other'; there is one on 'rows', 'codes'" in capsys.readouterr().err
+
+
+def test_workbooks_with_sheets_of_their_own_names(tmp_path: Path) -> None:
+    files = [
+        _book(tmp_path / f"{month}.xlsx", {month: [HEAD, ["a", "1"], ["b", "2"]], "codes": [["code"], ["A"]]})
+        for month in ("march", "april")
+    ]
+    text, contract = _drafted(*files)
+    assert contract.format[0].sheet == ("march", "april")
     assert text.count("2 rows, 0 wrong") == 2
 
 

@@ -18,7 +18,7 @@ from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.delimited import lines
 from platform_assets.ingest.readers.interface import Edits, first_row, rendered
 from platform_assets.ingest.readers.registry import format_named
-from platform_assets.ingest.readers.staged import ROWS, Header, RowWriter
+from platform_assets.ingest.readers.rows import ROWS, Header, RowWriter
 from tests.conftest import Bench
 from tests.workbooks import S, X, book
 

@@ -15,7 +15,7 @@ from platform_assets.contracts.file_format import FileFormat
 from platform_assets.ingest.readers import packing, reading
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.apart.process import Child
-from platform_assets.ingest.readers.staged import FileRejected, StagedFile
+from platform_assets.ingest.readers.rows import FileRejected, StagedFile
 from tests.conftest import lab_contract
 from tests.ingest.readers import files
 from tests.workbooks import workbook

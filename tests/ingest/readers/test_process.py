@@ -19,7 +19,7 @@ import pytest
 from platform_assets.ingest.readers.apart import process
 from platform_assets.ingest.readers.apart.limits import Limits, setting
 from platform_assets.ingest.readers.apart.process import Child, ReaderBroken
-from platform_assets.ingest.readers.staged import FileRejected
+from platform_assets.ingest.readers.rows import FileRejected
 from tests.conftest import Bench
 from tests.ingest.readers import files, jobs
 from tests.workbooks import workbook
@@ -193,12 +193,13 @@ def test_every_format_is_read_and_written_without_a_thread(tmp_path: Path) -> No
         "from platform_assets.ingest.readers import reading\n"
         "from platform_assets.ingest.readers.apart import process\n"
         "from platform_assets.ingest.readers.interface import Edits\n"
+        "from tests.ingest.readers.test_registry import fmt_of\n"
         "from platform_assets.ingest.readers.registry import all_formats\n"
         "from tests.conftest import lab_contract\n"
         "folder, contract = pathlib.Path(sys.argv[1]), lab_contract()\n"
         "with process.Child() as child:\n"
         "    for kind, form in all_formats().items():\n"
-        "        path, fmt = folder / kind, FileFormat(kind=kind)\n"
+        "        path, fmt = folder / kind, fmt_of(kind)\n"
         "        path.write_bytes(form.written(fmt, list(contract.columns), [['A', '2024-01-01', 'POS', '1']] * 50_000))\n"
         "        part, _ = reading.stage(child, path, 0, contract, fmt, folder)\n"
         "        assert part.rows == {0: 50_000}, kind\n"

@@ -20,7 +20,7 @@ from typing import Any
 from platform_assets.contracts.compiling.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery.books import BigBooks
-from platform_assets.engines.bigquery.loading import mending, rules, sending
+from platform_assets.engines.bigquery.loading import rejected, rules, sending
 from platform_assets.engines.bigquery.loading.statements import CHANGED, Statements
 from platform_assets.engines.bigquery.tables import BigTables, StagingTables
 from platform_assets.ingest import accounts
@@ -87,7 +87,7 @@ def load_dataset(
     with warehouse.lock(f"load-{contract.name}"):
         sending.Road(engine, store, bucket).clear(contract)
         BigTables(contract).ensure(engine)
-        mending.settle(contract, engine, warehouse, store)
+        rejected.settle(contract, engine, warehouse, store)
         books = BigBooks(engine, contract.name, warehouse, neighbours)
         waiting = waiting_files(books, store, contract, settle_seconds, only)
         if waiting:
@@ -103,7 +103,7 @@ def load_dataset(
                 raise BigLoadFailed(contract.name, error) from None
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
-            mending.settle(contract, engine, warehouse, store)
+            rejected.settle(contract, engine, warehouse, store)
     report.seconds = time.monotonic() - started
     return report
 
@@ -147,7 +147,7 @@ class BigLoad(Load):
             self._send(batch, staging, road, keys)
             if batch.entries:
                 self._judge(batch, staging)
-                mending.keep(
+                rejected.keep(
                     self.connection, self.sql.rules, self.engine, self.store, batch, staging, self._scratch(staging)
                 )
             else:  # every file was rejected: the ledger says so

@@ -28,7 +28,7 @@ FOLDER = "staging"
 WITHHELD = "(the text is in the archived file: it may name a person)"
 
 
-def folder_of(contract: Contract) -> str:
+def sending_folder(contract: Contract) -> str:
     """Where in the store files lie on their way to BigQuery."""
     return f"{FOLDER}/{contract.name}"
 
@@ -82,7 +82,7 @@ class Road:
         if self.bucket:
             sources = []
             for path in files:
-                name = f"{folder_of(staging.contract)}/{staging.load}-{table}-{path.name}"
+                name = f"{sending_folder(staging.contract)}/{staging.load}-{table}-{path.name}"
                 self.store.write(name, path)
                 sources.append(f"gs://{self.bucket}/{name}")
         if rows:
@@ -96,5 +96,5 @@ class Road:
     def clear(self, contract: Contract) -> None:
         """Remove what was sent, also by loads that were cut off. The caller holds the dataset's lock."""
         if self.bucket:
-            for found in list(self.store.list(folder_of(contract))):
+            for found in list(self.store.list(sending_folder(contract))):
                 self.store.delete(found.name)

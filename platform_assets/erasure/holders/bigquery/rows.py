@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery.books import BigBooks
-from platform_assets.engines.bigquery.loading import mending
+from platform_assets.engines.bigquery.loading import rejected
 from platform_assets.engines.bigquery.loading.load import WRITING
-from platform_assets.engines.bigquery.loading.sending import folder_of
+from platform_assets.engines.bigquery.loading.sending import sending_folder
 from platform_assets.engines.bigquery.tables import DATASETS, LINEAGE, BigTables
 from platform_assets.erasure.holders.tables.rows import COMPUTED, LAYERS
 from platform_assets.erasure.requests import RequestError
@@ -123,7 +123,7 @@ def rename_files(engine: BigQuery, contracts: Sequence[Contract], texts: Sequenc
 def settle_loads(engine: BigQuery, warehouse: Warehouse, store: ObjectStore, contract: Contract) -> None:
     """Bring into the lake, or drop, the rejected rows of a load that was cut off. The caller holds ``load-<name>``."""
     with told():
-        mending.settle(contract, engine, warehouse, store)
+        rejected.settle(contract, engine, warehouse, store)
 
 
 def clear_leftovers(engine: BigQuery, store: ObjectStore, contract: Contract) -> list[str]:
@@ -136,10 +136,10 @@ def clear_leftovers(engine: BigQuery, store: ObjectStore, contract: Contract) ->
         for table in engine.tables(STAGING):
             if ours.fullmatch(table):
                 engine.drop(f"{STAGING}.{table}")
-    folder = folder_of(contract)
+    folder = sending_folder(contract)
     for found in list(store.list(folder)):
         store.delete(found.name)
-    return [folder, mending.folder_of(contract)]
+    return [folder, rejected.rejected_folder(contract)]
 
 
 def keeps(engine: BigQuery) -> str:

@@ -26,7 +26,7 @@ from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
-from platform_assets.ingest.readers.staged import FileRejected
+from platform_assets.ingest.readers.rows import FileRejected
 from resources.r_child.locks.sandbox import enter
 
 ANSWER = "answer.json"

@@ -19,7 +19,7 @@ from typing import Any
 
 from platform_assets.ingest.readers.apart import child
 from platform_assets.ingest.readers.apart.limits import Limits, setting
-from platform_assets.ingest.readers.staged import FileRejected
+from platform_assets.ingest.readers.rows import FileRejected
 
 ODD = "its reader handed over what no reader makes: it is damaged, or made to break in. Ask who sent it, then save it anew"
 MAX_ANSWER = 16 << 20

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.file_format import FileFormat
+from platform_assets.ingest.readers.rows import Header, StagedFile
 from platform_assets.ingest.readers.scan import Scan
-from platform_assets.ingest.readers.staged import Header, StagedFile
 from resources.lake.warehouse import literal, quoted
 
 if TYPE_CHECKING:

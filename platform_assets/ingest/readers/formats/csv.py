@@ -13,9 +13,9 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.delimited import lines
 from platform_assets.ingest.readers.interface import CannotWrite, Edits, Format
+from platform_assets.ingest.readers.rows import Header, RowWriter
 from platform_assets.ingest.readers.scan import BOM, scan
 from platform_assets.ingest.readers.shape.layout import Line, Table, around
-from platform_assets.ingest.readers.staged import Header, RowWriter
 
 
 class Csv(Format):

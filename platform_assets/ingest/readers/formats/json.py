@@ -13,10 +13,11 @@ from typing import Any, BinaryIO
 from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits
-from platform_assets.ingest.readers.interface import Edits, Format
+from platform_assets.ingest.readers.interface import CannotWrite, Edits, Format
+from platform_assets.ingest.readers.rows import FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.shape.names import form, told_name
-from platform_assets.ingest.readers.staged import FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.typed.records import REPEATED, Record, edited_record, nested, stage_records
+from platform_assets.ingest.readers.typed.spread import Spread
 from platform_assets.ingest.readers.typed.values import as_json
 
 _MARK = b"\xef\xbb\xbf"
@@ -42,6 +43,8 @@ class Json(Format):
 
     def written(self, fmt: FileFormat, headers: Sequence[str], rows: Sequence[Sequence[str | None]]) -> bytes:
         """See `Format`."""
+        if fmt.wide:
+            raise CannotWrite("single rows cannot be written as records that have a name for each of them")
         records = [dict(zip(headers, row, strict=True)) for row in rows]
         if fmt.records:
             return json.dumps(nested(records, fmt.records)).encode()
@@ -51,15 +54,18 @@ class Json(Format):
         self, path: Path, contract: Contract, fmt: FileFormat, edits: Edits, target: Path, limits: Limits
     ) -> None:
         """See `Format`. Every other line stays byte for byte, a document is written anew."""
-        if _is_lines(path, fmt):
+        lines = _is_lines(path, fmt)
+        records = _lines(path) if lines else _items(path, fmt, limits, _Seen())
+        edits = Spread(fmt).of_records(records, edits)
+        if lines:
             with path.open("rb") as old, target.open("wb") as new:
                 kept = ((n, line) for n, line in enumerate(old, start=1) if n not in edits.out)
-                new.writelines(_line(line, edits, n, limits) if n in edits.cells else line for n, line in kept)
+                new.writelines(_line(line, fmt, edits, n, limits) if n in edits.cells else line for n, line in kept)
             return
         with path.open("rb") as old, target.open("w", encoding="utf-8", errors="surrogatepass") as new:
             if old.read(3) != _MARK:
                 old.seek(0)
-            new.writelines(_edited_document(old, fmt.records, edits, limits))
+            new.writelines(_edited_document(old, fmt, edits, limits))
 
 
 def _is_lines(path: Path, fmt: FileFormat) -> bool:
@@ -134,13 +140,13 @@ def _lines(path: Path) -> Iterator[Record]:
                 yield Record(number, record)
 
 
-def _line(line: bytes, edits: Edits, number: int, limits: Limits) -> bytes:
+def _line(line: bytes, fmt: FileFormat, edits: Edits, number: int, limits: Limits) -> bytes:
     text = _text(line, number)
     now = edits.line(number, text)
     if now is None:
         try:
             record = json.loads(text, parse_float=Decimal, object_pairs_hook=_object)
-            now = as_json(edited_record(record, edits, number, limits.digits))
+            now = as_json(edited_record(record, fmt, edits, number, limits.digits))
         except (ValueError, RecursionError):
             return line
     before, after = line.split(text.encode("utf-8", "surrogateescape"), 1)
@@ -285,20 +291,20 @@ def _walk(file: BinaryIO, records: str | None, limits: Limits, seen: _Seen) -> I
             )
 
 
-def _edited_document(file: BinaryIO, records: str | None, edits: Edits, limits: Limits) -> Iterator[str]:
+def _edited_document(file: BinaryIO, fmt: FileFormat, edits: Edits, limits: Limits) -> Iterator[str]:
     """The documents, piece by piece, with the records as `edits` say."""
     before: list[str] = []
     """Of the maps and arrays that we are in: what comes before the next thing in them."""
     after_key, between = False, ""
     builder = _Builder()
-    for event, value, item, complete in _walk(file, records, limits, _Seen()):
+    for event, value, item, complete in _walk(file, fmt.records, limits, _Seen()):
         if item in edits.out:
             continue
         if item in edits.cells:
             builder.event(event, value)
             if complete:
                 yield (before[-1] if before else between) + as_json(
-                    edited_record(builder.value, edits, item, limits.digits)
+                    edited_record(builder.value, fmt, edits, item, limits.digits)
                 )
                 if before:
                     before[-1] = ", "

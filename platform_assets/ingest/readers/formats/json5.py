@@ -13,9 +13,10 @@ from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.delimited.encodings import spoken, told
-from platform_assets.ingest.readers.interface import Edits, Format
-from platform_assets.ingest.readers.staged import FileRejected, Header, RowWriter
+from platform_assets.ingest.readers.interface import CannotWrite, Edits, Format
+from platform_assets.ingest.readers.rows import FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.typed.records import Record, edited_document, nested, stage_records
+from platform_assets.ingest.readers.typed.spread import Spread
 
 
 class Json5(Format):
@@ -33,6 +34,8 @@ class Json5(Format):
 
     def written(self, fmt: FileFormat, headers: Sequence[str], rows: Sequence[Sequence[str | None]]) -> bytes:
         """See `Format`."""
+        if fmt.wide:
+            raise CannotWrite("single rows cannot be written as records that have a name for each of them")
         document = nested([dict(zip(headers, row, strict=True)) for row in rows], fmt.records)
         return json.dumps(document).encode(fmt.encoding)
 
@@ -43,7 +46,8 @@ class Json5(Format):
         encoding = spoken(path, fmt.encoding)
         everything = encoding.startswith("utf")  # other encodings lack characters, which are written as escapes
         document = _document(path, fmt, limits)
-        text = edited_document(document, fmt.records, edits, limits.digits, ascii_only=not everything)
+        edits = Spread(fmt).of_records(_records(document, fmt), edits)
+        text = edited_document(document, fmt, edits, limits.digits, ascii_only=not everything)
         target.write_bytes(text.encode(encoding))
 
 

@@ -6,18 +6,20 @@ import contextlib
 import io
 import json
 import string
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits, setting
-from platform_assets.ingest.readers.interface import Edits, Format
-from platform_assets.ingest.readers.shape.columns import find_columns
-from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, FileRejected, Header, RowWriter
-from platform_assets.ingest.readers.typed.records import says_something
-from platform_assets.ingest.readers.typed.values import EXACT, Texts, Unsure, as_json
+from platform_assets.ingest.readers.interface import CannotWrite, Edits, Format
+from platform_assets.ingest.readers.rows import BATCH, NO_VALUES, FileRejected, Header, RowWriter
+from platform_assets.ingest.readers.shape.columns import Found, find_columns
+from platform_assets.ingest.readers.shape.layout import NO_VALUE
+from platform_assets.ingest.readers.typed.spread import of_table_rows
+from platform_assets.ingest.readers.typed.values import EXACT, Texts, Unsure, as_json, says_something
 from resources.spelling import NO_INK
 
 
@@ -33,7 +35,9 @@ class Parquet(Format):
 
     def stage(self, path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter, limits: Limits) -> Header:
         """See `Format`."""
+        import numpy as np
         import pyarrow as pa
+        import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
         try:
@@ -43,32 +47,32 @@ class Parquet(Format):
                         f"the file says that it holds {file.metadata.num_rows:,} rows, more than {limits.rows:,}: deliver it in "
                         f"parts. For files that are so long raise {setting('rows')}"
                     )
-                header = find_columns(file.schema_arrow.names, contract, fmt).header
+                found = find_columns(file.schema_arrow.names, contract, fmt)
+                header, each = found.header, max(1, len(found.wide))
                 texts = {c: Texts(spec, limits.digits, contract.zone) for c, spec in contract.file_columns.items()}
-                row = empty = 0
-                for batch in file.iter_batches(BATCH, use_threads=False):
+                left: Counter[str] = Counter()
+                row = 0
+                for batch in file.iter_batches(max(1, BATCH // each), use_threads=False):
                     unsure: dict[int, str] = {}
-                    columns = [
-                        _as_text(batch.column(header.positions[column]), texts[column], unsure)
-                        if column in header.positions
-                        else pa.nulls(batch.num_rows, pa.string())
-                        for column in contract.file_columns
-                    ]
-                    nothing = _without_values(batch, columns)
-                    empty += len(nothing)
-                    left = sorted(nothing | unsure.keys())
+                    blocks = _blocks(batch, contract, fmt, found, texts, unsure)
+                    nothing = _without_values(batch, [column for block in blocks for column in block.values()])
+                    left[NO_VALUES] += len(nothing)
                     for place in sorted(unsure):
-                        writer.write_broken(row + 1 + place, _line(batch, place), unsure[place])
-                    numbers: Any = range(row + 1, row + 1 + batch.num_rows)
-                    if left:
-                        kept = pa.array(sorted(set(range(batch.num_rows)) - set(left)), pa.int64())
-                        columns = [column.take(kept) for column in columns]
-                        numbers = [row + 1 + place for place in kept.to_pylist()]
+                        writer.write_broken((row + place) * each + 1, _line(batch, place), unsure[place])
+                    kept = np.setdiff1d(np.arange(batch.num_rows), sorted(nothing | unsure.keys()))
+                    # of each row first its first block, then its second: as people read them
+                    order = pa.array(np.add.outer(kept, np.arange(each) * batch.num_rows).ravel())
+                    numbers = np.add.outer((row + kept) * each, np.arange(each)).ravel() + 1
+                    columns = {c: pa.concat_arrays([b[c] for b in blocks]).take(order) for c in contract.file_columns}
+                    if fmt.wide and fmt.wide.empty == "leave_out":
+                        filled = pc.fill_null(pc.not_equal(pc.utf8_trim(columns[fmt.wide.value], _BLANKS), ""), False)
+                        left[NO_VALUE] += len(filled) - (filled.sum().as_py() or 0)
+                        numbers = numbers[filled.to_numpy(zero_copy_only=False)]
+                        columns = {c: column.filter(filled) for c, column in columns.items()}
                     if len(numbers):
-                        writer.write(numbers, columns)
+                        writer.write(numbers, list(columns.values()))
                     row += batch.num_rows
-                if empty:
-                    header.not_taken[NO_VALUES] = empty
+                header.not_taken.update({what: count for what, count in left.items() if count})
                 return header
         except pa.ArrowMemoryError:
             raise MemoryError from None
@@ -79,6 +83,8 @@ class Parquet(Format):
 
     def written(self, fmt: FileFormat, headers: Sequence[str], rows: Sequence[Sequence[str | None]]) -> bytes:
         """See `Format`. All columns as text."""
+        if fmt.wide:
+            raise CannotWrite("single rows cannot be written as a table that has a column for each of them")
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -99,18 +105,21 @@ class Parquet(Format):
         with pq.ParquetFile(path, pre_buffer=False) as file:
             schema = file.schema_arrow
             texts: dict[int, Texts] = {}
+            emptied: dict[int, set[int]] = {}
             with contextlib.suppress(FileRejected):  # of a file that was refused as a whole nothing was read as text
-                positions = find_columns(schema.names, contract, fmt).header.positions
-                texts = {
-                    place: Texts(contract.columns[c], limits.digits, contract.zone) for c, place in positions.items()
-                }
-            if edits.cells:
+                found = find_columns(schema.names, contract, fmt)
+                places = {place: c for c, place in found.header.positions.items()}
+                if fmt.wide:
+                    places |= {place: fmt.wide.value for place, _ in found.wide}
+                texts = {p: Texts(contract.columns[c], limits.digits, contract.zone) for p, c in places.items()}
+                edits, emptied = of_table_rows(edits, found)
+            if edits.cells or emptied:
                 schema = pa.schema([f.with_nullable(True) for f in schema], schema.metadata)
             with pq.ParquetWriter(target, schema, compression="zstd") as new:
                 row = 0
                 for batch in file.iter_batches(BATCH, use_threads=False):
                     columns = [
-                        _edited(column, edits, row + 1, texts.get(place, _ANY))
+                        _emptied(_edited(column, edits, row + 1, texts.get(place, _ANY)), emptied.get(place), row + 1)
                         for place, column in enumerate(batch.columns)
                     ]
                     columns = _edited_lines(batch, columns, edits, row + 1)
@@ -146,6 +155,38 @@ _ANY = Texts()
 _BLANKS = string.whitespace + NO_INK
 
 
+def _blocks(
+    batch: Any, contract: Contract, fmt: FileFormat, found: Found, texts: Mapping[str, Texts], unsure: dict[int, str]
+) -> list[dict[str, Any]]:
+    """Column -> text, once; or once for each column of the file that becomes rows. Rows that cannot be told are noted in `unsure`."""
+    import pyarrow as pa
+
+    wide, there = fmt.wide, found.header.positions
+    nothing = pa.nulls(batch.num_rows, pa.string())
+    block = {
+        c: _as_text(batch.column(there[c]), texts[c], unsure) if c in there else nothing for c in contract.file_columns
+    }
+    if wide is None:
+        return [block]
+    return [
+        block
+        | {
+            wide.name: pa.repeat(pa.scalar(called, pa.string()), batch.num_rows),
+            wide.value: _as_text(batch.column(place), texts[wide.value], unsure),
+        }
+        for place, called in found.wide
+    ]
+
+
+def _emptied(column: Any, rows: set[int] | None, first: int) -> Any:
+    """A column of a batch, whose first row has the number `first`, without its values in `rows`."""
+    import pyarrow as pa
+
+    if not rows:
+        return column
+    return column.take(pa.array([None if first + n in rows else n for n in range(len(column))], pa.int64()))
+
+
 def _as_text(values: Any, texts: Texts, unsure: dict[int, str]) -> Any:
     """Values of a column as text. Places of those that cannot be told are noted in `unsure`, with the reason."""
     import pyarrow as pa
@@ -160,8 +201,13 @@ def _as_text(values: Any, texts: Texts, unsure: dict[int, str]) -> Any:
         return _moments(values, texts, unsure)
     if pa.types.is_nested(kind) or pa.types.is_decimal(kind) or pa.types.is_duration(kind):
         return _one_by_one(values.to_pylist(), range(len(values)), texts, unsure)
-    text = pc.cast(values, pa.string())
-    text.validate(full=True)  # a writer may have put bytes that are no UTF-8 into a text column
+    try:
+        text = pc.cast(values, pa.string())
+        text.validate(full=True)  # a writer may have put bytes that are no UTF-8 into a text column
+    except pa.ArrowInvalid:
+        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind)):
+            raise
+        return _decoded(values.cast(pa.binary()).to_pylist(), unsure)
     if pa.types.is_boolean(kind) and (texts.true, texts.false) != ("true", "false"):
         return pc.if_else(values, texts.true, texts.false)
     return (
@@ -169,6 +215,20 @@ def _as_text(values: Any, texts: Texts, unsure: dict[int, str]) -> Any:
         if pa.types.is_time(kind)
         else text
     )
+
+
+def _decoded(values: Sequence[bytes | None], unsure: dict[int, str]) -> Any:
+    """Bytes as text; places of those that are none are noted in `unsure`."""
+    import pyarrow as pa
+
+    found: list[str | None] = []
+    for place, value in enumerate(values):
+        try:
+            found.append(None if value is None else value.decode())
+        except UnicodeDecodeError:
+            unsure[place] = "holds bytes that are no text (UTF-8)"
+            found.append(None)
+    return pa.array(found, pa.string())
 
 
 def _one_by_one(values: Sequence[Any], places: Iterable[int], texts: Texts, unsure: dict[int, str]) -> Any:
@@ -253,9 +313,12 @@ def _as_it_stands(value: Any) -> Any:
     import pyarrow as pa
 
     try:
-        return value.as_py()
+        found = value.as_py()
+    except UnicodeDecodeError:
+        found = value.cast(pa.binary()).as_py()
     except ValueError:  # parts of a second that Python has not
-        return value.cast(pa.string()).as_py()
+        found = value.cast(pa.string()).as_py()
+    return found.decode(errors="backslashreplace") if isinstance(found, bytes) else found
 
 
 def _edited_lines(batch: Any, columns: list[Any], edits: Edits, first: int) -> list[Any]:

@@ -26,10 +26,10 @@ from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.interface import CannotWrite, Edits, Format
+from platform_assets.ingest.readers.rows import NOT_TAKEN, FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.shape.columns import Found
 from platform_assets.ingest.readers.shape.layout import BEFORE, Line, NothingThere, Table, around
 from platform_assets.ingest.readers.shape.names import part_name, told_names
-from platform_assets.ingest.readers.staged import NOT_TAKEN, FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.typed.values import Texts, Unsure, duration
 from platform_assets.ingest.readers.typed.workbook import (
     Cell,

@@ -14,8 +14,8 @@ from pathlib import PurePosixPath
 from platform_assets.contracts.columns import Column
 from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.model import Contract
+from platform_assets.ingest.readers.rows import FileRejected, Header
 from platform_assets.ingest.readers.shape.header import match_header
-from platform_assets.ingest.readers.staged import FileRejected, Header
 from resources.spelling import bare, folded
 
 TURNED = "\0turned"

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.formats import KINDS
 from platform_assets.contracts.model import Contract
+from platform_assets.ingest.readers.rows import FileRejected, Header
 from platform_assets.ingest.readers.shape.cells import cells_of
 from platform_assets.ingest.readers.shape.names import told_names
-from platform_assets.ingest.readers.staged import FileRejected, Header
 from resources.spelling import folded
 
 

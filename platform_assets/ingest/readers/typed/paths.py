@@ -37,3 +37,22 @@ def reached(names: Iterable[str], records: Iterable[Any]) -> list[str]:
                 found.append(name)
                 del left[name]
     return found
+
+
+def put(record: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
+    """A copy of `record` in which `value` stands where `at` finds `name`; as it is where nothing stands there."""
+    if name in record:
+        return {**record, name: value}
+    first, _, rest = name.partition(".")
+    return {**record, first: _put(record[first], rest, value)} if rest and first in record else dict(record)
+
+
+def _put(place: Any, path: str, value: Any) -> Any:
+    if not path:
+        return value
+    part, _, rest = path.partition(".")
+    if isinstance(place, Mapping) and part in place:
+        return {**place, part: _put(place[part], rest, value)}
+    if isinstance(place, list) and part.isdecimal() and int(part) < len(place):
+        return [_put(each, rest, value) if n == int(part) else each for n, each in enumerate(place)]
+    return place

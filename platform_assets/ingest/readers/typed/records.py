@@ -13,12 +13,13 @@ from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.interface import Edits
+from platform_assets.ingest.readers.rows import BATCH, NO_VALUES, FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.shape.columns import find_columns
+from platform_assets.ingest.readers.shape.layout import NO_VALUE
 from platform_assets.ingest.readers.shape.names import told_names
-from platform_assets.ingest.readers.staged import BATCH, NO_VALUES, FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.typed.paths import NOTHING, at, reached
-from platform_assets.ingest.readers.typed.values import Texts, Unsure, as_json
-from resources.spelling import has_ink
+from platform_assets.ingest.readers.typed.spread import Part, Spread
+from platform_assets.ingest.readers.typed.values import Texts, Unsure, as_json, says_something
 
 
 class Record(NamedTuple):
@@ -46,27 +47,34 @@ def stage_records(
         names.update(dict.fromkeys(record.value) if isinstance(record.value, Mapping) else {})
     if not head:
         raise FileRejected("the file holds no records" + (f" at {fmt.records!r}" if fmt.records else ""))
+    spread = Spread(fmt)
     wanted = [n for c, spec in contract.file_columns.items() for n in (spec.header or (c,))]
-    deep = reached(wanted, (record.value for record in head))
+    deep = reached(wanted, (part.view for record in head for part in spread.parts(record.value)))
     # what paths lead through is no column of its own, unless the contract takes it as a whole
     passed = {path.split(".")[0] for path in deep} - set(wanted)
     names = dict.fromkeys([*(n for n in names if n not in passed), *deep])
     header = find_columns(list(names), contract, fmt).header
+    if not deep and not fmt.explode and len(head) == 1 and _is_by_column(head[0].value):
+        raise FileRejected(
+            "the document is written by columns, one object or list for each: write a list of records, an object for each row (in pandas: "
+            "orient='records')"
+        )
     if deep:  # what stands deep in a record has no place among its names
         header.drift.pop("reordered", None)
     lookup = {column: list(names)[place] for column, place in header.positions.items()}
     accepted = [
         (
+            c,
             tuple(dict.fromkeys((*filter(None, [lookup.get(c)]), *(spec.header or (c,))))),
             Texts(spec, limits.digits, contract.zone),
         )
         for c, spec in contract.file_columns.items()
     ]
-    known = {*names, *passed, *contract.ignore, *(name for names_of, _ in accepted for name in names_of)}
+    known = {*names, *passed, *contract.ignore, *(name for _, names_of, _ in accepted for name in names_of)}
     later: dict[str, None] = {}
     numbers: list[int] = []
     rows: list[list[str | None]] = []
-    empty = 0
+    empty = left = last = 0
 
     def flush() -> None:
         if rows:
@@ -75,35 +83,37 @@ def stage_records(
             rows.clear()
 
     for number, record, broken, text in chain(head, records):
+        number = last + 1 if spread else number
         if broken or not isinstance(record, Mapping):
+            last = number
             writer.write_broken(number, text or shown(record), broken or "is not a JSON object")
             continue
         if not record.keys() <= known:
-            later.update(dict.fromkeys(record.keys() - known))
-        try:
-            row = [
-                next((texts.of(v) for n in names_of if (v := at(record, n)) is not NOTHING), None)
-                for names_of, texts in accepted
-            ]
-        except RecursionError:
-            writer.write_broken(number, text, "is nested too deep")
-            continue
-        except Unsure as unsure:
-            writer.write_broken(number, text or shown(record), str(unsure))
-            continue
-        if any(v is not None and not encodable(v) for v in row):
-            writer.write_broken(number, shown(record), "contains half of a character pair (a lone surrogate)")
-            continue
-        if not any(map(says_something, row)) and not any(map(says_something, record.values())):
+            later.update(dict.fromkeys(name for name in record.keys() - known if not spread.is_row(name)))
+        parts = spread.parts(record)
+        last = number + len(parts) - 1
+        left += spread.left_out(record)
+        if not any(map(says_something, record.values())):
             empty += 1
             continue
-        numbers.append(number)
-        rows.append(row)
+        for place, part in enumerate(parts, start=number):
+            try:
+                row = _row(part, accepted)
+            except RecursionError:
+                writer.write_broken(place, text, "is nested too deep")
+                continue
+            except Unsure as unsure:
+                writer.write_broken(place, text or shown(part.view), str(unsure))
+                continue
+            if any(v is not None and not encodable(v) for v in row):
+                writer.write_broken(place, shown(part.view), "contains half of a character pair (a lone surrogate)")
+                continue
+            numbers.append(place)
+            rows.append(row)
         if len(rows) >= BATCH:
             flush()
     flush()
-    if empty:
-        header.not_taken[NO_VALUES] = empty
+    header.not_taken.update({what: count for what, count in ((NO_VALUES, empty), (NO_VALUE, left)) if count})
     if later:
         header.drift.setdefault("extra", []).extend(
             told_names([(place, name) for place, name in enumerate(later, start=len(names) + 1)], contract)
@@ -111,9 +121,23 @@ def stage_records(
     return header
 
 
-def says_something(value: Any) -> bool:
-    """Whether there is anything in a value: blanks alone are nothing."""
-    return has_ink(value) if isinstance(value, str) else value not in (None, [], {})
+def _is_by_column(document: Any) -> bool:
+    """Whether an object holds a list of the same length, or an object of the same names, under each of its names."""
+    values = list(document.values()) if isinstance(document, Mapping) else []
+    lists = bool(values) and all(isinstance(v, list) and v and len(v) == len(values[0]) for v in values)
+    return lists or (
+        bool(values) and all(isinstance(v, Mapping) and v and v.keys() == values[0].keys() for v in values)
+    )
+
+
+def _row(part: Part, accepted: Sequence[tuple[str, tuple[str, ...], Texts]]) -> list[str | None]:
+    """The texts of a row. Raises Unsure, RecursionError."""
+    return [
+        texts.of(part.told[column])
+        if column in part.told
+        else next((texts.of(v) for n in names if (v := at(part.view, n)) is not NOTHING), None)
+        for column, names, texts in accepted
+    ]
 
 
 def nested(records: Sequence[Mapping[str, str | None]], path: str | None) -> Any:
@@ -124,22 +148,23 @@ def nested(records: Sequence[Mapping[str, str | None]], path: str | None) -> Any
     return document
 
 
-def edited_document(document: Any, path: str | None, edits: Edits, digits: int, *, ascii_only: bool = False) -> str:
-    """The document as JSON, with the records at the dotted path as `edits` say."""
+def edited_document(document: Any, fmt: FileFormat, edits: Edits, digits: int, *, ascii_only: bool = False) -> str:
+    """The document as JSON, with the records of `fmt` as `edits` say."""
     place: Any = document
-    for part in path.split(".") if path else []:
+    for part in fmt.records.split(".") if fmt.records else []:
         place = place[part]
     place[:] = [
-        edited_record(record, edits, n, digits) for n, record in enumerate(place, start=1) if n not in edits.out
+        edited_record(record, fmt, edits, n, digits) for n, record in enumerate(place, start=1) if n not in edits.out
     ]
     return as_json(document, ascii_only=ascii_only)
 
 
-def edited_record(record: Any, edits: Edits, row: int, digits: int) -> Any:
+def edited_record(record: Any, fmt: FileFormat, edits: Edits, row: int, digits: int) -> Any:
     """A record with its cells as `edits` say; what is no record, or none that can be kept as a row, as a whole."""
     if row not in edits.cells:
         return record
     line = edits.line(row, shown(record))
+    record = Spread(fmt).without(record, edits, row)
     return _edited_value(record, edits, row, digits) if line is None else _parsed(line)
 
 

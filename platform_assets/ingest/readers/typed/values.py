@@ -13,6 +13,7 @@ from typing import Any
 
 from platform_assets.contracts.columns import TEMPORAL, Column, ColumnType
 from platform_assets.contracts.dates import written
+from resources.spelling import has_ink
 
 EXCEL_DIGITS = 15
 """Significant digits that Excel keeps and shows."""
@@ -57,7 +58,7 @@ class Texts:
             if isinstance(value, float):
                 text = self.float(value)
             elif isinstance(value, Decimal):
-                text = plain(value)
+                text = plain(self._whole(value))
             elif isinstance(value, dict | list):
                 return as_json(value, in_order=True)
             elif isinstance(value, dt.timedelta):
@@ -73,6 +74,11 @@ class Texts:
         if text is not None and not isinstance(value, bytes) and len(text) > self.digits + 10:
             raise TooLong(f"holds a number of more than {self.digits:,} digits")
         return text
+
+    def _whole(self, number: Decimal) -> Decimal:
+        """In a column of text a whole number is one, also where its writer knows no whole numbers: 12345.0 is the identifier 12345."""
+        whole = number.to_integral_value() if self.is_text and number.is_finite() and "." in str(number) else number
+        return (whole or Decimal(0)) if whole == number else number
 
     def truth(self, value: bool) -> str:
         """A truth value."""
@@ -144,3 +150,8 @@ def as_json(value: Any, *, ascii_only: bool = False, in_order: bool = False) -> 
     if value != value:  # no number, which JSON has not
         return "null"
     return json.dumps(value, ensure_ascii=ascii_only, default=str)
+
+
+def says_something(value: Any) -> bool:
+    """Whether there is anything in a value: blanks alone are nothing."""
+    return has_ink(value) if isinstance(value, str) else value not in (None, [], {})

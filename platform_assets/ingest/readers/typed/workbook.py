@@ -21,7 +21,7 @@ from typing import NamedTuple
 from xml.parsers import expat
 
 from platform_assets.ingest.readers.apart.limits import Limits, setting
-from platform_assets.ingest.readers.staged import FileRejected
+from platform_assets.ingest.readers.rows import FileRejected
 
 CHUNK = 1 << 18
 LONGEST_TEXT = 1 << 20

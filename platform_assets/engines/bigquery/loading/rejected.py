@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import duckdb
 
 
-def folder_of(contract: Contract) -> str:
+def rejected_folder(contract: Contract) -> str:
     """Where in the store rejected rows wait for the end of their load. They hold identifiers in clear, as archived files do."""
     return f"quarantine/{contract.name}"
 
@@ -59,12 +59,12 @@ def keep(
         f"TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)",
         {"deliveries": list(batch.entries), "times": [e.loaded_at for e in batch.entries.values()]},
     )
-    store.write(f"{folder_of(rules.contract)}/{staging.load}.parquet", path)
+    store.write(f"{rejected_folder(rules.contract)}/{staging.load}.parquet", path)
 
 
 def settle(contract: Contract, engine: BigQuery, warehouse: Warehouse, store: ObjectStore) -> None:
     """Bring what `keep` has written into the lake, where BigQuery has committed the load. The caller holds ``load-<name>``."""
-    for found in list(store.list(folder_of(contract))):
+    for found in list(store.list(rejected_folder(contract))):
         folder = warehouse.wait_for_scratch()
         try:
             rows = f"read_parquet({literal(str(store.local_copy(found.name, folder)))})"
