@@ -206,7 +206,9 @@ def _written(
         for arrays in batches:
             if place is not None:
                 read_to = max([read_to, *(v for v in _places(arrays[place]) if _key(v) <= _key(latest))], key=_key)
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
+            writer.write_table(
+                pa.table(arrays, schema=schema)
+            )  # at once: batches would be kept until there is a million rows
             rows += len(arrays[0])
     with out.open("rb") as file:
         while piece := file.read(1 << 20):
