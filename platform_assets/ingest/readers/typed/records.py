@@ -92,10 +92,10 @@ def stage_records(
             later.update(dict.fromkeys(name for name in record.keys() - known if not spread.is_row(name)))
         parts = spread.parts(record)
         last = number + len(parts) - 1
-        left += spread.left_out(record)
         if not any(map(says_something, record.values())):
             empty += 1
             continue
+        left += spread.left_out(record)
         for place, part in enumerate(parts, start=number):
             try:
                 row = _row(part, accepted)
