@@ -19,7 +19,7 @@ from platform_assets.ingest.readers.shape.layout import NO_VALUE
 from platform_assets.ingest.readers.shape.names import told_names
 from platform_assets.ingest.readers.typed.paths import NOTHING, at, reached
 from platform_assets.ingest.readers.typed.spread import Part, Spread
-from platform_assets.ingest.readers.typed.values import Texts, Unsure, as_json, says_something
+from platform_assets.ingest.readers.typed.values import NUL, Texts, Unsure, as_json, says_something
 
 
 class Record(NamedTuple):
@@ -92,10 +92,10 @@ def stage_records(
             later.update(dict.fromkeys(name for name in record.keys() - known if not spread.is_row(name)))
         parts = spread.parts(record)
         last = number + len(parts) - 1
-        left += spread.left_out(record)
         if not any(map(says_something, record.values())):
             empty += 1
             continue
+        left += spread.left_out(record)
         for place, part in enumerate(parts, start=number):
             try:
                 row = _row(part, accepted)
@@ -107,6 +107,9 @@ def stage_records(
                 continue
             if any(v is not None and not encodable(v) for v in row):
                 writer.write_broken(place, shown(part.view), "contains half of a character pair (a lone surrogate)")
+                continue
+            if any(v is not None and "\0" in v for v in row):
+                writer.write_broken(place, shown(part.view), NUL)
                 continue
             numbers.append(place)
             rows.append(row)

@@ -52,7 +52,8 @@ class Spread:
         return bool(self.fmt.explode or self.fmt.wide)
 
     def parts(self, record: Any) -> list[Part]:
-        """The rows of a record. One without entries in its list is a row without them."""
+        """The rows of a record. One without entries in its list, or without names that are rows, is a row without them, unless the format
+        leaves it out."""
         if not isinstance(record, Mapping):
             return [Part({})]
         if self.fmt.explode is not None:
@@ -61,14 +62,16 @@ class Spread:
         if (wide := self.fmt.wide) is not None:
             names = [(name, called) for name in record if (called := wide.name_of(bare(name))) is not None]
             parts = [Part(record, n, {wide.name: called, wide.value: record[n]}) for n, called in names]
-            return [p for p in parts if wide.empty == "keep" or says_something(p.told[wide.value])]
+            if wide.empty == "keep":
+                return parts or [Part(record, None, {wide.name: None, wide.value: None})]
+            return [p for p in parts if says_something(p.told[wide.value])]
         return [Part(record)]
 
     def left_out(self, record: Any) -> int:
-        """Names without a value that the format leaves out."""
+        """Names without a value that the format leaves out; a record without any such name counts as one."""
         if self.fmt.wide is None or self.fmt.wide.empty == "keep" or not isinstance(record, Mapping):
             return 0
-        return sum(self.fmt.wide.name_of(bare(name)) is not None for name in record) - len(self.parts(record))
+        return max(1, sum(map(self.is_row, record))) - len(self.parts(record))
 
     def is_row(self, name: str) -> bool:
         """Whether a name of records becomes a row."""
