@@ -65,7 +65,7 @@ def _measured(folder: Path, action: str, environment: dict[str, str]) -> dict[st
 def _postgresql(folder: Path) -> str:
     import psycopg2
 
-    from tests.resources.postgres_server import PASSWORD, postgres
+    from tests.servers.postgres_server import PASSWORD, postgres
 
     with postgres() as server:
         with psycopg2.connect(server.dsn("postgres"), password=PASSWORD) as connection, connection.cursor() as cursor:
@@ -77,7 +77,7 @@ def _postgresql(folder: Path) -> str:
 
 
 def _mariadb(folder: Path) -> str:
-    from tests.resources.mariadb_server import PASSWORD, mariadb
+    from tests.servers.mariadb_server import PASSWORD, mariadb
 
     with mariadb() as server:
         connection = server.connect(database="hospital", autocommit=True)
@@ -91,7 +91,7 @@ def _mariadb(folder: Path) -> str:
 
 
 def _sftp(folder: Path) -> str:
-    from tests.resources.ssh_server import ssh
+    from tests.servers.ssh_server import ssh
 
     with ssh() as server:
         (server.home / "big.bin").write_bytes(os.urandom(100_000_000))

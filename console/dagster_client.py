@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-from resources.markdown import unescaped
+from resources.text.markdown import unescaped
 
 DONE = {"SUCCESS", "FAILURE", "CANCELED"}
 WORDS = {

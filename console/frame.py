@@ -29,7 +29,7 @@ from platform_assets.quarantine.fix_files import CannotResubmit
 from platform_assets.quarantine.fixes import QuarantineError
 from platform_assets.quarantine.uploads import UploadRefused
 from resources.identity import MissingIdentityKey
-from resources.markdown import plain
+from resources.text.markdown import plain
 
 SETTLE_SECONDS = 60
 ACTIVITY = Activity()

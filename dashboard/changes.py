@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dashboard import figures, words
+from dashboard import words
+from dashboard.figures import choice as figures
 from dashboard.here import Here, through
 from dashboard.shelf import Article, Book, Row
 

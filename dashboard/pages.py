@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dashboard import figures, words
-from dashboard.figures import VIEWS
+from dashboard import words
+from dashboard.figures import choice as figures
+from dashboard.figures.choice import VIEWS
+from dashboard.figures.lines import Line
 from dashboard.freshness import Age
 from dashboard.here import Here, Missing, through
-from dashboard.lines import Line
 from dashboard.shelf import Article
 from platform_assets.access.roles import Permission, Scope
 from platform_assets.releases.reading import benchmark

@@ -1,10 +1,10 @@
-"""`make lint`: text becomes Markdown or HTML in one place only (`resources/markdown.py`), and widgets that read Markdown get no other.
+"""`make lint`: text becomes Markdown or HTML in one place only (`resources/text/markdown.py`), and widgets that read Markdown get no other.
 
     python scripts/markup.py [FOLDER ...]
 
 Refused, under whatever name they were imported: Dagster's Markdown metadata outside of `platform_assets/components/metadata.py`, HTML in the
-console, HTML made of text outside of `dashboard/drawing.py`, and what reads Markdown (a widget, a description of Dagster's) with words that are neither written in the code nor made by
-`resources.markdown`. A run's log, on whose page every address becomes a link, is written by `Told` only.
+console, HTML made of text outside of `dashboard/figures/drawing.py`, and what reads Markdown (a widget, a description of Dagster's) with words that are neither written in the code nor made by
+`resources.text.markdown`. A run's log, on whose page every address becomes a link, is written by `Told` only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("platform_assets", "console", "dashboard", "resources", "door")
-DRAWING = "dashboard/drawing.py"
+DRAWING = "dashboard/figures/drawing.py"
 """The one module that makes markup of the dashboard's pictures; its templates escape everything."""
 METADATA = "platform_assets/components/metadata.py"
 """The one module that gives Markdown to Dagster."""
@@ -57,9 +57,9 @@ NAMED = frozenset(
 SAFE = frozenset(
     {"plain", "fenced", "bold", "bullets", "together", "beside", "counted", "len", "limit_mb", "sum", "round"}
 )
-"""Functions whose result may be shown: those of `resources.markdown`, and such as give numbers or their own words."""
+"""Functions whose result may be shown: those of `resources.text.markdown`, and such as give numbers or their own words."""
 IN_WORDS = frozenset({"_in_words", "contract_in_words"})
-"""Functions that return Markdown of `resources.markdown`; mypy sees to that."""
+"""Functions that return Markdown of `resources.text.markdown`; mypy sees to that."""
 DESCRIBED = frozenset(
     {
         *("AssetCheckEvaluation", "AssetCheckResult", "AssetCheckSpec", "AssetMaterialization", "AssetObservation"),
@@ -98,11 +98,11 @@ def offences(path: Path, text: str) -> Iterator[str]:
         if not path.as_posix().endswith(METADATA) and _writes_a_runs_log(node):
             yield f"{node.lineno}: in a run's log every address becomes a link: write it by `Told` of {METADATA}"  # type: ignore[attr-defined]
         if isinstance(node, ast.keyword) and node.arg in ("unsafe_allow_html", "unsafe_allow_javascript"):
-            yield f"{node.value.lineno}: {node.arg}: data could become markup; use resources.markdown"
+            yield f"{node.value.lineno}: {node.arg}: data could become markup; use resources.text.markdown"
         if isinstance(node, ast.Constant) and node.value in ("unsafe_allow_html", "unsafe_allow_javascript"):
-            yield f"{node.lineno}: {node.value}: data could become markup; use resources.markdown"
+            yield f"{node.lineno}: {node.value}: data could become markup; use resources.text.markdown"
         if isinstance(node, ast.Attribute) and node.attr == "to_markdown":
-            yield f"{node.lineno}: to_markdown escapes nothing: show a table, or use resources.markdown.table"
+            yield f"{node.lineno}: to_markdown escapes nothing: show a table, or use resources.text.markdown.table"
         if isinstance(node, ast.Call) and not path.as_posix().endswith(DRAWING):
             called = ast.unparse(node.func).rpartition(".")[2]
             if (called == "Markup" or names.get(called) == "markupsafe.Markup") and not all(map(_safe, node.args)):
@@ -179,7 +179,7 @@ def _in_console(node: ast.AST, names: dict[str, str]) -> Iterator[str]:
 
 
 def _safe(value: ast.expr) -> bool:
-    """Whether `value` is written in the code, made by `resources.markdown`, or a number between such words."""
+    """Whether `value` is written in the code, made by `resources.text.markdown`, or a number between such words."""
     match value:
         case ast.Constant():
             return True

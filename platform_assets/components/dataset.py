@@ -24,7 +24,7 @@ from platform_assets.office import engine_of
 from platform_assets.sources.collect import Collected, collect
 from resources.environment import Platform
 from resources.lake.warehouse import TableState
-from resources.markdown import plain
+from resources.text.markdown import plain
 
 MAX_SHOWN = 25
 FETCHED = "fetched"

@@ -8,8 +8,8 @@ from platform_assets.contracts.columns import Column
 from platform_assets.contracts.model import Contract
 from platform_assets.contracts.words import limits_in_words
 from platform_assets.ingest.tables import Tables, duckdb_type
-from resources import markdown
 from resources.environment import Settings
+from resources.text import markdown
 
 _LINEAGE = {
     "_delivery": "delivery that the row came with (first 16 digits of the file's SHA-256, where its content came for the first time)",

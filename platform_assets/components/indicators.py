@@ -22,7 +22,7 @@ from platform_assets.indicators.model import HeaderError, Indicator
 from platform_assets.indicators.sensitivity import check_public, organisation_columns
 from platform_assets.indicators.sql.file import list_sql
 from resources.environment import REPOSITORY, Platform
-from resources.markdown import Markdown, bullets, picture, plain, together
+from resources.text.markdown import Markdown, bullets, picture, plain, together
 
 if TYPE_CHECKING:
     from platform_assets.indicators.ahead import Ahead

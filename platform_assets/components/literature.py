@@ -8,7 +8,7 @@ import dagster as dg
 
 from platform_assets.components.metadata import Told, column_schema, first_rows, in_rows, made_from
 from resources.environment import Platform
-from resources.markdown import plain
+from resources.text.markdown import plain
 
 DATASETS = [dg.AssetKey(["validated", name]) for name in ("drugs", "pubmed", "clinical_trials")]
 MENTIONS = dg.AssetKey(["validated", "mentions"])

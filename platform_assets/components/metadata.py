@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from resources.environment import Platform
-from resources.markdown import Markdown, plain, unlinked
+from resources.text.markdown import Markdown, plain, unlinked
 
 if TYPE_CHECKING:
     from platform_assets.indicators.receipts import Receipt
@@ -61,7 +61,7 @@ def written_in(path: Path) -> dict[str, dg.CodeReferencesMetadataValue]:
 
 
 def shown(markdown: Markdown) -> dg.MetadataValue:
-    """Markdown on a page of Dagster: only such as `resources.markdown` has made."""
+    """Markdown on a page of Dagster: only such as `resources.text.markdown` has made."""
     return dg.MetadataValue.md(markdown)
 
 

@@ -10,7 +10,7 @@ from platform_assets.components.metadata import Told, in_rows, shown
 from platform_assets.indicators.model import Indicator
 from platform_assets.office import engine_of
 from resources.environment import Platform
-from resources.markdown import picture, plain
+from resources.text.markdown import picture, plain
 
 if TYPE_CHECKING:
     from platform_assets.releases.reading import Release

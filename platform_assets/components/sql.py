@@ -16,7 +16,7 @@ from platform_assets.indicators.sensitivity import personal_tables
 from platform_assets.indicators.sql.file import SqlIndicator, list_sql, read_sql, to_bigquery
 from platform_assets.office import engine_of
 from resources.environment import REPOSITORY, Platform, Settings
-from resources.markdown import Markdown, bullets, fenced, plain, together
+from resources.text.markdown import Markdown, bullets, fenced, plain, together
 
 _CONFIG = {"integer": int, "number": float, "flag": bool}
 _TYPES = {"text": "string", "integer": "int", "number": "float", "flag": "bool", "time": "timestamp"}

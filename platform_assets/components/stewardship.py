@@ -15,7 +15,7 @@ from platform_assets.reports import logs
 from platform_assets.reports import tables as reports
 from platform_assets.reports.events import GROUP, log_key, publish_logs, rows_erased, shown
 from resources.environment import Platform
-from resources.markdown import plain
+from resources.text.markdown import plain
 
 if TYPE_CHECKING:
     import pandas as pd

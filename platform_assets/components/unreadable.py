@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from resources.markdown import plain
+from resources.text.markdown import plain
 
 
 def unreadable_asset(path: Path, name: str, kind: str, problem: str) -> dg.AssetsDefinition:

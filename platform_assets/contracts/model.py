@@ -31,7 +31,7 @@ from platform_assets.sources.kinds import kind_of, kinds
 from platform_assets.sources.landing import LandingSource
 from platform_assets.strict import Name, Strict, TextList
 from resources import clock
-from resources.spelling import folded
+from resources.text.spelling import folded
 
 
 class Order(Strict):

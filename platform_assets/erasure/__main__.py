@@ -22,7 +22,7 @@ from platform_assets.erasure.requests import Request, RequestError
 from platform_assets.erasure.targets import MalformedRequest, read_csv
 from platform_assets.office import Office
 from resources.identity import MissingIdentityKey
-from resources.terminal import field, say
+from resources.text.terminal import field, say
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -12,7 +12,7 @@ from platform_assets.erasure.holder import Holder
 from platform_assets.erasure.requests import Request
 from platform_assets.erasure.search.scan import Found
 from resources.object_store import ObjectStore
-from resources.terminal import field
+from resources.text.terminal import field
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ from platform_assets.erasure.targets import identifying_columns, tokens
 from platform_assets.ingest.tables import Tables
 from resources.identity import IdentityKeys, MissingIdentityKey, pseudonym
 from resources.lake.warehouse import Warehouse, quoted
-from resources.spelling import bare
+from resources.text.spelling import bare
 
 if TYPE_CHECKING:
     import duckdb

@@ -24,7 +24,7 @@ from platform_assets.ingest.readers.scan import Scan, scan
 from platform_assets.ingest.readers.shape.names import part_name
 from platform_assets.ingest.readers.sniff import disguise
 from resources.object_store import ObjectStore, StoredObject
-from resources.spelling import bare
+from resources.text.spelling import bare
 
 if TYPE_CHECKING:
     from platform_assets.ingest.ledger import Entry

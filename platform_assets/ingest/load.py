@@ -37,7 +37,7 @@ from platform_assets.ingest.staging import Drift, respelled_columns, stage
 from resources.identity import IdentityKeys, bound
 from resources.lake.warehouse import Warehouse
 from resources.object_store import ObjectStore, StoredObject
-from resources.shown import of_engine
+from resources.text.shown import of_engine
 
 if TYPE_CHECKING:
     import duckdb

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from resources.markdown import unescaped
 from resources.notifier import Alert
+from resources.text.markdown import unescaped
 
 MAX_TITLE = 200
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")

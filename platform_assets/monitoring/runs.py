@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import dagster as dg
 
 from platform_assets.monitoring.findings import Finding, one_line, plain, without_quotes, wrong
-from resources.markdown import unescaped
 from resources.notifier import Alert
+from resources.text.markdown import unescaped
 
 CARD = "failure card"
 """The metadata of a failed R step that holds its card (`platform_assets.components.indicators`)."""

@@ -25,7 +25,7 @@ from platform_assets.quarantine.fix_files import CannotResubmit
 from platform_assets.quarantine.fixes import HELD, Fix, QuarantineError, Resubmission
 from platform_assets.quarantine.overview import empty_deliveries, in_quarantine, settle
 from platform_assets.quarantine.tables import RowKey
-from resources.terminal import field, say
+from resources.text.terminal import field, say
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -44,7 +44,7 @@ from platform_assets.quarantine.fix_moves import FixMoves
 from resources.identity import PREFIX as KEY
 from resources.identity import MissingIdentityKey
 from resources.object_store import LocalStore, StoredObject
-from resources.spelling import bare
+from resources.text.spelling import bare
 
 if TYPE_CHECKING:
     import duckdb

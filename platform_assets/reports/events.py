@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from platform_assets.reports import logs
-from resources.markdown import plain
+from resources.text.markdown import plain
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ from platform_assets.contracts.files import DEFS
 from platform_assets.contracts.model import SourceOfKind
 from platform_assets.sources.base import Reach, Source
 from resources.requesting import Passing, Permanent
-from resources.terminal import say
+from resources.text.terminal import say
 
 
 def main(arguments: list[str] | None = None) -> int:

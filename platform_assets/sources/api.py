@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from platform_assets.sources.base import Fetched, Noted, Reach, Source, Window
-from platform_assets.sources.watermark import Watermark
+from platform_assets.sources.parts.watermark import Watermark
 from platform_assets.strict import Duration, Strict
 from resources.credentials import setting
 from resources.databases.address import LOOPBACK

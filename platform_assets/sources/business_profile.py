@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from platform_assets.sources.base import Fetched, GivenUp, Noted, Reach, Source, Window
-from platform_assets.sources.google import PACIFIC, Days, asked, short
+from platform_assets.sources.parts.google import PACIFIC, Days, asked, short
 from platform_assets.strict import TextList
 from resources.requesting import Passing, Permanent, retried
 

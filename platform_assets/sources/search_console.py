@@ -13,7 +13,7 @@ from urllib.parse import quote
 from pydantic import Field, field_validator
 
 from platform_assets.sources.base import Fetched, Noted, Reach, Source, Window
-from platform_assets.sources.google import PACIFIC, Days, asked, short
+from platform_assets.sources.parts.google import PACIFIC, Days, asked, short
 from platform_assets.strict import TextList
 from resources.requesting import Permanent, retried
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from platform_assets.sources.base import Described, Fetched, Noted, Reach, Source, Window
-from platform_assets.sources.watermark import Watermark
+from platform_assets.sources.parts.watermark import Watermark
 from platform_assets.strict import Duration, Name
 from resources.credentials import setting
 from resources.databases import dialect_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from resources.markdown import unlinked
+from resources.text.markdown import unlinked
 
 MAX_TEXT = 8_000
 

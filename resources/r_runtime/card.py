@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from resources import markdown
-from resources.markdown import Markdown
 from resources.r_child.channel import plain
 from resources.r_child.kinds import kinds
 from resources.r_runtime.model import InputTable, Session, Warned
+from resources.text import markdown
+from resources.text.markdown import Markdown
 
 
 @dataclass(frozen=True)

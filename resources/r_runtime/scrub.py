@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from resources.r_runtime import spoken
-from resources.shown import PARTS, TOGETHER, hide
+from resources.text.shown import PARTS, TOGETHER, hide
 
 WITHHELD = "(message withheld: it could not be checked for values of patients in time)"
 

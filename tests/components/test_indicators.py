@@ -12,7 +12,7 @@ import pytest
 from platform_assets.components.indicators import is_taken, script_assets
 from platform_assets.definitions import build_definitions
 from resources.environment import INDICATORS, Platform
-from resources.markdown import unescaped
+from resources.text.markdown import unescaped
 from tests.conftest import Bench
 
 GOOD = "#' T\n#' @input lab result <text>\n#' @output n <integer>\n#' @owner team:test\nNAME <- function(lab) lab\n"

@@ -18,8 +18,8 @@ from platform_assets.components.sql import sql_asset
 from platform_assets.contracts import Contract
 from resources.environment import Platform
 from tests.conftest import LAB, Bench
-from tests.resources.markup import HOST, MARK, SAMPLES
-from tests.resources.test_markdown import AUTOMATIC, read
+from tests.resources.text.markup import HOST, MARK, SAMPLES
+from tests.resources.text.test_markdown import AUTOMATIC, read
 
 CELL = f"![{MARK}]({HOST}/b.png)"
 PAIR = "![](/graphql%0a?query=mutation{reloadWorkspace{__typename}})"

@@ -20,7 +20,7 @@ from platform_assets.releases import reading
 from platform_assets.sample import write as write_sample
 from platform_assets.summary import SHAPES, summary
 from resources.environment import INDICATORS, Platform, Settings, resources_for
-from resources.markdown import unescaped
+from resources.text.markdown import unescaped
 
 UNTIL = dt.date(2026, 3, 16)
 CANARY = "CANARY4711"

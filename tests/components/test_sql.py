@@ -13,7 +13,7 @@ from platform_assets.contracts.files import DEFS, read_contracts
 from platform_assets.contracts.model import Public
 from resources.environment import Platform
 from resources.lake.warehouse import scalar
-from resources.markdown import unescaped
+from resources.text.markdown import unescaped
 
 SQL = DEFS / "sales" / "sql"
 KEY = dg.AssetKey(["indicators", "daily_sales"])

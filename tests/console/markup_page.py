@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from resources.markdown import plain
-from tests.resources.markup import HOST, SAMPLES
+from resources.text.markdown import plain
+from tests.resources.text.markup import HOST, SAMPLES
 
 if st.query_params.get("escaped") == "no":
     st.markdown(f"![control]({HOST}/control.png) www.markup.invalid :smile:")

@@ -16,7 +16,7 @@ from tests.components.test_markup import assert_no_markup
 from tests.console.conftest import REPOSITORY, free_port, process
 from tests.console.test_pages import PAGES, opened, person
 from tests.places import Place, lab_contract
-from tests.resources.markup import HOST, MARK, SAMPLES
+from tests.resources.text.markup import HOST, MARK, SAMPLES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Request

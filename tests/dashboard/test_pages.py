@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboard.figures import figure, views
+from dashboard.figures.choice import figure, views
 from dashboard.shelf import Shelf
 from platform_assets.access.audit.entry import AuditError
 from platform_assets.access.audit.log import AuditLog

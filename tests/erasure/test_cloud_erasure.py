@@ -24,7 +24,7 @@ from tests.erasure.erasing import eraser, subject
 from tests.places import SECOND, STEWARD, Place, lab_contract
 from tests.programs import needed_module
 from tests.resources.gcp.gcs_emulator import BUCKET, CloudStorage, client, cloud_storage
-from tests.resources.postgres_server import PASSWORD, PostgresServer, postgres
+from tests.servers.postgres_server import PASSWORD, PostgresServer, postgres
 
 ROWS = ("A-1,PATIENT-77,north,2024-01-01,NEG,", "A-2,PATIENT-78,north,2024-01-02,NEG,")
 

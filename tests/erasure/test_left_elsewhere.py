@@ -22,7 +22,7 @@ from platform_assets.erasure.search import whole
 from platform_assets.quarantine.tables import RowKey
 from tests.erasure.erasing import approved, eraser, everything, office, subject
 from tests.places import ANALYST, SECOND, STEWARD, Place
-from tests.resources.postgres_server import PASSWORD, postgres
+from tests.servers.postgres_server import PASSWORD, postgres
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from platform_assets.ingest.readers.delimited.encodings import OTHER, spoken
 from platform_assets.ingest.staging import RESPELLED
 from resources.environment import Platform
 from resources.identity import pseudonym
-from resources.spelling import bare
+from resources.text.spelling import bare
 from tests.conftest import KEY, Bench
 from tests.spellings import INVISIBLE, JOINERS, NO_BREAK, siblings
 from tests.workbooks import workbook

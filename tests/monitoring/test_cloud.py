@@ -13,7 +13,7 @@ from resources.lake.catalog import PostgresCatalog
 from resources.lake.warehouse import Warehouse
 from tests.monitoring.conftest import Watch
 from tests.resources.gcp.gcs_emulator import BUCKET, client, cloud_storage
-from tests.resources.postgres_server import PASSWORD, postgres
+from tests.servers.postgres_server import PASSWORD, postgres
 
 
 @dg.asset

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from resources.markdown import unescaped
 from resources.r_child.kinds import kinds
 from resources.r_runtime import Event, FailureCard, InputTable, RRuntime
 from resources.r_runtime.runtime import HARNESS
+from resources.text.markdown import unescaped
 from tests.r_runtime.conftest import CANARIES, SCRIPTS, RunScript
 
 PROJECT = SCRIPTS.parents[3]

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from resources.r_runtime.scrub import WITHHELD, Scrubber
-from resources.shown import HIDDEN
+from resources.text.shown import HIDDEN
 
 NOTE = "Patient was seen on the ward, complained of headache and was sent home after four hours of rest"
 COLUMNS = {

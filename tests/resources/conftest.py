@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.resources.postgres_server import PostgresServer, postgres
+from tests.servers.postgres_server import PostgresServer, postgres
 
 
 @pytest.fixture(scope="session")

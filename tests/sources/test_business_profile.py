@@ -15,7 +15,7 @@ from platform_assets.sources.business_profile import BusinessProfileSource
 from platform_assets.sources.collect import Collected, collect
 from resources import requesting
 from resources.environment import Platform
-from tests.resources.google_standin import Interface, Refused, google, service_account
+from tests.servers.google_standin import Interface, Refused, google, service_account
 from tests.sources.test_search_console import CANARY, NOW
 
 A, B = "accounts/1", "accounts/2"

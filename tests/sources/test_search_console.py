@@ -17,7 +17,7 @@ from platform_assets.sources.collect import Collected, collect
 from platform_assets.sources.search_console import SearchConsoleSource
 from resources import requesting
 from resources.environment import Platform
-from tests.resources.google_standin import Interface, Refused, google, service_account
+from tests.servers.google_standin import Interface, Refused, google, service_account
 
 NOW = dt.datetime(2026, 3, 10, 6, 30, tzinfo=dt.UTC)  # still the ninth in California
 CANARY = "PATIENT-4711"

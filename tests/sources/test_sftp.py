@@ -20,8 +20,8 @@ from resources import requesting
 from resources.environment import Platform
 from resources.object_store import LocalStore, StoredObject
 from resources.requesting import Passing, Permanent
-from tests.resources.ssh_server import PASSPHRASE, SshServer, ssh
-from tests.resources.tcp_proxy import proxy
+from tests.servers.ssh_server import PASSPHRASE, SshServer, ssh
+from tests.servers.tcp_proxy import proxy
 
 DAY = 1_767_571_200  # 2026-01-05, midnight in UTC
 

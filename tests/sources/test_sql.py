@@ -27,10 +27,10 @@ from resources.environment import Platform
 from resources.object_store import LocalStore, StoredObject
 from resources.requesting import Passing, Permanent
 from tests.conftest import Bench
-from tests.resources import mariadb_server, postgres_server
-from tests.resources.mariadb_server import mariadb
-from tests.resources.postgres_server import postgres
-from tests.resources.tcp_proxy import proxy
+from tests.servers import mariadb_server, postgres_server
+from tests.servers.mariadb_server import mariadb
+from tests.servers.postgres_server import postgres
+from tests.servers.tcp_proxy import proxy
 
 CANARY = "PATIENT-4711"
 NOTHING = "nothing-Kx93"

@@ -19,7 +19,7 @@ from resources import deadline, requesting
 from resources.databases import oracle
 from resources.databases.dialect import Found
 from resources.requesting import Passing, Permanent
-from tests.resources.tds_server import ODD, PASSWORD, ROWS, sql_server
+from tests.servers.tds_server import ODD, PASSWORD, ROWS, sql_server
 
 CANARY = "PATIENT-4711"
 

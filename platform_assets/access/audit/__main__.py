@@ -16,7 +16,7 @@ from platform_assets.erasure.certificate import read_all
 from platform_assets.office import Office
 from resources.identity import EnvironmentKeys, LaptopKeys
 from resources.object_store import LocalStore
-from resources.terminal import field, say
+from resources.text.terminal import field, say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -50,7 +50,7 @@ def _fingerprint(contract: Contract, today: dt.date, dialect: str) -> str:
         version("pandera"),
         today.isoformat() if uses_today else "",
         contract.zone if uses_zone else "",
-        _code(*(f"platform_assets.contracts.{part}" for part in COMPILER), "resources.spelling", *rules),
+        _code(*(f"platform_assets.contracts.{part}" for part in COMPILER), "resources.text.spelling", *rules),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 

@@ -28,7 +28,7 @@ from platform_assets.contracts.columns import TEXTUAL, Column, ColumnType
 from platform_assets.contracts.compiling import schema
 from platform_assets.contracts.compiling.queries import CompiledContract
 from platform_assets.contracts.model import Contract
-from resources import spelling
+from resources.text import spelling
 
 _ = pandera.backends.ibis.builtin_checks  # imported for its side effect
 
@@ -184,7 +184,7 @@ _WORDS = {"duckdb": (_bytes_duckdb, _nfc_duckdb), "bigquery": (_bytes_bigquery, 
 
 
 def one_spelling(text: ir.StringValue, dialect: str, *, identifier: bool) -> ir.StringValue:
-    """`text` in one spelling, see `resources.spelling`. Most texts are ASCII and stay: their bytes are as many as their characters."""
+    """`text` in one spelling, see `resources.text.spelling`. Most texts are ASCII and stay: their bytes are as many as their characters."""
     in_bytes, normal = _WORDS[dialect]
     seen = text.re_replace(spelling.SPACES, " ")
     if identifier:

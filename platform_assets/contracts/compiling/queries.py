@@ -21,4 +21,4 @@ class CompiledContract:
     """`_file`, `_row`, and per identifier column its cleaned text, as ``<column>__was`` also without the one spelling: what pseudonyms were made
     of before there was one. Empty text where the contract has no identifiers."""
     respelled: str
-    """`_file`, and per file column in how many rows its text came in another spelling (see `resources.spelling`)."""
+    """`_file`, and per file column in how many rows its text came in another spelling (see `resources.text.spelling`)."""

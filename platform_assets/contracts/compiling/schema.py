@@ -19,7 +19,7 @@ import pyarrow
 from platform_assets.contracts.columns import Column, ColumnType
 from platform_assets.contracts.model import Contract, Rule
 from platform_assets.contracts.words import pattern_in_words
-from resources.spelling import plain
+from resources.text.spelling import plain
 
 
 class RuleError(ValueError):

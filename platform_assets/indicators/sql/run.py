@@ -16,7 +16,7 @@ from platform_assets.indicators.sql.file import ENGINE_TYPES, SqlIndicator
 from resources.lake.closed_lake import TooLarge, TooLong, closed_lake
 from resources.lake.select_only import Refused
 from resources.lake.warehouse import Warehouse
-from resources.shown import names_in, of_engine
+from resources.text.shown import names_in, of_engine
 
 if TYPE_CHECKING:
     import duckdb

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from resources.spelling import NO_INK
+from resources.text.spelling import NO_INK
 
 CHUNK = 4 << 20
 MAX_HEADER = 1 << 20

@@ -15,7 +15,7 @@ from resources.identity import EnvironmentKeys
 from resources.lake.catalog import PostgresCatalog
 from resources.lake.warehouse import Warehouse
 from tests.resources.gcp.gcs_emulator import BUCKET, FAULTS, CloudStorage, FaultyProxy, client, cloud_storage
-from tests.resources.postgres_server import PASSWORD, PostgresServer
+from tests.servers.postgres_server import PASSWORD, PostgresServer
 
 CONTRACT = Contract.model_validate(
     {

@@ -17,7 +17,7 @@ from resources.lake.closed_lake import ClosedLake, TooLarge, TooLong, closed_lak
 from resources.lake.select_only import Refused, demand_select, pure_functions
 from resources.lake.warehouse import Warehouse, WarehouseError, literal
 from tests.resources.lake import hostile_sql
-from tests.resources.postgres_server import PASSWORD, PostgresServer
+from tests.servers.postgres_server import PASSWORD, PostgresServer
 
 MARKER = "SECRET-VALUE"
 ALLOWED = ("validated.a",)

@@ -13,7 +13,7 @@ import pytest
 
 from resources.lake.catalog import Catalog, CatalogError, PostgresCatalog, SqliteCatalog, catalog_from
 from resources.lake.warehouse import SchemaConflict, Warehouse, scalar
-from tests.resources.postgres_server import PASSWORD, PostgresServer
+from tests.servers.postgres_server import PASSWORD, PostgresServer
 
 SPAWN = multiprocessing.get_context("spawn")
 COLUMNS = {"id": "BIGINT", "text": "VARCHAR"}

@@ -20,7 +20,7 @@ from platform_assets.ingest.readers.shape.columns import Found, find_columns
 from platform_assets.ingest.readers.shape.layout import NO_VALUE
 from platform_assets.ingest.readers.typed.spread import of_table_rows
 from platform_assets.ingest.readers.typed.values import EXACT, NUL, Texts, Unsure, as_json, says_something
-from resources.spelling import NO_INK
+from resources.text.spelling import NO_INK
 
 
 class Parquet(Format):

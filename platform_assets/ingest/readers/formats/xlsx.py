@@ -40,7 +40,7 @@ from platform_assets.ingest.readers.typed.workbook import (
     in_digits,
     opened,
 )
-from resources.spelling import has_ink
+from resources.text.spelling import has_ink
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _LINKS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"

@@ -7,7 +7,7 @@ import io
 import re
 
 from platform_assets.contracts.file_format import FileFormat
-from resources.spelling import NO_INK, has_ink
+from resources.text.spelling import NO_INK, has_ink
 
 BLANKS = " \t" + NO_INK
 

@@ -16,7 +16,7 @@ from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.rows import FileRejected, Header
 from platform_assets.ingest.readers.shape.header import match_header
-from resources.spelling import bare, folded
+from resources.text.spelling import bare, folded
 
 TURNED = "\0turned"
 """In the place of names of columns that become rows: no column of a file is called so."""

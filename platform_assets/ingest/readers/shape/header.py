@@ -11,7 +11,7 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.rows import FileRejected, Header
 from platform_assets.ingest.readers.shape.cells import cells_of
 from platform_assets.ingest.readers.shape.names import told_names
-from resources.spelling import folded
+from resources.text.spelling import folded
 
 
 def decode_header(line: bytes, fmt: FileFormat) -> str:

@@ -21,7 +21,7 @@ from platform_assets.ingest.readers.interface import Edits
 from platform_assets.ingest.readers.rows import BATCH, NO_VALUES, FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.shape.columns import Found, find_columns
 from platform_assets.ingest.readers.shape.header import positional_header
-from resources.spelling import has_ink
+from resources.text.spelling import has_ink
 
 BEFORE, BELOW, COMMENT, SEP = "lines before the header", "lines below the header", "comment lines", "the line sep="
 EMPTY = NO_VALUES

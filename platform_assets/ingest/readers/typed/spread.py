@@ -15,7 +15,7 @@ from platform_assets.ingest.readers.interface import Edits
 from platform_assets.ingest.readers.shape.columns import Found
 from platform_assets.ingest.readers.typed.paths import NOTHING, at, put
 from platform_assets.ingest.readers.typed.values import says_something
-from resources.spelling import bare
+from resources.text.spelling import bare
 
 if TYPE_CHECKING:
     from platform_assets.ingest.readers.typed.records import Record

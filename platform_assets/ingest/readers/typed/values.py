@@ -13,7 +13,7 @@ from typing import Any
 
 from platform_assets.contracts.columns import TEMPORAL, Column, ColumnType
 from platform_assets.contracts.dates import written
-from resources.spelling import has_ink
+from resources.text.spelling import has_ink
 
 EXCEL_DIGITS = 15
 """Significant digits that Excel keeps and shows."""

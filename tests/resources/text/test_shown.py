@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from resources.shown import HIDDEN, names_in, of_engine
+from resources.text.shown import HIDDEN, names_in, of_engine
 
 CANARIES = ["Jansen", "O'Brien", "111-37-2222", "123456782", "1980-02-31", "jan@example.org", "Zoë", "Van der Berg"]
 """Values of the column `who`."""

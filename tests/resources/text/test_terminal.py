@@ -15,7 +15,7 @@ from platform_assets.erasure import certificate
 from platform_assets.office import Office
 from platform_assets.quarantine import __main__ as quarantine_command
 from resources.identity import EnvironmentKeys
-from resources.terminal import field, say
+from resources.text.terminal import field, say
 from tests.places import KEYS, Place
 
 HOSTILE = [

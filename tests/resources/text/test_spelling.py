@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_assets.contracts.compiling.expression import compile_contract
-from resources.spelling import LIKE_FROM, LIKE_TO, bare, folded, plain
+from resources.text.spelling import LIKE_FROM, LIKE_TO, bare, folded, plain
 from tests.conftest import lab_contract
 from tests.spellings import INVISIBLE, NO_BREAK, siblings
 

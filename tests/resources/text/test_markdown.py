@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from resources import markdown
-from tests.resources.markup import SAMPLES, variants
+from resources.text import markdown
+from tests.resources.text.markup import SAMPLES, variants
 
 READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 # as the extensions of GitHub and of Streamlit look for them, in text that was already read

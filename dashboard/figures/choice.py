@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from dashboard.lines import Figure, Line, line_of
-from dashboard.ranking import funnel, ranking
+from dashboard.figures.lines import Figure, Line, line_of
+from dashboard.figures.ranking import funnel, ranking
+from dashboard.figures.trend import counts, trend
 from dashboard.shelf import Article
-from dashboard.trend import counts, trend
 
 VIEWS = {
     "trend": "Over time",

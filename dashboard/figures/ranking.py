@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from dashboard.drawing import Axis, both, el, line, mark, path, reached, shortened, svg, text
-from dashboard.lines import Figure, Line, about_own, grain_in, head, line_of, tally, tones
+from dashboard.figures.drawing import Axis, both, el, line, mark, path, reached, shortened, svg, text
+from dashboard.figures.lines import Figure, Line, about_own, grain_in, head, line_of, tally, tones
 from dashboard.shelf import Article
 from dashboard.words import Scale, cell, heading, many, period
 

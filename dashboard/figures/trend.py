@@ -8,8 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from dashboard.drawing import Axis, both, el, line, mark, path, reached, svg, text
-from dashboard.lines import Figure, Line, grain_in, head, line_of, tally, tones
+from dashboard.figures.drawing import Axis, both, el, line, mark, path, reached, svg, text
+from dashboard.figures.lines import Figure, Line, grain_in, head, line_of, tally, tones
 from dashboard.shelf import Article
 from dashboard.words import Scale, Tone, heading, many, period
 
