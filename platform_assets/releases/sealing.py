@@ -83,7 +83,7 @@ def seal(
             return Done((), 0)
         _check_made_as_it_is(connection, warehouse, indicator)
         check(connection, warehouse, indicator)
-        check_organisations(connection, indicator, organisations)
+        check_organisations(connection, warehouse, indicator, organisations)
         known = set(ledger.sealed_periods(connection, indicator))
         due = [period for period in ended(connection, indicator, today) if period not in known]
         looks = bool(known) and _restatement_is_due(connection, indicator.name, policy, today)

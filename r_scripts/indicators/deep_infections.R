@@ -60,7 +60,7 @@ deep_infections_figures <- function(atoms) {
 infection_charts <- function(result) {
   title <- "Operations between deep infections"
   if (!nrow(result)) return(empty_plot(title, "There were no operations."))
-  most <- sort(tapply(result$operations, result$organisation, sum), decreasing = TRUE)
+  most <- sort(tapply(result$operations, result$organisation, sum, na.rm = TRUE), decreasing = TRUE)
   shown <- result[result$organisation %in% names(most)[seq_len(min(9, length(most)))], ]
   upper <- ifelse(is.na(shown$upper_limit), max(shown$upper_limit, shown$operations_between, shown$centre, 0, na.rm = TRUE),
                   shown$upper_limit)
