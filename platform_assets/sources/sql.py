@@ -18,7 +18,7 @@ from resources.credentials import setting
 from resources.databases import dialect_of
 from resources.databases.address import Address, read_address
 from resources.databases.dialect import TWICE, trouble
-from resources.deadline import within
+from resources.deadline import cut_lines, within
 from resources.requesting import Permanent, retried
 
 if TYPE_CHECKING:
@@ -134,11 +134,9 @@ class SqlSource(Source):
     def _asked(self, dialect: Dialect, address: Address, work: Any) -> Any:
         """What `work` makes of a connection, within the time that it may take. Raises Passing, Permanent."""
         seconds = self.timeout.total_seconds()
-        opened: list[Any] = []
 
         def run() -> Any:
             connection = dialect.connect(address, seconds)
-            opened.append(connection)
             try:
                 return work(connection)
             except Exception as error:
@@ -149,11 +147,7 @@ class SqlSource(Source):
             finally:
                 _close(dialect, connection)
 
-        def cut() -> None:
-            for connection in opened:
-                dialect.cut(connection)
-
-        return within(seconds, run, cut, TOO_LONG)
+        return within(seconds, run, lambda: cut_lines(address.host, address.port or dialect.port), TOO_LONG)
 
     def _read(self, address: Address, done: Noted, out: Path) -> dict[str, str]:
         dialect = dialect_of(address)
@@ -209,21 +203,22 @@ def _written(
     content = hashlib.sha256()
     rows, read_to = 0, before
     with pq.ParquetWriter(out, schema, compression="zstd", use_dictionary=True) as writer:
-        for batch in batches:
-            arrays = [pa.array(values, pa.string()) for values in zip(*batch, strict=True)]
+        for arrays in batches:
             if place is not None:
-                read_to = max([read_to, *(v for v in _places(batch, place) if _key(v) <= _key(latest))], key=_key)
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
-            rows += len(batch)
+                read_to = max([read_to, *(v for v in _places(arrays[place]) if _key(v) <= _key(latest))], key=_key)
+            writer.write_table(
+                pa.table(arrays, schema=schema)
+            )  # at once: batches would be kept until there is a million rows
+            rows += len(arrays[0])
     with out.open("rb") as file:
         while piece := file.read(1 << 20):
             content.update(piece)
     return {"rows": str(rows), "read_to": read_to, "content": content.hexdigest()}
 
 
-def _places(batch: Any, place: int) -> set[str]:
+def _places(column: Any) -> list[str]:
     """The different places in time of a batch; what is none (``infinity``, years of five digits) moves nothing."""
-    return {v for row in batch if (v := row[place]) is not None and PLACE.fullmatch(v)}
+    return [v for v in column.unique().to_pylist() if v is not None and PLACE.fullmatch(v)]
 
 
 def _key(place: str) -> str:

@@ -9,7 +9,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from resources.databases.address import Address
 from resources.requesting import Passing, Permanent
@@ -20,7 +20,13 @@ BATCH_BYTES = 8 << 20
 LITERAL = re.compile(r"[0-9A-Za-z :.+-]{1,60}")
 """What a place in time looks like as a server renders it; nothing else is ever put into a query."""
 
-TextRow = Sequence[str | None]
+
+def by_columns(rows: Sequence[Sequence[str | None]]) -> list[Any]:
+    """Rows, of which there is one at least, as an Arrow array of strings for each column."""
+    import pyarrow as pa
+
+    return [pa.array(values, pa.string()) for values in zip(*rows, strict=True)]
+
 
 LOGIN = "login"
 DATABASE = "database"
@@ -31,6 +37,7 @@ BUSY = "busy"
 VALUE = "value"
 TLS = "tls"
 TWICE = "twice"
+SNAPSHOT = "snapshot"
 WRITES = "writes"
 
 _SAID: Mapping[str, str] = {
@@ -43,6 +50,8 @@ _SAID: Mapping[str, str] = {
     VALUE: "the query fails on a value of the data: try it as this user (values are not shown here)",
     TLS: "no encrypted connection came about: check the certificate, or `tls` and `ca` in the address",
     TWICE: "two columns of the query have one name: name one of them otherwise (AS)",
+    SNAPSHOT: "the database keeps no earlier state of its rows, so what is read would not fit together: ask its owner for "
+    "ALTER DATABASE ... SET ALLOW_SNAPSHOT_ISOLATION ON",
     WRITES: "the query tries to change data: only reading is allowed",
 }
 
@@ -69,6 +78,9 @@ class Found:
 class Dialect(ABC):
     """One kind of database."""
 
+    port: ClassVar[int]
+    """Where it listens unless an address says otherwise."""
+
     @abstractmethod
     def connect(self, address: Address, seconds: float) -> Any:
         """A connection whose session renders exact text in UTC, and reads one state of the data without changing it.
@@ -93,16 +105,15 @@ class Dialect(ABC):
         """The server's clock at the state that is read, in UTC: ``YYYY-MM-DD HH:MM:SS.ffffff``."""
 
     @abstractmethod
-    def batches(self, connection: Any, query: str) -> Iterator[list[TextRow]]:
-        """Rows of `query`, whose columns are text, in batches of about BATCH_BYTES. Raises the driver's errors."""
+    def batches(self, connection: Any, query: str) -> Iterator[list[Any]]:
+        """Rows of `query`, whose columns are text, in batches of about BATCH_BYTES: an Arrow array of strings for each column.
+
+        Raises the driver's errors.
+        """
 
     @abstractmethod
     def explained(self, error: Exception) -> Passing | Permanent | None:
         """What an error of the driver means; None where it is none of the driver's."""
-
-    @abstractmethod
-    def cut(self, connection: Any) -> None:
-        """End the connection from another thread, whatever it waits for."""
 
     def limited(self, query: str) -> str:
         """`query` with its columns and no rows."""

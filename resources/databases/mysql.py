@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +13,7 @@ from pymysql.cursors import SSCursor
 
 from resources.databases import dialect
 from resources.databases.address import Address
-from resources.databases.dialect import BATCH_BYTES, CONNECT_SECONDS, Dialect, Found, TextRow
+from resources.databases.dialect import BATCH_BYTES, CONNECT_SECONDS, Dialect, Found, by_columns
 from resources.requesting import Passing, Permanent
 
 MOST_ROWS = 50_000
@@ -52,12 +51,14 @@ _CODES = {
 class MySQL(Dialect):
     """See the module."""
 
+    port = 3306
+
     def connect(self, address: Address, seconds: float) -> Any:
         """See `Dialect`. One consistent snapshot, READ ONLY."""
         try:
             connection: Any = pymysql.connect(
                 host=address.host,
-                port=address.port or 3306,
+                port=address.port or self.port,
                 database=address.database,
                 user=address.user,
                 password=address.password,
@@ -108,21 +109,21 @@ class MySQL(Dialect):
             cursor.execute("SELECT CAST(UTC_TIMESTAMP(6) - INTERVAL 1 MINUTE AS CHAR)")
             return str(cursor.fetchone()[0])
 
-    def batches(self, connection: Any, query: str) -> Iterator[list[TextRow]]:
+    def batches(self, connection: Any, query: str) -> Iterator[list[Any]]:
         """See `Dialect`. Unbuffered: a row at a time."""
         cursor = connection.cursor(SSCursor)
         try:
             cursor.execute(query)
-            rows: list[TextRow] = []
+            rows: list[Any] = []
             size = 0
             while (row := cursor.fetchone()) is not None:
                 rows.append(row)
                 size += sum(map(len, filter(None, row)))
                 if size >= BATCH_BYTES or len(rows) >= MOST_ROWS:
-                    yield rows
+                    yield by_columns(rows)
                     rows, size = [], 0
             if rows:
-                yield rows
+                yield by_columns(rows)
         finally:
             _drop(connection, cursor)
 
@@ -133,11 +134,6 @@ class MySQL(Dialect):
         code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
         lost = isinstance(error, pymysql.InterfaceError)
         return dialect.trouble(_CODES.get(code, dialect.BUSY if lost else dialect.QUERY), str(code or ""))
-
-    def cut(self, connection: Any) -> None:
-        """See `Dialect`."""
-        if connection._sock is not None:
-            connection._sock.shutdown(socket.SHUT_RDWR)
 
 
 def _found(field: Any) -> Found:

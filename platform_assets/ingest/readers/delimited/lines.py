@@ -17,12 +17,13 @@ from pathlib import Path
 
 from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest.readers.delimited.encodings import is_other, spoken, told
+from platform_assets.ingest.readers.delimited.encodings import is_other, spoken, told, utf_16
 from platform_assets.ingest.readers.rows import FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.shape.cells import cells_of, is_without_values
 from platform_assets.ingest.readers.shape.columns import Found
 from platform_assets.ingest.readers.shape.header import header_names
 from platform_assets.ingest.readers.shape.layout import BEFORE, COMMENT, EMPTY, SEP, Line, Table
+from platform_assets.ingest.readers.typed.values import NUL
 
 MAX_RECORD_LINES = 200
 MAX_RECORD_TEXT = 1 << 20
@@ -105,7 +106,7 @@ class _Lines:
     """
 
     def __init__(self, path: Path, encoding: str) -> None:
-        name = {"utf-8": "utf-8-sig"}.get(encoding, encoding)
+        name = {"utf-8": "utf-8-sig", "utf-16": utf_16(path)}.get(encoding, encoding)
         self._stream = io.TextIOWrapper(path.open("rb"), encoding=name, errors="surrogateescape", newline="")
         self._pushed: deque[str] = deque()
         self._source = self._read()
@@ -174,7 +175,7 @@ def split(text: str, fmt: FileFormat, width: int | None) -> tuple[list[str], str
     if is_other(text, fmt.encoding):
         return [], f"is UTF-8 text, though the file is {fmt.encoding}"
     if "\0" in text:
-        return [], "contains a NUL byte"
+        return [], NUL
     if "\r" in text:
         return [], "contains a stray carriage return"
     cells: list[str] | None
