@@ -16,6 +16,7 @@ BENCHMARKS = {
     "r_startup": "Starting an indicator",
     "r_exchange": "Tables to R and back",
     "r_statistics": "Statistics of a million patients",
+    "releases": "Making a release",
     "mentions": "Drug names in titles",
 }
 RESULTS = Path(__file__).parent / "results.md"

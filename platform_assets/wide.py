@@ -1,20 +1,21 @@
 """How steps are executed: in the run's own process on one machine, in a pod for each in the cluster.
 
-A pod has what its step needs and no more. The keys that pseudonymise are mounted where datasets are loaded and erased, and R runs where they
-are not. Which network a pod has is said by its labels (``deploy/kustomize/base/network.yaml``): R steps are `r-worker`, which reach the
+A pod has what its step needs and no more. The keys that pseudonymise are mounted where datasets are loaded and erased, the one by which published
+counts are drawn where they are drawn, and R runs where no key is. Which network a pod has is said by its labels (``deploy/kustomize/base/network.yaml``): R steps are `r-worker`, which reach the
 database, Google's private addresses and names, as the step itself reads the lake and writes its events; they reach neither the internet
 nor the cluster's API, and hold no token for it. R has no network at all: the step runs it in a child that is cut off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from resources.identity import FOLDER
+from platform_assets.erasure.targets import PURPOSE as ERASURE
+from resources.identity import AUDIT, FOLDER, PREFIX, RELEASE
 
 if TYPE_CHECKING:
     from platform_assets.contracts.model import Contract
@@ -25,7 +26,9 @@ AT_ONCE = 8
 COMPONENT = "app.kubernetes.io/component"
 FETCH = "platform/fetch"
 KEYS = "platform-identities"
-"""The secret with the keys that pseudonymise (``deploy/kustomize/base/secrets.yaml``)."""
+"""The secret with all keys (``deploy/kustomize/base/secrets.yaml``)."""
+DRAW, PUBLISH = "products__drawn_counts", "products__releases"
+"""The steps that draw counts, with a key and without R, and that make figures of them, with R and without a key."""
 OF_THE_ENGINE = 0.65
 """Share of a pod's memory that the engine may use before it spills; the rest is Python's, Arrow's and R's."""
 
@@ -43,14 +46,18 @@ def executor(
     return k8s_job_executor.configured({"max_concurrent": AT_ONCE, "per_step_k8s_config": steps})
 
 
-def with_keys(environment: Mapping[str, str]) -> dict[str, Any]:
-    """What a pod gets that needs the keys: files, as a variable would be in the memory of the run, and of all that it starts, to its end."""
+def with_keys(environment: Mapping[str, str], purposes: Collection[str] = ()) -> dict[str, Any]:
+    """What a pod gets that needs the keys (of `purposes`; without them all that there are): files, as a variable would be in the memory of the run,
+    and of all that it starts, to its end."""
+    names = [PREFIX + purpose.upper() for purpose in sorted(purposes)]
+    # one that is not there is missed by the step, which says what to do; a pod that waits for it says nothing
+    chosen = {"items": [{"key": name, "path": name} for name in names], "optional": True} if names else {}
     return {
         "container_config": {
             "volume_mounts": [{"name": "identities", "mount_path": environment[FOLDER], "read_only": True}]
         },
         "pod_spec_config": {
-            "volumes": [{"name": "identities", "secret": {"secret_name": KEYS, "default_mode": 0o440}}]
+            "volumes": [{"name": "identities", "secret": {"secret_name": KEYS, "default_mode": 0o440, **chosen}}]
         },
     }
 
@@ -75,22 +82,25 @@ def step_settings(
 
     r_steps = {f"indicators__{path.stem}" for path in scripts}
     loads = {f"ingest_{name}": contract for name, contract in contracts.items()}
+    of_people = {p for contract in contracts.values() for p in contract.identifiers.values()} | {ERASURE, AUDIT}
+    others = {DRAW, PUBLISH} if r_steps else set()
     given: dict[str, dict[str, str]] = yaml.safe_load(resources.read_text(encoding="utf-8")) or {}
-    unknown = set(given) - r_steps - set(loads)
+    unknown = set(given) - r_steps - set(loads) - others
     if unknown:
         raise ValueError(
             f"{resources.name} gives resources to {', '.join(sorted(unknown))}: there is no such step. "
-            "Steps are named ingest_<dataset> and indicators__<name>"
+            f"Steps are named ingest_<dataset>, indicators__<name>, {DRAW} and {PUBLISH}"
         )
     settings: dict[str, dict[str, Any]] = {}
-    for step in sorted(r_steps | set(loads)):
+    for step in sorted(r_steps | set(loads) | others):
         pod: dict[str, Any] = {}
-        if step in r_steps:
+        if step in r_steps or step == PUBLISH:
             pod["pod_template_spec_metadata"] = {"labels": {COMPONENT: "r-worker"}}
             pod["pod_spec_config"] = {"automount_service_account_token": False}
         else:
-            pod = with_keys(environment) if environment.get(FOLDER) else {}
-            if loads[step].source.reaches_out:
+            purposes = {RELEASE} if step == DRAW else of_people
+            pod = with_keys(environment, purposes) if environment.get(FOLDER) else {}
+            if step in loads and loads[step].source.reaches_out:
                 pod["pod_template_spec_metadata"] = {"labels": {FETCH: "yes"}}
         if step in given:
             # as much as is asked for and no more: a pod that is promised less than it uses is evicted first

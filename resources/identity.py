@@ -29,6 +29,10 @@ FOLDER = "PLATFORM_IDENTITY_KEYS_DIR"
 """Names the folder of key files; each is called as the variable that it stands for."""
 DIGITS = 32
 AUDIT = "audit"
+RELEASE = "release"
+"""The key by which what is published is drawn; whoever has it can undo the drawing."""
+MADE_HERE = {AUDIT: "audit/key", RELEASE: "releases/key"}
+"""Purposes whose key a laptop makes for itself, and the file below DATA_HOME that keeps it."""
 SAMPLE_KEYS = "identity_keys.json"
 SAMPLE_MANIFEST = "manifest.json"
 """In the sample folder: the content hashes of the generated files."""
@@ -112,7 +116,7 @@ class EnvironmentKeys:
 class LaptopKeys:
     """The environment's keys; for generated sample files, and for nothing else, throwaway keys from the folder `sample`.
 
-    The key of the audit log is made where the environment has none, and kept beside the log.
+    The keys of the audit log and of releases are made where the environment has none, and kept (`MADE_HERE`).
     """
 
     def __init__(self, environment: EnvironmentKeys, sample: Path) -> None:
@@ -124,15 +128,15 @@ class LaptopKeys:
         return self._environment.key(purpose)
 
     def ring(self, purpose: str, *, make: bool = False) -> tuple[bytes, ...]:
-        """The environment's, then, of the audit log, the one that was made here. Raises MissingIdentityKey, ValueError."""
-        path = self._sample.parent / "audit" / "key"
+        """The environment's, then the one that was made here. Raises MissingIdentityKey, ValueError."""
+        path = self._sample.parent / MADE_HERE[purpose] if purpose in MADE_HERE else None
         try:
             named = self._environment.ring(purpose)
         except MissingIdentityKey:
-            if purpose != AUDIT or not (path.exists() or make):
+            if path is None or not (path.exists() or make):
                 raise
             return (_made_once(path),)
-        return (*named, _made_once(path)) if purpose == AUDIT and path.exists() else named
+        return (*named, _made_once(path)) if path and path.exists() else named
 
     def for_files(self, hashes: Collection[str]) -> IdentityKeys:
         """Keys for files of these hashes: throwaway ones are a fallback only where all of them are sample files."""

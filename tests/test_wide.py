@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from platform_assets.contracts.model import Contract
-from platform_assets.wide import COMPONENT, FETCH, engine_memory, executor, step_settings, tags_with_keys
+from platform_assets.wide import COMPONENT, DRAW, FETCH, PUBLISH, engine_memory, executor, step_settings, tags_with_keys
 from tests.conftest import lab_contract
 
 KEYS = {"PLATFORM_ENV": "cloud", "PLATFORM_IDENTITY_KEYS_DIR": "/keys"}
@@ -70,9 +71,15 @@ def test_steps_that_load_hold_the_keys_and_no_step_of_r_does(tmp_path: Path) -> 
     contracts, scripts = _everything()
     settings = step_settings(KEYS, contracts, scripts)
     loads = {f"ingest_{name}" for name in contracts}
-    assert {step for step, pod in settings.items() if "platform-identities" in str(pod)} == loads
-    assert {step for step, pod in settings.items() if "/keys" in str(pod)} == loads
+    assert {step for step, pod in settings.items() if "platform-identities" in str(pod)} == {*loads, DRAW}
+    assert {step for step, pod in settings.items() if "/keys" in str(pod)} == {*loads, DRAW}
     assert len(settings) > len(loads)
+    # published counts are drawn by one key, which is where they are drawn and nowhere else; their figures are made by R
+    held = {step: _held(pod) for step, pod in settings.items()}
+    assert held[DRAW] == {"PLATFORM_IDENTITY_KEY_RELEASE"}
+    assert settings[PUBLISH] == settings["indicators__turnaround"]
+    purposes = {p for contract in contracts.values() for p in contract.identifiers.values()} | {"erasure", "audit"}
+    assert [held[step] for step in loads] == [{f"PLATFORM_IDENTITY_KEY_{p.upper()}" for p in purposes}] * len(loads)
     # resources of a step do not push its keys out
     given = step_settings(KEYS, {"lab": lab_contract()}, [], resources(tmp_path, "ingest_lab: {memory: 16Gi}\n"))
     container = given["ingest_lab"]["container_config"]
@@ -83,6 +90,13 @@ def test_steps_that_load_hold_the_keys_and_no_step_of_r_does(tmp_path: Path) -> 
 def test_runs_that_erase_hold_them_too() -> None:
     assert "platform-identities" in str(tags_with_keys(KEYS))
     assert tags_with_keys({}) == tags_with_keys({**KEYS, "PLATFORM_ENV": "laptop"}) == {}
+
+
+def _held(pod: dict[str, Any]) -> set[str]:
+    """The files that the pod's volume of keys has."""
+    volumes = [v["secret"] for v in pod.get("pod_spec_config", {}).get("volumes", [])]
+    assert all(item["key"] == item["path"] for volume in volumes for item in volume["items"])
+    return {item["path"] for volume in volumes for item in volume["items"]}
 
 
 def _everything() -> tuple[dict[str, Contract], list[Path]]:

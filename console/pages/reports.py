@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+
+import pandas as pd
 import streamlit as st
 
 from console.frame import Frame, counted, moment, plain, told
@@ -11,70 +14,80 @@ from platform_assets.access.roles import Permission
 from platform_assets.erasure import certificate
 from platform_assets.ingest import ledger
 from platform_assets.people_csv import csv_bytes
+from platform_assets.releases import reading
 from platform_assets.reports.tables import (
     execution_log,
     final_export,
-    report_columns,
-    surveillance_report,
-    validated_rows,
+    report_date,
 )
 
 SHOWN = 200
 
 
 def show(frame: Frame) -> None:
-    """The reports of one dataset, then the logs of all."""
+    """What is published, rows for those who may see them, and the logs of all."""
     if not frame.user.may(Permission.SEE_LOGS):
         frame.user.require(Permission.SEE_REPORTS)
     st.title("Reports")
     if frame.user.may(Permission.SEE_REPORTS):
-        _reports(frame)
+        _published(frame)
+    if frame.user.may(Permission.EXPORT_ROWS):
+        _exports(frame)
     if frame.user.may(Permission.SEE_LOGS):
         _logs(frame)
 
 
-def _reports(frame: Frame) -> None:
-    names = [n for n, c in sorted(frame.office.contracts.items()) if report_columns(c)]
+def _published(frame: Frame) -> None:
+    """The counts of one indicator, as they are in the release that is live."""
+    release = reading.current(frame.office.store)
+    protected = {n: about for n, about in release.indicators.items() if about["protected"]} if release else {}
+    if release is None or not protected:
+        st.write("Nothing was published yet.")
+        return
+    name = str(st.selectbox("Indicator", sorted(protected), format_func=lambda n: str(protected[n]["title"])))
+    about = protected[name]
+    st.subheader("Published counts")
+    st.write(
+        plain(
+            f"By {about['periods']['grain']}, up to the one of {about['periods']['last']}, with every total; release {release.id}. Each count was drawn "
+            f"once: 1 to {about['policy']['threshold']} is hidden, others are multiples of {about['policy']['base']}. Totals are sums of what is shown."
+        )
+    )
+    counts = release.read(f"{name}/counts.csv")
+    table = pd.read_csv(io.BytesIO(counts), dtype={"count": "Int64"})
+    st.dataframe(
+        table.sort_values("period", ascending=False, kind="stable"),
+        hide_index=True,
+        placeholder="not shown",
+        column_config={"hidden": st.column_config.CheckboxColumn("too small to show")},
+    )
+    frame.download(
+        "Download the counts",
+        f"{name}_counts.csv",
+        lambda: counts,
+        action="reports.published",
+        table=f"releases.{name}",
+    )
+
+
+def _exports(frame: Frame) -> None:
+    names = [n for n, c in sorted(frame.office.contracts.items()) if report_date(c)]
     if not names:
-        st.write("No dataset has a date, an organisation and a result to report on.")
         return
     dataset = str(st.selectbox("Dataset", names))
     contract = frame.office.contracts[dataset]
-    columns = report_columns(contract)
     warehouse = frame.office.warehouse
     with warehouse.connect() as connection:
         if not warehouse.columns(connection, f"validated.{dataset}"):
             st.write("Nothing was loaded yet.")
             return
-        table = validated_rows(connection, dataset)
-    assert columns is not None
-    date, laboratory, result = columns
-    st.subheader("Surveillance report")
-    st.write(
-        "Tests by ISO week, laboratory and result, newest week first. Counts of 1 to 7 are not shown; others are rounded to 5. "
-        "Totals are sums of what is shown, so that no difference tells a small count."
-    )
-    report = surveillance_report(table, date=date, laboratory=laboratory, result=result)
-    newest = report.sort_values("week", ascending=False, kind="stable")
-    st.dataframe(
-        newest,
-        hide_index=True,
-        placeholder="not shown",
-        column_config={"tests_suppressed": None, "suppressed": st.column_config.CheckboxColumn("too small to show")},
-    )
-    frame.download(
-        "Download the surveillance report",
-        f"{dataset}_surveillance.csv",
-        lambda: csv_bytes(report),
-        action="reports.surveillance",
-        table=f"validated.{dataset}",
-    )
-    if not frame.user.may(Permission.EXPORT_ROWS):
-        return
+    date = report_date(contract)
+    assert date is not None
     st.subheader("Final export")
     with told(frame):
-        rows = final_export(handing_out.own_rows(frame.audit, frame.user, contract, table), date)
-        of = f" of {frame.user.scope}" if frame.user.scope else ""
+        rows = final_export(handing_out.own_rows(frame.audit, frame.user, contract, warehouse), date)
+        limits = frame.user.limited_to
+        of = f" of {', '.join(map(str, limits))}" if limits else ""
         first = f"; the first {SHOWN} are shown" if len(rows) > SHOWN else ""
         st.write(
             plain(

@@ -16,6 +16,7 @@ locals {
     "platform-identity-key-operation-id",
     "platform-identity-key-erasure",
     "platform-identity-key-audit",
+    "platform-identity-key-release",
     "platform-console-client-secret",
     "platform-console-cookie-secret",
     "platform-proxy-client-secret",

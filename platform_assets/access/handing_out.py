@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.roles import AccessDenied, User, rows_in_scope
+from resources.lake.warehouse import scalar
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from platform_assets.contracts.model import Contract
+    from resources.lake.warehouse import Warehouse
 
 REPEAT = 300.0
 """Seconds for which the same view by the same person, in the same window, needs no second entry."""
@@ -66,11 +68,20 @@ def file(
     return handed
 
 
-def own_rows(audit: AuditLog, user: User, contract: Contract, table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `table` that `user` may see at row level, written down. Raises AccessDenied, AuditError."""
-    rows = rows_in_scope(user, contract, table)
-    seen(audit, user, "reports.see_rows", table=f"validated.{contract.name}", rows=len(rows))
-    return rows
+def own_rows(audit: AuditLog, user: User, contract: Contract, warehouse: Warehouse) -> pd.DataFrame:
+    """The rows of ``validated.<dataset>`` that `user` may see at row level; dates are dates. They are chosen by the engine, and counted and written
+    down before the first of them is read. Raises AccessDenied, AuditError."""
+    where, values = rows_in_scope(user, contract)
+    table = f"validated.{contract.name}"
+    with warehouse.connect(read_only=True) as connection:
+        connection.execute("BEGIN TRANSACTION")  # what is counted is what is read
+        try:
+            rows = int(scalar(connection, f"SELECT count(*) FROM {table} WHERE {where}", values))
+            seen(audit, user, "reports.see_rows", table=table, rows=rows)
+            found = connection.execute(f"SELECT * FROM {table} WHERE {where}", values).to_arrow_table()
+        finally:
+            connection.execute("ROLLBACK")
+    return found.to_pandas(date_as_object=True)
 
 
 def log(audit: AuditLog, user: User, name: str, table: pd.DataFrame, of: str = "all") -> pd.DataFrame:

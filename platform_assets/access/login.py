@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from platform_assets.access.roles import AccessDenied, Role, User
+from platform_assets.access.roles import AccessDenied, Role, Scope, User
 
 ROLES_CLAIM = "roles"
 ORGANISATION_CLAIM = "organisation"
@@ -67,21 +67,21 @@ def user_from_claims(claims: Mapping[str, Any], now: float | None = None, limits
     email = claims.get("email")
     named = isinstance(email, str) and _address(email) and (verified is True or verified == "true")
     roles, unknown = _roles(claims)
-    organisation = _organisation(claims)
+    scopes = _scopes(claims)
     notes = []
     if unknown:
         notes.append(f"Your login names roles that are not known here, and that give nothing: {', '.join(unknown)}.")
     if not roles:
         notes.append("Your login names no role that is known here: ask whoever runs the login for one.")
-    if Role.CLINICIAN in roles and not organisation:
+    if Role.CLINICIAN in roles and not scopes:
         notes.append(
-            "Your login names no organisation. A clinician sees the rows of one organisation: ask whoever runs the login "
-            f"for the claim '{ORGANISATION_CLAIM}'."
+            "Your login names no organisation. A clinician sees the rows of the own organisation: ask whoever runs the login "
+            f"for the claim '{ORGANISATION_CLAIM}', such as laboratory=north."
         )
     return User(
         str(email) if named else f"subject {subject}",
         roles,
-        organisation,
+        scopes,
         identity=f"{issuer}#{subject}",
         issued=issued,
         until=until,
@@ -124,13 +124,19 @@ def _roles(claims: Mapping[str, Any]) -> tuple[frozenset[Role], list[str]]:
     return frozenset(Role(word) for word in words if word in known), unknown[:10]
 
 
-def _organisation(claims: Mapping[str, Any]) -> str | None:
-    found = claims.get(ORGANISATION_CLAIM)
-    if found is None or found == "":
-        return None
-    if not isinstance(found, str) or not _fit(found):
-        raise _unusable(f"'{ORGANISATION_CLAIM}' must be a text")
-    return found
+def _scopes(claims: Mapping[str, Any]) -> tuple[Scope, ...]:
+    """One text or a list of them, each ``column=value``."""
+    given = claims.get(ORGANISATION_CLAIM)
+    if given is None or given == "":
+        return ()
+    texts = given if isinstance(given, list) else [given]
+    found = []
+    for text in texts:
+        column, _, value = text.partition("=") if isinstance(text, str) and _fit(text) else ("", "", "")
+        if not column.isidentifier() or not value.strip():
+            raise _unusable(f"'{ORGANISATION_CLAIM}' must be a text such as laboratory=north, or a list of such texts")
+        found.append(Scope(column, value))
+    return tuple(found)
 
 
 def _unusable(why: str) -> AccessDenied:

@@ -1,6 +1,6 @@
 """Who may do what: roles, one table, checked on the server at every call.
 
-A clinician sees the rows of one organisation, and only those. On a laptop, bound to 127.0.0.1 and without login, the one user has
+A clinician sees the rows of the own organisations, and only those. On a laptop, bound to 127.0.0.1 and without login, the one user has
 every role; `laptop_user` says so in its name, and the console says so on every page.
 """
 
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pandas as pd
+from resources.lake.warehouse import quoted
 
+if TYPE_CHECKING:
     from platform_assets.contracts.model import Contract
 
 DECLARED = "declared:"
@@ -86,13 +86,24 @@ class AccessDenied(PermissionError):
 
 
 @dataclass(frozen=True)
+class Scope:
+    """An organisation whose rows a clinician may see: a value of one column. Laboratory north and clinic north are two."""
+
+    column: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.column} {self.value}"
+
+
+@dataclass(frozen=True)
 class User:
     """Who is asking."""
 
     name: str
     roles: frozenset[Role]
-    organisation: str | None = None
-    """The one organisation whose rows a clinician may see."""
+    scopes: tuple[Scope, ...] = ()
+    """The organisations whose rows a clinician may see."""
     laptop: bool = False
     identity: str = ""
     """Issuer and subject of the login, by which one person is told from another; '' where there is no login."""
@@ -123,7 +134,7 @@ class User:
     def may(self, permission: Permission) -> bool:
         """Whether one of the user's roles has `permission`, as long as the login lasts. A clinician without an organisation may nothing."""
         return self.current and any(
-            permission in ALLOWED[role] for role in self.roles if role is not Role.CLINICIAN or self.organisation
+            permission in ALLOWED[role] for role in self.roles if role is not Role.CLINICIAN or self.scopes
         )
 
     def require(self, permission: Permission) -> None:
@@ -134,11 +145,11 @@ class User:
             raise AccessDenied(f"{self.name} may not do this ({permission.value}): it takes one of the roles {holders}")
 
     @property
-    def scope(self) -> str | None:
-        """The organisation that the user's row-level view is limited to; None: no limit."""
+    def limited_to(self) -> tuple[Scope, ...] | None:
+        """The organisations that the user's row-level view is limited to; None: no limit."""
         if any(Permission.EXPORT_ROWS in ALLOWED[r] for r in self.roles if r is not Role.CLINICIAN):
             return None
-        return self.organisation or ""
+        return self.scopes
 
     @property
     def role_names(self) -> str:
@@ -165,18 +176,24 @@ def organisation_columns(contract: Contract) -> list[str]:
     return [name for name, column in contract.columns.items() if column.role == "organisation"]
 
 
-def rows_in_scope(user: User, contract: Contract, table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `table` that `user` may see at row level. People get them through `handing_out.own_rows`.
+def rows_in_scope(user: User, contract: Contract) -> tuple[str, list[str]]:
+    """The SQL condition of the rows of ``validated.<dataset>`` that `user` may see at row level, and its parameters. People get the rows
+    through `handing_out.own_rows`.
 
-    Raises AccessDenied without the permission, or where the user is limited to an organisation and the dataset names none.
+    Raises AccessDenied without the permission, or where the user is limited to organisations and none of them is one of a column that says, in
+    this dataset, which organisation a row belongs to.
     """
     user.require(Permission.EXPORT_ROWS)
-    if user.scope is None:
-        return table
+    if user.limited_to is None:
+        return "true", []
     columns = organisation_columns(contract)
     if not columns:
         raise AccessDenied(
             f"{contract.name} does not say which organisation a row belongs to: its rows are for stewards"
         )
-    mine = (table[columns].astype("string") == user.scope).any(axis=1)
-    return table[mine.fillna(False).astype(bool)]
+    mine = [scope for scope in user.limited_to if scope.column in columns]
+    if not mine:
+        raise AccessDenied(
+            f"Rows of {contract.name} belong to a {' or a '.join(columns)}, and your login names none: ask whoever runs the login"
+        )
+    return " OR ".join(f"{quoted(scope.column)} = ?" for scope in mine), [scope.value for scope in mine]

@@ -1,9 +1,11 @@
-"""Every R script in a folder becomes an indicator's asset, and its table a product. A new indicator is a new .R file, no more."""
+"""Every R script in a folder becomes an indicator's asset, and what may leave of all of them a release. A new indicator is a new .R file, no more."""
 
 import atexit
 import datetime as dt
 import json
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,18 +13,20 @@ import dagster as dg
 
 from platform_assets.components import literature
 from platform_assets.components.metadata import Told, in_rows, made_from, shown, written_in
+from platform_assets.components.releases import drawing_asset, release_asset
 from platform_assets.components.unreadable import unreadable_asset
 from platform_assets.contracts.files import read_contracts
 from platform_assets.erasure.naming import naming_people
 from platform_assets.indicators.header import list_indicators, read_indicator
 from platform_assets.indicators.model import HeaderError, Indicator
+from platform_assets.indicators.sensitivity import check_public, organisation_columns
 from platform_assets.indicators.sql.file import list_sql
-from platform_assets.office import engine_of
 from resources.environment import REPOSITORY, Platform
 from resources.markdown import Markdown, bullets, picture, plain, together
 
 if TYPE_CHECKING:
     from platform_assets.indicators.ahead import Ahead
+    from resources.r_runtime import Event
 
 PREVIEW_ROWS = 25
 _DEFS = REPOSITORY / "platform_assets" / "defs"
@@ -50,7 +54,7 @@ class Indicators(dg.Component, dg.Model, dg.Resolvable):
 
 
 def script_assets(folder: Path) -> list[dg.AssetsDefinition]:
-    """An indicator and a product for each script; a script that Dagster could not load is an asset that says so when it runs."""
+    """An indicator for each script, and the release of all; a script that Dagster could not load is an asset that says so when it runs."""
     assets: list[dg.AssetsDefinition] = []
     found: dict[str, Indicator] = {}
     for path in list_indicators(folder):
@@ -67,20 +71,29 @@ def script_assets(folder: Path) -> list[dg.AssetsDefinition]:
         except HeaderError as error:
             assets.append(unreadable_asset(path, path.stem, "r", str(error)))
     readable: dict[str, Indicator] = {}
+    organisations: dict[str, list[tuple[str, str]]] = {}
+    contracts = read_contracts()
     for name, indicator in found.items():
         circle = _circle(name, found)
         if circle:
             problem = f"{indicator.path.name}: reads what is made from its own table ({' from '.join(circle)}): correct the @input line"
             assets.append(unreadable_asset(indicator.path, name, "r", problem))
-        else:
-            readable[f"indicators__{name}"] = indicator
-            assets += [indicator_asset(indicator, readable), product_asset(indicator)]
-    return assets
+            continue
+        try:
+            check_public(indicator, contracts, found)
+            organisations[name] = organisation_columns(indicator, contracts, found)
+        except HeaderError as error:
+            assets.append(unreadable_asset(indicator.path, name, "r", str(error)))
+            continue
+        readable[f"indicators__{name}"] = indicator
+        assets.append(indicator_asset(indicator, readable))
+    published = {i.name: i for i in readable.values() if i.cases or i.public}
+    return [*assets, drawing_asset(published, organisations), release_asset(published)] if published else assets
 
 
 def is_taken(name: str) -> bool:
     """Whether an indicator or a product that is not an R script's has this name."""
-    if name.endswith(("_final_export", "_surveillance_report")):
+    if name.endswith("_final_export") or name in ("drawn_counts", "releases"):
         return True
     sql = {path.stem for path in list_sql(_DEFS)}
     return name in {*sql, *literature.QUESTIONS, literature.GRAPH.path[-1]}
@@ -91,7 +104,7 @@ def _origin(name: str) -> str:
     sql = next((path for path in list_sql(_DEFS) if path.stem == name), None)
     if sql is not None:
         return sql.relative_to(REPOSITORY).as_posix()
-    if name.endswith(("_final_export", "_surveillance_report")):
+    if name.endswith("_final_export"):
         return "the reports of a dataset (platform_assets/components/stewardship.py)"
     return "platform_assets/components/literature.py"
 
@@ -145,20 +158,23 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
     )
     def run_indicator(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from platform_assets.indicators.compute import InputMissing, compute
+        from platform_assets.releases.making import MADE
         from resources.r_runtime import Event, IndicatorFailed, RunResult
 
         platform: Platform = context.resources.platform
         pictures: dict[str, dg.MetadataValue] = {}
 
         def keep(result: RunResult) -> None:
+            if not indicator.public:
+                return  # drawn of what may not leave
             for name, plot in result.plots.items():
                 for file in (plot.svg, plot.png):
-                    platform.store.write(f"products/{indicator.name}/plots/{name}{file.suffix}", file)
+                    platform.store.write(f"{MADE}/{indicator.name}/{name}{file.suffix}", file)
                 pictures[plot.title or name] = shown(picture(plot.title, plot.png.read_bytes()))
 
         def tell(event: Event) -> None:
             log = Told(context).warning if event.level in ("warning", "note") else Told(context).info
-            log(f"{indicator.name}: {'note: ' if event.level == 'note' else ''}{event}")
+            log(f"{indicator.name}: {'note: ' if event.level == 'note' else ''}{told(event, indicator)}")
 
         try:
             computed = compute(
@@ -179,11 +195,18 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
             card = shown(failed.card.markdown())
             raise dg.Failure(failed.card.summary, metadata={"failure card": card}, allow_retries=False) from None
         receipt, result = computed.receipt, computed.result
+        exact: dict[str, Any] = (
+            {
+                "dagster/row_count": dg.MetadataValue.int(receipt.rows),
+                **pictures,
+                "preview": _preview(platform, indicator),
+            }
+            if indicator.public
+            else {"preview": dg.MetadataValue.text("not shown: what is published of it is in products/releases")}
+        )
         metadata: dict[str, Any] = {
-            "dagster/row_count": dg.MetadataValue.int(receipt.rows),
-            **pictures,
-            "preview": _preview(platform, indicator),
-            **made_from(receipt),
+            **exact,
+            **made_from(receipt, rows=bool(indicator.public)),
             "R": receipt.session.get("r", ""),
         }
         if receipt.notes:
@@ -208,42 +231,6 @@ def indicator_asset(indicator: Indicator, all_indicators: Mapping[str, Indicator
         return dg.MaterializeResult(metadata=metadata, check_results=[asked], data_version=data_version)
 
     return run_indicator
-
-
-def product_asset(indicator: Indicator) -> dg.AssetsDefinition:
-    """The indicator's table as files: Parquet, CSV, and what they mean. Small counts are left out."""
-
-    @dg.asset(
-        key=["products", indicator.name],
-        deps=[dg.AssetKey(["indicators", indicator.name])],
-        group_name="products",
-        kinds={"parquet", "csv"},
-        owners=[indicator.owner] if indicator.owner else None,
-        description=plain(
-            f"{indicator.title}, published in products/{indicator.name}/ as Parquet and CSV with metadata. "
-            "Counts of 1 to 7 and what is derived from them are left out, and flagged."
-        ),
-        metadata={"dagster/column_schema": _schema(indicator)},
-        required_resource_keys={"platform"},
-    )
-    def publish(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        from platform_assets.indicators.product import publish_product
-
-        platform: Platform = context.resources.platform
-        product = publish_product(indicator, platform)
-        metadata: dict[str, Any] = {
-            "dagster/row_count": product.rows,
-            "suppressed rows": product.suppressed,
-            "files": in_rows([{"file": platform.store.url(f)} for f in product.files]),
-            "run": "published" if product.written else "nothing to do: the published files are up to date",
-        }
-        metadata |= engine_of(platform).publish_product(indicator, product)
-        return dg.MaterializeResult(
-            metadata=metadata,
-            data_version=dg.DataVersion(product.version),
-        )
-
-    return publish
 
 
 _AHEAD: dict[str, "Ahead"] = {}
@@ -304,16 +291,28 @@ def _noted(notes: Iterable[str]) -> dg.MetadataValue:
     return dg.MetadataValue.text("\n".join(notes))
 
 
-def _preview(platform: Platform, indicator: Indicator) -> dg.MetadataValue:
-    """The first rows, without small counts and without columns that name people: everyone who can open the UI sees metadata."""
-    from platform_assets.indicators.product import protected_table
+def told(event: "Event", indicator: Indicator) -> str:
+    """What a script says, for the log that everyone can open: of personal data without its numbers, which may be small counts.
 
-    frame = protected_table(indicator, platform).head(PREVIEW_ROWS)
+    Where it says it, and notes on the script, keep theirs.
+    """
+    if indicator.public or event.level in ("note", "sandbox"):
+        return str(event)
+    return str(replace(event, text=_NUMBER.sub("(number)", event.text)))
+
+
+_NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d.,]*(?:e[-+]?\d+)?", re.IGNORECASE)
+
+
+def _preview(platform: Platform, indicator: Indicator) -> dg.MetadataValue:
+    """The first rows of a public table, without columns that name people: everyone who can open the UI sees metadata."""
+    with platform.warehouse.connect(read_only=True) as connection:
+        frame = connection.execute(f"SELECT * FROM indicators.{indicator.name} LIMIT {PREVIEW_ROWS}").df()
     texts = {c.name: frame[c.name].dropna().tolist() for c in indicator.outputs.values() if c.type == "text"}
     kept_back = naming_people(platform.warehouse, read_contracts(), texts)
     frame = frame.drop(columns=list(kept_back))
     for column in indicator.outputs.values():
-        if column.type == "date":
+        if column.type == "date" and column.name in frame:
             frame[column.name] = frame[column.name].dt.strftime("%Y-%m-%d")
     records = json.loads(frame.to_json(orient="records", date_format="iso", double_precision=3))
     shown = [{k: ("" if v is None else v) for k, v in row.items()} for row in records]
@@ -322,15 +321,28 @@ def _preview(platform: Platform, indicator: Indicator) -> dg.MetadataValue:
 
 def _schema(indicator: Indicator) -> dg.TableSchema:
     return dg.TableSchema(
-        [dg.TableColumn(c.name, _TYPES[c.type], description=plain(c.help) or None) for c in indicator.outputs.values()]
+        [
+            dg.TableColumn(c.name, _TYPES[c.type], description=plain(c.help) or None)
+            for c in indicator.computing.outputs.values()
+        ]
     )
+
+
+def _how_published(indicator: Indicator) -> str:
+    if indicator.public:
+        return f"as it is: {indicator.public}"
+    if indicator.cases is None:
+        return "not at all: the script gives no cases (@cases), of which counts could be protected"
+    by = "organisation and " if indicator.cases.by_organisation else ""
+    return f"counts per {by}{indicator.cases.grain}, protected, {indicator.cases.settles} days after its end"
 
 
 def _in_words(indicator: Indicator) -> Markdown:
     facts = {
         "Unit": indicator.unit,
         "Direction": indicator.direction,
-        "Smallest number compared": indicator.minimum_n,
+        "Smallest number compared": indicator.minimum and f"{indicator.minimum.n} {indicator.minimum.of}",
+        "Published": _how_published(indicator),
         "Definition": f"version {indicator.version}",
     }
     said = [f"{name}: {value}" for name, value in facts.items() if value not in ("", None)]

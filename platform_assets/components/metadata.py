@@ -25,9 +25,12 @@ def column_schema(columns: Mapping[str, tuple[str, str]]) -> dg.TableSchema:
     )
 
 
-def made_from(receipt: Receipt) -> dict[str, Any]:
-    """The inputs at their snapshots, and when."""
-    records = [{"table": t.table, "snapshot": t.snapshot, "rows": t.rows} for t in receipt.inputs.values()]
+def made_from(receipt: Receipt, *, rows: bool = True) -> dict[str, Any]:
+    """The inputs at their snapshots, with or without the number of their rows, and when."""
+    records = [
+        {"table": t.table, "snapshot": t.snapshot, **({"rows": t.rows} if rows else {})}
+        for t in receipt.inputs.values()
+    ]
     return {"made from": in_rows(records), "made at (UTC)": f"{receipt.made_at:%Y-%m-%d %H:%M:%S}"}
 
 

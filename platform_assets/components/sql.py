@@ -1,6 +1,6 @@
 """Every ``defs/<domain>/sql/<name>.sql`` becomes an indicator's asset. A new indicator is a new file, no more."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,10 @@ import dagster as dg
 from platform_assets.components.describe import table_kinds
 from platform_assets.components.metadata import Told, column_schema, made_from, shown
 from platform_assets.components.unreadable import unreadable_asset
+from platform_assets.contracts.files import read_contracts
+from platform_assets.contracts.model import Contract
 from platform_assets.indicators.model import HeaderError
+from platform_assets.indicators.sensitivity import personal_tables
 from platform_assets.indicators.sql.file import SqlIndicator, list_sql, read_sql, to_bigquery
 from platform_assets.office import engine_of
 from resources.environment import REPOSITORY, Platform, Settings
@@ -27,18 +30,20 @@ class SqlIndicators(dg.Component, dg.Model, dg.Resolvable):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """An asset for each file; a file that cannot be read is an asset that says so when it runs."""
         cache = Settings.from_environment().home / "cache" / "sql"
-        return dg.Definitions(assets=[sql_asset(path, cache) for path in list_sql(REPOSITORY / self.folder)])
+        contracts = read_contracts()
+        return dg.Definitions(assets=[sql_asset(path, contracts, cache) for path in list_sql(REPOSITORY / self.folder)])
 
 
-def sql_asset(path: Path, cache: Path | None = None) -> dg.AssetsDefinition:
-    """The asset of one file."""
+def sql_asset(path: Path, contracts: Mapping[str, Contract], cache: Path | None = None) -> dg.AssetsDefinition:
+    """The asset of one file; `contracts` say whether it reads personal data."""
     try:
-        return _asset(read_sql(path, cache))
+        indicator = read_sql(path, cache)
+        return _asset(indicator, public=not personal_tables(indicator.tables, contracts, {}))
     except HeaderError as error:
         return unreadable_asset(path, path.stem, "sql", str(error))
 
 
-def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
+def _asset(indicator: SqlIndicator, *, public: bool) -> dg.AssetsDefinition:
     key = dg.AssetKey(["indicators", indicator.name])
     config = {
         name: dg.Field(_CONFIG.get(p.type, str), is_required=False, description=f"{p.help} (default {p.default})")
@@ -52,7 +57,7 @@ def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
         kinds={"sql", *table_kinds()},
         owners=[indicator.owner],
         tags={"domain": indicator.path.parent.parent.name},
-        description=_in_words(indicator),
+        description=_in_words(indicator, public=public),
         metadata={
             "dagster/column_schema": column_schema(
                 {o.name: (_TYPES.get(o.type, o.type), o.help) for o in indicator.outputs.values()}
@@ -82,7 +87,7 @@ def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
         params = context.op_execution_context.op_config if config else None
         yield _bigquery(key, indicator)
         try:
-            made = engine_of(platform).run_sql(indicator, params, run_id=context.run.run_id)
+            made = engine_of(platform).run_sql(indicator, params, run_id=context.run.run_id, public=public)
         except OutputMismatch as error:
             Told(context).error(f"{error}; the last good table stays and is stale")
             yield _output_schema(key, passed=False, text=str(error))
@@ -93,9 +98,9 @@ def _asset(indicator: SqlIndicator) -> dg.AssetsDefinition:
             asset_key=key,
             metadata={
                 **made.published,
-                "dagster/row_count": made.rows,
+                **({"dagster/row_count": made.rows} if public else {}),
                 "parameters": dg.MetadataValue.json(dict(made.params)),
-                **(made_from(made.receipt) if made.receipt else {}),
+                **(made_from(made.receipt, rows=public) if made.receipt else {}),
                 **made.cost,
                 "run": made.how
                 if made.fresh
@@ -130,6 +135,7 @@ def _bigquery(key: dg.AssetKey, indicator: SqlIndicator) -> dg.AssetCheckResult:
     )
 
 
-def _in_words(indicator: SqlIndicator) -> Markdown:
-    params = bullets(f"Parameter {p.name}: {p.help} (default {p.default})" for p in indicator.params.values())
-    return together(plain(indicator.title), plain(indicator.description), params)
+def _in_words(indicator: SqlIndicator, *, public: bool) -> Markdown:
+    how = "as it is: it reads public data alone" if public else "not at all: it is made of personal data"
+    said = [f"Parameter {p.name}: {p.help} (default {p.default})" for p in indicator.params.values()]
+    return together(plain(indicator.title), plain(indicator.description), bullets([f"Published: {how}", *said]))

@@ -13,7 +13,7 @@ from platform_assets.office import Office
 from platform_assets.people_csv import csv_bytes
 from platform_assets.reports import logs
 from platform_assets.reports import tables as reports
-from platform_assets.reports.events import GROUP, first_rows, log_key, publish_logs, rows_erased, shown
+from platform_assets.reports.events import GROUP, log_key, publish_logs, rows_erased, shown
 from resources.environment import Platform
 from resources.markdown import plain
 
@@ -59,7 +59,7 @@ def erase_job(tags: Mapping[str, Any] | None = None) -> dg.JobDefinition:
 
 
 def definitions(contracts: dict[str, Contract], erasure_tags: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """The erasure job, the logs, and the reports of every dataset of laboratory results (a date, an organisation, a result)."""
+    """The erasure job, the logs, and the row-level export of every dataset of laboratory results (a date, an organisation, a result)."""
     assets = [asset for contract in contracts.values() for asset in _reports(contract)]
     # raw is made by every load, whatever becomes of the rows; the deletion log is also made by every erasure
     assets.append(_log(logs.EXECUTION_LOG, [dg.AssetKey(["raw", name]) for name in contracts]))
@@ -97,29 +97,14 @@ def _log(log: logs.Log, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
 
 
 def _reports(contract: Contract) -> list[dg.AssetsDefinition]:
-    columns = reports.report_columns(contract)
-    if columns is None:
+    date = reports.report_date(contract)
+    if date is None:
         return []
-    date, laboratory, result = columns
 
     def final(table: "pd.DataFrame") -> "pd.DataFrame":
         return reports.final_export(table, date)
 
-    def surveillance(table: "pd.DataFrame") -> "pd.DataFrame":
-        return reports.surveillance_report(table, date=date, laboratory=laboratory, result=result)
-
-    return [
-        _report(
-            contract, "final_export", final, "Row level, newest first, for the agency. For stewards only.", shown=False
-        ),
-        _report(
-            contract,
-            "surveillance_report",
-            surveillance,
-            "Tests by ISO week, laboratory and result; small numbers suppressed, all figures rounded.",
-            shown=True,
-        ),
-    ]
+    return [_report(contract, "final_export", final, "Row level, newest first, for the agency. For stewards only.")]
 
 
 def _report(
@@ -127,8 +112,6 @@ def _report(
     kind: str,
     make: Callable[["pd.DataFrame"], "pd.DataFrame"],
     description: str,
-    *,
-    shown: bool,
 ) -> dg.AssetsDefinition:
     name = f"{contract.name}_{kind}"
     source = dg.AssetKey(["validated", contract.name])
@@ -153,9 +136,9 @@ def _report(
                 )
             table = make(reports.validated_rows(connection, contract.name))
         stored = platform.store.write(f"products/{name}/{name}.csv", csv_bytes(table))
-        metadata: dict[str, Any] = {"dagster/row_count": len(table), "file": stored.name, "bytes": stored.size}
-        if shown:  # metadata is for everyone who can open the UI: rows of people are not
-            metadata["preview"] = first_rows(table)
-        return dg.MaterializeResult(metadata=metadata)
+        # metadata is for everyone who can open the UI: rows of people are not
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": len(table), "file": stored.name, "bytes": stored.size}
+        )
 
     return report

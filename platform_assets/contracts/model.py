@@ -213,6 +213,12 @@ class Quality(Strict):
     freshness: Freshness | None = None
 
 
+class Public(Strict):
+    """Data that anybody may have, with the reason: what is computed of them alone may be published as it is."""
+
+    public: str = Field(min_length=10)
+
+
 class Contract(Strict):
     """A dataset: what comes in, what is right, and what becomes of it."""
 
@@ -235,6 +241,8 @@ class Contract(Strict):
     """Columns of the file that are known and not taken: they are no drift."""
     rules: tuple[Rule, ...] = ()
     quality: Quality = Quality()
+    sensitivity: Literal["personal"] | Public = "personal"
+    """What is computed of personal data leaves the platform only as a release of protected counts."""
     tags: dict[str, str] = Field(default_factory=dict)
     timezone: str | None = None
     """Name of the zone by whose clock the dataset is kept, e.g. Europe/Paris; default: that of the installation. It says what day
@@ -325,6 +333,11 @@ class Contract(Strict):
         if len({r.name for r in self.rules}) != len(self.rules):
             raise ValueError("two rules have the same name")
         return self
+
+    @property
+    def is_public(self) -> bool:
+        """Whether anybody may have these data."""
+        return isinstance(self.sensitivity, Public)
 
     @property
     def zone(self) -> str:

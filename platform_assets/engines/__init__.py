@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 
     from platform_assets.contracts.model import Contract
     from platform_assets.engines.results import Loaded, MadeBySql, MadeTable
-    from platform_assets.indicators.model import Indicator
-    from platform_assets.indicators.product import Product
     from platform_assets.indicators.sql.file import SqlIndicator
     from platform_assets.ingest.books import Books
     from platform_assets.ingest.neighbours import Neighbours
     from platform_assets.ingest.quality import Outcome
+    from platform_assets.releases.reading import Release
     from resources.environment import Platform
     from resources.lake.warehouse import TableState
 
@@ -67,15 +66,18 @@ class Engine(Protocol):
         """Datasets that may have rows in the lake's quarantine. Quick: no table of a dataset is read."""
         ...
 
-    def run_sql(self, indicator: SqlIndicator, params: Mapping[str, object] | None, *, run_id: str) -> MadeBySql:
-        """Bring ``indicators.<name>`` up to date, and what is published of it; nothing runs where nothing has changed.
+    def run_sql(
+        self, indicator: SqlIndicator, params: Mapping[str, object] | None, *, run_id: str, public: bool = False
+    ) -> MadeBySql:
+        """Bring ``indicators.<name>`` up to date; nothing runs where nothing has changed. Readers outside the lake get a table of `public` data
+        alone; a copy that they have of another is removed.
 
         Raises TableMissing, OutputMismatch, SqlFailed, or ValueError for a parameter that cannot be read; the last table stays.
         """
         ...
 
-    def publish_product(self, indicator: Indicator, product: Product) -> Mapping[str, str]:
-        """Publish the tables of an R indicator and its product for readers outside the lake, where that is asked for.
+    def publish_release(self, release: Release) -> Mapping[str, str]:
+        """Publish the tables of a release for readers outside the lake, where that is asked for.
 
         Returns the place -> what was done, for people; empty where nothing is published.
         """

@@ -4,15 +4,19 @@ Here: what an indicator is made of, and how it is read from text.
 Not here: running it (resources.r_runtime) and its Dagster asset.
 """
 
-from platform_assets.indicators.header import HARNESS, list_indicators, read_indicator
+from platform_assets.indicators.code import HARNESS
+from platform_assets.indicators.header import list_indicators, read_indicator
 from platform_assets.indicators.model import (
     COLUMN_TYPES,
+    Amount,
+    Cases,
     Column,
     ColumnType,
     Direction,
     HeaderError,
     Indicator,
     Input,
+    Minimum,
     Param,
     Plot,
 )
@@ -20,12 +24,15 @@ from platform_assets.indicators.model import (
 __all__ = [
     "COLUMN_TYPES",
     "HARNESS",
+    "Amount",
+    "Cases",
     "Column",
     "ColumnType",
     "Direction",
     "HeaderError",
     "Indicator",
     "Input",
+    "Minimum",
     "Param",
     "Plot",
     "list_indicators",

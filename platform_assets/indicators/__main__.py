@@ -10,12 +10,13 @@ from pathlib import Path
 
 from platform_assets.indicators.compute import InputMissing, rederive
 from platform_assets.indicators.derived_tables import TableMissing, remake_table
-from platform_assets.indicators.header import list_indicators, read_indicator
+from platform_assets.indicators.header import list_indicators
 from platform_assets.indicators.model import HeaderError
 from platform_assets.indicators.receipts import Receipt
 from platform_assets.indicators.removal import NotRemoved, remove
 from platform_assets.indicators.sql.file import list_sql, read_sql
 from platform_assets.indicators.sql.run import SqlFailed, recipe_of
+from platform_assets.indicators.texts import NotKept
 from platform_assets.literature.steps import SCHEMAS, question
 from platform_assets.office import engine_of
 from resources.environment import INDICATORS, REPOSITORY, resources_for
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> int:
 
     def again() -> tuple[Receipt, str]:
         if name in r:
-            return rederive(read_indicator(r[name]), platform.warehouse, platform.r)
+            return rederive(name, platform.warehouse, platform.r)
         if name in sql:
             indicator = read_sql(sql[name])
             return remake_table(
@@ -51,7 +52,7 @@ def main(arguments: list[str]) -> int:
 
     try:
         receipt, fresh = again()
-    except (InputMissing, IndicatorFailed, TableMissing, SqlFailed, HeaderError) as error:
+    except (InputMissing, NotKept, IndicatorFailed, TableMissing, SqlFailed, HeaderError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return _tell(receipt, fresh)

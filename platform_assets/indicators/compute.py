@@ -1,15 +1,18 @@
-"""From validated tables to an indicator's table: hand the inputs to R, keep its output and the receipt. No Dagster here."""
+"""From validated tables to an indicator's table: hand the inputs to R, keep its output and the receipt. No Dagster here.
+
+The table of a script that gives cases is its cases. It stays inside; what leaves is made of their counts (`platform_assets.releases`).
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from platform_assets.indicators import receipts
+from platform_assets.indicators import receipts, texts
 from platform_assets.indicators.model import Indicator
 from platform_assets.indicators.receipts import Receipt, UsedTable
 from platform_assets.ingest import ledger
@@ -91,12 +94,13 @@ def compute(
         folder = made[1] if made else warehouse.wait_for_scratch()
         try:
             result = made[0] if made else run_on(work, warehouse, connection, runtime, folder, on_event)
+            made_by = texts.of(indicator)
             receipt = Receipt(
                 indicator=indicator.name,
                 made_at=dt.datetime.now(dt.UTC).replace(tzinfo=None),
                 run=run_id,
                 code_version=indicator.code_version,
-                files={f.relative_to(indicator.root).as_posix(): receipts.file_hash(f) for f in indicator.files},
+                files=texts.hashes(made_by),
                 inputs=work.used,
                 params=work.params,
                 session=receipts.session_of(result.session, result.notes),
@@ -109,30 +113,29 @@ def compute(
                     f"CREATE OR REPLACE TABLE {table} AS FROM read_parquet({literal(str(result.output))})"
                 )
                 receipts.write(connection, receipt)
+                texts.keep(warehouse, connection, made_by)
             keep(result)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return Computed(receipt, result)
 
 
-def rederive(indicator: Indicator, warehouse: Warehouse, runtime: RRuntime) -> tuple[Receipt, str]:
-    """Make the table again from the snapshots on its receipt. Returns the receipt and the new output's hash.
+def rederive(name: str, warehouse: Warehouse, runtime: RRuntime) -> tuple[Receipt, str]:
+    """Make the table of the indicator `name` again from its receipt: its snapshots, and the texts of the script as they were. Returns the receipt and
+    the new output's hash.
 
-    Raises InputMissing where there is no receipt, or where the script is not the one that made the table.
+    Raises InputMissing where there is no receipt or a snapshot was expired, NotKept where a text is not there any more.
     """
     with warehouse.connect(read_only=True) as connection:
-        receipt = receipts.last(connection, indicator.name)
+        known = warehouse.columns(connection, receipts.TABLE)
+        receipt = receipts.last(connection, name) if known else None
         if receipt is None:
-            raise InputMissing(f"indicators.{indicator.name} was never made: materialize it first")
-        if receipt.code_version != indicator.code_version:
-            changed = ", ".join(receipt.files)
-            raise InputMissing(
-                f"the script has changed since the table was made: check out the version of {changed} that made it"
-            )
+            raise InputMissing(f"indicators.{name} was never made: materialize it first")
         folder = warehouse.wait_for_scratch()
         try:
+            indicator, harness = texts.restored(warehouse, connection, receipt, folder)
             work = Work(indicator, receipt.inputs, receipt.params)
-            result = run_on(work, warehouse, connection, runtime, folder, lambda _: None)
+            result = run_on(work, warehouse, connection, replace(runtime, harness=harness), folder, lambda _: None)
             return receipt, receipts.file_hash(result.output)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -214,7 +217,7 @@ def run_on(
     """Export the inputs at their snapshots, in a fixed order of rows, and run the script on them."""
     import duckdb
 
-    indicator, inputs = work.indicator, {}
+    indicator, inputs = work.indicator.computing, {}
     for name, table in work.used.items():
         columns = indicator.inputs[name].columns
         present = warehouse.columns(connection, table.table)

@@ -6,38 +6,52 @@ together.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
 from platform_assets.indicators import rtext
+from platform_assets.indicators.code import HARNESS, code_version, files_of, read_code
 from platform_assets.indicators.model import (
     COLUMN_TYPES,
     DIRECTIONS,
+    GRAINS,
     OWNER,
+    Amount,
+    AmountKind,
+    Cases,
     Column,
     ColumnType,
     Direction,
+    Grain,
     HeaderError,
     Indicator,
     Input,
+    Minimum,
     Param,
     Plot,
 )
 
-HARNESS = Path(__file__).resolve().parents[2] / "r_scripts" / "harness"
-"""The R code that runs every indicator; part of each code version."""
-
-TAGS = ("input", "param", "output", "plot", "unit", "direction", "version", "owner", "minimum_n")
+SINGLE = ("unit", "direction", "version", "owner", "minimum_n", "grain", "settles", "publish")
+TAGS = ("input", "param", "output", "plot", "cases", "amount", *SINGLE)
 
 _COLUMN = re.compile(r"(?:`(?P<quoted>[^`]+)`|(?P<plain>[^\s,<>`]+))\s*<(?P<type>[^<>]*)>")
 _TYPE = re.compile(r"(?P<type>\w+)(?:\s+(?P<low>-?[\d.]+?)?\.\.(?P<high>-?\d[\d.]*)?)?")
 _INPUT = re.compile(r"(?P<name>\S+)(?:\s+from\s+(?P<source>[^\s<]\S*))?(?:\s+(?P<columns>.*))?", re.DOTALL)
 _SOURCE = re.compile(r"(?P<layer>[a-z][a-z0-9_]*)/(?P<table>[a-z][a-z0-9_]*)")
 _PARAM = re.compile(r"(?P<name>\S+)\s+<(?P<type>\w+)>\s*(?P<help>.*?)(?:,?\s*\bdefault\s+(?P<default>.+))?", re.DOTALL)
+_MINIMUM = re.compile(r"(?P<n>\d+) of (?P<of>\S+)")
+_NUMBER = r"-?\d+(?:\.\d+)?"
+_AMOUNT = re.compile(
+    rf"(?P<name>\S+)\s+(?P<kind>sum|mean|median) of (?P<column>\S+)\s+(?P<low>{_NUMBER})\.\.(?P<high>{_NUMBER})"
+    rf"\s+in steps of (?P<step>{_NUMBER})(?:\s+(?P<help>.*))?",
+    re.DOTALL,
+)
+_GRAIN = re.compile(r"(?P<grain>\w+)(?P<by> by organisation)?")
+_SETTLES = re.compile(r"(?P<n>\d+) (?P<unit>days|weeks)")
+_PUBLISH = re.compile(r"public (?P<reason>.{10,})", re.DOTALL)
+_OF_CASES = ("record", "organisation", "date", "outcome", "period", "cases")
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -49,26 +63,15 @@ def list_indicators(folder: Path) -> list[Path]:
 def read_indicator(path: Path | str, harness: Path = HARNESS) -> Indicator:
     """Read one `.R` file. Raises HeaderError, which names file, line and remedy."""
     path = Path(path).resolve()
-    code = _read(path)
+    code = read_code(path)
     header = _Header(path)
     for line, tag, text in _tags(path, code, header):
         header.add(line, tag, text)
     header.check_complete()
     masked = rtext.mask(code)
     _check_function(path, code, masked, header)
-    files = _files(path, code, masked)
-    return header.indicator(files, _code_version(path, files, harness))
-
-
-def _read(path: Path) -> str:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise HeaderError(path, None, "there is no such file") from None
-    except UnicodeDecodeError as error:
-        line = path.read_bytes().count(b"\n", 0, error.start) + 1
-        raise HeaderError(path, line, "this is not UTF-8 text; in RStudio: File, Save with Encoding, UTF-8") from None
-    return text.replace("\r\n", "\n")
+    files = files_of(path, code, masked)
+    return header.indicator(files, code_version(path, files, harness))
 
 
 def _tags(path: Path, code: str, header: _Header) -> Iterator[tuple[int, str, str]]:
@@ -109,6 +112,8 @@ class _Header:
         self.params: dict[str, Param] = {}
         self.outputs: dict[str, Column] = {}
         self.plots: dict[str, Plot] = {}
+        self.outcomes: dict[str, str] = {}
+        self.amounts: dict[str, Amount] = {}
         self.single: dict[str, str] = {}
 
     def add(self, line: int, tag: str, text: str) -> None:
@@ -132,6 +137,15 @@ class _Header:
             if name == "data":
                 raise self.error(line, '@plot cannot be named "data": that is the name of the table')
             self.plots[name] = Plot(name, title.strip() or name)
+        elif tag == "cases":
+            for part in text.split(","):
+                name, _, meaning = part.strip().partition(" ")
+                self._new(line, tag, name, self.outcomes)
+                if name in _OF_CASES:
+                    raise self.error(line, f'@cases cannot be named "{name}": that is a column of the cases')
+                self.outcomes[name] = meaning.strip()
+        elif tag == "amount":
+            self._amount(line, text)
         else:
             self._single(line, tag, text)
 
@@ -190,9 +204,28 @@ class _Header:
             raise self.error(line, f'@direction is "{text}"; write one of: {", ".join(DIRECTIONS)}')
         if tag == "owner" and not OWNER.fullmatch(text):
             raise self.error(line, f'@owner is "{text}"; write team:name or an e-mail address')
-        if tag == "minimum_n" and not re.fullmatch(r"\d+", text):
-            raise self.error(line, f'@minimum_n is "{text}"; write a whole number')
+        for of, form, example in _FORMS:
+            if tag == of and not form.fullmatch(text):
+                raise self.error(line, f'@{tag} is "{text}"; write {example}')
         self.single[tag] = text
+
+    def _amount(self, line: int, text: str) -> None:
+        match = _AMOUNT.fullmatch(text)
+        if match is None:
+            raise self.error(line, "cannot read @amount; write: @amount name sum of column 0..1 in steps of 0.5")
+        self._new(line, "amount", match["name"], self.amounts)
+        low, high, step = (float(match[part]) for part in ("low", "high", "step"))
+        if low >= high or step <= 0:
+            raise self.error(line, f'@amount "{match["name"]}": the limits must rise, and the step be above 0')
+        if match["kind"] == "sum" and step < (high - low) / 2:
+            raise self.error(
+                line,
+                f'@amount "{match["name"]}": a step must be at least half of what one case can bring ({(high - low) / 2:g})',
+            )
+        kind = cast("AmountKind", match["kind"])
+        self.amounts[match["name"]] = Amount(
+            match["name"], kind, match["column"], low, high, step, (match["help"] or "").strip()
+        )
 
     def _type(self, line: int, name: str) -> ColumnType:
         if name not in COLUMN_TYPES:
@@ -239,9 +272,30 @@ class _Header:
             raise self.error(None, "no @input line; write: #' @input table column <type>, column <type>")
         if not self.outputs:
             raise self.error(None, "no @output line; write: #' @output column <type>, column <type>")
+        minimum = self._minimum()
+        if minimum and (minimum.of not in self.outputs or self.outputs[minimum.of].type != "integer"):
+            raise self.error(None, f'@minimum_n: "{minimum.of}" is no <integer> column of @output')
+        for tag in ("grain", "settles"):
+            if bool(self.outcomes) != (tag in self.single):
+                raise self.error(None, "@cases, @grain and @settles go together: write all three, or none")
+        if self.amounts and not self.outcomes:
+            raise self.error(None, "@amount is of cases: add a line @cases")
+        if self.outcomes and "publish" in self.single:
+            raise self.error(None, "@publish public is for tables that are published as they are: leave out @cases")
+
+    def _minimum(self) -> Minimum | None:
+        match = _MINIMUM.fullmatch(self.single.get("minimum_n", ""))
+        return Minimum(int(match["n"]), match["of"]) if match else None
+
+    def _cases(self) -> Cases | None:
+        if not self.outcomes:
+            return None
+        grain = cast("re.Match[str]", _GRAIN.fullmatch(self.single["grain"]))
+        settles = cast("re.Match[str]", _SETTLES.fullmatch(self.single["settles"]))
+        days = int(settles["n"]) * (7 if settles["unit"] == "weeks" else 1)
+        return Cases(self.outcomes, self.amounts, cast("Grain", grain["grain"]), bool(grain["by"]), days)
 
     def indicator(self, files: tuple[Path, ...], code_version: str) -> Indicator:
-        minimum_n = self.single.get("minimum_n")
         return Indicator(
             name=self.path.stem,
             path=self.path,
@@ -255,10 +309,25 @@ class _Header:
             direction=cast("Direction", self.single.get("direction", "neutral")),
             version=self.single.get("version", "1"),
             owner=self.single.get("owner", ""),
-            minimum_n=None if minimum_n is None else int(minimum_n),
+            minimum=self._minimum(),
+            cases=self._cases(),
+            public=self.single.get("publish", "").removeprefix("public").strip(),
             files=files,
             code_version=code_version,
         )
+
+
+_FORMS = (
+    ("minimum_n", _MINIMUM, "a number and the column that it is of: 20 of stays"),
+    (
+        "grain",
+        re.compile(rf"({'|'.join(GRAINS)})( by organisation)?"),
+        "week, month, quarter or year, alone or with: by organisation",
+    ),
+    ("settles", _SETTLES, "how long after its end a period is complete: 8 weeks"),
+    ("publish", _PUBLISH, "public, and why the table may be published as it is"),
+)
+"""Tag -> what it must look like, and what to write instead."""
 
 
 def _check_function(path: Path, code: str, masked: str, header: _Header) -> None:
@@ -279,63 +348,12 @@ def _check_function(path: Path, code: str, masked: str, header: _Header) -> None
             f"{name}({', '.join(function.arguments)}): the arguments must be the inputs of the header: "
             f"{name}({', '.join(wanted)})",
         )
-
-
-def _files(path: Path, code: str, masked: str) -> tuple[Path, ...]:
-    """The script, then every file that it sources, directly or not, each once, in the order they are met."""
-    root, found = path.parent.parent, [path]
-
-    def follow(source: Path, text: str, hollow: str) -> None:
-        for call in rtext.find_source_calls(text, hollow):
-            if call.path is None:
-                raise HeaderError(
-                    source,
-                    call.line,
-                    'source() must be given its path in quotes, such as source("../lib/rates.R"), '
-                    "so that a change in that file is noticed",
-                )
-            helper = (source.parent / call.path).resolve()
-            if not helper.is_file():
-                raise HeaderError(
-                    source,
-                    call.line,
-                    f'source("{call.path}"): there is no such file; the path starts at {source.name}',
-                )
-            if root not in helper.parents:
-                raise HeaderError(
-                    source,
-                    call.line,
-                    f'source("{call.path}") lies outside {root.name}/; keep helpers in {root.name}/lib',
-                )
-            if helper not in found:
-                found.append(helper)
-                helper_code = _read(helper)
-                follow(helper, helper_code, rtext.mask(helper_code))
-
-    follow(path, code, masked)
-    return tuple(found)
-
-
-def _code_version(path: Path, files: tuple[Path, ...], harness: Path) -> str:
-    """Hash of script, sourced files and harness: 16 hex digits. Line endings do not count."""
-    digest = hashlib.sha256(_harness_digest(harness, _stamp(harness)))
-    root = path.parent.parent
-    for file in sorted(files):
-        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + _code_bytes(file) + b"\0")
-    return digest.hexdigest()[:16]
-
-
-def _code_bytes(file: Path) -> bytes:
-    return file.read_bytes().replace(b"\r\n", b"\n")
-
-
-def _stamp(folder: Path) -> tuple[tuple[str, int], ...]:
-    return tuple((file.name, file.stat().st_mtime_ns) for file in sorted(folder.glob("*.R")))
-
-
-@lru_cache(maxsize=8)
-def _harness_digest(harness: Path, stamp: tuple[tuple[str, int], ...]) -> bytes:
-    digest = hashlib.sha256()
-    for name, _ in stamp:
-        digest.update(name.encode() + b"\0" + _code_bytes(harness / name) + b"\0")
-    return digest.digest()
+    if not header.outcomes:
+        return
+    figures = rtext.find_function(code, masked, f"{name}_figures")
+    if figures is None or list(figures.arguments) != ["atoms"]:
+        raise HeaderError(
+            path,
+            figures.line if figures else None,
+            f"a script with @cases also defines {name}_figures(atoms), which makes table and plots of their counts",
+        )

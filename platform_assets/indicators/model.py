@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Literal, get_args
@@ -81,6 +81,76 @@ class Plot:
     title: str
 
 
+Grain = Literal["week", "month", "quarter", "year"]
+GRAINS: tuple[Grain, ...] = get_args(Grain)
+"""What a published period can be; weeks begin on Monday."""
+
+AmountKind = Literal["sum", "mean", "median"]
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A magnitude of the cases of a cell: the sum, mean or median of one column, published in steps.
+
+    What a case brings is taken to lie between `low` and `high`; what lies outside counts as the nearest of the two.
+    """
+
+    name: str
+    kind: AmountKind
+    column: str
+    low: float
+    high: float
+    step: float
+    help: str = ""
+
+
+@dataclass(frozen=True)
+class Cases:
+    """What a script that is published of personal data gives: one row per case. Its figures are made of their protected counts alone."""
+
+    outcomes: Mapping[str, str]
+    """What can become of a case, each case one of them -> its meaning."""
+    amounts: Mapping[str, Amount]
+    grain: Grain
+    by_organisation: bool
+    """Whether counts are per organisation and period, or per period alone."""
+    settles: int
+    """Days after the end of a period until its cases are taken to be complete."""
+
+    @property
+    def grain_in_words(self) -> str:
+        """As the header says it: ``month by organisation``."""
+        return self.grain + (" by organisation" if self.by_organisation else "")
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """The columns of the cases, as the script returns them."""
+        kinds: dict[str, ColumnType] = {"record": "text"}
+        if self.by_organisation:
+            kinds["organisation"] = "text"
+        kinds |= {"date": "date", "outcome": "text"}
+        kinds |= {amount.column: "number" for amount in self.amounts.values()}
+        return {name: Column(name, kind) for name, kind in kinds.items()}
+
+    @property
+    def atoms(self) -> dict[str, Column]:
+        """The columns of the table that figures are made of: a row per organisation and period."""
+        kinds: dict[str, ColumnType] = {"organisation": "text"} if self.by_organisation else {}
+        kinds["period"] = "date"
+        for outcome in self.outcomes:
+            kinds |= {outcome: "integer", f"{outcome}_hidden": "flag", f"{outcome}_variance": "number"}
+        kinds |= dict.fromkeys(self.amounts, "number")
+        return {name: Column(name, kind) for name, kind in kinds.items()}
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Where the integer column `of` is below `n`, or missing, no other number of the row is published."""
+
+    n: int
+    of: str
+
+
 @dataclass(frozen=True)
 class Indicator:
     """Everything the platform knows about an indicator before it runs."""
@@ -97,7 +167,11 @@ class Indicator:
     direction: Direction = "neutral"
     version: str = "1"
     owner: str = ""
-    minimum_n: int | None = None
+    minimum: Minimum | None = None
+    cases: Cases | None = None
+    """Where the function gives cases, of which a second one makes what is published."""
+    public: str = ""
+    """Why the table may be published as it is; empty: it may not."""
     files: tuple[Path, ...] = ()
     code_version: str = ""
 
@@ -105,6 +179,21 @@ class Indicator:
     def root(self) -> Path:
         """The folder that holds `indicators/` and `lib/`; helper files must lie inside it."""
         return self.path.parent.parent
+
+    @property
+    def computing(self) -> Indicator:
+        """What runs on the inputs: the script itself, or, where it gives cases, the part that does."""
+        if self.cases is None:
+            return self
+        return replace(self, outputs=self.cases.columns, plots={}, minimum=None)
+
+    @property
+    def figures(self) -> Indicator:
+        """The part that makes table and plots of the counts, and reads nothing else."""
+        if self.cases is None:
+            raise ValueError(f"{self.name} gives no cases")
+        atoms = Input("atoms", "releases", self.name, self.cases.atoms)
+        return replace(self, name=f"{self.name}_figures", inputs={"atoms": atoms}, params={}, cases=None)
 
 
 _FLAGS = {"TRUE": True, "FALSE": False, "true": True, "false": False, "T": True, "F": False}

@@ -51,7 +51,7 @@ class Receipt:
     code_version: str
     """Hash of script, sourced files and harness."""
     files: Mapping[str, str]
-    """File -> SHA-256."""
+    """Script, sourced files, harness and contracts of the inputs -> SHA-256; their texts are kept by it (`texts`)."""
     inputs: Mapping[str, UsedTable]
     params: Mapping[str, str]
     session: Mapping[str, Any]
@@ -82,8 +82,12 @@ def ensure(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
 
 def last(connection: duckdb.DuckDBPyConnection, indicator: str) -> Receipt | None:
     """The receipt of the table as it stands; None where it was never made."""
+    return _read(connection, "indicator = ?", [indicator])
+
+
+def _read(connection: duckdb.DuckDBPyConnection, where: str, parameters: list[str]) -> Receipt | None:
     row = connection.execute(
-        f"SELECT {', '.join(COLUMNS)} FROM {TABLE} WHERE indicator = ? ORDER BY made_at DESC LIMIT 1", [indicator]
+        f"SELECT {', '.join(COLUMNS)} FROM {TABLE} WHERE {where} ORDER BY made_at DESC LIMIT 1", parameters
     ).fetchone()
     if row is None:
         return None
@@ -92,6 +96,11 @@ def last(connection: duckdb.DuckDBPyConnection, indicator: str) -> Receipt | Non
         values[name] = json.loads(values[name])
     values["inputs"] = {name: UsedTable(**used) for name, used in values["inputs"].items()}
     return Receipt(**values)
+
+
+def of_code(connection: duckdb.DuckDBPyConnection, indicator: str, code_version: str) -> Receipt | None:
+    """A receipt of the indicator by the code of `code_version`; None where there is none."""
+    return _read(connection, "indicator = ? AND code_version = ?", [indicator, code_version])
 
 
 def newest(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int, dt.datetime]]:

@@ -1,4 +1,4 @@
-"""Takes away what an indicator left behind once its script is gone: published files, tables, receipts."""
+"""Takes away what an indicator left behind once its script is gone: files, tables, receipts. Releases stay as they are; the next leaves it out."""
 
 from __future__ import annotations
 
@@ -44,11 +44,12 @@ def remove(name: str, platform: Platform, engine: Engine, present: Mapping[str, 
     if not known:
         raise NotRemoved(f"there is no receipt of an indicator {name}: nothing to remove")
     removed = []
-    for file in list(platform.store.walk(f"products/{name}")):
-        platform.store.delete(file.name)
-        removed.append(platform.store.url(file.name))
-    if not platform.bucket:
-        shutil.rmtree(platform.settings.home / "products" / name, ignore_errors=True)  # the empty folders
+    for folder in (f"products/{name}", f"products/made/{name}"):
+        for file in list(platform.store.walk(folder)):
+            platform.store.delete(file.name)
+            removed.append(platform.store.url(file.name))
+        if not platform.bucket:
+            shutil.rmtree(platform.settings.home / folder, ignore_errors=True)  # the empty folders
     removed += engine.drop_indicator(name)
     with warehouse.connect() as connection, warehouse.write(connection):
         connection.execute(f'DROP TABLE IF EXISTS indicators."{name}"')

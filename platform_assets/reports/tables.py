@@ -1,4 +1,4 @@
-"""The reports: row level for the agency, aggregated and protected for everyone else, and the logs. Pure functions from tables."""
+"""The reports: row level for the agency, and the logs. Pure functions from tables. What everyone may see is in releases."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from platform_assets.contracts.columns import TEMPORAL
 from platform_assets.contracts.model import Contract
-from platform_assets.disclosure.small_numbers import Policy, Spec, protect
 from platform_assets.ingest import ledger
 
 if TYPE_CHECKING:
@@ -55,38 +54,14 @@ def final_export(table: pd.DataFrame, date: str, columns: Sequence[str] | None =
     return ordered.sort_values(date, ascending=False, kind="stable", na_position="last")[chosen].reset_index(drop=True)
 
 
-def surveillance_report(
-    table: pd.DataFrame, *, date: str, laboratory: str, result: str, policy: Policy | None = None
-) -> pd.DataFrame:
-    """Tests by ISO week, laboratory and result, with every total, protected.
-
-    Columns: week (2024-W05), laboratory, result (``(all)`` in totals), tests, tests_suppressed, suppressed. A row without a date
-    counts under the week ``(unknown)``.
-    """
-    import pandas as pd
-
-    moments = pd.to_datetime(table[date].astype("object"))
-    iso = moments.dt.isocalendar()
-    week = iso["year"].astype("string") + "-W" + iso["week"].astype("string").str.zfill(2)
-    named = pd.DataFrame(
-        {
-            "week": week.array,
-            "laboratory": table[laboratory].astype("string").array,
-            "result": table[result].astype("string").array,
-            "tests": 1,
-        }
-    )
-    return protect(named, Spec(["week", "laboratory", "result"], {"tests": None}, policy=policy or Policy()))
-
-
-def report_columns(contract: Contract) -> tuple[str, str, str] | None:
-    """(date, laboratory, result) of a dataset that can be reported on; None for others."""
+def report_date(contract: Contract) -> str | None:
+    """The date by which rows of a dataset of results are exported; None for datasets that have no organisation and no result."""
     dates = [n for n, c in contract.columns.items() if c.type in TEMPORAL]
     if contract.partition:
         dates = [contract.partition.by]
     places = [n for n, c in contract.columns.items() if c.role == "organisation"]
     results = [n for n, c in contract.columns.items() if n == "result" and c.allowed]
-    return (dates[0], places[0], results[0]) if dates and places and results else None
+    return dates[0] if dates and places and results else None
 
 
 def execution_log(connection: duckdb.DuckDBPyConnection, dataset: str | None = None) -> pd.DataFrame:

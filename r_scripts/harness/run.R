@@ -9,6 +9,7 @@
 #   plots    names of the declared plots
 #   inputs   list of input name -> names of its declared columns
 #   params   names of the declared parameters
+#   minimum  list(n, of): rows whose column `of` is below n publish no other numbers; NULL where none is declared
 # `event(level, text, file, line)` is told of messages ("info"), warnings ("warning") and what is noted in the script
 # before it runs ("note"), as they happen.
 new_session <- function(spec, event = function(level, text, file, line) NULL) {
@@ -132,6 +133,12 @@ call_indicator <- function(session, inputs, params = NULL, plot_folder = NULL) {
     session$phase <- "result"
     session$statement <- last_statement(session$indicator)
     result <- check_result(value, session$spec)
+    result$data <- withhold_small(result$data, session$spec)
+    # what is drawn is what is published: a plot that is a function of one argument gets the table as it leaves
+    result$plots <- lapply(result$plots, function(plot) {
+      if (is.function(plot) && length(formals(plot)) == 1) plot(result$data) else plot
+    })
+    check_plots(paste0(session$spec$name, "()"), result$plots, session$spec$plots)
     if (length(result$plots) && !is.null(plot_folder)) {
       session$phase <- "plots"
       for (name in names(result$plots)) {
@@ -141,6 +148,14 @@ call_indicator <- function(session, inputs, params = NULL, plot_folder = NULL) {
     }
     result
   })
+}
+
+# The table without the numbers of rows that rest on too few: @minimum_n is kept here, whatever the script does.
+withhold_small <- function(data, spec) {
+  if (is.null(spec$minimum)) return(data)
+  few <- is.na(data[[spec$minimum$of]]) | data[[spec$minimum$of]] < spec$minimum$n
+  for (column in names(spec$outputs)) if (spec$outputs[[column]]$type == "number") data[[column]][few] <- NA
+  data
 }
 
 # The call reads `name(admissions, population)` in the stack, not a dump of the data.

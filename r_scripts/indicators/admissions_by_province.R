@@ -23,7 +23,8 @@
 #' @direction higher is worse
 #' @version 1.1
 #' @owner team:surveillance
-#' @minimum_n 10
+#' @minimum_n 10 of total_admissions
+#' @publish public RIVM publishes these counts per municipality and day itself, CBS the inhabitants
 source("../lib/rates.R")
 source("../lib/plots.R")
 
@@ -63,7 +64,7 @@ admissions_by_province <- function(municipal_admissions, population, params = li
     "municipalities_without_inhabitants"
   )]
   rownames(result) <- NULL
-  list(data = result, ranking = province_ranking(result, country))
+  list(data = result, ranking = function(table) province_ranking(table, country))
 }
 
 #' The rows of the last report day on or before `until`.

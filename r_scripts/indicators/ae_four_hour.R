@@ -25,7 +25,8 @@
 #' @direction higher is better
 #' @version 1.2
 #' @owner team:quality
-#' @minimum_n 100
+#' @minimum_n 100 of attendances
+#' @publish public NHS England publishes these counts per organisation and month itself
 source("../lib/proportions.R")
 source("../lib/control_charts.R")
 source("../lib/periods.R")
@@ -57,7 +58,8 @@ ae_four_hour <- function(ae_attendances, params = list()) {
   result <- do.call(rbind, unname(charts))
   if (is.null(result)) result <- chart_organisation(months)
   rownames(result) <- NULL
-  list(data = result, charts = four_hour_charts(result, type), latest = four_hour_concerns(result, type))
+  list(data = result, charts = function(table) four_hour_charts(table, type),
+       latest = function(table) four_hour_concerns(table, type))
 }
 
 #' Attendances and those within four hours, one row per organisation and month, gaps included.

@@ -1,11 +1,11 @@
-#' Revisions of hip prostheses: how soon, and against what age leads one to expect, by hospital
+#' Revisions of hip prostheses within a year, against what age leads one to expect, by hospital
 #'
-#' Not every prosthesis is followed equally long. Two answers that allow for it: the share that has been revised after one
-#' and two years (Kaplan-Meier: death and the end of follow-up end the time at risk), and revisions over those expected of the
+#' Every operation is followed for one year: until a revision, death, or the anniversary. Two answers: the share that is
+#' revised within the year (actuarial: who dies counts for half a year at risk), and revisions over those expected of the
 #' time at risk. Expected is each patient's time times the revision rate of the age group among all hospitals together:
 #' younger patients wear a prosthesis out sooner. 1 is as many as in patients of those ages.
-#' Limits are exact (Poisson) and of chance alone. A hospital with fewer than 20 operations or less than one expected
-#' revision is not judged.
+#' Limits of the ratio are exact (Poisson), of chance and of what protection may have moved. A hospital with fewer than 20
+#' operations or less than one expected revision is not judged. A year of operations is published a year after its end.
 #'
 #' @input operations  operation_id <text>, organisation <text>, operation_date <date>, age <integer>,
 #'                    follow_up_days <integer>, follow_up_ended_by <text>
@@ -13,23 +13,30 @@
 #' @param until <date> last day of operation counted, NA for the last in the data, default NA
 #' @output organisation <text> hospital, operations <integer> operations that are compared,
 #'         left_out <integer> operations without age or follow-up, years <number> years at risk,
-#'         observed <integer> revisions, expected <number> revisions expected of the time at risk,
+#'         observed <integer> revisions within a year, expected <number> revisions expected of the time at risk,
 #'         ratio <number> observed over expected, lower_95 <number> lower 95 % limit of the ratio,
-#'         upper_95 <number> upper 95 % limit of the ratio, revised_1_year <number> percentage revised after one year,
-#'         revised_2_years <number> percentage revised after two years,
-#'         revised_2_years_lower <number> lower 95 % limit of it, revised_2_years_upper <number> upper 95 % limit of it,
+#'         upper_95 <number> upper 95 % limit of the ratio, revised <number> percentage revised within a year,
+#'         revised_lower <number> lower 95 % limit of it, revised_upper <number> upper 95 % limit of it,
 #'         z <number> distance from 1 in standard deviations, label <text> the hospital in words
+#' @cases revised revised within a year, died died within a year and not revised,
+#'        kept neither within the year, left_out operations without age or follow-up
+#' @amount years sum of years 0..1 in steps of 0.5 years at risk
+#' @amount expected sum of expected 0..1 in steps of 0.5 revisions expected of the time at risk
+#' @grain year by organisation
+#' @settles 52 weeks
 #' @plot funnel Revisions over expected by hospital, funnel plot
-#' @plot curves Share revised by time since operation (Kaplan-Meier)
+#' @plot ranking Hospitals in order of the share revised within a year
 #' @unit ratio of observed to expected revisions (1 is as expected)
 #' @direction higher is worse
-#' @version 1.0
+#' @version 2.0
 #' @owner team:quality
-#' @minimum_n 20
+#' @minimum_n 20 of operations
 source("../lib/survival.R")
 source("../lib/funnel.R")
+source("../lib/proportions.R")
 source("../lib/periods.R")
 source("../lib/plots_outcomes.R")
+source("../lib/protected.R")
 
 minimum_operations <- 20
 
@@ -39,69 +46,77 @@ hip_revisions <- function(operations, params = list()) {
   if (unnamed) warning(unnamed, " operations name no organisation and are left out", call. = FALSE)
   rows <- rows[!is.na(rows$organisation), ]
   known <- !is.na(rows$age) & !is.na(rows$follow_up_days) & !is.na(rows$follow_up_ended_by)
-  rows$years <- replace(rows$follow_up_days / 365.25, !known, NA)
-  rows$revised <- replace(rows$follow_up_ended_by == "revision", !known, NA)
+  years <- replace(pmin(rows$follow_up_days / 365.25, 1), !known, NA)
+  within_year <- known & rows$follow_up_days < 365.25
+  revised <- replace(within_year & rows$follow_up_ended_by %in% "revision", !known, NA)
   age_group <- cut(rows$age, c(-Inf, 60, 70, 80, Inf), c("under 60", "60 to 69", "70 to 79", "80 and over"), right = FALSE)
   age_group <- replace(as.character(age_group), is.na(age_group), "unknown")
-  expected <- person_time_expected(rows$years, rows$revised, age_group)$expected
+  expected <- person_time_expected(years, revised, age_group)$expected
+  outcome <- ifelse(within_year & rows$follow_up_ended_by %in% "death", "died", "kept")
+  outcome[revised %in% TRUE] <- "revised"
+  outcome[!known] <- "left_out"
+  data.frame(record = rows$operation_id, organisation = rows$organisation, date = rows$operation_date,
+             outcome = as.character(outcome), years = years, expected = expected)
+}
 
-  units <- observed_expected(rows$organisation, rows$revised, expected, family = "poisson")
-  units <- units[order(units$group, method = "radix"), ]
-  judged <- units$patients >= minimum_operations & units$expected >= 1
-  funnel <- funnel_ratio(units$observed, ifelse(judged, units$expected, NA))
-  curve <- kaplan_meier(rows$years, rows$revised, rows$organisation)
-  at <- lapply(c(1, 2), function(year) revised_by(curve, year, as.character(units$group)))
-  years <- vapply(split(rows$years, rows$organisation), sum, 0, na.rm = TRUE)
+hip_revisions_figures <- function(atoms) {
+  counts <- c("revised", "died", "kept", "left_out")
+  units <- protected_totals(atoms, "organisation", counts, c("years", "expected"))
+  patients <- units$revised + units$died + units$kept
+  limits <- standardised_ratio(units$revised, units$expected, limits = "exact")
+  positive <- function(x) ifelse(x > 0, x, NA)
+  widened <- widened_by_protection(limits$value, limits$lower, limits$upper, units$revised_error / positive(units$expected))
+  # Source: Cutler SJ, Ederer F (1958) Maximum utilization of the life table method, J Chronic Dis 8:699-712.
+  at_risk <- patients - units$died / 2
+  share <- wilson(pmin(units$revised, at_risk), positive(at_risk), multiplier = 100)
+  shares <- widened_by_protection(share$value, share$lower, share$upper, 100 * units$revised_error / positive(at_risk),
+                                  most = 100)
+  uncertain <- too_uncertain(units$revised, units$revised_error)
+  judged <- patients >= minimum_operations & units$expected >= 1 & !uncertain
+  funnel <- funnel_ratio(units$revised, ifelse(judged, units$expected, NA))
   result <- data.frame(
-    organisation = as.character(units$group), operations = as.integer(units$patients), left_out = as.integer(units$left_out),
-    years = as.double(years[match(units$group, names(years))]), observed = as.integer(units$observed), expected = units$expected,
-    ratio = units$value, lower_95 = units$lower, upper_95 = units$upper, revised_1_year = at[[1]]$value,
-    revised_2_years = at[[2]]$value, revised_2_years_lower = at[[2]]$lower, revised_2_years_upper = at[[2]]$upper, z = funnel$z,
-    label = funnel$significance
+    organisation = as.character(units$group), operations = patients, left_out = units$left_out, years = units$years,
+    observed = units$revised, expected = units$expected, ratio = limits$value, lower_95 = widened$lower,
+    upper_95 = widened$upper, revised = share$value, revised_lower = shares$lower, revised_upper = shares$upper,
+    z = funnel$z, label = funnel$significance
   )
   result$label[!judged] <- "too few to judge"
-  list(data = result, funnel = revision_funnel(result, funnel), curves = revision_curves(rows, curve, result))
+  result$label[uncertain & patients >= minimum_operations] <- "too uncertain after protection"
+  list(data = result, funnel = function(table) revision_funnel(table, funnel), ranking = revision_ranking)
 }
 
-#' Percentage revised by a year in each hospital; NA where nobody was followed for so long.
-revised_by <- function(curve, year, hospitals) {
-  read <- curve_at(curve, year)
-  read <- read[match(hospitals, read$group), ]
-  data.frame(value = 100 * (1 - read$value), lower = 100 * (1 - read$upper), upper = 100 * (1 - read$lower))
+revision_highlight <- function(label) {
+  highlight_of(label, better = "lower (99.8 %)", worse = "higher (99.8 %)",
+               different = c("lower (95 %)", "higher (95 %)"),
+               too_few = c("too few to judge", "too uncertain after protection", "no data"))
 }
+revision_meanings <- c(worse = "higher (99.8 %)", different = "higher or lower (95 %)", ordinary = "not different",
+                       better = "lower (99.8 %)", too_few = "not judged")
 
 revision_funnel <- function(result, funnel) {
   title <- "Revisions of hip prostheses: observed over expected"
-  judged <- !is.na(funnel$value)
+  judged <- !is.na(result$z)
   if (!any(judged)) return(empty_plot(title, "No hospital has enough operations."))
-  highlight <- highlight_of(result$label, better = "lower (99.8 %)", worse = "higher (99.8 %)",
-                            different = c("lower (95 %)", "higher (95 %)"))
   funnel_plot(
-    data.frame(unit = result$organisation, size = funnel$expected, value = funnel$value, highlight)[judged, ],
+    data.frame(unit = result$organisation, size = funnel$expected, value = funnel$value,
+               highlight = revision_highlight(result$label))[judged, ],
     funnel_curve(funnel[judged, ]), target = 1, title = title, subtitle = "Expected of the time at risk, by age group",
     size_label = "Expected revisions", value_label = "Observed / expected", labels = scales::label_number(),
-    target_label = "1.0: as many as expected",
-    meanings = c(worse = "higher (99.8 %)", different = "higher or lower (95 %)", ordinary = "not different",
-                 better = "lower (99.8 %)"), caption = "Limits are exact and of chance alone."
+    target_label = "1.0: as many as expected", meanings = revision_meanings,
+    caption = "Limits are exact and of chance alone."
   )
 }
 
-revision_curves <- function(rows, curve, result) {
-  title <- "Hip prostheses revised since the operation"
-  if (!nrow(curve)) return(empty_plot(title))
-  all <- kaplan_meier(rows$years, rows$revised)
-  # Where fewer than a tenth are still followed a step is drawn by few patients.
-  end <- max(all$time[all$at_risk >= 0.1 * sum(all$events + all$left)])
-  revised <- function(curve) {
-    curve[c("value", "lower", "upper")] <- 1 - curve[c("value", "upper", "lower")]
-    curve
-  }
-  stand_out <- result$organisation[grepl("higher|lower", result$label)]
-  stand_out <- stand_out[order(-abs(result$z[match(stand_out, result$organisation)]))]
-  survival_plot(
-    revised(curve), title, "Years since the operation", "Revised (%)", highlighted = utils::head(stand_out, 6), end = max(end, 0.01),
-    overall = revised(all), falls = FALSE,
-    subtitle = paste0("Black: all hospitals together; grey: each", if (length(stand_out)) "; in colour, with 95 % limits: those outside the funnel"),
-    caption = "Kaplan-Meier: death and the end of follow-up end the time at risk."
+revision_ranking <- function(result) {
+  title <- "Hip prostheses revised within a year"
+  known <- result[!is.na(result$revised), ]
+  if (!nrow(known)) return(empty_plot(title))
+  country <- 100 * overall_share(known$observed, known$operations)
+  ranking_plot(
+    data.frame(unit = known$organisation, value = known$revised, lower = known$revised_lower, upper = known$revised_upper,
+               highlight = revision_highlight(known$label)),
+    title = title, value_label = "Revised within a year (%)", labels = scales::label_number(),
+    reference = country, reference_label = sprintf("all hospitals %.1f %%", country), meanings = revision_meanings,
+    caption = "Lines: 95 % limits, of chance and of what protection may have moved."
   )
 }

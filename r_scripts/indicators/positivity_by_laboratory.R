@@ -20,18 +20,23 @@
 #'         funnel_lower_95 <number> alert limit below, funnel_upper_95 <number> alert limit above,
 #'         funnel_lower_998 <number> alarm limit below, funnel_upper_998 <number> alarm limit above,
 #'         z <number> distance from the target in standard deviations, label <text> the laboratory in words,
-#'         first_test <date> first test day, last_test <date> last test day
+#'         first_day <date> first day of the first quarter counted,
+#'         last_day <date> last day of the last one
+#' @cases positive positive tests, negative negative tests, not_valid tests without a usable result
+#' @grain quarter by organisation
+#' @settles 2 weeks
 #' @plot funnel Positive tests by laboratory, funnel plot
 #' @plot ranking Laboratories in order of positivity, with 95 % limits
 #' @unit proportion of valid tests (0 to 1)
 #' @direction neutral
-#' @version 1.1
+#' @version 2.0
 #' @owner team:surveillance
-#' @minimum_n 30
+#' @minimum_n 30 of tested
 source("../lib/proportions.R")
 source("../lib/funnel.R")
 source("../lib/alerts.R")
 source("../lib/periods.R")
+source("../lib/protected.R")
 source("../lib/plots.R")
 
 minimum_tests <- 30
@@ -44,14 +49,23 @@ positivity_by_laboratory <- function(lab_results, params = list()) {
   other <- sum(!tests$result %in% c("POS", "NEG", "N/A", NA))
   if (other) warning(other, " results are neither POS, NEG nor N/A; counted as not valid", call. = FALSE)
 
-  laboratories <- count_results(tests)
+  outcome <- c(POS = "positive", NEG = "negative")[tests$result]
+  data.frame(record = tests$sample_id, organisation = tests$laboratory, date = tests$test_date,
+             outcome = ifelse(is.na(outcome), "not_valid", unname(outcome)))
+}
+
+positivity_by_laboratory_figures <- function(atoms) {
+  laboratories <- count_results(atoms)
   wilson_limits <- wilson(laboratories$positive, laboratories$tested)
+  error <- laboratories$positive_error / ifelse(laboratories$tested > 0, laboratories$tested, NA)
+  limits <- widened_by_protection(wilson_limits$value, wilson_limits$lower, wilson_limits$upper, error, most = 1)
   laboratories$positivity <- wilson_limits$value
-  laboratories$lower_95 <- wilson_limits$lower
-  laboratories$upper_95 <- wilson_limits$upper
+  laboratories$lower_95 <- limits$lower
+  laboratories$upper_95 <- limits$upper
 
   overall <- overall_share(laboratories$positive, laboratories$tested)
-  volume <- ifelse(laboratories$tested >= minimum_tests, laboratories$tested, NA)
+  uncertain <- too_uncertain(laboratories$tested, laboratories$tested_error)
+  volume <- ifelse(laboratories$tested >= minimum_tests & !uncertain, laboratories$tested, NA)
   funnel <- funnel_overdispersed(laboratories$positive, volume, "proportion", target = overall)
   laboratories$target <- funnel$target
   laboratories[paste0("funnel_", c("lower_95", "upper_95", "lower_998", "upper_998"))] <-
@@ -59,38 +73,43 @@ positivity_by_laboratory <- function(lab_results, params = list()) {
   laboratories$z <- funnel$z
   levels <- alert_alarm(funnel$z, "neutral") # beyond the limits of 95 and 99.8 %, the ones that are drawn
   laboratories$label <- trimws(paste(levels$level, levels$side))
+  laboratories$label[uncertain] <- "too uncertain after protection"
   laboratories$label[laboratories$tested < minimum_tests] <- "too few to judge"
-  laboratories$first_test <- rep(if (nrow(tests)) min(tests$test_date) else as.Date(NA), nrow(laboratories))
-  laboratories$last_test <- rep(if (nrow(tests)) max(tests$test_date) else as.Date(NA), nrow(laboratories))
+  laboratories$first_day <- rep(if (nrow(atoms)) min(atoms$period) else as.Date(NA), nrow(laboratories))
+  last <- if (nrow(atoms)) seq(max(atoms$period), by = "3 months", length.out = 2)[2] - 1 else as.Date(NA)
+  laboratories$last_day <- rep(last, nrow(laboratories))
 
-  list(data = laboratories, funnel = positivity_funnel(laboratories, funnel),
-       ranking = positivity_ranking(laboratories))
+  laboratories <- laboratories[c(
+    "laboratory", "positive", "tested", "not_valid", "positivity", "lower_95", "upper_95", "target", "funnel_lower_95",
+    "funnel_upper_95", "funnel_lower_998", "funnel_upper_998", "z", "label", "first_day", "last_day"
+  )]
+  list(data = laboratories, funnel = function(table) positivity_funnel(table, funnel), ranking = positivity_ranking)
 }
 
 #' Positive, valid and unreadable results per laboratory, in alphabetical order.
-count_results <- function(tests) {
-  names <- sort(unique(tests$laboratory), method = "radix")
-  place <- match(tests$laboratory, names)
-  positive <- tests$result %in% "POS"
-  valid <- tests$result %in% c("POS", "NEG")
-  data.frame(laboratory = as.character(names), positive = tabulate(place[positive], length(names)),
-             tested = tabulate(place[valid], length(names)), not_valid = tabulate(place[!valid], length(names)))
+count_results <- function(atoms) {
+  totals <- protected_totals(atoms, "organisation", c("positive", "negative", "not_valid"))
+  data.frame(laboratory = as.character(totals$group), positive = totals$positive,
+             tested = totals$positive + totals$negative, not_valid = totals$not_valid,
+             positive_error = totals$positive_error,
+             tested_error = sqrt(totals$positive_error^2 + totals$negative_error^2))
 }
 
 positivity_highlight <- function(laboratories) {
-  highlight_of(laboratories$label, worse = c("alarm high", "alarm low"), different = c("alert high", "alert low"))
+  highlight_of(laboratories$label, worse = c("alarm high", "alarm low"), different = c("alert high", "alert low"),
+               too_few = c("too few to judge", "too uncertain after protection"))
 }
 positivity_meanings <- c(worse = "alarm (outside 99.8 %)", different = "alert (outside 95 %)", ordinary = "ordinary")
 
 positivity_funnel <- function(laboratories, funnel) {
   title <- "Positive tests by laboratory"
-  judged <- laboratories$tested >= minimum_tests
+  judged <- !is.na(laboratories$z)
   if (!any(judged)) return(empty_plot(title, "No laboratory has enough valid tests."))
   data <- data.frame(unit = laboratories$laboratory, size = laboratories$tested, value = laboratories$positivity,
                      highlight = positivity_highlight(laboratories))[judged, ]
   funnel_plot(
     data, funnel_curve(funnel[judged, ]), target = funnel$target[1], title = title,
-    subtitle = paste0("Tests of ", period_text(c(laboratories$first_test, laboratories$last_test)),
+    subtitle = paste0("Tests of ", period_text(c(laboratories$first_day, laboratories$last_day)),
                       ", laboratories with ", minimum_tests, " or more valid results"),
     size_label = "Valid tests", value_label = "Positive (% of valid tests)", labels = scales::label_percent(),
     target_label = paste("all laboratories", scales::percent(funnel$target[1], 0.1)), meanings = positivity_meanings,
@@ -100,7 +119,7 @@ positivity_funnel <- function(laboratories, funnel) {
 
 positivity_ranking <- function(laboratories) {
   title <- "Laboratories in order of positivity"
-  judged <- laboratories[laboratories$tested >= minimum_tests, ]
+  judged <- laboratories[!is.na(laboratories$positivity) & laboratories$tested >= minimum_tests, ]
   ranking_plot(
     data.frame(unit = judged$laboratory, value = judged$positivity, lower = judged$lower_95, upper = judged$upper_95,
                highlight = positivity_highlight(judged)),

@@ -24,16 +24,21 @@
 #'         z <number> distance from 1 in standard deviations,
 #'         phi <number> variation between organisations, times that of chance alone (overdispersion),
 #'         label <text> the organisation in words, crude_mortality <number> deaths per stay
+#' @cases died deaths in hospital, lived stays that the patient left alive, left_out stays without age or outcome
+#' @amount expected sum of expected 0..1 in steps of 0.5 deaths expected from the patients' ages
+#' @grain quarter by organisation
+#' @settles 8 weeks
 #' @plot funnel Observed over expected deaths by organisation, funnel plot
 #' @plot ranking Organisations in order of O/E, with 95 % limits
 #' @unit ratio of observed to expected deaths (1 is as expected)
 #' @direction higher is worse
-#' @version 1.1
+#' @version 2.0
 #' @owner team:quality
-#' @minimum_n 20
+#' @minimum_n 20 of stays
 source("../lib/casemix.R")
 source("../lib/funnel.R")
 source("../lib/periods.R")
+source("../lib/protected.R")
 source("../lib/plots.R")
 
 minimum_stays <- 20
@@ -45,21 +50,31 @@ standardised_admissions <- function(hospital_stays, params = list()) {
   stays <- stays[!is.na(stays$organisation), ]
   stays$died <- as.logical(stays$died)
   stays <- expected_deaths(stays)
+  known <- !is.na(stays$expected)
+  data.frame(record = stays$stay_id, organisation = stays$organisation, date = stays$admission_date,
+             outcome = ifelse(!known, "left_out", ifelse(stays$died, "died", "lived")), expected = stays$expected)
+}
 
-  units <- observed_expected(stays$organisation, stays$died, stays$expected, family = "poisson")
-  units <- units[order(units$group, method = "radix"), ]
-  judged <- units$patients >= minimum_stays & units$expected >= 1
-  funnel <- funnel_overdispersed(units$observed, ifelse(judged, units$expected, NA), "ratio_sqrt")
+standardised_admissions_figures <- function(atoms) {
+  units <- protected_totals(atoms, "organisation", c("died", "lived", "left_out"), "expected")
+  patients <- units$died + units$lived
+  limits <- standardised_ratio(units$died, units$expected, limits = "exact")
+  error <- units$died_error / ifelse(units$expected > 0, units$expected, NA)
+  widened <- widened_by_protection(limits$value, limits$lower, limits$upper, error)
+  uncertain <- too_uncertain(units$died, units$died_error)
+  judged <- patients >= minimum_stays & units$expected >= 1 & !uncertain
+  funnel <- funnel_overdispersed(units$died, ifelse(judged, units$expected, NA), "ratio_sqrt")
   result <- data.frame(
-    organisation = as.character(units$group), stays = as.integer(units$patients), left_out = as.integer(units$left_out),
-    observed = as.integer(units$observed), expected = units$expected, ratio = units$value, lower_95 = units$lower,
-    upper_95 = units$upper, funnel_lower_95 = funnel$lower_95, funnel_upper_95 = funnel$upper_95,
+    organisation = as.character(units$group), stays = patients, left_out = units$left_out,
+    observed = units$died, expected = units$expected, ratio = limits$value, lower_95 = widened$lower,
+    upper_95 = widened$upper, funnel_lower_95 = funnel$lower_95, funnel_upper_95 = funnel$upper_95,
     funnel_lower_998 = funnel$lower_998, funnel_upper_998 = funnel$upper_998, z = funnel$z, phi = funnel$phi / funnel$phi_chance,
-    label = funnel$significance, crude_mortality = units$observed / units$patients
+    label = funnel$significance, crude_mortality = units$died / patients
   )
   result$crude_mortality[result$stays == 0] <- NA
   result$label[!judged] <- "too few to judge"
-  list(data = result, funnel = mortality_funnel(result, funnel), ranking = mortality_ranking(result))
+  result$label[uncertain & patients >= minimum_stays] <- "too uncertain after protection"
+  list(data = result, funnel = function(table) mortality_funnel(table, funnel), ranking = mortality_ranking)
 }
 
 #' Stays with each patient's chance to die, from age; the same for everyone where deaths or ages do not vary.
@@ -89,7 +104,7 @@ mortality_meanings <- c(worse = "higher (99.8 %)", different = "higher or lower 
 
 mortality_funnel <- function(result, funnel) {
   title <- "Deaths in hospital: observed over expected"
-  judged <- result$label != "too few to judge"
+  judged <- !is.na(result$z)
   if (!any(judged)) return(empty_plot(title, "No organisation has enough stays."))
   data <- data.frame(unit = result$organisation, size = result$expected, value = result$ratio,
                      highlight = mortality_highlight(result$label))[judged, ]
@@ -103,7 +118,7 @@ mortality_funnel <- function(result, funnel) {
 }
 
 mortality_ranking <- function(result) {
-  judged <- result[result$label != "too few to judge", ]
+  judged <- result[!is.na(result$z), ]
   ranking_plot(
     data.frame(unit = judged$organisation, value = judged$ratio, lower = judged$lower_95, upper = judged$upper_95,
                highlight = mortality_highlight(judged$label)),

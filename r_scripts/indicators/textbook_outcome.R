@@ -4,7 +4,8 @@
 #' within a week), adjusted for age and physical status (ASA class): observed over expected, times the percentage of
 #' all hospitals together. Expected comes from a logistic regression over all patients.
 #' It is a common outcome: limits are binomial (variance sum p (1 - p)); Poisson limits would be far too wide to see a poor
-#' hospital. Beside the funnel stands whether the model is right: observed against expected in tenths of the patients.
+#' hospital. Whether the model is right is told in the log of the run:
+#' how well it tells patients apart.
 #' A hospital outside the limits is a question, not a verdict. Fewer than 20 operations, or fewer than five expected with
 #' or without the outcome: counted in the model, not judged.
 #'
@@ -20,16 +21,21 @@
 #'         funnel_lower_95 <number> alert limit below, funnel_upper_95 <number> alert limit above,
 #'         funnel_lower_998 <number> alarm limit below, funnel_upper_998 <number> alarm limit above,
 #'         z <number> distance from all hospitals in standard deviations, label <text> the hospital in words
+#' @cases textbook everything went as it should, other something did not, left_out operations without outcome age or ASA class
+#' @amount expected sum of expected 0..1 in steps of 0.5 textbook outcomes expected from the patients
+#' @amount variance sum of variance 0..0.25 in steps of 0.5 variance of the number by chance
+#' @grain quarter by organisation
+#' @settles 8 weeks
 #' @plot funnel Adjusted textbook outcome by hospital, funnel plot
-#' @plot calibration Is the case-mix model right? Observed against expected in tenths of the patients
 #' @unit percentage of operations
 #' @direction higher is better
-#' @version 1.0
+#' @version 2.0
 #' @owner team:quality
-#' @minimum_n 20
+#' @minimum_n 20 of operations
 source("../lib/binomial_casemix.R")
 source("../lib/calibration.R")
 source("../lib/periods.R")
+source("../lib/protected.R")
 source("../lib/plots_outcomes.R")
 
 minimum_operations <- 20
@@ -43,23 +49,39 @@ textbook_outcome <- function(operations, params = list()) {
   rows$asa <- ifelse(rows$asa_class >= 3, "3 and over", as.character(rows$asa_class))
   mix <- expected_of_patients(rows, "textbook_outcome", c("age", "asa"))
   tell_model(rows, mix)
-  units <- observed_expected(rows$organisation, rows$textbook_outcome, mix$expected)
-  units <- units[order(units$group, method = "radix"), ]
-  judged <- units$patients >= minimum_operations & pmin(units$expected, units$patients - units$expected) >= 5
+  data.frame(record = rows$operation_id, organisation = rows$organisation, date = rows$operation_date,
+             outcome = ifelse(!mix$known, "left_out", ifelse(rows$textbook_outcome, "textbook", "other")),
+             expected = mix$expected, variance = mix$expected * (1 - mix$expected))
+}
+
+textbook_outcome_figures <- function(atoms) {
+  totals <- protected_totals(atoms, "organisation", c("textbook", "other", "left_out"), c("expected", "variance"))
+  patients <- totals$textbook + totals$other
+  # Steps can carry sums a little beyond what they are parts of.
+  expected <- pmin(totals$expected, patients)
+  variance <- pmin(totals$variance, expected)
+  units <- data.frame(group = totals$group, patients = patients, left_out = totals$left_out, observed = totals$textbook,
+                      expected = expected, variance = variance)
+  units <- cbind(units, binomial_ratio(units$observed, expected, variance, patients)[c("value", "lower", "upper")])
+  uncertain <- too_uncertain(patients, sqrt(totals$textbook_error^2 + totals$other_error^2))
+  judged <- units$patients >= minimum_operations & pmin(units$expected, units$patients - units$expected) >= 5 & !uncertain
   funnel <- funnel_adjusted(units$observed, ifelse(judged, units$expected, NA), units$variance, units$patients,
                             overall(units), multiplier = 100)
   shown <- funnel$target + 0 * funnel$value # NA where nobody is judged
+  error <- totals$textbook_error / ifelse(expected > 0, expected, NA)
+  limits <- widened_by_protection(units$value, units$lower, units$upper, error)
   result <- data.frame(
-    organisation = as.character(units$group), operations = as.integer(units$patients), left_out = as.integer(units$left_out),
-    observed = as.integer(units$observed), expected = units$expected,
+    organisation = as.character(units$group), operations = units$patients, left_out = units$left_out,
+    observed = units$observed, expected = units$expected,
     crude = 100 * units$observed / ifelse(units$patients > 0, units$patients, NA), adjusted = funnel$value,
-    lower_95 = units$lower * shown,
-    upper_95 = units$upper * shown, funnel_lower_95 = funnel$lower_95,
+    lower_95 = limits$lower * shown,
+    upper_95 = limits$upper * shown, funnel_lower_95 = funnel$lower_95,
     funnel_upper_95 = funnel$upper_95, funnel_lower_998 = funnel$lower_998, funnel_upper_998 = funnel$upper_998, z = funnel$z,
     label = funnel$significance
   )
   result$label[!judged] <- "too few to judge"
-  list(data = result, funnel = outcome_funnel(result, funnel), calibration = outcome_calibration(rows, mix))
+  result$label[uncertain & patients >= minimum_operations] <- "too uncertain after protection"
+  list(data = result, funnel = function(table) outcome_funnel(table, funnel))
 }
 
 #' The share of all hospitals together; NULL where there are no patients.
@@ -97,18 +119,5 @@ outcome_funnel <- function(result, funnel) {
                  worse = "lower (99.8 %)"),
     caption = paste("Effective number: of as many patients who are all alike chance would leave the same uncertainty.",
                     "Limits are of chance alone.")
-  )
-}
-
-outcome_calibration <- function(rows, mix) {
-  title <- "Is the case-mix model right?"
-  if (is.null(mix$model)) return(empty_plot(title, "There is nothing to adjust for."))
-  test <- hosmer_lemeshow(rows$textbook_outcome, mix$expected)
-  calibration_plot(
-    calibration_table(rows$textbook_outcome, mix$expected), title, "Observed textbook outcome (%)",
-    "Expected from age and ASA class (%)", subtitle = "Patients in tenths, from the lowest to the highest expectation",
-    caption = paste("Lines: 95 % limits. On the dashed line as many had the outcome as was expected.", if (!is.na(test$p_value))
-      sprintf("Of a right model chance alone leaves distances as large as these in %s of cases (Hosmer and Lemeshow's test).",
-              if (test$p_value < 0.01) "fewer than 1 %" else sprintf("%.0f %%", 100 * test$p_value)))
   )
 }

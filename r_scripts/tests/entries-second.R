@@ -50,6 +50,30 @@ entries <- c(entries, list(
     if (any(r$known)) same(sum(r$expected, na.rm = TRUE), sum(y[r$known]), "expected", 1e-4)
     expect_identical(is.na(r$expected), !r$known)
   }),
+  protected_totals = list(list(atoms = function(n) data.frame(site = good$text(n), event = rep_len(c(0, 10, 25), n), event_variance = rep_len(c(20, 4), n),
+                                                              time = rep_len(c(77, NA, 1.5), n)),
+                               by = function(n) "site", counts = function(n) "event", amounts = function(n) "time"), function(a, r) {
+    groups <- sort(unique(a$atoms[[a$by]]), method = "radix")
+    expect_equal(as.character(r$group), as.character(groups))
+    sums <- function(x) vapply(groups, function(g) sum(x[a$atoms[[a$by]] %in% g], na.rm = TRUE), 1, USE.NAMES = FALSE)
+    for (count in a$counts) {
+      same(r[[count]], sums(as.double(a$atoms[[count]])), "count")
+      same(r[[paste0(count, "_error")]]^2, sums(as.double(a$atoms[[paste0(count, "_variance")]])), "variance")
+    }
+    for (amount in a$amounts) same(r[[amount]], sums(as.double(a$atoms[[amount]])), "amount")
+  }),
+  widened_by_protection = list(list(value = function(n) rep_len(c(3.21, 7.77, NA), n), lower = function(n) rep(1.5, n), upper = function(n) rep(31.5, n),
+                                    error = function(n) rep_len(c(0, 0.77, NA, 12.5), n), confidence = "confidence"), function(a, r) {
+    n <- rows_of(a$value, a$lower, a$upper, a$error)
+    v <- lapply(a[c("value", "lower", "upper", "error")], num, n)
+    moved <- (v$error > 0) %in% TRUE
+    same(r$lower, ifelse(moved, pmax(0, v$value - sqrt((v$value - v$lower)^2 + (z_of(a) * v$error)^2)), v$lower), "lower")
+    same(r$upper, ifelse(moved, v$value + sqrt((v$upper - v$value)^2 + (z_of(a) * v$error)^2), v$upper), "upper")
+  }),
+  too_uncertain = list(list(count = "count", error = function(n) rep_len(c(0, 0.77, NA, 31.5), n)), function(a, r) {
+    n <- rows_of(a$count, a$error)
+    expect_identical(r, (num(a$error, n) > 0.1 * num(a$count, n) & num(a$error, n) > 0) %in% TRUE)
+  }),
   survival_plot = list(list(curve = function(n) everything$kaplan_meier(c(2, 4, 9), c(1, 0, 1), c("a", "b", "b")), title = function(n) "T",
                             time_label = function(n) "t", value_label = function(n) "v"), function(a, r) draws(r)),
   between_plot = list(list(data = function(n) data.frame(event = seq_len(n), value = good$part(n), centre = 9, lower = 0, upper = 60, highlight = "ordinary"),

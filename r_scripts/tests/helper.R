@@ -17,7 +17,31 @@ load_script <- function(...) {
 }
 
 load_library <- function(name) load_script("lib", paste0(name, ".R"))
-load_indicator <- function(name) load_script("indicators", paste0(name, ".R"))[[name]]
+
+# The harness and what authors have beside it.
+harness <- new.env(parent = baseenv())
+for (file in list.files(file.path(r_scripts, c("harness", "harness/author")), "[.]R$", full.names = TRUE)) {
+  sys.source(file, harness)
+}
+
+# The whole indicator: from inputs to what it publishes. A script that gives cases has its figures made of their exact counts.
+load_indicator <- function(name) {
+  env <- load_script("indicators", paste0(name, ".R"))
+  header <- harness$read_header(file.path(r_scripts, "indicators", paste0(name, ".R")))
+  cases <- harness$read_cases(header)
+  function(...) {
+    result <- env[[name]](...)
+    if (!is.null(cases)) {
+      spec <- list(name = name, outputs = harness$case_columns(cases), plots = NULL)
+      result <- env[[paste0(name, "_figures")]](harness$exact_atoms(harness$check_result(result, spec)$data, cases))
+    }
+    if (is.data.frame(result)) return(result)
+    result[] <- lapply(result, function(part) {
+      if (is.function(part) && length(formals(part)) == 1) part(result$data) else part
+    })
+    result
+  }
+}
 
 # Published data and reference results; tests that need them are skipped only where the variable is not set.
 shared_file <- function(...) {

@@ -15,7 +15,7 @@ operations_of <- function(organisation, n, times = 1, ages = 50:85, seed = 1) {
 eight <- do.call(rbind, lapply(1:8, function(i) operations_of(paste0("H", i), 600, seed = i)))
 
 test_that("a hospital with three times the revisions is found; one with young patients is as expected", {
-  rows <- rbind(eight, operations_of("worn", 600, 3, seed = 91), operations_of("young", 600, ages = 35:55, seed = 92))
+  rows <- rbind(eight, operations_of("worn", 600, 5, seed = 91), operations_of("young", 600, ages = 35:55, seed = 92))
   result <- hip_revisions(rows)
   data <- result$data
   expect_equal(data$organisation[grepl("99.8", data$label)], "worn")
@@ -25,14 +25,15 @@ test_that("a hospital with three times the revisions is found; one with young pa
   expect_keeps_contract("hip_revisions", result)
 })
 
-test_that("shares revised are one minus survival's Kaplan-Meier, ratios exact", {
+test_that("the year is the first one; shares are actuarial, ratios exact", {
   data <- hip_revisions(eight)$data
-  fit <- survival::survfit(survival::Surv(follow_up_days / 365.25, follow_up_ended_by == "revision") ~ organisation, eight,
-                           conf.type = "log-log")
-  two <- summary(fit, times = 2)
-  expect_equal(data$revised_2_years, 100 * (1 - two$surv))
-  expect_equal(data$revised_2_years_upper, 100 * (1 - two$lower))
-  expect_equal(data$years, c(unname(rowsum(eight$follow_up_days / 365.25, eight$organisation))))
+  first <- transform(eight, years = pmin(follow_up_days / 365.25, 1),
+                     revised = follow_up_days < 365.25 & follow_up_ended_by == "revision",
+                     died = follow_up_days < 365.25 & follow_up_ended_by == "death")
+  expect_equal(data$observed, c(unname(rowsum(as.integer(first$revised), first$organisation))))
+  expect_equal(data$years, c(unname(rowsum(first$years, first$organisation))))
+  at_risk <- 600 - tapply(first$died, first$organisation, sum) / 2
+  expect_equal(data$revised, 100 * data$observed / unname(c(at_risk)))
   limits <- poisson.test(data$observed[1])$conf.int / data$expected[1]
   expect_equal(c(data$lower_95[1], data$upper_95[1]), limits[1:2])
 })

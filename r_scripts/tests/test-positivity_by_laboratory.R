@@ -42,7 +42,8 @@ test_that("only tests of the period count", {
   both <- rbind(tests_of("north", 5, 45, date = "2024-01-31"), tests_of("north", 9, 41, date = "2024-02-01"))
   from <- positivity_by_laboratory(both, list(from = as.Date("2024-02-01")))
   expect_equal(from$data$positive, 9L)
-  expect_equal(from$data$first_test, as.Date("2024-02-01"))
+  expect_equal(from$data$first_day, as.Date("2024-01-01")) # of the quarter
+  expect_equal(from$data$last_day, as.Date("2024-03-31"))
   expect_equal(positivity_by_laboratory(both, list(until = as.Date("2024-01-31")))$data$positive, 5L)
 })
 

@@ -16,11 +16,10 @@ test_that("weeks run from Monday to Sunday and belong to the ISO year of their T
   expect_equal(weeks$tests, rep(20L, 8))
 })
 
-test_that("the chart is of the median, or of the mean if asked", {
+test_that("the chart is of the median; the mean stands beside it", {
   rows <- tests_on("2024-11-24", c(rep(2, 10), 90))
   expect_equal(turnaround(rows)$data$value, 2)
-  expect_equal(turnaround(rows, list(measure = "mean"))$data$value, 10)
-  expect_error(turnaround(rows, list(measure = "mode")), "should be one of")
+  expect_equal(turnaround(rows)$data$mean_hours, 10)
 })
 
 test_that("a week that is suddenly slow is a concern, one suddenly fast an improvement", {
@@ -30,14 +29,6 @@ test_that("a week that is suddenly slow is a concern, one suddenly fast an impro
   expect_equal(slow$data$special_cause[17], "above the upper limit")
   expect_keeps_contract("turnaround", slow)
   expect_equal(turnaround(weekly(c(usual, 1, 8)))$data$label[17], "improvement")
-})
-
-test_that("the week that is not over is shown, is not judged, and does not move the limits", {
-  whole <- weekly(rep(c(8, 9), 6))
-  result <- turnaround(rbind(whole, tests_on("2025-02-12", rep(1, 20))))$data # a Wednesday
-  expect_equal(result$label[13], "week not over")
-  expect_equal(result$value[13], 1)
-  expect_equal(result$centre[13], turnaround(whole)$data$centre[1])
 })
 
 test_that("a week with few results is not charted, a week without any keeps its place", {

@@ -296,6 +296,7 @@ class _Run:
                 "plots": list(indicator.plots),
                 "inputs": {name: list(i.columns) for name, i in indicator.inputs.items()},
                 "params": list(indicator.params),
+                "minimum": asdict(indicator.minimum) if indicator.minimum else None,
             },
             "inputs": tables,
             "params": {name: {"type": p.type, "default": p.default} for name, p in indicator.params.items()},

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platform_assets.access.login import Activity, Limits, LoginEnded, user_from_claims
-from platform_assets.access.roles import AccessDenied, Permission, Role, User
+from platform_assets.access.roles import AccessDenied, Permission, Role, Scope, User
 
 NOW = 1_800_000_000.0
 RIGHT: dict[str, Any] = {
@@ -43,8 +43,13 @@ def user(**claims: Any) -> User:
 
 
 def test_right_claims_make_a_user() -> None:
-    found = user(organisation="north")
-    assert (found.name, found.roles, found.organisation) == ("a@example.org", {Role.ANALYST}, "north")
+    found = user(organisation="laboratory=north")
+    assert (found.name, found.roles, found.scopes) == ("a@example.org", {Role.ANALYST}, (Scope("laboratory", "north"),))
+    several = user(organisation=["laboratory=north", "organisation=Hospital 1=a"]).scopes
+    assert several == (Scope("laboratory", "north"), Scope("organisation", "Hospital 1=a"))
+    for wrong in ("north", "=north", "laboratory=", ["laboratory=north", 3], [["laboratory=north"]]):
+        with pytest.raises(AccessDenied, match="such as laboratory=north"):
+            user(organisation=wrong)
     assert found.id == "https://login.example.org#17"
     assert found.notes == ()
     assert user(roles="steward  analyst").roles == {Role.STEWARD, Role.ANALYST}
@@ -100,14 +105,14 @@ def test_an_address_is_a_name_only_where_it_was_verified(verified: Any) -> None:
 
 
 @given(JSON)
-def test_an_organisation_is_a_text_or_none(organisation: Any) -> None:
+def test_an_organisation_is_a_column_and_a_value_or_none(organisation: Any) -> None:
     try:
         found = user(roles=["clinician"], organisation=organisation)
     except AccessDenied:
         assert organisation not in (None, "")
         return
-    assert found.organisation == (organisation or None)
-    assert found.may(Permission.EXPORT_ROWS) == bool(organisation)
+    assert found.scopes or organisation in (None, "", [])
+    assert found.may(Permission.EXPORT_ROWS) == bool(found.scopes)
 
 
 def test_a_login_ends_with_its_token_and_with_its_age() -> None:

@@ -57,7 +57,7 @@ def test_scripts_that_read_each_other_are_assets_that_say_so(folder: Path, platf
     write(folder, "itself", GOOD.replace("lab result", f"lab from {layer}/itself result"))
     write(folder, "reader", GOOD.replace("lab result", "lab from indicators/one result"))
     assets = described(folder, platform)
-    assert sorted(assets) == [*(f"indicators/{n}" for n in ("itself", "one", "reader", "two")), "products/reader"]
+    assert sorted(assets) == [f"indicators/{n}" for n in ("itself", "one", "reader", "two")]
     assert "two.R: reads what is made from its own table (two from one from two)" in assets["indicators/two"]
     assert "(itself from itself): correct the @input line" in assets["indicators/itself"]
 

@@ -11,13 +11,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from platform_assets.components import stewardship as jobs
 from platform_assets.components.dataset import dataset_definitions
 from platform_assets.components.describe import contract_in_words
 from platform_assets.components.indicators import script_assets
 from platform_assets.components.sql import sql_asset
 from platform_assets.contracts import Contract
-from platform_assets.contracts.files import read_contracts
 from resources.environment import Platform
 from tests.conftest import LAB, Bench
 from tests.resources.markup import HOST, MARK, SAMPLES
@@ -79,25 +77,6 @@ def assert_asset_has_none(asset: dg.AssetsDefinition) -> None:
         assert_no_markup(check.description or "")
 
 
-@pytest.mark.parametrize("name", [CELL, PAIR, f"{HOST}/{MARK}", f"<img src={HOST}/{MARK}>"])
-def test_a_laboratorys_name_is_a_cell_of_the_reports_preview(platform: Platform, name: str) -> None:
-    """A picture in the preview was fetched by the browser of whoever opened it, from where the file said."""
-    contract = read_contracts()["lab_results"]
-    rows = [f"AA-{n:03},2024-01-02,NEG,,{name},clinic" for n in range(30)]
-    text = "\n".join(["sample_id,test_date,result,viral_load,laboratory,clinic", *rows]) + "\n"
-    (entry,) = Bench(platform, contract).send("week1.csv", text).entries
-    assert (entry.status, entry.valid) == ("published", 30)
-    assets = [a for a in jobs.definitions({contract.name: contract}).assets or [] if isinstance(a, dg.AssetsDefinition)]
-    (report,) = [a for a in assets if a.key.path[-1].endswith("surveillance_report")]
-    run = dg.materialize([report], resources={"platform": platform})
-    told = assert_run_has_none(run)
-    (made,) = run.asset_materializations_for_node(report.op.name)
-    preview = made.metadata["preview"]
-    assert isinstance(preview, dg.TableMetadataValue)
-    assert {r.data["laboratory"] for r in preview.records} == {name, "(all)"}
-    assert name in told
-
-
 @pytest.mark.parametrize("sample", SAMPLES[::6])
 def test_names_of_files_and_of_columns_and_wrong_values(platform: Platform, sample: str) -> None:
     contract = Contract.model_validate(LAB)
@@ -131,9 +110,9 @@ def test_words_of_contracts_and_of_headers(tmp_path: Path, sample: str) -> None:
         f"-- T {line}\n--\n-- {line}\n--\n-- @owner team:test\n-- @param p <text> h {line}, default {line} x\n"
         f"-- @output n <integer> rows {line}\nSELECT count(*) AS n FROM validated.orders -- ``` {line}\nWHERE $p <> ''\n"
     )
-    assert_asset_has_none(sql_asset(tmp_path / "orders.sql"))
+    assert_asset_has_none(sql_asset(tmp_path / "orders.sql", {}))
     (tmp_path / "wrong.sql").write_text(f"-- {line}\n-- @owner {line}\nSELECT '```\n{line}' FROM {line}\n")
-    assert_asset_has_none(sql_asset(tmp_path / "wrong.sql"))
+    assert_asset_has_none(sql_asset(tmp_path / "wrong.sql", {}))
 
 
 HOSTILE_R = """#' TITLE

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import logging
+import re
 import shutil
 import subprocess
 import sys
@@ -16,9 +16,10 @@ import dagster as dg
 import pytest
 
 from platform_assets.definitions import build_definitions
+from platform_assets.releases import reading
 from platform_assets.sample import write as write_sample
 from platform_assets.summary import SHAPES, summary
-from resources.environment import Platform, Settings, resources_for
+from resources.environment import INDICATORS, Platform, Settings, resources_for
 from resources.markdown import unescaped
 
 UNTIL = dt.date(2026, 3, 16)
@@ -91,7 +92,7 @@ def test_what_is_computed_follows_a_table_that_changed_and_is_left_alone_otherwi
     _, cursor = tick(None)
     instance.report_runless_asset_event(dg.AssetMaterialization(["validated", "population"]))
     requested, cursor = tick(cursor)
-    assert requested == {"indicators/admissions_by_province", "products/admissions_by_province"}
+    assert requested == {"indicators/admissions_by_province", "products/drawn_counts", "products/releases"}
     assert tick(cursor)[0] == set()
 
 
@@ -109,8 +110,38 @@ def test_every_asset_tells_what_it_is(
         assert node.group_name == key.path[0], name
         if key.path[0] != "landing":
             assert "dagster/column_schema" in node.metadata or key.path[0] == "products", name
+    personal = {
+        "client_sales_by_type",
+        "daily_sales",
+        "hip_revisions",
+        "positivity_by_laboratory",
+        "standardised_admissions",
+        "textbook_outcome",
+        "turnaround",
+    }
     for event in result.get_asset_materialization_events():
-        assert "dagster/row_count" in event.materialization.metadata, event.asset_key
+        assert event.asset_key
+        layer, name = event.asset_key.path
+        counted = "dagster/row_count" in event.materialization.metadata
+        assert counted == (
+            (layer, name) not in (("products", "releases"), ("products", "drawn_counts"))
+            and not (layer == "indicators" and name in personal)
+        )
+
+
+def test_what_is_computed_of_personal_data_shows_no_number_in_dagster(
+    weekly: tuple[dg.ExecuteInProcessResult, dg.DagsterInstance],
+) -> None:
+    result, instance = weekly
+    for event in result.get_asset_materialization_events():
+        if event.asset_key == dg.AssetKey(["indicators", "standardised_admissions"]):
+            metadata = event.materialization.metadata
+            assert "products/releases" in str(metadata["preview"].value)
+            assert not [v for v in metadata.values() if "data:image/png" in str(v.value)]
+    said = [e.user_message for e in instance.all_logs(result.run_id) if "standardised_admissions: " in e.user_message]
+    assert any(
+        re.search(r"Case mix: (\(number\)|<value>) stays.*odds of death x (\(number\)|<value>)", text) for text in said
+    ), said
 
 
 def test_the_indicator_shows_its_table_and_a_plot(weekly: tuple[dg.ExecuteInProcessResult, dg.DagsterInstance]) -> None:
@@ -133,16 +164,24 @@ def test_the_indicator_shows_its_table_and_a_plot(weekly: tuple[dg.ExecuteInProc
     assert len(plots) == 1
 
 
-def test_the_product_is_published_as_parquet_and_csv_with_metadata(
+def test_the_release_holds_tables_plots_and_what_they_mean(
     sampled: Platform, weekly: tuple[dg.ExecuteInProcessResult, dg.DagsterInstance]
 ) -> None:
-    folder = sampled.settings.home / "products" / "admissions_by_province"
-    first = (folder / "admissions_by_province.csv").read_text().partition("\n")[0]
-    assert first.startswith('"province","total_admissions","per_100k"')
-    about = json.loads((folder / "admissions_by_province.json").read_text())
-    assert about["rows"] == 12
-    assert about["made_from"]["population"]["rows"] == 60
-    assert (folder / "plots" / "ranking.svg").read_text().count("<svg") == 1
+    release = reading.current(sampled.store)
+    assert release
+    (event,) = [
+        e for e in weekly[0].get_asset_materialization_events() if e.asset_key == dg.AssetKey(["products", "releases"])
+    ]
+    assert event.materialization.metadata["release"].value == release.id
+    assert set(release.indicators) == {path.stem for path in INDICATORS.glob("*.R")}
+    for name, about in release.indicators.items():
+        first = release.read(f"{name}/{name}.csv").decode().partition("\r\n")[0]
+        assert first == ",".join(f'"{column}"' for column in about["columns"])
+        for plot in about["plots"].values():
+            assert release.read(f"{name}/{plot['file']}").count(b"<svg") == 1
+        assert about["protected"] == (f"{name}/atoms.parquet" in release.files)
+        assert about.get("audit", {}).get("verdict", "holds") == "holds"
+        assert "rows" not in str(about.get("made_from", ""))
 
 
 def test_the_summary_names_every_dataset_and_indicator(

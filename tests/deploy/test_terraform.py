@@ -17,6 +17,7 @@ from platform_assets.engines.bigquery.tables import DATASETS
 from platform_assets.erasure.holders.tables.rows import COMPUTED, LAYERS
 from platform_assets.erasure.targets import PURPOSE
 from resources.gcp.bigquery import TIME_TRAVEL_HOURS
+from resources.identity import AUDIT, RELEASE
 from resources.notifier.channels import CHANNELS
 from tests.environments import environment
 
@@ -232,7 +233,7 @@ def test_only_the_channels_that_are_used_have_a_secret() -> None:
 def test_every_key_that_pseudonymises_has_a_place() -> None:
     places = set(re.findall(r'"platform-identity-key-([a-z-]+)",', text()))
     purposes = {purpose for contract in read_contracts().values() for purpose in contract.identifiers.values()}
-    assert places == {p.replace("_", "-") for p in purposes | {PURPOSE, "audit"}}
+    assert places == {p.replace("_", "-") for p in purposes | {PURPOSE, AUDIT, RELEASE}}
 
 
 def bucket_grants(role: str) -> set[tuple[str, str]]:

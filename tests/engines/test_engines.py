@@ -120,7 +120,7 @@ def test_copies_of_an_indicator_go_with_it(platform: Platform, request: pytest.F
     assert isinstance(asked, LakeEngine)
     lab = Bench(platform, lab_contract(name="copied"))
     lab.send("a.csv", HEAD + "A,2024-01-01,POS,1\n")
-    made = asked.run_sql(query_over("copied", tmp_path), None, run_id="")
+    made = asked.run_sql(query_over("copied", tmp_path), None, run_id="", public=True)
     assert made.published == {"BigQuery": "indicators.per_day (1 rows)"}
     assert big.columns("indicators.per_day") == ["test_date", "tests"]
     assert "BigQuery table indicators.per_day" in asked.drop_indicator("per_day")

@@ -55,11 +55,11 @@ def _keys(place: Place) -> list[RowKey]:
 @pytest.mark.parametrize(
     ("plant", "found"),
     [
-        (lambda p: p.store.write("releases/2026/table.csv", b"x"), "releases/2026/table.csv"),
+        (lambda p: p.store.write("shipments/2026/table.csv", b"x"), "shipments/2026/table.csv"),
         (lambda p: p.store.write("copy.txt", b"x"), "copy.txt"),
         (lambda p: p.store.write("lake/snapshots/x", b"x"), "lake/snapshots/x"),
         (lambda p: _sql(p, "CREATE TABLE platform.case_notes (note VARCHAR)"), "lake:platform.case_notes"),
-        (lambda p: _sql(p, "CREATE SCHEMA releases"), "lake:releases.*"),
+        (lambda p: _sql(p, "CREATE SCHEMA shipments"), "lake:shipments.*"),
     ],
 )
 def test_a_store_that_nobody_answers_for_is_found(place: Place, plant: Callable[[Place], None], found: str) -> None:
@@ -131,20 +131,20 @@ def test_ingest_and_the_engines_know_neither_erasure_nor_quarantine() -> None:
 def test_a_new_store_is_one_file(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A holder that is put among the others is asked, and claims, without any other change."""
 
-    class Releases(holder.FileHolder):
-        """Releases."""
+    class Shipments(holder.FileHolder):
+        """Shipments."""
 
         order = 25
-        name = "releases"
+        name = "shipments"
 
         def claims(self) -> tuple[str, ...]:
-            return ("releases",)
+            return ("shipments",)
 
-    place.store.write("releases/a.csv", b"x")
+    place.store.write("shipments/a.csv", b"x")
     before = kinds()
-    monkeypatch.setattr(holder, "kinds", lambda: [*before, Releases])
+    monkeypatch.setattr(holder, "kinds", lambda: [*before, Shipments])
     made = all_holders(office(place).eraser().parts)
-    assert "releases" in {h.name for h in made}
+    assert "shipments" in {h.name for h in made}
     assert unclaimed(made, place.home, place.warehouse) == []
 
 

@@ -11,6 +11,7 @@ from platform_assets.indicators import receipts
 from platform_assets.indicators.compute import InputMissing, compute, rederive
 from platform_assets.indicators.header import read_indicator
 from platform_assets.indicators.model import Indicator
+from platform_assets.indicators.texts import NotKept
 from resources.r_runtime import IndicatorFailed
 from tests.conftest import Bench
 
@@ -67,11 +68,19 @@ def test_a_table_is_made_again_byte_for_byte_from_its_receipt(bench: Make, scrip
     )
     made = compute(script(), warehouse, r)
     lab.send("b.csv", HEAD + "S1,2024-01-02,NEG,1\nS999,2024-02-01,POS,1\n")  # the input has moved on since
-    receipt, again = rederive(script(), warehouse, r)
+    script(SCRIPT.replace("sort(", "rev("))  # and so has the script
+    receipt, again = rederive("positives", warehouse, r)
     assert receipt.inputs["lab"].rows == 200
     assert again == made.receipt.sha256
-    with pytest.raises(InputMissing, match="script has changed"):
-        rederive(script(SCRIPT.replace("sort(", "rev(")), warehouse, r)
+    with (
+        warehouse.connect() as connection,
+        warehouse.write(connection),
+    ):  # as an erasure that finds somebody in a comment
+        connection.execute(
+            "UPDATE platform.texts SET text = replace(text, 'Positives', '[erased]') WHERE text LIKE '%Positives by day%'"
+        )
+    with pytest.raises(NotKept, match=r"the text of indicators/positives\.R as it was then is not kept"):
+        rederive("positives", warehouse, r)
 
 
 def test_a_snapshot_that_was_expired_is_named(bench: Make, script: Callable[..., Indicator]) -> None:
@@ -81,12 +90,12 @@ def test_a_snapshot_that_was_expired_is_named(bench: Make, script: Callable[...,
     compute(script(), warehouse, r)
     with warehouse.connect() as connection:
         connection.execute("CALL ducklake_expire_snapshots('lake', older_than => now())")
-    assert rederive(script(), warehouse, r)[1]  # the table has not changed: what stands there is what was read
+    assert rederive("positives", warehouse, r)[1]  # the table has not changed: what stands there is what was read
     lab.send("b.csv", HEAD + "A,2024-01-01,NEG,1\n")
     with warehouse.connect() as connection:
         connection.execute("CALL ducklake_expire_snapshots('lake', older_than => now())")
     with pytest.raises(InputMissing, match="was expired"):
-        rederive(script(), warehouse, r)
+        rederive("positives", warehouse, r)
 
 
 def test_a_failure_leaves_the_last_good_table_and_its_receipt(bench: Make, script: Callable[..., Indicator]) -> None:

@@ -14,10 +14,13 @@ import pytest
 
 from platform_assets.indicators import (
     HARNESS,
+    Amount,
+    Cases,
     Column,
     HeaderError,
     Indicator,
     Input,
+    Minimum,
     Param,
     Plot,
     list_indicators,
@@ -43,7 +46,12 @@ FULL = """
     #' @direction higher is worse
     #' @version 2.1
     #' @owner team:surveillance
-    #' @minimum_n 10
+    #' @minimum_n 10 of admissions
+    #' @cases died in hospital, lived
+    #' @amount expected sum of chance 0..1 in steps of 0.5 deaths expected
+    #' @amount stay median of nights 0..60 in steps of 1
+    #' @grain quarter by organisation
+    #' @settles 8 weeks
     library(dplyr)
     source("../lib/rates.R") # and not source(this)
 
@@ -54,6 +62,8 @@ FULL = """
                                        earlier, params = list(until = "2020-01-01")) {
       helper("source('not/this.R')")
     }
+
+    admissions_by_province_figures <- function(atoms) atoms
 """
 SHORT = "#' T\n#' @input a x <text>\n#' @output x <text>\n"
 
@@ -116,7 +126,17 @@ def test_everything_that_a_header_can_declare(scripts: Path) -> None:
         direction="higher is worse",
         version="2.1",
         owner="team:surveillance",
-        minimum_n=10,
+        minimum=Minimum(10, "admissions"),
+        cases=Cases(
+            {"died": "in hospital", "lived": ""},
+            {
+                "expected": Amount("expected", "sum", "chance", 0.0, 1.0, 0.5, "deaths expected"),
+                "stay": Amount("stay", "median", "nights", 0.0, 60.0, 1.0),
+            },
+            "quarter",
+            True,
+            56,
+        ),
         files=(
             scripts / "indicators" / "admissions_by_province.R",
             scripts / "lib" / "rates.R",
@@ -133,8 +153,8 @@ def test_everything_that_a_header_can_declare(scripts: Path) -> None:
 MISTAKES: dict[str, tuple[str, str]] = {
     "unknown_tag": (
         "#' T\n#' @inputs a x <text>\n",
-        "unknown_tag.R line 2: unknown tag @inputs; the tags are @input, @param, @output, @plot, @unit, @direction, "
-        "@version, @owner, @minimum_n",
+        "unknown_tag.R line 2: unknown tag @inputs; the tags are @input, @param, @output, @plot, "
+        "@cases, @amount, @unit, @direction, @version, @owner, @minimum_n, @grain, @settles, @publish",
     ),
     "empty_tag": ("#' T\n#' @input\n", "empty_tag.R line 2: @input is empty"),
     "bad_type": (
@@ -210,7 +230,55 @@ MISTAKES: dict[str, tuple[str, str]] = {
     ),
     "bad_minimum": (
         f"{SHORT}#' @minimum_n ten\n",
-        'bad_minimum.R line 4: @minimum_n is "ten"; write a whole number',
+        'bad_minimum.R line 4: @minimum_n is "ten"; write a number and the column that it is of: 20 of stays',
+    ),
+    "minimum_of_nothing": (
+        f"{SHORT}#' @minimum_n 10 of x\n",
+        'minimum_of_nothing.R: @minimum_n: "x" is no <integer> column of @output',
+    ),
+    "bad_amount": (
+        f"{SHORT}#' @amount e total of p 0..1\n",
+        "bad_amount.R line 4: cannot read @amount; write: @amount name sum of column 0..1 in steps of 0.5",
+    ),
+    "fine_steps": (
+        f"{SHORT}#' @amount e sum of p 0..1 in steps of 0.25\n",
+        'fine_steps.R line 4: @amount "e": a step must be at least half of what one case can bring (0.5)',
+    ),
+    "falling_limits": (
+        f"{SHORT}#' @amount e mean of p 1..0 in steps of 0.5\n",
+        'falling_limits.R line 4: @amount "e": the limits must rise, and the step be above 0',
+    ),
+    "bad_grain": (
+        f"{SHORT}#' @grain day\n",
+        'bad_grain.R line 4: @grain is "day"; write week, month, quarter or year, alone or with: by organisation',
+    ),
+    "bad_settles": (
+        f"{SHORT}#' @settles soon\n",
+        'bad_settles.R line 4: @settles is "soon"; write how long after its end a period is complete: 8 weeks',
+    ),
+    "no_reason": (
+        f"{SHORT}#' @publish public\n",
+        'no_reason.R line 4: @publish is "public"; write public, and why the table may be published as it is',
+    ),
+    "taken_outcome": (
+        f"{SHORT}#' @cases died, record\n",
+        'taken_outcome.R line 4: @cases cannot be named "record": that is a column of the cases',
+    ),
+    "no_grain": (
+        f"{SHORT}#' @cases died, lived\n",
+        "no_grain.R: @cases, @grain and @settles go together: write all three, or none",
+    ),
+    "amount_alone": (
+        f"{SHORT}#' @amount e sum of p 0..1 in steps of 0.5\n",
+        "amount_alone.R: @amount is of cases: add a line @cases",
+    ),
+    "cases_and_public": (
+        f"{SHORT}#' @cases died, lived\n#' @grain year\n#' @settles 3 days\n#' @publish public everybody may have it\n",
+        "cases_and_public.R: @publish public is for tables that are published as they are: leave out @cases",
+    ),
+    "no_figures": (
+        f"{SHORT}#' @cases died, lived\n#' @grain year\n#' @settles 3 days\nno_figures <- function(a) a\n",
+        "no_figures.R: a script with @cases also defines no_figures_figures(atoms), which makes table and plots of their counts",
     ),
     "bad_limits": (
         "#' T\n#' @output x <number 0-1>\n",
@@ -317,7 +385,7 @@ READ_WITH_R = """
     read <- lapply(arguments[-1], function(path) tryCatch({
       header <- harness$read_header(path)
       header[c("title", "description", "inputs", "params", "outputs", "plots", "unit", "direction", "version", "owner",
-               "minimum_n", "files")]
+               "minimum_n", "grain", "settles", "outcomes", "amounts", "files")]
     }, error = function(e) list(error = conditionMessage(e))))
     cat(jsonlite::toJSON(read, auto_unbox = TRUE, null = "null"))
 """
@@ -351,9 +419,17 @@ def test_r_and_python_read_the_same_header(scripts: Path) -> None:
     (header,) = read_with_r([path])
 
     assert (header["title"], header["description"]) == (indicator.title, indicator.description)
-    assert [header[tag] for tag in ("unit", "direction", "version", "owner", "minimum_n")] == [
-        *(indicator.unit, indicator.direction, indicator.version, indicator.owner, indicator.minimum_n)
+    assert [header[tag] for tag in ("unit", "direction", "version", "owner")] == [
+        *(indicator.unit, indicator.direction, indicator.version, indicator.owner)
     ]
+    assert (header["minimum_n"], header["grain"], header["settles"]) == (
+        "10 of admissions",
+        "quarter by organisation",
+        "8 weeks",
+    )
+    assert indicator.cases
+    assert header["outcomes"] == dict(indicator.cases.outcomes)
+    assert header["amounts"] == {name: vars(amount) for name, amount in indicator.cases.amounts.items()}
     assert {name: (table["source"], _columns(table["columns"])) for name, table in header["inputs"].items()} == {
         name: ("/".join(table.asset_key), dict(table.columns)) for name, table in indicator.inputs.items()
     }

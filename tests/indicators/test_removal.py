@@ -10,7 +10,6 @@ import pytest
 from platform_assets.indicators import receipts
 from platform_assets.indicators.compute import compute
 from platform_assets.indicators.header import read_indicator
-from platform_assets.indicators.product import publish_product
 from platform_assets.indicators.removal import NotRemoved, remove
 from platform_assets.office import engine_of
 from tests.conftest import Bench
@@ -28,8 +27,8 @@ def lab(bench: Make, tmp_path: Path) -> Bench:
     for name in ("old", "kept"):
         indicator = read_indicator(written(tmp_path, name, SCRIPT))
         compute(indicator, made.platform.warehouse, made.platform.r)
-        publish_product(indicator, made.platform)
-        made.platform.store.write(f"products/{name}/plots/bars.svg", b"<svg/>")
+        made.platform.store.write(f"products/{name}/{name}.csv", b"of a release before there were releases")
+        made.platform.store.write(f"products/made/{name}/bars.svg", b"<svg/>")
     return made
 
 
@@ -46,14 +45,14 @@ def left(lab: Bench) -> set[str]:
         f"table {r[0]}" for r in lab.sql("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'indicators'")
     }
     noted = {f"receipt {r[0]}" for r in lab.sql(f"SELECT indicator FROM {receipts.TABLE}")}
-    return tables | noted | {f"folder {p.name}" for p in (lab.platform.settings.home / "products").iterdir()}
+    return tables | noted | {f"folder {p.name}" for p in (lab.platform.settings.home / "products" / "made").iterdir()}
 
 
 def test_files_table_and_receipts_go_and_those_of_others_stay(lab: Bench, tmp_path: Path) -> None:
     kept = {"kept": tmp_path / "r" / "indicators" / "kept.R"}
     removed = remove("old", lab.platform, engine_of(lab.platform), kept)
     assert left(lab) == {"table kept", "receipt kept", "folder kept"}
-    assert [Path(what).name for what in removed[:-2]] == ["old.csv", "old.json", "old.parquet", "bars.svg"]
+    assert [Path(what).name for what in removed[:-2]] == ["old.csv", "bars.svg"]
     assert removed[-2:] == ["table indicators.old", "receipts of old"]
     with pytest.raises(NotRemoved, match="there is no receipt of an indicator old"):
         remove("old", lab.platform, engine_of(lab.platform), kept)

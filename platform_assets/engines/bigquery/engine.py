@@ -35,9 +35,8 @@ from resources.object_store import ObjectStore
 if TYPE_CHECKING:
     import duckdb
 
-    from platform_assets.indicators.model import Indicator
-    from platform_assets.indicators.product import Product
     from platform_assets.indicators.sql.file import SqlIndicator
+    from platform_assets.releases.reading import Release
     from resources.environment import Platform
 
 SHOWN_PARTITIONS = 12
@@ -140,7 +139,10 @@ class BigQueryEngine(Engine):
         return {name for name, table in tables.items() if self.warehouse.columns(lake, table)}
 
     @override
-    def run_sql(self, indicator: SqlIndicator, params: Mapping[str, object] | None, *, run_id: str) -> MadeBySql:
+    def run_sql(
+        self, indicator: SqlIndicator, params: Mapping[str, object] | None, *, run_id: str, public: bool = False
+    ) -> MadeBySql:
+        # here `indicators` is inside, as `validated` is: readers are given `products` (docs/cloud.md)
         made = run_sql(indicator, self.bigquery, params)
         columns = {name: ENGINE_TYPES[o.type][0] for name, o in indicator.outputs.items()}
         lending.lend_table(made.table, made.version, columns, self.bigquery, self.warehouse, most=self.copied_rows)
@@ -148,8 +150,8 @@ class BigQueryEngine(Engine):
         return MadeBySql(made.rows, made.version, made.fresh, made.params, "computed by BigQuery", cost=cost)
 
     @override
-    def publish_product(self, indicator: Indicator, product: Product) -> Mapping[str, str]:
-        return self._copies.publish_product(indicator, product)
+    def publish_release(self, release: Release) -> Mapping[str, str]:
+        return self._copies.publish_release(release)
 
     @override
     def drop_indicator(self, name: str) -> list[str]:

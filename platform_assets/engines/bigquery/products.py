@@ -1,5 +1,5 @@
-"""Indicators and products as tables in BigQuery, for readers there: `indicators.<name>` as it is, `products.<name>` without small
-counts. Readers never see a table that is not there or half there (`BigQuery.publish`)."""
+"""What is released as tables in BigQuery, for readers there: `products.<name>` of every indicator, made of the files of the release; of
+public ones also `indicators.<name>`. Readers never see a table that is not there or half there (`BigQuery.publish`)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_assets.indicators.model import Indicator
-from platform_assets.indicators.product import Product
 from platform_assets.indicators.sql.file import SqlIndicator
+from platform_assets.releases.reading import Release
 from resources.gcp.bigquery import STAGING, BigQuery, PublishedTable
 from resources.gcp.bigquery_types import label
 from resources.lake.warehouse import Warehouse, literal, quoted, scalar
@@ -35,9 +34,9 @@ class Copies:
     warehouse: Warehouse
     store: ObjectStore
 
-    def publish_product(self, indicator: Indicator, product: Product) -> dict[str, str]:
-        """`publish_tables`, in words."""
-        made = self.publish_tables(indicator, product)
+    def publish_release(self, release: Release) -> dict[str, str]:
+        """Bring the tables of every indicator of `release` up to date. Raises BigQueryError."""
+        made = [table for name in release.indicators for table in self.publish_tables(release, name)]
         return {"BigQuery": ", ".join(f"{t.table} ({t.rows:,} rows)" for t in made) or "up to date"}
 
     def publish_sql(self, indicator: SqlIndicator, version: str) -> dict[str, str]:
@@ -54,21 +53,30 @@ class Copies:
             shutil.rmtree(folder, ignore_errors=True)
         return {"BigQuery": f"{made.table} ({made.rows:,} rows)"}
 
-    def publish_tables(self, indicator: Indicator, product: Product) -> list[PublishedTable]:
-        """Bring both tables up to date with the published `product`; what has its version already is left alone. Raises BigQueryError."""
-        columns = {c.name: TYPES[c.type] for c in indicator.outputs.values()}
-        names = tables_of(indicator.name)
-        stale = [n for n in names if self.bigquery.version(n) != label(product.version)]
+    def withdraw_sql(self, indicator: SqlIndicator) -> dict[str, str]:
+        """Remove the table of a SQL indicator of personal data, which was copied here before. Raises BigQueryError."""
+        table = f"indicators.{indicator.name}"
+        if self.bigquery.version(table) is not None:
+            self.bigquery.drop(table)
+        return {"BigQuery": "no table: it is made of personal data"}
+
+    def publish_tables(self, release: Release, name: str) -> list[PublishedTable]:
+        """Bring the tables of one indicator up to date; what has its version already is left alone. Raises BigQueryError."""
+        about = release.indicators[name]
+        columns = {column: TYPES[said["type"]] for column, said in about["columns"].items()}
+        inside, outside = tables_of(name)
+        if about["protected"] and self.bigquery.version(inside) is not None:
+            self.bigquery.drop(inside)  # a copy of exact figures, from before there were releases
+        names = [outside] if about["protected"] else [inside, outside]
+        stale = [n for n in names if self.bigquery.version(n) != label(about["key"])]
         if not stale:
             return []
         folder = self.warehouse.wait_for_scratch()
         try:
-            file = self.store.local_copy(product.files[0], folder)
-            sources = {
-                names[0]: (names[0], columns),
-                names[1]: (f"read_parquet({literal(str(file))})", {**columns, "suppressed": "BOOLEAN"}),
-            }
-            return [self._publish(name, *sources[name], product.version, folder) for name in stale]
+            file = folder / "released.parquet"
+            file.write_bytes(release.read(f"{name}/{name}.parquet"))
+            source = f"read_parquet({literal(str(file))})"
+            return [self._publish(n, source, columns, about["key"], folder) for n in stale]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -94,5 +102,5 @@ class Copies:
 
 
 def tables_of(name: str) -> tuple[str, str]:
-    """The tables of an indicator: as it is, and without small counts."""
+    """The tables of an indicator: as it is inside, and as it is released."""
     return f"indicators.{name}", f"products.{name}"

@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     import duckdb
 
     from platform_assets.engines.bigquery.products import Copies
-    from platform_assets.indicators.model import Indicator
-    from platform_assets.indicators.product import Product
     from platform_assets.indicators.sql.file import SqlIndicator
+    from platform_assets.releases.reading import Release
     from resources.environment import Platform
 
 SHOWN_PARTITIONS = 12
@@ -122,15 +121,23 @@ class LakeEngine(Engine):
         return {name for (name,) in known} & set(contracts)
 
     @override
-    def run_sql(self, indicator: SqlIndicator, params: Mapping[str, object] | None, *, run_id: str) -> MadeBySql:
+    def run_sql(
+        self, indicator: SqlIndicator, params: Mapping[str, object] | None, *, run_id: str, public: bool = False
+    ) -> MadeBySql:
         made = run_sql(indicator, self.warehouse, params, run_id=run_id)
         receipt = made.receipt
-        published = self.copies.publish_sql(indicator, receipt.data_version) if self.copies else {}
+        published = {}
+        if self.copies:
+            published = (
+                self.copies.publish_sql(indicator, receipt.data_version)
+                if public
+                else self.copies.withdraw_sql(indicator)
+            )
         return MadeBySql(receipt.rows, receipt.data_version, made.fresh, receipt.params, "computed", receipt, published)
 
     @override
-    def publish_product(self, indicator: Indicator, product: Product) -> Mapping[str, str]:
-        return self.copies.publish_product(indicator, product) if self.copies else {}
+    def publish_release(self, release: Release) -> Mapping[str, str]:
+        return self.copies.publish_release(release) if self.copies else {}
 
     @override
     def drop_indicator(self, name: str) -> list[str]:

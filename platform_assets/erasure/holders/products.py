@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from typing_extensions import override
+
 from platform_assets.erasure.decisions import DROP, ELSE
 from platform_assets.erasure.holder import FileHolder, Work
 from platform_assets.erasure.search import whole
 from platform_assets.erasure.search.scan import Search
+from platform_assets.releases.reading import FOLDER
 
 
 class Products(FileHolder):
@@ -21,6 +24,11 @@ class Products(FileHolder):
     def claims(self) -> Collection[str]:
         """The folder."""
         return ("products",)
+
+    @override
+    def holds(self, name: str) -> bool:
+        """Releases have a holder of their own."""
+        return super().holds(name) and not name.startswith(f"{FOLDER}/")
 
     def erase(self, work: Work) -> list[str]:
         """Delete files in which one of the texts stands. Returns their names, without the texts."""

@@ -29,8 +29,11 @@ open_session <- function(name, folder, event) {
          " (tables: Rscript r_scripts/dev.R)", call. = FALSE)
   }
   header <- tryCatch(read_header(path), indicator_failure = function(e) stop(conditionMessage(e), call. = FALSE))
-  spec <- list(name = header$name, script = header$script, files = header$files, outputs = header$outputs,
-               plots = names(header$plots), inputs = lapply(header$inputs, function(input) names(input$columns)),
+  cases <- read_cases(header)
+  spec <- list(name = header$name, script = header$script, files = header$files,
+               outputs = if (is.null(cases)) header$outputs else case_columns(cases),
+               minimum = if (is.null(cases)) read_minimum(header),
+               plots = if (is.null(cases)) names(header$plots), inputs = lapply(header$inputs, function(input) names(input$columns)),
                params = names(header$params))
   session <- new_session(spec, event)
   session$header <- header
@@ -66,11 +69,27 @@ run_one <- function(name, given, inputs, folder, samples, plot_folder) {
   })
   stop_if_failed(session)
   if (length(header$plots)) dir.create(plot_folder, recursive = TRUE, showWarnings = FALSE)
-  result <- call_indicator(session, ready$inputs, ready$params, if (length(header$plots)) plot_folder)
+  cases <- read_cases(header)
+  result <- call_indicator(session, ready$inputs, ready$params, if (length(header$plots) && is.null(cases)) plot_folder)
+  stop_if_failed(session)
+  if (!is.null(cases)) result <- call_figures(session, result$data, cases, if (length(header$plots)) plot_folder)
   stop_if_failed(session)
   result$files <- as.character(if (length(header$plots)) file.path(plot_folder, paste0(names(header$plots), ".svg")))
   result$warnings <- session$warnings
   result
+}
+
+# The second part of a script that gives cases: its figures, of their counts as they are.
+call_figures <- function(session, data, cases, plot_folder) {
+  header <- session$header
+  session$spec$name <- paste0(header$name, "_figures")
+  session$spec$outputs <- header$outputs
+  session$spec$plots <- names(header$plots)
+  session$spec$minimum <- read_minimum(header)
+  session$indicator <- session$script[[session$spec$name]]
+  atoms <- guard(session, function() exact_atoms(data, cases))
+  if (is.null(atoms)) return(NULL)
+  call_indicator(session, list(atoms = atoms), NULL, plot_folder)
 }
 
 # A function that puts back what fix_conditions() changes.

@@ -2,9 +2,22 @@
 # platform. One grammar, two readers: a test compares what they read and every message.
 
 column_types <- c("text", "integer", "number", "flag", "date", "time")
-header_tags <- c("input", "param", "output", "plot", "unit", "direction", "version", "owner", "minimum_n")
+single_tags <- c("unit", "direction", "version", "owner", "minimum_n", "grain", "settles", "publish")
+header_tags <- c("input", "param", "output", "plot", "cases", "amount", single_tags)
 owner_words <- "^(team:[A-Za-z0-9_.-]+|[A-Za-z0-9_][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+[.][A-Za-z]{2,7})$"
 directions <- c("higher is better", "higher is worse", "neutral")
+of_cases <- c("record", "organisation", "date", "outcome", "period", "cases")
+number_words <- "-?[0-9]+(?:[.][0-9]+)?"
+amount_words <- paste0("^(\\S+)\\s+(sum|mean|median) of (\\S+)\\s+(", number_words, ")[.][.](", number_words,
+                       ")\\s+in steps of (", number_words, ")(?:\\s+(.*))?$")
+# Tag -> what it must look like, and what to write instead.
+single_forms <- list(
+  minimum_n = c("^([0-9]+) of (\\S+)$", "a number and the column that it is of: 20 of stays"),
+  grain = c("^(week|month|quarter|year)( by organisation)?$",
+            "week, month, quarter or year, alone or with: by organisation"),
+  settles = c("^([0-9]+) (days|weeks)$", "how long after its end a period is complete: 8 weeks"),
+  publish = c("^public .{10,}$", "public, and why the table may be published as it is")
+)
 table_name <- "^[a-z][a-z0-9_]*$"
 
 # list(name, script, files, title, description, inputs, params, outputs, plots, unit, direction, ...), or an error
@@ -14,8 +27,8 @@ read_header <- function(path) {
   code <- read_code(path)
   header <- list(
     name = sub("[.][Rr]$", "", basename(path)), script = path, title = "", description = "", inputs = list(),
-    params = list(), outputs = list(), plots = list(), unit = "", direction = "neutral", version = "1",
-    owner = "", minimum_n = NULL
+    params = list(), outputs = list(), plots = list(), outcomes = list(), amounts = list(), unit = "",
+    direction = "neutral", version = "1", owner = "", minimum_n = NULL, grain = NULL, settles = NULL, publish = NULL
   )
   read <- header_lines(path, code)
   for (tag in read$tags) header <- add_tag(header, tag)
@@ -30,9 +43,43 @@ read_header <- function(path) {
   if (!length(header$outputs)) {
     header_error(path, NULL, "no @output line; write: #' @output column <type>, column <type>")
   }
+  check_together(path, header)
   check_function(path, code, header)
   header$files <- sourced_files(path, code)
   header
+}
+
+# Tags that only make sense with others.
+check_together <- function(path, header) {
+  minimum <- read_minimum(header)
+  if (!is.null(minimum) && !identical(header$outputs[[minimum$of]]$type, "integer")) {
+    header_error(path, NULL, "@minimum_n: \"", minimum$of, "\" is no <integer> column of @output")
+  }
+  for (tag in c("grain", "settles")) {
+    if ((length(header$outcomes) > 0) != !is.null(header[[tag]])) {
+      header_error(path, NULL, "@cases, @grain and @settles go together: write all three, or none")
+    }
+  }
+  if (length(header$amounts) && !length(header$outcomes)) {
+    header_error(path, NULL, "@amount is of cases: add a line @cases")
+  }
+  if (length(header$outcomes) && !is.null(header$publish)) {
+    header_error(path, NULL, "@publish public is for tables that are published as they are: leave out @cases")
+  }
+}
+
+# list(n, of), or NULL.
+read_minimum <- function(header) {
+  if (is.null(header$minimum_n)) return(NULL)
+  parts <- regmatches(header$minimum_n, regexec(single_forms$minimum_n[1], header$minimum_n))[[1]]
+  list(n = as.integer(parts[2]), of = parts[3])
+}
+
+# What a script that gives cases declares of them: list(outcomes, amounts, grain, by_organisation), or NULL.
+read_cases <- function(header) {
+  if (!length(header$outcomes)) return(NULL)
+  list(outcomes = names(header$outcomes), amounts = header$amounts, grain = sub(" .*", "", header$grain),
+       by_organisation = grepl(" by organisation$", header$grain))
 }
 
 header_error <- function(path, line, ...) {
@@ -105,8 +152,37 @@ add_tag <- function(header, tag) {
       header$plots[[name]] <- if (nzchar(title)) title else name
       header
     },
+    cases = {
+      for (part in strsplit(tag$text, ",", fixed = TRUE)[[1]]) {
+        part <- trimws(part)
+        name <- sub("\\s.*$", "", part)
+        check_new(name, "cases", names(header$outcomes), wrong)
+        if (name %in% of_cases) wrong("@cases cannot be named \"", name, "\": that is a column of the cases")
+        header$outcomes[[name]] <- trimws(substring(part, nchar(name) + 1))
+      }
+      header
+    },
+    amount = add_amount(header, tag$text, wrong),
     add_single(header, tag, wrong)
   )
+}
+
+add_amount <- function(header, text, wrong) {
+  parts <- regmatches(text, regexec(amount_words, text, perl = TRUE))[[1]]
+  if (!length(parts)) wrong("cannot read @amount; write: @amount name sum of column 0..1 in steps of 0.5")
+  name <- parts[2]
+  check_new(name, "amount", names(header$amounts), wrong)
+  numbers <- as.numeric(parts[5:7])
+  half <- (numbers[2] - numbers[1]) / 2
+  if (numbers[1] >= numbers[2] || numbers[3] <= 0) {
+    wrong("@amount \"", name, "\": the limits must rise, and the step be above 0")
+  }
+  if (parts[3] == "sum" && numbers[3] < half) {
+    wrong("@amount \"", name, "\": a step must be at least half of what one case can bring (", format(half), ")")
+  }
+  header$amounts[[name]] <- list(name = name, kind = parts[3], column = parts[4], low = numbers[1], high = numbers[2],
+                                 step = numbers[3], help = trimws(parts[8]))
+  header
 }
 
 check_new <- function(name, tag, known, wrong) {
@@ -163,11 +239,12 @@ add_single <- function(header, tag, wrong) {
   if (tag$tag == "owner" && !grepl(owner_words, tag$text)) {
     wrong("@owner is \"", tag$text, "\"; write team:name or an e-mail address")
   }
-  if (tag$tag == "minimum_n" && !grepl("^[0-9]+$", tag$text)) {
-    wrong("@minimum_n is \"", tag$text, "\"; write a whole number")
+  form <- single_forms[[tag$tag]]
+  if (!is.null(form) && !grepl(form[1], tag$text, perl = TRUE)) {
+    wrong("@", tag$tag, " is \"", tag$text, "\"; write ", form[2])
   }
   header$singles <- c(header$singles, tag$tag)
-  header[[tag$tag]] <- if (tag$tag == "minimum_n") as.numeric(tag$text) else tag$text
+  header[[tag$tag]] <- tag$text
   header
 }
 
@@ -253,6 +330,11 @@ check_function <- function(path, code, header) {
       path, f$line, name, "(", paste(f$arguments, collapse = ", "), "): the arguments must be the inputs of the ",
       "header: ", name, "(", paste(wanted, collapse = ", "), ")"
     )
+  }
+  figures <- functions[[paste0(name, "_figures")]]
+  if (length(header$outcomes) && !identical(figures$arguments, "atoms")) {
+    header_error(path, figures$line, "a script with @cases also defines ", name,
+                 "_figures(atoms), which makes table and plots of their counts")
   }
 }
 

@@ -122,7 +122,7 @@ def test_a_sql_indicator_runs_there_and_is_copied(big: Platform, pair: Pair, tmp
     )
 
     def run() -> dict[str, object]:
-        (made,) = dg.materialize([sql_asset(path)], resources={"platform": big}).asset_materializations_for_node(
+        (made,) = dg.materialize([sql_asset(path, {})], resources={"platform": big}).asset_materializations_for_node(
             f"indicators__{name}"
         )
         return {key: value.value for key, value in made.metadata.items()}

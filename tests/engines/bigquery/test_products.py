@@ -11,18 +11,18 @@ import dagster as dg
 import pytest
 
 from platform_assets.components.sql import sql_asset
+from platform_assets.contracts.model import Contract
 from platform_assets.engines.bigquery.products import Copies
-from platform_assets.indicators.compute import compute
-from platform_assets.indicators.header import read_indicator
-from platform_assets.indicators.product import publish_product
 from resources.environment import Platform
 from resources.gcp.bigquery import BigQuery
 from tests.conftest import Bench, lab_contract
+from tests.releases.place import place_of, rows
 
 pytestmark = pytest.mark.slow
-SCRIPT = """#' Tests by result
+PUBLIC = """#' Tests by result
 #' @input lab  result <text>, test_date <date>
 #' @output result <text>, tests <integer>, share <number>, last <date>, seen <time>, many <flag>
+#' @publish public everybody may have these numbers
 #' @owner team:test
 by_result <- function(lab) {
   counts <- table(lab$result)
@@ -32,35 +32,32 @@ by_result <- function(lab) {
 """
 
 
-def test_both_tables_are_published_and_follow_the_product(platform: Platform, engine: BigQuery, tmp_path: Path) -> None:
+def test_tables_are_those_of_the_release_and_personal_ones_are_nowhere_exact(
+    platform: Platform, engine: BigQuery, tmp_path: Path
+) -> None:
     copies = Copies(engine, platform.warehouse, platform.store)
-    path = tmp_path / "r" / "indicators" / "by_result.R"
-    path.parent.mkdir(parents=True)
-    path.write_text(SCRIPT)
-    indicator = read_indicator(path)
-    lab = Bench(platform, lab_contract())
-    rows = [f"A{n},2024-01-01,{'POS' if n < 3 else 'NEG'},1" for n in range(20)]
-    lab.send("a.csv", "sample_id,test_date,result,viral_load\n" + "\n".join(rows) + "\n")
+    place = place_of(platform, tmp_path)
+    place.script(tmp_path, PUBLIC, "by_result")
+    place.deliver("a.csv", rows())
+    release = place.publish().release
+    engine.ensure_dataset("indicators")
+    engine.query("CREATE TABLE indicators.positives AS SELECT 3 AS exact")  # as it was published before
 
     def published() -> list[str]:
-        compute(indicator, platform.warehouse, platform.r)
-        return [t.table for t in copies.publish_tables(indicator, publish_product(indicator, platform))]
+        return [t.table for n in release.indicators for t in copies.publish_tables(release, n)]
 
-    assert published() == ["indicators.by_result", "products.by_result"]
-    whole = engine.query(f"SELECT * FROM {engine.name('indicators.by_result')} ORDER BY result")
-    day, moment = dt.date(2024, 1, 1), dt.datetime(2024, 7, 1, 12, 30)
-    assert [tuple(r.values()) for r in whole] == [
-        ("NEG", 17, 0.85, day, moment, True),
-        ("POS", 3, 0.15, day, moment, False),
-    ]
-    shown = engine.query(
-        f"SELECT tests, share, suppressed FROM {engine.name('products.by_result')} WHERE result = 'POS'"
-    )
-    assert [tuple(r.values()) for r in shown] == [(None, None, True)]
+    assert published() == ["indicators.by_result", "products.by_result", "products.positives"]
     assert published() == []
-    lab.send("b.csv", "sample_id,test_date,result,viral_load\nB1,2024-01-02,NEG,1\n")
-    assert published() == ["indicators.by_result", "products.by_result"]
-    assert engine.query(f"SELECT SUM(tests) AS n FROM {engine.name('indicators.by_result')}") == [{"n": 21}]
+    assert engine.version("indicators.positives") is None
+    shown = engine.query("SELECT organisation, positive, tests FROM products.positives ORDER BY organisation")
+    table = release.table("positives")
+    assert [tuple(r.values()) for r in shown] == list(
+        table[["organisation", "positive", "tests"]].itertuples(index=False, name=None)
+    )
+    whole = engine.query("SELECT * FROM indicators.by_result ORDER BY result")
+    moment = dt.datetime(2024, 7, 1, 12, 30)
+    assert [r["seen"] for r in whole] == [moment, moment]
+    assert sum(r["tests"] for r in whole) == len(rows())
 
 
 def test_a_sql_indicator_of_the_lake_is_published_with_the_precision_of_its_decimals(
@@ -68,6 +65,7 @@ def test_a_sql_indicator_of_the_lake_is_published_with_the_precision_of_its_deci
 ) -> None:
     lake = replace(platform, copies=engine)
     lab = Bench(platform, lab_contract())
+    public = {lab.contract.name: lab_contract(sensitivity={"public": "Invented for tests."})}
     lab.send("a.csv", "sample_id,test_date,result,viral_load\nA,2024-01-01,POS,1\nB,2024-01-01,POS,2\n")
     path = tmp_path / "domain" / "sql" / "load_per_day.sql"
     path.parent.mkdir(parents=True)
@@ -76,14 +74,17 @@ def test_a_sql_indicator_of_the_lake_is_published_with_the_precision_of_its_deci
         f"SELECT test_date, avg(viral_load)::DECIMAL(10, 4) AS mean FROM validated.{lab.contract.name} GROUP BY test_date\n"
     )
 
-    def told() -> object:
-        (made,) = dg.materialize([sql_asset(path)], resources={"platform": lake}).asset_materializations_for_node(
-            "indicators__load_per_day"
-        )
+    def told(contracts: dict[str, Contract]) -> object:
+        done = dg.materialize([sql_asset(path, contracts)], resources={"platform": lake})
+        (made,) = done.asset_materializations_for_node("indicators__load_per_day")
         return made.metadata["BigQuery"].value
 
-    assert told() == "indicators.load_per_day (1 rows)"
+    assert told(public) == "indicators.load_per_day (1 rows)"
     assert engine.query("SELECT * FROM indicators.load_per_day") == [
         {"test_date": dt.date(2024, 1, 1), "mean": Decimal("1.5000")}
     ]
-    assert told() == "up to date"
+    assert told(public) == "up to date"
+    # of personal data nothing exact leaves, and what was copied before goes
+    assert told({lab.contract.name: lab.contract}) == "no table: it is made of personal data"
+    assert engine.version("indicators.load_per_day") is None
+    assert engine.columns("indicators.load_per_day") == []

@@ -251,6 +251,7 @@ PLATFORM = (
     ACTIONS,
     STAGED,
     "platform.receipts",
+    "platform.texts",
     "platform.lent",
     "platform.execution_log",
     "platform.deletion_log",

@@ -1,16 +1,7 @@
-"""Disclosure control: the one module through which every product passes before it leaves the platform.
+"""How small numbers were hidden before there were releases: the weaker methods, on which every attack must be seen to work.
 
-Counts of 1 to 7 are not shown (a flag says so; never a zero), others are rounded to 5. Totals are sums of what is shown in their
-cells, never roundings of true totals: whatever two published figures are subtracted, under whatever filters, the difference is
-itself a sum of figures that may be shown, hence never 1 to 7.
-
-How a total stays right although its small cells are hidden: inside a sum every hidden cell stands for 0 or for the smallest figure
-that may be shown (10), chosen so that all totals stay as close to the truth as they can. This is controlled rounding; see
-Willenborg and De Waal, Elements of Statistical Disclosure Control (2001), chapter 9. The stand-ins are never published; who works
-one out learns only that the cell is small, which its flag says anyway.
-
-Not covered: differences between releases of the same table, and between tables of the same people that were protected
-separately. Publish what belongs together from one table.
+`hide_small` left small counts of a row out and rounded nothing; `protect` rounded, with totals that are sums of what is shown, and chose
+what hidden cells stand for without chance. Both were done anew every week.
 """
 
 from __future__ import annotations
