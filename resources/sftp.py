@@ -37,9 +37,7 @@ def connected(environment: Mapping[str, str], server: str) -> tuple[paramiko.SFT
         f"the host key of the server {server} (ssh-keyscan writes it)",
     )
     for line in known.splitlines():
-        entry = (
-            paramiko.hostkeys.HostKeyEntry.from_line(line) if line.strip() and not line.startswith("#") else None
-        )
+        entry = paramiko.hostkeys.HostKeyEntry.from_line(line) if line.strip() and not line.startswith("#") else None
         for host_name in entry.hostnames if entry and entry.hostnames else ():
             assert entry is not None
             assert entry.key is not None
@@ -47,9 +45,7 @@ def connected(environment: Mapping[str, str], server: str) -> tuple[paramiko.SFT
     secret = optional(environment, f"{name}_PASSWORD")
     key = optional(environment, f"{name}_KEY")
     if not key and not secret:
-        raise Permanent(
-            f"there is no way to sign in: set {name}_KEY or {name}_PASSWORD, or mount files of these names"
-        )
+        raise Permanent(f"there is no way to sign in: set {name}_KEY or {name}_PASSWORD, or mount files of these names")
     try:
         client.connect(
             host,

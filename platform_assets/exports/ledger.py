@@ -28,6 +28,7 @@ COLUMNS = {
     "made_at": "TIMESTAMP",
     "tables": "VARCHAR",
     "row_level": "BOOLEAN",
+    "keyed": "BOOLEAN",
     "role": "VARCHAR",
     "ground": "VARCHAR",
     "recipient": "VARCHAR",
@@ -41,6 +42,18 @@ COLUMNS = {
     "answer_before": "VARCHAR",
     "again": "BOOLEAN",
 }
+NOTICES = "platform.export_notices"
+NOTICE_COLUMNS = {
+    "request": "VARCHAR",
+    "export": "VARCHAR",
+    "window_key": "VARCHAR",
+    "file": "VARCHAR",
+    "sha256": "VARCHAR",
+    "recipient": "VARCHAR",
+    "sent_at": "TIMESTAMP",
+    "certain": "BOOLEAN",
+}
+"""Whom to tell of an erasure: a row per request and file that has gone out. `certain`: they were found in it; otherwise it cannot be told any more."""
 FOLDER = "exports"
 """Where our copies of the files are, in the store."""
 PENDING, SENDING, SENT, EMPTY = "pending", "sending", "sent", "empty"
@@ -66,6 +79,8 @@ class Entry:
     tables: str
     """What it was made of, with blanks between."""
     row_level: bool
+    keyed: bool
+    """Everybody's key stands in every row of the file, so that who is not found in it is not in it."""
     role: str
     ground: str
     recipient: str
@@ -92,6 +107,7 @@ class Entry:
 def ensure(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
     """Create the ledger where there is none yet."""
     warehouse.ensure_table(connection, TABLE, COLUMNS)
+    warehouse.ensure_table(connection, NOTICES, NOTICE_COLUMNS)
 
 
 def entries(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, export: str = "") -> list[Entry]:
@@ -99,7 +115,8 @@ def entries(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, export:
     if not warehouse.columns(connection, TABLE):
         return []
     found = connection.execute(
-        f"SELECT {', '.join(COLUMNS)} FROM {TABLE} WHERE $export IN ('', export) ORDER BY made_at, window_key", {"export": export}
+        f"SELECT {', '.join(COLUMNS)} FROM {TABLE} WHERE $export IN ('', export) ORDER BY made_at, window_key",
+        {"export": export},
     ).fetchall()
     names = [f.name for f in fields(Entry)]
     return [Entry(**dict(zip(names, row, strict=True))) for row in found]
@@ -121,14 +138,36 @@ def write(warehouse: Warehouse, *given: Entry) -> None:
 def put(connection: duckdb.DuckDBPyConnection, given: Iterable[Entry]) -> None:
     """The same, within a transaction of the caller's."""
     for entry in given:
-        remove(connection, entry)
+        connection.execute(f"DELETE FROM {TABLE} WHERE export = ? AND window_key = ?", [entry.export, entry.window_key])
         values = [getattr(entry, name) for name in COLUMNS]
-        connection.execute(f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(values))})", values)
+        connection.execute(
+            f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(values))})", values
+        )
 
 
-def remove(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
-    """Take a row out: its window is unsent again."""
-    connection.execute(f"DELETE FROM {TABLE} WHERE export = ? AND window_key = ?", [entry.export, entry.window_key])
+def notice(connection: duckdb.DuckDBPyConnection, request: str, entry: Entry, *, certain: bool) -> None:
+    """Note that the recipient of a file has to be told of the erasure `request`; what is certain stays certain."""
+    given = [request, entry.export, entry.window_key]
+    known = connection.execute(
+        f"SELECT certain FROM {NOTICES} WHERE request = ? AND export = ? AND window_key = ?", given
+    ).fetchone()
+    if known and (known[0] or not certain):
+        return
+    connection.execute(f"DELETE FROM {NOTICES} WHERE request = ? AND export = ? AND window_key = ?", given)
+    row = [*given, entry.file, entry.sha256, entry.recipient, entry.sent_at or entry.sending_at, certain]
+    connection.execute(f"INSERT INTO {NOTICES} VALUES ({', '.join('?' * len(row))})", row)
+
+
+def notices(warehouse: Warehouse, request: str) -> list[dict[str, object]]:
+    """Whom to tell of the erasure `request`, as rows of NOTICES."""
+    with warehouse.connect(read_only=True) as connection:
+        if not warehouse.columns(connection, NOTICES):
+            return []
+        found = connection.execute(
+            f"SELECT {', '.join(NOTICE_COLUMNS)} FROM {NOTICES} WHERE request = ? ORDER BY recipient, export, window_key",
+            [request],
+        ).fetchall()
+    return [dict(zip(NOTICE_COLUMNS, row, strict=True)) for row in found]
 
 
 def now() -> dt.datetime:

@@ -75,7 +75,9 @@ class Maker:
         if self.export.query is not None:
             used = set(parsed(self._query_path, self._query)[1])
             if used != {"start", "end"}:
-                raise ValueError(f"{self.export.query}: write $start and $end into the query (from $start on, before $end), and no other parameter")
+                raise ValueError(
+                    f"{self.export.query}: write $start and $end into the query (from $start on, before $end), and no other parameter"
+                )
 
     def make(self, key: str | None, now: dt.datetime) -> Entry | None:
         """The file of the window `key` (None: of what is new), where there is none yet; and those that an erasure has removed before they were sent.
@@ -93,6 +95,17 @@ class Maker:
             if made is not None:
                 ledger.write(self.warehouse, made)
             return made
+
+    def due(self, now: dt.datetime) -> list[str | None]:
+        """Windows that are closed and have no file yet, oldest first; ``[None]`` where there is news without windows."""
+        known = {entry.window_key for entry in ledger.read(self.warehouse, self.export.name)}
+        if self.export.published is not None:
+            release = reading.current(self.store)
+            return [None] if release and self.export.published in release.indicators and release.id not in known else []
+        if self.export.watermark is not None:
+            mark = self._mark()
+            return [None] if mark is not None and mark > max(known, default="") else []
+        return [window.key for window in closed(self.export, now) if window.key not in known]
 
     # ------------------------------------------------------------------------------------------------ which
 
@@ -154,10 +167,9 @@ class Maker:
     def _news(self, before: str, until: str, entries: list[Entry]) -> Entry | None:
         said = self.export.watermark
         assert said is not None
-        with self.warehouse.connect() as connection:
+        with self.warehouse.connect(read_only=True) as connection:
             columns, kind = self._columns(connection, said.by)
-            by = quoted(said.by)
-            mark = until or scalar(connection, f"SELECT CAST(max({by}) AS VARCHAR) FROM {self.export.table}")
+        by, mark = quoted(said.by), until or self._mark()
         if mark is None or mark <= before:
             return None
         lower = f" AND {by} > CAST($before AS {kind})" if before else ""
@@ -166,6 +178,16 @@ class Maker:
         name = mark_name(self.export, dt.datetime.fromisoformat(mark))
         made = self._write(mark, name, entries, lambda _: Select(sql, parameters, self.tables))
         return made if made.rows else None
+
+    def _mark(self) -> str | None:
+        """The latest moment in the table; None where it is empty, or not there."""
+        assert self.export.watermark is not None
+        with self.warehouse.connect(read_only=True) as connection:
+            if self.export.watermark.by not in self.warehouse.columns(connection, self.export.table or ""):
+                return None
+            by = quoted(self.export.watermark.by)
+            found = scalar(connection, f"SELECT CAST(max({by}) AS VARCHAR) FROM {self.export.table}")
+        return None if found is None else str(found)
 
     def _figures(self, release: reading.Release, entries: list[Entry]) -> Entry:
         indicator = self.export.published
@@ -194,7 +216,9 @@ class Maker:
         """The file `name` of the rows that `what` is (a SELECT made with a connection, or Parquet), in the store."""
         same = [entry.window_key for entry in entries if entry.file == name and entry.window_key != key]
         if same:
-            raise NotMade(f"the files up to {same[0]} and {key} would both be called {name}: write more of the moment into file.name")
+            raise NotMade(
+                f"the files up to {same[0]} and {key} would both be called {name}: write more of the moment into file.name"
+            )
         folder = self.warehouse.wait_for_scratch()
         staged, out = folder / "rows.parquet", folder / "file"
         try:
@@ -260,6 +284,7 @@ class Maker:
             made_at=ledger.now(),
             tables=" ".join(self.tables),
             row_level=who is not None,
+            keyed=self._keyed,
             role=who.role.value if who else "",
             ground=who.ground if who else "",
             recipient=who.recipient if who else "",
@@ -272,6 +297,12 @@ class Maker:
         return replace(entry, object=stored.name, sha256=file_hash(out), bytes=stored.size, state=PENDING)
 
     @property
+    def _keyed(self) -> bool:
+        """A table of a dataset goes as it is, with its identifiers; what a query makes of them nobody knows."""
+        layer, _, name = (self.export.table or "").partition(".")
+        return layer == "validated" and name in self.contracts and bool(self.contracts[name].identifiers)
+
+    @property
     def _query_path(self) -> Path:
         assert self.export.query is not None
         return self.folder / self.export.query
@@ -281,4 +312,6 @@ class Maker:
         try:
             return self._query_path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").rstrip().removesuffix(";")
         except (OSError, UnicodeDecodeError):
-            raise ValueError(f"{self.export.query} is not beside the YAML of {self.export.name}, or is no UTF-8 text") from None
+            raise ValueError(
+                f"{self.export.query} is not beside the YAML of {self.export.name}, or is no UTF-8 text"
+            ) from None

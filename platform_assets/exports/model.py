@@ -74,7 +74,9 @@ class File(Strict):
     @classmethod
     def _one_sign(cls, value: str) -> str:
         if len(value) != 1 or not value.isascii() or value in '"\r\n\0' or value.isalnum():
-            raise ValueError("the delimiter is one sign of ASCII that is no letter, digit, quotation mark or line break")
+            raise ValueError(
+                "the delimiter is one sign of ASCII that is no letter, digit, quotation mark or line break"
+            )
         return value
 
     @field_validator("null")
@@ -88,7 +90,9 @@ class File(Strict):
     def _fits_the_kind(self) -> File:
         delimited = {"delimiter", "quote", "header", "null", "line_end", "encoding"} & self.model_fields_set
         if self.kind in ("parquet", "json") and delimited:
-            raise ValueError(f"{', '.join(sorted(delimited))}: a file of kind {self.kind} has none of these; leave it out")
+            raise ValueError(
+                f"{', '.join(sorted(delimited))}: a file of kind {self.kind} has none of these; leave it out"
+            )
         if self.kind == "tsv" and "delimiter" in self.model_fields_set:
             raise ValueError("a file of kind tsv is parted by tabs: leave `delimiter` out, or write kind: csv")
         if self.parted_by in self.null:
@@ -139,7 +143,9 @@ class Acknowledge(Strict):
     @classmethod
     def _named_after_the_file(cls, value: str | None) -> str | None:
         if value is not None and (value.count("{name}") != 1 or "/" in value or not value.isprintable()):
-            raise ValueError("write it with {name} for the name of the file, e.g. {name}.ack; a folder goes into `folder`")
+            raise ValueError(
+                "write it with {name} for the name of the file, e.g. {name}.ack; a folder goes into `folder`"
+            )
         return value
 
     @field_validator("folder")

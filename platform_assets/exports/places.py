@@ -121,13 +121,17 @@ class FolderPlace:
         except FileNotFoundError:
             raise Permanent("the folder is not there: is the share mounted, and `folder` right?") from None
         except PermissionError:
-            raise Permanent("this user may not write into the folder: ask for the right to write and rename there") from None
+            raise Permanent(
+                "this user may not write into the folder: ask for the right to write and rename there"
+            ) from None
         except OSError as error:
             if error.errno == errno.EROFS:
                 raise Permanent("the folder can only be read: ask for the right to write and rename there") from None
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise Passing("the disk of the folder is full") from None
-            raise Passing(f"the folder did not take it ({errno.errorcode.get(error.errno or 0, type(error).__name__)})") from None
+            raise Passing(
+                f"the folder did not take it ({errno.errorcode.get(error.errno or 0, type(error).__name__)})"
+            ) from None
 
 
 class SftpPlace:
@@ -195,7 +199,9 @@ class SftpPlace:
         except FileNotFoundError:
             raise Permanent(f"a folder is not there on the server {self._server}: check `folder`") from None
         except PermissionError:
-            raise Permanent(f"the server {self._server} does not let us {doing} the folder: ask the partner for the right") from None
+            raise Permanent(
+                f"the server {self._server} does not let us {doing} the folder: ask the partner for the right"
+            ) from None
         except (OSError, EOFError, paramiko.SSHException) as error:
             self.close()
             if isinstance(error, OSError) and error.errno is None and str(error) == "Failure":

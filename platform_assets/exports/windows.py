@@ -38,7 +38,9 @@ def windows(export: Export) -> Iterator[Window]:
     elif export.window is not None:
         start = _begins(export.window.start, export.window.unit)
         while True:
-            end = _begins(start + dt.timedelta(days={"day": 1, "week": 7, "month": 32}[export.window.unit]), export.window.unit)
+            end = _begins(
+                start + dt.timedelta(days={"day": 1, "week": 7, "month": 32}[export.window.unit]), export.window.unit
+            )
             yield Window(start, end)
             start = end
 
@@ -87,7 +89,9 @@ def check_names(export: Export) -> None:
     for window in islice(windows(export), CHECKED):
         name = window.file_name(export)
         if name in seen:
-            raise ValueError(f"file.name: the windows {seen[name].key} and {window.key} would both be {name}; write more of the date")
+            raise ValueError(
+                f"file.name: the windows {seen[name].key} and {window.key} would both be {name}; write more of the date"
+            )
         seen[name] = window
 
 

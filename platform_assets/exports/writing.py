@@ -81,7 +81,9 @@ def _break(file: File) -> str:
 def _demand_flat(columns: list[tuple[str, str]]) -> None:
     nested = [name for name, kind in columns if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION"))]
     if nested:
-        raise NotWritten(f"lists and objects have no place in delimited text ({', '.join(nested)}): write kind: json or parquet")
+        raise NotWritten(
+            f"lists and objects have no place in delimited text ({', '.join(nested)}): write kind: json or parquet"
+        )
 
 
 def _demand_bare(engine: duckdb.DuckDBPyConnection, source: str, columns: list[tuple[str, str]], file: File) -> None:
@@ -89,7 +91,9 @@ def _demand_bare(engine: duckdb.DuckDBPyConnection, source: str, columns: list[t
     signs = f'[{_escaped(file.parted_by)}"\\r\\n]'
     for name, _ in columns:
         if file.header and any(sign in name for sign in (file.parted_by, '"', "\r", "\n")):
-            raise NotWritten(f"the name of column {name!r} holds the delimiter, a quotation mark or a line break: quote: never cannot say it")
+            raise NotWritten(
+                f"the name of column {name!r} holds the delimiter, a quotation mark or a line break: quote: never cannot say it"
+            )
     looks = ", ".join(
         f"count(*) FILTER (regexp_matches({_text(name)}, $signs) OR {_text(name)} = $null)" for name, _ in columns
     )

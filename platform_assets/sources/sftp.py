@@ -133,9 +133,7 @@ class SftpSource(Source):
         import paramiko
 
         try:
-            session: paramiko.SFTPClient = reach.kept(
-                "sftp", lambda: sftp.connected(reach.environment, self.server)
-            )
+            session: paramiko.SFTPClient = reach.kept("sftp", lambda: sftp.connected(reach.environment, self.server))
             yield session
         except (Passing, Permanent):
             raise
