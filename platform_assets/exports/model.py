@@ -18,6 +18,7 @@ PART_NAME = 255 - len("..part")
 """Bytes of the longest name that a file system takes while the file is on its way (``.<name>.part``)."""
 _DIRECTIVES = frozenset("YmdHMSjGVu")
 """Of strftime: those of fixed length and of digits only, whatever the language of the machine."""
+NO_TEMPLATE = "file.name cannot be read as a template; write for example stays_{start:%Y%m%d}.csv"
 _PLAIN = re.compile(r"[A-Za-z0-9._-]+")
 _RELATIVE = r"^[^/\x00]+(/[^/\x00]+)*$"
 Relative = Annotated[str, Field(pattern=_RELATIVE)]
@@ -107,7 +108,11 @@ class File(Strict):
 
     def rendered(self, **given: object) -> str:
         """The name of one file. Raises ValueError where the template names what is not given, or the name is none that every system takes."""
-        for _, field, spec, conversion in string.Formatter().parse(self.name):
+        try:
+            parts = list(string.Formatter().parse(self.name))
+        except ValueError:
+            raise ValueError(NO_TEMPLATE) from None
+        for _, field, spec, conversion in parts:
             if field is None:
                 continue
             if field not in given or conversion:
@@ -119,7 +124,7 @@ class File(Strict):
         try:
             name = self.name.format(**given)
         except (ValueError, IndexError, KeyError):
-            raise ValueError("file.name cannot be read as a template, e.g. stays_{start:%Y%m%d}.csv") from None
+            raise ValueError(NO_TEMPLATE) from None
         if not _PLAIN.fullmatch(name) or name.startswith("."):
             raise ValueError("file.name: letters of ASCII, digits, '.', '_' and '-', and no '.' at the beginning")
         if len(name) > self.max_name:

@@ -41,6 +41,10 @@ def write_file(engine: duckdb.DuckDBPyConnection, staged: Path, file: File, out:
         _counted(int(scalar(engine, f"SELECT count(*) FROM {reader}({literal(str(out))})")), rows)
         return rows
     _demand_flat(columns)
+    if len(columns) == 1 and not file.null and scalar(engine, f"SELECT bool_or(COLUMNS(*) IS NULL) FROM {source}"):
+        raise NotWritten(
+            "a missing value in the only column makes an empty line, which most readers skip: give missing values a text (`null`)"
+        )
     if file.quote == "never":
         _demand_bare(engine, source, columns, file)
     plain = out if file.encoding == "utf-8" else out.with_name(f"{out.name}.utf-8")
