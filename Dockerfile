@@ -8,10 +8,10 @@ FROM ${BASE_IMAGE} AS base
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 ENV DEBIAN_FRONTEND=noninteractive LANG=C.UTF-8 TZ=UTC
 COPY deploy/image/r.lock /tmp/r.lock
-# versions stand in r.lock; python3 is the distribution's own (security updates within 3.11)
+# versions stand in r.lock; python3 is the distribution's own (security updates within 3.11); SQL Server's driver needs libltdl7
 # hadolint ignore=DL3008
 RUN apt-get update \
- && xargs -a /tmp/r.lock apt-get install -y --no-install-recommends python3 libpython3.11 tzdata \
+ && xargs -a /tmp/r.lock apt-get install -y --no-install-recommends python3 libpython3.11 tzdata libltdl7 \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /usr/share/doc /usr/share/man /usr/share/locale /tmp/r.lock
 
 # ---------------------------------------------------------------- compilers, only here: rpy2 is built against this R

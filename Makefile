@@ -26,6 +26,10 @@ ui: setup ## The Dagster UI on http://127.0.0.1:3000, with sensors and the weekl
 console: setup ## The stewards' console on http://127.0.0.1:8501 (start make ui beside it)
 	@exec $(PYTHON) -m console
 
+.PHONY: dashboard
+dashboard: setup ## The clinicians' dashboard on http://127.0.0.1:8600 (make run first: it shows what was published)
+	@exec $(PYTHON) -m dashboard
+
 .PHONY: setup
 setup: ## Install what is missing: Debian packages (R), .venv from the hashed lock file
 	@scripts/setup.sh

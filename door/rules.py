@@ -145,6 +145,24 @@ def console(largest_upload: int) -> tuple[Rule, ...]:
     )
 
 
+DASHBOARD = (
+    Rule("health", Kind.FILE, _READ, "/health", passes="/health"),
+    Rule("static", Kind.FILE, _READ, r"/static/(?:style\.css|page\.js|icon\.svg)"),
+    Rule("picture", Kind.FILE, _READ, rf"/i/[a-z][a-z0-9_]*/plot/[a-z][a-z0-9_]*\.png{_QUERY}", personal=True),
+    Rule("part", Kind.CALL, "GET", rf"/part/(?:i/[a-z][a-z0-9_]*)?{_QUERY}", personal=True),
+    Rule("login", Kind.PAGE, "GET", "/auth/login"),
+    Rule("callback", Kind.PAGE, "GET", rf"/auth/callback{_QUERY}"),
+    Rule("logout", Kind.PAGE, "GET", "/auth/logout", personal=True),
+    Rule(
+        "page",
+        Kind.PAGE,
+        _READ,
+        rf"/(?:changed|about|i/[a-z][a-z0-9_]*(?:/cases|/table\.csv)?)?{_QUERY}",
+        personal=True,
+    ),
+)
+"""The clinicians' dashboard: pages by GET, which change nothing."""
+
 SIGN_IN = (Rule("sign-in", Kind.PAGE, "GET", rf"/oauth2/(?:start|callback|sign_out){_QUERY}"),)
 """Of the login that stands beside the cluster's proxy (oauth2-proxy)."""
 

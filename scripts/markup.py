@@ -3,19 +3,22 @@
     python scripts/markup.py [FOLDER ...]
 
 Refused, under whatever name they were imported: Dagster's Markdown metadata outside of `platform_assets/components/metadata.py`, HTML in the
-console, and what reads Markdown (a widget, a description of Dagster's) with words that are neither written in the code nor made by
+console, HTML made of text outside of `dashboard/drawing.py`, and what reads Markdown (a widget, a description of Dagster's) with words that are neither written in the code nor made by
 `resources.markdown`. A run's log, on whose page every address becomes a link, is written by `Told` only.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("platform_assets", "console", "resources", "door")
+FOLDERS = ("platform_assets", "console", "dashboard", "resources", "door")
+DRAWING = "dashboard/drawing.py"
+"""The one module that makes markup of the dashboard's pictures; its templates escape everything."""
 METADATA = "platform_assets/components/metadata.py"
 """The one module that gives Markdown to Dagster."""
 WIDGETS = frozenset(
@@ -100,6 +103,10 @@ def offences(path: Path, text: str) -> Iterator[str]:
             yield f"{node.lineno}: {node.value}: data could become markup; use resources.markdown"
         if isinstance(node, ast.Attribute) and node.attr == "to_markdown":
             yield f"{node.lineno}: to_markdown escapes nothing: show a table, or use resources.markdown.table"
+        if isinstance(node, ast.Call) and not path.as_posix().endswith(DRAWING):
+            called = ast.unparse(node.func).rpartition(".")[2]
+            if (called == "Markup" or names.get(called) == "markupsafe.Markup") and not all(map(_safe, node.args)):
+                yield f"{node.lineno}: text becomes HTML in {DRAWING} only, where it is escaped"
         if console:
             yield from _in_console(node, names)
 
@@ -203,6 +210,13 @@ def _constant_of_module(value: ast.expr) -> bool:
     return isinstance(value, ast.Constant) or (isinstance(value, ast.Name) and value.id.isupper())
 
 
+def template_offences(text: str) -> Iterator[str]:
+    """What would let a template show data as markup, as ``line: what``."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.search(r"\|\s*safe\b|autoescape|Markup|\sstyle=|\son[a-z]+=", line):
+            yield f"{number}: a template shows text, and has neither styles nor scripts in it"
+
+
 def main(folders: list[str]) -> int:
     """Print what is wrong; 1 where anything is."""
     found = [
@@ -210,6 +224,13 @@ def main(folders: list[str]) -> int:
         for folder in folders
         for path in sorted((ROOT / folder).rglob("*.py"))
         for offence in offences(path, path.read_text(encoding="utf-8"))
+    ]
+    found += [
+        f"{path}:{offence}"
+        for folder in folders
+        for path in sorted((ROOT / folder).rglob("*.html"))
+        if path.parent.name == "templates"
+        for offence in template_offences(path.read_text(encoding="utf-8"))
     ]
     print("\n".join(found) or "no markup is made from data")  # noqa: T201
     return int(bool(found))

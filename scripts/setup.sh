@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(python3-venv python3-dev gcc make r-base-core r-base-dev
-  libpcre2-dev libblas-dev liblapack-dev liblzma-dev libbz2-dev zlib1g-dev libicu-dev
+  libpcre2-dev libblas-dev liblapack-dev liblzma-dev libbz2-dev zlib1g-dev libicu-dev libltdl7
   r-cran-jsonlite r-cran-yaml r-cran-testthat r-cran-ggplot2 r-cran-dplyr r-cran-data.table r-cran-survival)
 # PLATFORM_EXTRA_PACKAGES: what only the tests need (a browser, database servers), named by the Makefile's test target
 read -r -a extra <<<"${PLATFORM_EXTRA_PACKAGES:-}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("platform_assets", "resources", "console")
+ROOMS = ("platform_assets", "resources", "console", "dashboard")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.markup import METADATA, ROOT, offences
+from scripts.markup import DRAWING, METADATA, ROOT, offences, template_offences
 
 DAGSTER = [
     "import dagster as dg\nx = dg.MetadataValue.md(text)",
@@ -95,6 +95,28 @@ def test_widgets_that_read_markdown_get_none_of_data(text: str) -> None:
 @pytest.mark.parametrize("text", FINE)
 def test_words_of_the_code_and_escaped_ones_may_be_shown(text: str) -> None:
     assert list(offences(Path("console/pages/new.py"), text)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from markupsafe import Markup\nx = Markup(name)",
+        "from markupsafe import Markup as M\nx = M(f'<b>{name}</b>')",
+        "import markupsafe\nx = markupsafe.Markup('<b>' + name)",
+    ],
+)
+def test_html_of_the_dashboard_is_made_in_one_place(text: str) -> None:
+    assert list(offences(Path("dashboard/pages.py"), text))
+    assert list(offences(Path(DRAWING), text)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{{ name | safe }}", "{% autoescape false %}", '<p style="{{ x }}">', "<a onclick='go()'>", "{{ name|safe }}"],
+)
+def test_templates_show_text_and_nothing_else(text: str) -> None:
+    assert list(template_offences(f"<p>fine</p>\n{text}"))
+    assert list(template_offences("<p>{{ name }} is safe; {{ name | capitalize }}</p>")) == []
 
 
 def test_the_one_place_may() -> None:

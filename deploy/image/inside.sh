@@ -14,7 +14,7 @@ for folder in / /opt/platform "$DAGSTER_HOME"; do ! touch "$folder/x" 2>/dev/nul
 ! python3 -c 'import socket; socket.create_connection(("192.0.2.1", 443), 2)' 2>/dev/null || fail "there is a network"
 say "user 10001, read-only root, no network"
 
-for part in platform_assets resources r_scripts/indicators r_scripts/lib r_scripts/dev.R console/app.py platform_assets/sample/__main__.py workspace.yaml; do
+for part in platform_assets resources r_scripts/indicators r_scripts/lib r_scripts/dev.R console/app.py dashboard/app.py platform_assets/sample/__main__.py workspace.yaml; do
   [ -e "/opt/platform/$part" ] || fail "$part is not in the image"
 done
 ! ls -d /opt/platform/tests /opt/platform/.git /opt/platform/benchmarks /opt/platform/r_scripts/tests 2>/dev/null || fail "what is only for development is in the image"

@@ -44,7 +44,7 @@ class Wide(Strict):
 
 
 class FileFormat(Strict):
-    """How files are written. Gzip and zip are seen by themselves, whatever the kind."""
+    """How files are written. Gzip, zip and tar are seen by themselves, whatever the kind."""
 
     kind: Annotated[str, BeforeValidator(_known_kind), WithJsonSchema({"enum": list(KINDS)})]
     files: TextList = ()
@@ -74,6 +74,10 @@ class FileFormat(Strict):
     wide: Wide | None = None
     sheet: str | tuple[str, ...] | None = None
     """Excel: the sheet that holds the rows, or several, also by pattern (``20*``). Their rows are numbered one after the other."""
+    lines: TextList = ()
+    """Regular expressions of a line, tried one after the other; the names of their groups are names of columns (``(?P<ip>\\S+)``)."""
+    template: str | None = None
+    """How a line is written, for rows that were mended: ``{ip} - - [{at}]``. Left out: none is; let the dataset take CSV too."""
     records: str | None = None
     """JSON: dotted path to the list of records; default: the document itself, or one record per line."""
     explode: str | None = Field(default=None, min_length=1)
@@ -91,10 +95,29 @@ class FileFormat(Strict):
             raise ValueError("'explode' and 'wide' both make rows of a record: keep one of them")
         if self.escape is not None and self.escape in (self.quote, self.separator):
             raise ValueError("'escape' is another character than the quote and the delimiter")
+        if self.kind == "lines":
+            self._lines_make_sense()
         for patterns in self.leave_out.values():
             for pattern in (patterns,) if isinstance(patterns, str) else patterns.values():
                 regular_expression(pattern)
         return self
+
+    def _lines_make_sense(self) -> None:
+        if not self.lines:
+            raise ValueError("'lines' says what a line looks like: one or more regular expressions with named groups")
+        for pattern in self.lines:
+            if not re.compile(regular_expression(pattern)).groupindex:
+                raise ValueError(
+                    f"{pattern!r} has no named group such as (?P<ip>\\S+): nothing of the line would be taken"
+                )
+        unknown = set(self.fields) - set(re.compile(self.lines[0]).groupindex)
+        if unknown:
+            raise ValueError(f"'template': the first of 'lines' has no group {sorted(unknown)[0]!r}")
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names in `template`."""
+        return tuple(re.findall(r"\{(\w+)\}", self.template or ""))
 
     @property
     def laid_out(self) -> bool:
@@ -121,6 +144,5 @@ class FileFormat(Strict):
     def patterns(self) -> tuple[str, ...]:
         """File-name patterns, with those of compressed files."""
         plain = self.files or tuple(f"*.{ending}" for ending in KINDS[self.kind].endings)
-        return tuple(p + suffix for p in plain for suffix in ("", ".gz", ".zip")) + (
-            ("*.zip",) if not self.files else ()
-        )
+        archives = () if self.files else ("*.zip", "*.tgz", "*.tar", "*.tar.gz")
+        return tuple(p + suffix for p in plain for suffix in ("", ".gz", ".zip", ".tgz", ".tar", ".tar.gz")) + archives

@@ -29,6 +29,7 @@ KINDS = {
     "tsv": Kind(("tsv",), LAYOUT | TEXT, delimiter="\t"),
     "json": Kind(("json", "jsonl", "ndjson"), RECORDS),
     "json5": Kind(("json5",), RECORDS | {"encoding"}),
+    "lines": Kind(("log",), frozenset({"lines", "template", "encoding", "comment"})),
     "parquet": Kind(("parquet",), frozenset({"wide"})),
     "xlsx": Kind(("xlsx",), LAYOUT | {"sheet", "header"}),
 }

@@ -24,6 +24,7 @@ from platform_assets.indicators.model import (
     Column,
     ColumnType,
     Direction,
+    Figure,
     Grain,
     HeaderError,
     Indicator,
@@ -31,9 +32,10 @@ from platform_assets.indicators.model import (
     Minimum,
     Param,
     Plot,
+    Target,
 )
 
-SINGLE = ("unit", "direction", "version", "owner", "minimum_n", "grain", "settles", "publish")
+SINGLE = ("unit", "direction", "version", "owner", "minimum_n", "grain", "settles", "publish", "figure", "target")
 TAGS = ("input", "param", "output", "plot", "cases", "amount", *SINGLE)
 
 _COLUMN = re.compile(r"(?:`(?P<quoted>[^`]+)`|(?P<plain>[^\s,<>`]+))\s*<(?P<type>[^<>]*)>")
@@ -50,6 +52,11 @@ _AMOUNT = re.compile(
 )
 _GRAIN = re.compile(r"(?P<grain>\w+)(?P<by> by organisation)?")
 _SETTLES = re.compile(r"(?P<n>\d+) (?P<unit>days|weeks)")
+_FIGURE = re.compile(
+    r"value (?P<value>\w+)(?:, unit (?P<unit>\w+))?(?:, time (?P<time>\w+))?(?:, size (?P<size>\w+))?"
+    r"(?:, reference (?P<reference>[\w.]+))?(?:, missing (?P<missing>\w+))?"
+)
+_TARGET = re.compile(rf"(?P<value>{_NUMBER}) (?P<words>\S.*)", re.DOTALL)
 _PUBLISH = re.compile(r"public (?P<reason>.{10,})", re.DOTALL)
 _OF_CASES = ("record", "organisation", "date", "outcome", "period", "cases")
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -282,6 +289,31 @@ class _Header:
             raise self.error(None, "@amount is of cases: add a line @cases")
         if self.outcomes and "publish" in self.single:
             raise self.error(None, "@publish public is for tables that are published as they are: leave out @cases")
+        self._check_figure()
+
+    def _check_figure(self) -> None:
+        figure = self._figure()
+        if figure is None:
+            return
+        for part, name, kinds in (
+            ("value", figure.value, ("number", "integer")),
+            ("unit", figure.unit, ("text",)),
+            ("time", figure.time, ("date",)),
+            ("size", figure.size, ("number", "integer")),
+            ("reference", "" if re.fullmatch(_NUMBER, figure.reference) else figure.reference, ("number",)),
+        ):
+            if name and (name not in self.outputs or self.outputs[name].type not in kinds):
+                raise self.error(None, f'@figure {part}: "{name}" is no <{kinds[0]}> column of @output')
+        if figure.missing and figure.missing not in self.outcomes:
+            raise self.error(None, f'@figure missing: "{figure.missing}" is no outcome of @cases')
+
+    def _figure(self) -> Figure | None:
+        match = _FIGURE.fullmatch(self.single.get("figure", ""))
+        return Figure(**{part: name or "" for part, name in match.groupdict().items()}) if match else None
+
+    def _target(self) -> Target | None:
+        match = _TARGET.fullmatch(self.single.get("target", ""))
+        return Target(float(match["value"]), match["words"]) if match else None
 
     def _minimum(self) -> Minimum | None:
         match = _MINIMUM.fullmatch(self.single.get("minimum_n", ""))
@@ -311,6 +343,8 @@ class _Header:
             owner=self.single.get("owner", ""),
             minimum=self._minimum(),
             cases=self._cases(),
+            figure=self._figure(),
+            target=self._target(),
             public=self.single.get("publish", "").removeprefix("public").strip(),
             files=files,
             code_version=code_version,
@@ -325,6 +359,12 @@ _FORMS = (
         "week, month, quarter or year, alone or with: by organisation",
     ),
     ("settles", _SETTLES, "how long after its end a period is complete: 8 weeks"),
+    (
+        "figure",
+        _FIGURE,
+        "which column is what: value ratio, unit organisation, size expected, reference 1, missing left_out",
+    ),
+    ("target", _TARGET, "a number and who asks for it: 0.95 NHS Constitution"),
     ("publish", _PUBLISH, "public, and why the table may be published as it is"),
 )
 """Tag -> what it must look like, and what to write instead."""

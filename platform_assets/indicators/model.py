@@ -152,6 +152,32 @@ class Minimum:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """How the published table is read: which column is what. Empty: there is none."""
+
+    value: str
+    """The figure itself."""
+    unit: str = ""
+    """Whose row it is. Named as the column of the input that says which organisation a record belongs to, so that people find their own."""
+    time: str = ""
+    """First day of the period."""
+    size: str = ""
+    """How much stands behind the value: the axis of a funnel."""
+    reference: str = ""
+    """What values are held against: a number, or a column."""
+    missing: str = ""
+    """The outcome of cases that could not be used."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A value to be reached, and who says so."""
+
+    value: float
+    words: str
+
+
+@dataclass(frozen=True)
 class Indicator:
     """Everything the platform knows about an indicator before it runs."""
 
@@ -170,6 +196,9 @@ class Indicator:
     minimum: Minimum | None = None
     cases: Cases | None = None
     """Where the function gives cases, of which a second one makes what is published."""
+    figure: Figure | None = None
+    """How the table is drawn; without it pages show the table as it is."""
+    target: Target | None = None
     public: str = ""
     """Why the table may be published as it is; empty: it may not."""
     files: tuple[Path, ...] = ()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.model import Contract, Order
 from platform_assets.ingest.readers.apart.process import Child
-from platform_assets.ingest.readers.packing import is_packed, unpack
+from platform_assets.ingest.readers.packing import holds_one, is_packed, unpack
 from platform_assets.ingest.readers.rows import FileRejected
 from platform_assets.ingest.readers.scan import Scan, scan
 from platform_assets.ingest.readers.shape.names import part_name
@@ -249,7 +249,7 @@ def _members(delivery: Delivery, whole: Scan, contract: Contract, folder: Path, 
         delivery.not_taken[part_name(name)] = 0
     found = False
     for name, path in unpacked:
-        if seen.lower().endswith(".gz"):
+        if holds_one(seen):
             yield _member(file, file, path, format_of(name, contract.format))
             return
         try:

@@ -31,7 +31,7 @@ def name_and_format(contract: Contract, original: str, tag: str) -> tuple[str, F
         stem = stem.with_suffix("")
     for fmt in sorted((f for f in contract.format if not f.wide), key=lambda f: f.kind != "csv"):
         suffixes = dict.fromkeys([format_named(fmt.kind).ending, *(p.rsplit(".", 1)[-1] for p in fmt.patterns)])
-        for suffix in (s for s in suffixes if s.isalnum() and s not in ("gz", "zip")):
+        for suffix in (s for s in suffixes if s.isalnum() and f".{s}" not in ENDINGS):
             for name in (f"{stem}-fix-{tag}.{suffix}", f"fix-{tag}-{stem}.{suffix}", f"fix-{tag}.{suffix}"):
                 try:
                     place_in_time(contract, name, dt.datetime.min)

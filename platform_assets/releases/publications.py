@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ALL = "(all)"
-FORMAT = 3
+FORMAT = 4
 """Raised when the published files change in form."""
 
 
@@ -184,6 +184,9 @@ def _about(indicator: Indicator) -> dict[str, Any]:
         "definition_version": indicator.version,
         "minimum_n": vars(indicator.minimum) if indicator.minimum else None,
         "owner": indicator.owner,
+        "figure": vars(indicator.figure) if indicator.figure else None,
+        "target": vars(indicator.target) if indicator.target else None,
+        "made_from": sorted(f"{table.layer}.{table.table}" for table in indicator.inputs.values()),
         "columns": {c.name: {"type": c.type, "meaning": c.help} for c in indicator.outputs.values()},
         "plots": {p.name: {"file": f"plots/{p.name}.svg", "title": p.title} for p in indicator.plots.values()},
         "code_version": indicator.code_version,

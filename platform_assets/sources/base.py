@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from pydantic import field_validator, model_validator
 
 from platform_assets.strict import Strict, TextList
+from resources.requesting import Permanent
 
 Noted = Mapping[str, str]
 """What a source wrote down of a window it fetched, e.g. the version that the server told."""
@@ -24,6 +25,8 @@ class Window:
     """It is noted, and part of the landed file's name."""
     what: str = ""
     """What to ask for, where a note must not say it: a partner's name of a file may name somebody."""
+    group: str = ""
+    """Windows that fail together, such as the days of a site that may not be read."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Fetched:
     file_name: str = ""
     """What the sender calls it; the landed file is named after it."""
     noted: Noted = field(default_factory=dict)
+    """What to note; where nothing has changed, too."""
     stamp: dt.datetime | None = None
     """Its own moment, which tells it apart from others of that name; default: when it was fetched."""
 
@@ -76,6 +80,14 @@ class Described:
     """A sentence."""
     format: Mapping[str, object] = field(default_factory=dict)
     """What a contract says of the files; empty where only a file tells."""
+
+
+class GivenUp(Permanent):
+    """Trouble that other windows would meet too: those of the same `group` are not asked for, or, where it is None, none is."""
+
+    def __init__(self, problem: str, group: str | None = None) -> None:
+        super().__init__(problem)
+        self.group = group
 
 
 class Source(Strict):

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from platform_assets.sources.base import Fetched, Noted, Reach, Source, Window
+from platform_assets.sources.base import Fetched, GivenUp, Noted, Reach, Source, Window
 from resources.requesting import Passing, Permanent
 
 if TYPE_CHECKING:
@@ -30,8 +30,10 @@ class Collected:
     failed: list[str] = field(default_factory=list)
 
 
-def collect(source: Source, dataset: str, platform: Platform, log: Callable[[str], None]) -> Collected:
-    """Land every window that `source` wants for `dataset`.
+def collect(
+    source: Source, dataset: str, platform: Platform, log: Callable[[str], None], now: dt.datetime | None = None
+) -> Collected:
+    """Land every window that `source` wants for `dataset` (`now`: by this clock).
 
     Does nothing where sources are off (PLATFORM_SOURCES is not ``on``), or where the kind fetches nothing.
     """
@@ -43,7 +45,7 @@ def collect(source: Source, dataset: str, platform: Platform, log: Callable[[str
         return result
     reach = Reach(dataset, os.environ, log)
     try:
-        _Visit(source, platform, reach, result).make()
+        _Visit(source, platform, reach, result).make(now or dt.datetime.now(dt.UTC))
     finally:
         reach.close()
     return result
@@ -57,22 +59,29 @@ class _Visit:
         self.state = f"state/{source.kind}/{reach.dataset}.json"
         self.done, self.begun = _noted(platform.store, self.state)
 
-    def make(self) -> None:
+    def make(self, now: dt.datetime) -> None:
         """Land every window that is wanted."""
         dataset, log = self.reach.dataset, self.reach.log
         try:
-            windows = self.source.discover(self.done, dt.datetime.now(dt.UTC), self.reach)
+            windows = self.source.discover(self.done, now, self.reach)
         except (Passing, Permanent) as trouble:
             self.result.failed.append(f"{dataset}: {trouble}")
             log(f"{dataset}: nothing fetched ({trouble}); files in landing are taken all the same")
             return
+        given_up: set[str] = set()
         for window in windows:
+            if window.group in given_up:
+                continue
             name = f"{dataset} {window.name}".strip()
             try:
                 landed = self._land(window)
             except (Passing, Permanent) as trouble:
                 self.result.failed.append(f"{name}: {trouble}")
                 log(f"{name}: not fetched ({trouble}); files in landing are taken all the same")
+                if isinstance(trouble, GivenUp):
+                    if trouble.group is None:
+                        return
+                    given_up.add(trouble.group)
                 continue
             if landed is None:
                 log(f"{name}: not changed at the source since the last download")
@@ -94,6 +103,9 @@ class _Visit:
         try:
             fetched = self.source.fetch(window, self.done.get(window.name, {}), folder / "file", self.reach)
             if not fetched.changed:
+                if fetched.noted and fetched.noted != self.done.get(window.name):
+                    self.done[window.name] = fetched.noted
+                    self._note()
                 return None
             name = self._named(window, fetched)
             landed = self.platform.store.write(f"landing/{self.reach.dataset}/{name}", folder / "file")

@@ -18,7 +18,7 @@ from resources.credentials import setting
 from resources.databases import dialect_of
 from resources.databases.address import Address, read_address
 from resources.databases.dialect import TWICE, trouble
-from resources.deadline import within
+from resources.deadline import cut_lines, within
 from resources.requesting import Permanent, retried
 
 if TYPE_CHECKING:
@@ -134,11 +134,9 @@ class SqlSource(Source):
     def _asked(self, dialect: Dialect, address: Address, work: Any) -> Any:
         """What `work` makes of a connection, within the time that it may take. Raises Passing, Permanent."""
         seconds = self.timeout.total_seconds()
-        opened: list[Any] = []
 
         def run() -> Any:
             connection = dialect.connect(address, seconds)
-            opened.append(connection)
             try:
                 return work(connection)
             except Exception as error:
@@ -149,11 +147,7 @@ class SqlSource(Source):
             finally:
                 _close(dialect, connection)
 
-        def cut() -> None:
-            for connection in opened:
-                dialect.cut(connection)
-
-        return within(seconds, run, cut, TOO_LONG)
+        return within(seconds, run, lambda: cut_lines(address.host, address.port or dialect.port), TOO_LONG)
 
     def _read(self, address: Address, done: Noted, out: Path) -> dict[str, str]:
         dialect = dialect_of(address)

@@ -19,6 +19,7 @@
 #'         label <text> the province beside the country, report_date <date> last day of the reports,
 #'         municipalities_without_inhabitants <integer> reported but not in the population table and so not in the rate
 #' @plot ranking Provinces by admissions per 100,000 inhabitants
+#' @figure value per_100k, unit province, size inhabitants
 #' @unit admissions per 100,000 inhabitants
 #' @direction higher is worse
 #' @version 1.1

@@ -21,6 +21,8 @@
 #'         label <text> the month in words
 #' @plot charts Within four hours, control charts of the nine busiest organisations
 #' @plot latest Organisations whose latest month is a concern, against their own usual variation
+#' @figure value value, unit organisation, time period, size attendances
+#' @target 0.95 the NHS standard
 #' @unit proportion of attendances (0 to 1)
 #' @direction higher is better
 #' @version 1.2

@@ -26,6 +26,7 @@
 #' @settles 52 weeks
 #' @plot funnel Revisions over expected by hospital, funnel plot
 #' @plot ranking Hospitals in order of the share revised within a year
+#' @figure value ratio, unit organisation, size expected, reference 1, missing left_out
 #' @unit ratio of observed to expected revisions (1 is as expected)
 #' @direction higher is worse
 #' @version 2.0

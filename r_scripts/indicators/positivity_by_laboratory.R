@@ -27,6 +27,7 @@
 #' @settles 2 weeks
 #' @plot funnel Positive tests by laboratory, funnel plot
 #' @plot ranking Laboratories in order of positivity, with 95 % limits
+#' @figure value positivity, unit laboratory, size tested, reference target, missing not_valid
 #' @unit proportion of valid tests (0 to 1)
 #' @direction neutral
 #' @version 2.0

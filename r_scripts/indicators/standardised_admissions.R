@@ -30,6 +30,7 @@
 #' @settles 8 weeks
 #' @plot funnel Observed over expected deaths by organisation, funnel plot
 #' @plot ranking Organisations in order of O/E, with 95 % limits
+#' @figure value ratio, unit organisation, size expected, reference 1, missing left_out
 #' @unit ratio of observed to expected deaths (1 is as expected)
 #' @direction higher is worse
 #' @version 2.0

@@ -14,9 +14,11 @@
 #' @param from <date> first day of operation counted, NA for the first in the data, default NA
 #' @param until <date> last day of operation counted, NA for the last in the data, default NA
 #' @output organisation <text> hospital, operations <integer> operations that are compared,
+#'         effective <number> how many operations would leave the same chance had all patients been alike,
 #'         left_out <integer> operations without outcome, age or ASA class,
 #'         observed <integer> operations with a textbook outcome, expected <number> of them expected from the patients,
 #'         crude <number> percentage with a textbook outcome, adjusted <number> the same adjusted for the patients,
+#'         target <number> percentage of all hospitals together,
 #'         lower_95 <number> lower 95 % limit of the adjusted percentage, upper_95 <number> upper 95 % limit of it,
 #'         funnel_lower_95 <number> alert limit below, funnel_upper_95 <number> alert limit above,
 #'         funnel_lower_998 <number> alarm limit below, funnel_upper_998 <number> alarm limit above,
@@ -27,6 +29,7 @@
 #' @grain quarter by organisation
 #' @settles 8 weeks
 #' @plot funnel Adjusted textbook outcome by hospital, funnel plot
+#' @figure value adjusted, unit organisation, size effective, reference target, missing left_out
 #' @unit percentage of operations
 #' @direction higher is better
 #' @version 2.0
@@ -71,9 +74,10 @@ textbook_outcome_figures <- function(atoms) {
   error <- totals$textbook_error / ifelse(expected > 0, expected, NA)
   limits <- widened_by_protection(units$value, units$lower, units$upper, error)
   result <- data.frame(
-    organisation = as.character(units$group), operations = units$patients, left_out = units$left_out,
+    organisation = as.character(units$group), operations = units$patients, effective = funnel$effective_patients, left_out = units$left_out,
     observed = units$observed, expected = units$expected,
     crude = 100 * units$observed / ifelse(units$patients > 0, units$patients, NA), adjusted = funnel$value,
+    target = shown,
     lower_95 = limits$lower * shown,
     upper_95 = limits$upper * shown, funnel_lower_95 = funnel$lower_95,
     funnel_upper_95 = funnel$upper_95, funnel_lower_998 = funnel$lower_998, funnel_upper_998 = funnel$upper_998, z = funnel$z,

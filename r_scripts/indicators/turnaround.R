@@ -23,6 +23,7 @@
 #' @grain week
 #' @settles 2 weeks
 #' @plot chart Turnaround by week, control chart (XmR)
+#' @figure value value, time week_start, size tests, missing untimed
 #' @unit hours
 #' @direction higher is worse
 #' @version 2.0

@@ -14,6 +14,8 @@ SCHEMES = {
     "postgres": "postgresql",
     "mysql": "mysql",
     "mariadb": "mysql",
+    "mssql": "mssql",
+    "oracle": "oracle",
 }
 """How an address begins -> the module of the dialect."""
 

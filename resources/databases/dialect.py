@@ -9,7 +9,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from resources.databases.address import Address
 from resources.requesting import Passing, Permanent
@@ -31,6 +31,7 @@ BUSY = "busy"
 VALUE = "value"
 TLS = "tls"
 TWICE = "twice"
+SNAPSHOT = "snapshot"
 WRITES = "writes"
 
 _SAID: Mapping[str, str] = {
@@ -43,6 +44,8 @@ _SAID: Mapping[str, str] = {
     VALUE: "the query fails on a value of the data: try it as this user (values are not shown here)",
     TLS: "no encrypted connection came about: check the certificate, or `tls` and `ca` in the address",
     TWICE: "two columns of the query have one name: name one of them otherwise (AS)",
+    SNAPSHOT: "the database keeps no earlier state of its rows, so what is read would not fit together: ask its owner for "
+    "ALTER DATABASE ... SET ALLOW_SNAPSHOT_ISOLATION ON",
     WRITES: "the query tries to change data: only reading is allowed",
 }
 
@@ -68,6 +71,9 @@ class Found:
 
 class Dialect(ABC):
     """One kind of database."""
+
+    port: ClassVar[int]
+    """Where it listens unless an address says otherwise."""
 
     @abstractmethod
     def connect(self, address: Address, seconds: float) -> Any:
@@ -99,10 +105,6 @@ class Dialect(ABC):
     @abstractmethod
     def explained(self, error: Exception) -> Passing | Permanent | None:
         """What an error of the driver means; None where it is none of the driver's."""
-
-    @abstractmethod
-    def cut(self, connection: Any) -> None:
-        """End the connection from another thread, whatever it waits for."""
 
     def limited(self, query: str) -> str:
         """`query` with its columns and no rows."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import Iterator
 from typing import Any
@@ -52,12 +51,14 @@ _CODES = {
 class MySQL(Dialect):
     """See the module."""
 
+    port = 3306
+
     def connect(self, address: Address, seconds: float) -> Any:
         """See `Dialect`. One consistent snapshot, READ ONLY."""
         try:
             connection: Any = pymysql.connect(
                 host=address.host,
-                port=address.port or 3306,
+                port=address.port or self.port,
                 database=address.database,
                 user=address.user,
                 password=address.password,
@@ -133,11 +134,6 @@ class MySQL(Dialect):
         code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
         lost = isinstance(error, pymysql.InterfaceError)
         return dialect.trouble(_CODES.get(code, dialect.BUSY if lost else dialect.QUERY), str(code or ""))
-
-    def cut(self, connection: Any) -> None:
-        """See `Dialect`."""
-        if connection._sock is not None:
-            connection._sock.shutdown(socket.SHUT_RDWR)
 
 
 def _found(field: Any) -> Found:

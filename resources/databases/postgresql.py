@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import re
-import socket
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -69,13 +67,15 @@ _AT_THE_DOOR = (
 class PostgreSQL(Dialect):
     """See the module."""
 
+    port = 5432
+
     def connect(self, address: Address, seconds: float) -> Any:
         """See `Dialect`. REPEATABLE READ and READ ONLY: one state, and nothing is changed."""
         milliseconds = int(seconds * 1000)
         try:
             connection = psycopg2.connect(
                 host=address.host,
-                port=address.port or 5432,
+                port=address.port or self.port,
                 dbname=address.database,
                 user=address.user,
                 password=address.password,
@@ -158,12 +158,6 @@ class PostgreSQL(Dialect):
             return dialect.trouble(_CLASSES[max(fits, key=len)], code)
         lost = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError) or not code
         return dialect.trouble(dialect.BUSY if lost else dialect.QUERY, code)
-
-    def cut(self, connection: Any) -> None:
-        """See `Dialect`."""
-        if not connection.closed:
-            with socket.socket(fileno=os.dup(connection.fileno())) as line:
-                line.shutdown(socket.SHUT_RDWR)
 
 
 class _Left(Exception):

@@ -22,7 +22,8 @@ KEY = dg.AssetKey(["exports", "results_for_agency"])
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    made = Shop(tmp_path)
+    (tmp_path / "shop").mkdir()
+    made = Shop(tmp_path / "shop")
     made.place.deliver("w1.csv", *JANUARY)
     for name, value in {**made.environment, **KEYS}.items():
         monkeypatch.setenv(name, value)

@@ -26,6 +26,7 @@ from platform_assets.indicators import (
     list_indicators,
     read_indicator,
 )
+from platform_assets.indicators.model import Figure, Target
 
 FULL = """
     #' Hospital admissions by province
@@ -52,6 +53,8 @@ FULL = """
     #' @amount stay median of nights 0..60 in steps of 1
     #' @grain quarter by organisation
     #' @settles 8 weeks
+    #' @figure value admissions, unit province, size admissions, reference 1.5, missing lived
+    #' @target 0.95 the Constitution
     library(dplyr)
     source("../lib/rates.R") # and not source(this)
 
@@ -137,6 +140,8 @@ def test_everything_that_a_header_can_declare(scripts: Path) -> None:
             True,
             56,
         ),
+        figure=Figure("admissions", unit="province", size="admissions", reference="1.5", missing="lived"),
+        target=Target(0.95, "the Constitution"),
         files=(
             scripts / "indicators" / "admissions_by_province.R",
             scripts / "lib" / "rates.R",
@@ -154,7 +159,7 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "unknown_tag": (
         "#' T\n#' @inputs a x <text>\n",
         "unknown_tag.R line 2: unknown tag @inputs; the tags are @input, @param, @output, @plot, "
-        "@cases, @amount, @unit, @direction, @version, @owner, @minimum_n, @grain, @settles, @publish",
+        "@cases, @amount, @unit, @direction, @version, @owner, @minimum_n, @grain, @settles, @publish, @figure, @target",
     ),
     "empty_tag": ("#' T\n#' @input\n", "empty_tag.R line 2: @input is empty"),
     "bad_type": (
@@ -255,6 +260,31 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "bad_settles": (
         f"{SHORT}#' @settles soon\n",
         'bad_settles.R line 4: @settles is "soon"; write how long after its end a period is complete: 8 weeks',
+    ),
+    "bad_figure": (
+        f"{SHORT}#' @figure size n\n",
+        'bad_figure.R line 4: @figure is "size n"; write which column is what: value ratio, unit organisation, size expected, '
+        "reference 1, missing left_out",
+    ),
+    "figure_of_text": (
+        f"{SHORT}#' @figure value x\n",
+        'figure_of_text.R: @figure value: "x" is no <number> column of @output',
+    ),
+    "figure_of_nothing": (
+        f"{SHORT}#' @output n <number>\n#' @figure value n, unit y\n",
+        'figure_of_nothing.R: @figure unit: "y" is no <text> column of @output',
+    ),
+    "bad_reference": (
+        f"{SHORT}#' @output n <number>\n#' @figure value n, unit x, reference 1.2.3\n",
+        'bad_reference.R: @figure reference: "1.2.3" is no <number> column of @output',
+    ),
+    "nothing_missing": (
+        f"{SHORT}#' @output n <number>\n#' @figure value n, missing left_out\n",
+        'nothing_missing.R: @figure missing: "left_out" is no outcome of @cases',
+    ),
+    "bad_target": (
+        f"{SHORT}#' @target high\n",
+        'bad_target.R line 4: @target is "high"; write a number and who asks for it: 0.95 NHS Constitution',
     ),
     "no_reason": (
         f"{SHORT}#' @publish public\n",
@@ -385,7 +415,7 @@ READ_WITH_R = """
     read <- lapply(arguments[-1], function(path) tryCatch({
       header <- harness$read_header(path)
       header[c("title", "description", "inputs", "params", "outputs", "plots", "unit", "direction", "version", "owner",
-               "minimum_n", "grain", "settles", "outcomes", "amounts", "files")]
+               "minimum_n", "grain", "settles", "figure", "target", "outcomes", "amounts", "files")]
     }, error = function(e) list(error = conditionMessage(e))))
     cat(jsonlite::toJSON(read, auto_unbox = TRUE, null = "null"))
 """
@@ -422,6 +452,11 @@ def test_r_and_python_read_the_same_header(scripts: Path) -> None:
     assert [header[tag] for tag in ("unit", "direction", "version", "owner")] == [
         *(indicator.unit, indicator.direction, indicator.version, indicator.owner)
     ]
+    assert indicator.figure == Figure(
+        "admissions", unit="province", size="admissions", reference="1.5", missing="lived"
+    )
+    assert header["figure"] == "value admissions, unit province, size admissions, reference 1.5, missing lived"
+    assert (indicator.target, header["target"]) == (Target(0.95, "the Constitution"), "0.95 the Constitution")
     assert (header["minimum_n"], header["grain"], header["settles"]) == (
         "10 of admissions",
         "quarter by organisation",

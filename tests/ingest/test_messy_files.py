@@ -72,10 +72,11 @@ def test_harmless_oddities_are_read(bench: Make, data: bytes, rows: list[str]) -
     lab.assert_nothing_lost()
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16"])
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-16-be"])
 def test_declared_encodings_are_read(bench: Make, encoding: str) -> None:
     columns = {"name": {"type": "string"}}
-    lab = bench(format={"kind": "csv", "encoding": encoding}, columns=columns, load={"mode": "append"})
+    declared = encoding.removesuffix("-le").removesuffix("-be")  # by these names Python writes no byte-order mark
+    lab = bench(format={"kind": "csv", "encoding": declared}, columns=columns, load={"mode": "append"})
     lab.send("a.csv", "name\nCafé\nÜber\n".encode(encoding))
     assert lab.table("name") == [("Café",), ("Über",)]
 

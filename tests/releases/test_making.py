@@ -263,6 +263,24 @@ def test_a_public_table_is_published_as_it_is_and_only_of_public_data(place: Pla
     check_public(indicator, {"lab": public}, {})
 
 
+def test_a_number_of_laboratories_is_no_number_of_people(place: Place, tmp_path: Path) -> None:
+    """Figures are made of protected counts: nothing in them is hidden again because it is small."""
+    head, _, rest = SCRIPT.partition("#' @output")
+    cases = rest.partition("positives_figures")[0].partition("\n")[2].replace("#' @plot bars Share by laboratory\n", "")
+    figures = (
+        "positives_figures <- function(atoms) {\n  n <- length(unique(atoms$organisation))\n"
+        "  tests <- sum(atoms$positive, atoms$negative)\n"
+        "  data.frame(laboratories = n, tests = as.integer(tests), per_laboratory = tests / n)\n}\n"
+    )
+    output = "#' @output laboratories <integer>, tests <integer>, per_laboratory <number>\n"
+    text = head + output + cases + figures
+    place.indicators.clear()
+    place.script(tmp_path, text.replace("positives <-", "few <-").replace("positives_figures", "few_figures"), "few")
+    table = place.publish().release.table("few")
+    assert table["laboratories"].tolist() == [6]
+    assert table["per_laboratory"].tolist() == [table["tests"][0] / 6]
+
+
 def test_a_benchmark_needs_enough_others_and_no_giant(platform: Platform) -> None:
     from platform_assets.disclosure.policy import Policy
 

@@ -38,7 +38,7 @@ class Exports(FileHolder):
     def count(self, work: Work) -> Count:
         """Files in which somebody stands."""
         found = sum(certain for _, certain in self._concerned(work))
-        return Count({"exports": found})
+        return Count({"exports": found} if found else {})
 
     def erase(self, work: Work) -> list[str]:
         """Note whom to tell, then remove our copies. What was not sent yet is made again, without the people meant."""

@@ -1,6 +1,6 @@
 """The search of every byte: whether a name, number or pseudonym still stands anywhere as a whole value, packed or not.
 
-Files are searched as they are (UTF-8, UTF-16, Latin-1; as written in JSON, in XML and in addresses), and once more unpacked: gzip, zip,
+Files are searched as they are (UTF-8, UTF-16, Latin-1; as written in JSON, in XML and in addresses), and once more unpacked: gzip, zip, tar,
 SQLite, and every packed format of `ingest.readers`. What is packed is opened in a process of its own, with limits and without keys, as
 for reading: a file that swells, or breaks its reader, is one that cannot be unpacked, and a person is told. Of SQLite files only the rows count: a page has nothing between one value and the next, so nobody can
 tell there where a value ends; what was removed leaves them by VACUUM. Not looked into: Base64, pictures, encrypted content.
@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import sqlite3
+import tarfile
 import tempfile
 import threading
 import zipfile
@@ -31,6 +32,7 @@ from platform_assets.erasure.search import whole
 from platform_assets.erasure.search.whole import SHORTEST
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.apart.process import Child
+from platform_assets.ingest.readers.packing import TAR_MARK
 from platform_assets.ingest.readers.reading import WARM
 from platform_assets.ingest.readers.registry import all_formats
 from platform_assets.ingest.readers.rows import FileRejected
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20
 DEEPEST = 3
+_HEAD = TAR_MARK[0].stop
+"""So many first bytes tell what is packed."""
 SQLITE, ZIP, GZIP = b"SQLite format 3\0", b"PK\x03\x04", b"\x1f\x8b"
 
 
@@ -71,7 +75,7 @@ class Search:
         hits: set[str] = set()
         with contextlib.suppress(FileNotFoundError):
             with opened() as file:
-                apart = self._automaton is not None and not ours and _is_packed(file.read(len(SQLITE)))
+                apart = self._automaton is not None and not ours and _is_packed(file.read(_HEAD))
             found = self._apart(name, opened) if apart else _in_file(opened, self._automaton, self.found, name)
             for hit in found:  # what was found counts, whatever comes then
                 hits.add(hit)
@@ -194,7 +198,12 @@ _APART = _Apart()
 
 def _is_packed(head: bytes) -> bool:
     magic = [form.magic for form in all_formats().values() if form.magic]
-    return head == SQLITE or head.startswith((GZIP, ZIP, *magic))
+    return head.startswith((SQLITE, GZIP, ZIP, *magic)) or _is_tar(head)
+
+
+def _is_tar(head: bytes) -> bool:
+    place, mark = TAR_MARK
+    return head[place] == mark
 
 
 def _with_log(path: Path) -> list[Path]:
@@ -277,9 +286,9 @@ def _in_content(
 ) -> Iterator[str]:
     """A file, or what was packed in one: as it is, and unpacked."""
     with opened() as file:
-        head = file.read(len(SQLITE))
+        head = file.read(_HEAD)
     packed = [form for form in all_formats().values() if form.magic and head.startswith(form.magic)]
-    misleading = head == SQLITE or any(form.bytes_mislead for form in packed)
+    misleading = head.startswith(SQLITE) or any(form.bytes_mislead for form in packed)
     if not misleading:  # of others the bytes say less than the rows: where a value ends
         with opened() as file:
             yield from _in_stream(file, automaton, found)
@@ -292,7 +301,15 @@ def _in_content(
         elif head.startswith(ZIP):
             with opened() as file:
                 yield from _in_zip(file, automaton, found, name, depth)
-        elif head == SQLITE:
+        elif _is_tar(head):  # what stands in it in the clear was found above
+            with opened() as file, tarfile.open(fileobj=file, mode="r|") as archive:
+                for info in archive:
+                    yield from _in_text(_bytewise(info.name), automaton)
+                    content = archive.extractfile(info) if info.isreg() and depth <= DEEPEST else None
+                    if content is not None:
+                        data = content.read()
+                        yield from _in_content(lambda data=data: io.BytesIO(data), automaton, found, name, depth + 1)  # type: ignore[misc]
+        elif head.startswith(SQLITE):
             with opened() as file:
                 for row in sqlite_rows(file):
                     found.bytes += len(row)
@@ -309,6 +326,7 @@ def _in_content(
         EOFError,
         zlib.error,
         zipfile.BadZipFile,
+        tarfile.TarError,
         RuntimeError,
         NotImplementedError,
         ValueError,

@@ -50,7 +50,7 @@ def _what(path: Path, head: bytes, kind: str, encoding: str) -> str:
         if head.startswith(magic):
             return words
     if head[257:262] == b"ustar":
-        return "a tar archive, which is not unpacked here: pack it as zip"
+        return "a tar archive: give it the ending .tar (or .tgz, where it is packed by gzip)"
     text = _as_text(head, kind, encoding)
     if isinstance(text, str):
         return text

@@ -2,7 +2,7 @@
 # platform. One grammar, two readers: a test compares what they read and every message.
 
 column_types <- c("text", "integer", "number", "flag", "date", "time")
-single_tags <- c("unit", "direction", "version", "owner", "minimum_n", "grain", "settles", "publish")
+single_tags <- c("unit", "direction", "version", "owner", "minimum_n", "grain", "settles", "publish", "figure", "target")
 header_tags <- c("input", "param", "output", "plot", "cases", "amount", single_tags)
 owner_words <- "^(team:[A-Za-z0-9_.-]+|[A-Za-z0-9_][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+[.][A-Za-z]{2,7})$"
 directions <- c("higher is better", "higher is worse", "neutral")
@@ -16,6 +16,10 @@ single_forms <- list(
   grain = c("^(week|month|quarter|year)( by organisation)?$",
             "week, month, quarter or year, alone or with: by organisation"),
   settles = c("^([0-9]+) (days|weeks)$", "how long after its end a period is complete: 8 weeks"),
+  figure = c(paste0("^value (\\w+)(?:, unit (\\w+))?(?:, time (\\w+))?(?:, size (\\w+))?(?:, reference ([\\w.]+))?",
+                    "(?:, missing (\\w+))?$"),
+             "which column is what: value ratio, unit organisation, size expected, reference 1, missing left_out"),
+  target = c(paste0("^(", number_words, ") (\\S.*)$"), "a number and who asks for it: 0.95 NHS Constitution"),
   publish = c("^public .{10,}$", "public, and why the table may be published as it is")
 )
 table_name <- "^[a-z][a-z0-9_]*$"
@@ -28,7 +32,8 @@ read_header <- function(path) {
   header <- list(
     name = sub("[.][Rr]$", "", basename(path)), script = path, title = "", description = "", inputs = list(),
     params = list(), outputs = list(), plots = list(), outcomes = list(), amounts = list(), unit = "",
-    direction = "neutral", version = "1", owner = "", minimum_n = NULL, grain = NULL, settles = NULL, publish = NULL
+    direction = "neutral", version = "1", owner = "", minimum_n = NULL, grain = NULL, settles = NULL, publish = NULL,
+    figure = NULL, target = NULL
   )
   read <- header_lines(path, code)
   for (tag in read$tags) header <- add_tag(header, tag)
@@ -66,6 +71,32 @@ check_together <- function(path, header) {
   if (length(header$outcomes) && !is.null(header$publish)) {
     header_error(path, NULL, "@publish public is for tables that are published as they are: leave out @cases")
   }
+  check_figure(path, header)
+}
+
+# The parts of @figure name columns of @output, or an outcome.
+check_figure <- function(path, header) {
+  figure <- read_figure(header)
+  kinds <- list(value = c("number", "integer"), unit = "text", time = "date", size = c("number", "integer"),
+                reference = "number")
+  for (part in names(kinds)) {
+    name <- figure[[part]]
+    if (is.null(name) || (part == "reference" && grepl(paste0("^", number_words, "$"), name, perl = TRUE))) next
+    if (!isTRUE(header$outputs[[name]]$type %in% kinds[[part]])) {
+      header_error(path, NULL, "@figure ", part, ": \"", name, "\" is no <", kinds[[part]][1], "> column of @output")
+    }
+  }
+  if (!is.null(figure$missing) && !figure$missing %in% names(header$outcomes)) {
+    header_error(path, NULL, "@figure missing: \"", figure$missing, "\" is no outcome of @cases")
+  }
+}
+
+# How the published table is read: list(value, unit, time, size, reference, missing), without what is not named; or NULL.
+read_figure <- function(header) {
+  if (is.null(header$figure)) return(NULL)
+  parts <- regmatches(header$figure, regexec(single_forms$figure[1], header$figure, perl = TRUE))[[1]][-1]
+  names(parts) <- c("value", "unit", "time", "size", "reference", "missing")
+  as.list(parts[nzchar(parts)])
 }
 
 # list(n, of), or NULL.

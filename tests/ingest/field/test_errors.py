@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -125,6 +126,22 @@ def test_a_refusal_says_what_the_file_is_and_what_to_do(bench: Make) -> None:
     assert wrong == {}
     assert "two files of the same name" in came["twice.zip"].reason
     assert {came[name].status for name in files} == {"rejected"}
+
+
+def test_a_document_that_is_written_by_columns_is_refused_and_no_row_of_texts(bench: Make) -> None:
+    by_column = {"sample_id": {"0": "A", "1": "B"}, "result": {"0": "POS", "1": "NEG"}}
+    columns: dict[str, Any] = {"sample_id": {"type": "string"}, "result": {"type": "string", "required": False}}
+    files = {
+        "index.json": json.dumps(by_column),
+        "list.json": json.dumps({name: list(values.values()) for name, values in by_column.items()}),
+        "one.json": json.dumps({"sample_id": "A", "result": {"code": "POS"}}),
+        "records.json": json.dumps([{"sample_id": ["A"], "result": ["POS"]}, {"sample_id": ["B"], "result": ["NEG"]}]),
+    }
+    came = load_many(bench, files, format={"kind": "json"}, columns=columns)
+    for name in ("index.json", "list.json"):
+        assert "written by columns" in came[name].reason, name
+    assert came.rows("one.json", "result") == [('{"code": "POS"}',)]
+    assert came["records.json"].valid == 2
 
 
 def test_members_that_the_contract_does_not_want_are_named(bench: Make) -> None:

@@ -17,7 +17,7 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.interface import CannotWrite, Edits, rendered
 from platform_assets.ingest.readers.registry import format_named
-from platform_assets.ingest.readers.rows import ROWS, Header, RowWriter
+from platform_assets.ingest.readers.rows import NO_VALUES, ROWS, Header, RowWriter
 from platform_assets.ingest.readers.shape.layout import NO_VALUE
 from tests.conftest import LAB, Bench
 from tests.ingest.field.many import load_many
@@ -101,6 +101,20 @@ def test_columns_become_rows_alike_in_every_kind_of_file(bench: Make, empty: str
         assert came[name].rows_in == len(every) == (9 if empty == "keep" else 6)
         assert came[name].not_taken == ({} if empty == "keep" else {NO_VALUE: 3}), name
         assert came[name].drift == {"extra": ["other"]}, name
+
+
+@pytest.mark.parametrize("empty", ["keep", "leave_out"])
+def test_a_record_without_any_of_these_names_is_in_a_count(bench: Make, empty: str) -> None:
+    records = [{"site": "A", "2026-03-01": 1}, {"site": "B"}, {"site": "C", "2026-03-02": None, "2026-03-03": 2}, {}]
+    form = {"kind": "json", "wide": {**DAYS, "empty": empty}}
+    entry = load_many(
+        bench, {"a.json": json.dumps(records)}, format=form, columns=WIDE, quality={"max_quarantined": 1.0}
+    )["a.json"]
+    if empty == "keep":
+        assert (entry.rows_in, entry.valid, entry.quarantined) == (4, 3, 1)
+        assert entry.not_taken == {NO_VALUES: 1}
+    else:
+        assert (entry.rows_in, entry.valid, sum(entry.not_taken.values())) == (2, 2, 3)
 
 
 def _read(path: Path, contract: Contract) -> list[tuple[Any, ...]]:

@@ -265,6 +265,41 @@ def test_numbers_that_are_none_and_values_of_every_type_of_parquet(bench: Make) 
     assert found == {name: [(said,)] for name, (_, said) in values.items()}
 
 
+def test_a_whole_number_in_a_column_of_text_has_no_point(bench: Make) -> None:
+    """pandas makes 12345.0 of 12345 as soon as one is missing: the same person is one, whichever way they come."""
+    columns = {"id": {"type": "string", "role": "identifier"}, "lot": {"type": "string"}, "n": {"type": "float"}}
+    long = "123456789012345678901234567890"
+    lots = [
+        ("12345.0", "12345"),
+        ("-7.00", "-7"),
+        ("1.50", "1.50"),
+        ("-0.0", "0"),
+        ("1E+3", "1000"),
+        (f"{long}.0", long),
+    ]
+    text = "[" + ", ".join(f'{{"id": 12345.0, "lot": {said}, "n": 1.0}}' for said, _ in lots) + "]"
+    files = {"a.json": text, "a.jsonl": text[1:-1].replace("}, ", "}\n"), "a.csv": "id,lot,n\n12345,x,1\n"}
+    came = load_many(bench, files, format=[{"kind": "json"}, {"kind": "csv"}], columns=columns)
+    for name in ("a.json", "a.jsonl"):
+        assert sorted(came.rows(name, "lot")) == sorted((lot,) for _, lot in lots), name
+    assert len(came.bench.sql("SELECT DISTINCT id FROM {validated}")) == 1
+
+
+def test_bytes_of_parquet_that_are_no_text_spoil_their_row_alone(bench: Make) -> None:
+    binary = pa.array([b"a", b"\xff\xfe", None], pa.binary())
+    broken = pa.StringArray.from_buffers(2, *[pa.array([b"a", b"\xff"], pa.binary()).buffers()[n] for n in (1, 2)])
+    files = {}
+    for name, values in (("binary", binary), ("text", broken)):
+        pq.write_table(pa.table({"id": values, "site": ["x"] * len(values)}), held := io.BytesIO())
+        files[f"{name}.parquet"] = held.getvalue()
+    columns = {"id": {"type": "string", "required": False}, "site": {"type": "string"}}
+    came = load_many(bench, files, format={"kind": "parquet"}, columns=columns)
+    for name in files:
+        assert (came[name].valid, came[name].malformed) == ((2, 1) if name == "binary.parquet" else (1, 1)), name
+        assert came.quarantine(name, "_reasons") == [(["row: holds bytes that are no text (UTF-8)"],)]
+    assert came.rows("binary.parquet", "id")[0] == ("a",)
+
+
 def test_numbers_and_dates_are_names_in_a_header(bench: Make) -> None:
     columns = {
         "region": {"type": "string"},

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -29,6 +30,13 @@ ROWS: list[dict[str, str | None]] = [
     {"sample_id": "ZEBRA-2", "test_date": "2024-01-02", "result": "Zoë", "viral_load": None},
     {"sample_id": "ZEBRA-3", "test_date": "2024-01-03", "result": "=1+1", "viral_load": "3"},
 ]
+SAID: dict[str, dict[str, Any]] = {
+    "lines": {
+        "lines": r"(?P<sample_id>[^|]*)\|(?P<test_date>[^|]*)\|(?P<result>[^|]*)\|(?P<viral_load>[^|]*)",
+        "template": "{sample_id}|{test_date}|{result}|{viral_load}",
+    }
+}
+"""What a contract must say of a kind beside its name."""
 DOCS = Path(__file__).parents[3] / "docs" / "add-a-dataset.md"
 
 
@@ -36,6 +44,10 @@ DOCS = Path(__file__).parents[3] / "docs" / "add-a-dataset.md"
 def child() -> Iterator[Child]:
     with Child() as child:
         yield child
+
+
+def fmt_of(kind: str) -> FileFormat:
+    return FileFormat.model_validate({"kind": kind, **SAID.get(kind, {})})
 
 
 def test_contracts_and_readers_know_the_same_kinds() -> None:
@@ -49,7 +61,7 @@ def test_a_written_file_has_a_name_that_the_contract_takes(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_written_is_read_and_loses_the_rows_that_are_named(child: Child, tmp_path: Path, kind: str) -> None:
-    fmt, contract = FileFormat(kind=kind), lab_contract()
+    fmt, contract = fmt_of(kind), lab_contract()
     path = tmp_path / "it"
     path.write_bytes(rendered(format_named(kind), contract, fmt, ROWS))
 
@@ -73,7 +85,7 @@ def test_what_is_written_is_read_and_loses_the_rows_that_are_named(child: Child,
 @pytest.mark.parametrize("column", ["sample_id", "result"])
 def test_a_cell_is_edited_and_nothing_else_is(child: Child, tmp_path: Path, kind: str, column: str) -> None:
     """Whatever the format: exactly the cell that is named becomes what was said, even where another row has the same text."""
-    fmt, contract = FileFormat(kind=kind), lab_contract()
+    fmt, contract = fmt_of(kind), lab_contract()
     rows = [dict(row) for row in ROWS]
     rows[1][column] = rows[2][column] = 'see "ZEBRA-9"; or\tZoë, 1'
     path = tmp_path / "it"
@@ -91,7 +103,7 @@ def test_a_cell_is_edited_and_nothing_else_is(child: Child, tmp_path: Path, kind
 
 def edited(child: Child, folder: Path, kind: str, content: bytes, cells: dict[int, dict[str, str]]) -> bytes:
     (folder / "it").write_bytes(content)
-    fmt = FileFormat(kind=kind)
+    fmt = fmt_of(kind)
     return reading.edited(child, folder / "it", lab_contract(), fmt, Edits(cells=cells), folder).read_bytes()
 
 
@@ -153,7 +165,7 @@ def test_columns_of_parquet_keep_their_types_where_cells_are_edited(child: Child
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_search_of_every_byte_finds_what_stands_in_it_packed_or_not(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "it"
-    path.write_bytes(rendered(format_named(kind), lab_contract(), FileFormat(kind=kind), ROWS))
+    path.write_bytes(rendered(format_named(kind), lab_contract(), fmt_of(kind), ROWS))
     names = {str(row["sample_id"]) for row in ROWS}
     assert search_file(path, names) == names
 

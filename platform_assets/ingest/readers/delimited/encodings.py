@@ -55,6 +55,15 @@ def spoken(path: Path, declared: str) -> str:
     return "cp1252" if controls else declared
 
 
+def utf_16(path: Path) -> str:
+    """Which UTF-16 a file is: its byte-order mark tells, and where there is none the bytes that are zero in Latin letters."""
+    with path.open("rb") as file:
+        head = file.read(CHUNK)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or not head.count(0):
+        return "utf-16"
+    return "utf-16-be" if head[::2].count(0) > head[1::2].count(0) else "utf-16-le"
+
+
 def is_other(text: str, encoding: str) -> bool:
     """Whether a line that was read in `encoding` is UTF-8 in truth, as where files of two encodings were joined."""
     if encoding not in SINGLE_BYTE or text.isascii():

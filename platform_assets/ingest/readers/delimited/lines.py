@@ -17,7 +17,7 @@ from pathlib import Path
 
 from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest.readers.delimited.encodings import is_other, spoken, told
+from platform_assets.ingest.readers.delimited.encodings import is_other, spoken, told, utf_16
 from platform_assets.ingest.readers.rows import FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.shape.cells import cells_of, is_without_values
 from platform_assets.ingest.readers.shape.columns import Found
@@ -105,7 +105,7 @@ class _Lines:
     """
 
     def __init__(self, path: Path, encoding: str) -> None:
-        name = {"utf-8": "utf-8-sig"}.get(encoding, encoding)
+        name = {"utf-8": "utf-8-sig", "utf-16": utf_16(path)}.get(encoding, encoding)
         self._stream = io.TextIOWrapper(path.open("rb"), encoding=name, errors="surrogateescape", newline="")
         self._pushed: deque[str] = deque()
         self._source = self._read()

@@ -18,6 +18,7 @@ from platform_assets.ingest.readers.interface import CannotWrite, Edits, Format
 from platform_assets.ingest.readers.rows import BATCH, NO_VALUES, FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.shape.columns import Found, find_columns
 from platform_assets.ingest.readers.shape.layout import NO_VALUE
+from platform_assets.ingest.readers.typed.spread import of_table_rows
 from platform_assets.ingest.readers.typed.values import EXACT, Texts, Unsure, as_json, says_something
 from resources.spelling import NO_INK
 
@@ -111,7 +112,7 @@ class Parquet(Format):
                 if fmt.wide:
                     places |= {place: fmt.wide.value for place, _ in found.wide}
                 texts = {p: Texts(contract.columns[c], limits.digits, contract.zone) for p, c in places.items()}
-                edits, emptied = _of_rows(edits, found)
+                edits, emptied = of_table_rows(edits, found)
             if edits.cells or emptied:
                 schema = pa.schema([f.with_nullable(True) for f in schema], schema.metadata)
             with pq.ParquetWriter(target, schema, compression="zstd") as new:
@@ -177,24 +178,6 @@ def _blocks(
     ]
 
 
-def _of_rows(edits: Edits, found: Found) -> tuple[Edits, dict[int, set[int]]]:
-    """`edits` of a file whose columns become rows, said of its own rows; and place of a column -> rows in which nothing is left of it."""
-    each = len(found.wide)
-    if not each:
-        return edits, {}
-    cells: dict[int, dict[str, str]] = {}
-    for number, said in edits.cells.items():
-        cells.setdefault((number - 1) // each + 1, {}).update(said)
-    counted = Counter((number - 1) // each + 1 for number in edits.out)
-    out = frozenset(row for row, count in counted.items() if count == each)
-    emptied: dict[int, set[int]] = {}
-    for number in edits.out:
-        row, block = divmod(number - 1, each)
-        if row + 1 not in out:
-            emptied.setdefault(found.wide[block][0], set()).add(row + 1)
-    return Edits(out, cells), emptied
-
-
 def _emptied(column: Any, rows: set[int] | None, first: int) -> Any:
     """A column of a batch, whose first row has the number `first`, without its values in `rows`."""
     import pyarrow as pa
@@ -218,8 +201,13 @@ def _as_text(values: Any, texts: Texts, unsure: dict[int, str]) -> Any:
         return _moments(values, texts, unsure)
     if pa.types.is_nested(kind) or pa.types.is_decimal(kind) or pa.types.is_duration(kind):
         return _one_by_one(values.to_pylist(), range(len(values)), texts, unsure)
-    text = pc.cast(values, pa.string())
-    text.validate(full=True)  # a writer may have put bytes that are no UTF-8 into a text column
+    try:
+        text = pc.cast(values, pa.string())
+        text.validate(full=True)  # a writer may have put bytes that are no UTF-8 into a text column
+    except pa.ArrowInvalid:
+        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind)):
+            raise
+        return _decoded(values.cast(pa.binary()).to_pylist(), unsure)
     if pa.types.is_boolean(kind) and (texts.true, texts.false) != ("true", "false"):
         return pc.if_else(values, texts.true, texts.false)
     return (
@@ -227,6 +215,20 @@ def _as_text(values: Any, texts: Texts, unsure: dict[int, str]) -> Any:
         if pa.types.is_time(kind)
         else text
     )
+
+
+def _decoded(values: Sequence[bytes | None], unsure: dict[int, str]) -> Any:
+    """Bytes as text; places of those that are none are noted in `unsure`."""
+    import pyarrow as pa
+
+    found: list[str | None] = []
+    for place, value in enumerate(values):
+        try:
+            found.append(None if value is None else value.decode())
+        except UnicodeDecodeError:
+            unsure[place] = "holds bytes that are no text (UTF-8)"
+            found.append(None)
+    return pa.array(found, pa.string())
 
 
 def _one_by_one(values: Sequence[Any], places: Iterable[int], texts: Texts, unsure: dict[int, str]) -> Any:
@@ -311,9 +313,12 @@ def _as_it_stands(value: Any) -> Any:
     import pyarrow as pa
 
     try:
-        return value.as_py()
+        found = value.as_py()
+    except UnicodeDecodeError:
+        found = value.cast(pa.binary()).as_py()
     except ValueError:  # parts of a second that Python has not
-        return value.cast(pa.string()).as_py()
+        found = value.cast(pa.string()).as_py()
+    return found.decode(errors="backslashreplace") if isinstance(found, bytes) else found
 
 
 def _edited_lines(batch: Any, columns: list[Any], edits: Edits, first: int) -> list[Any]:

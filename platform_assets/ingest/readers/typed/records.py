@@ -54,6 +54,11 @@ def stage_records(
     passed = {path.split(".")[0] for path in deep} - set(wanted)
     names = dict.fromkeys([*(n for n in names if n not in passed), *deep])
     header = find_columns(list(names), contract, fmt).header
+    if not deep and not fmt.explode and len(head) == 1 and _is_by_column(head[0].value):
+        raise FileRejected(
+            "the document is written by columns, one object or list for each: write a list of records, an object for each row (in pandas: "
+            "orient='records')"
+        )
     if deep:  # what stands deep in a record has no place among its names
         header.drift.pop("reordered", None)
     lookup = {column: list(names)[place] for column, place in header.positions.items()}
@@ -87,10 +92,10 @@ def stage_records(
             later.update(dict.fromkeys(name for name in record.keys() - known if not spread.is_row(name)))
         parts = spread.parts(record)
         last = number + len(parts) - 1
-        left += spread.left_out(record)
         if not any(map(says_something, record.values())):
             empty += 1
             continue
+        left += spread.left_out(record)
         for place, part in enumerate(parts, start=number):
             try:
                 row = _row(part, accepted)
@@ -114,6 +119,15 @@ def stage_records(
             told_names([(place, name) for place, name in enumerate(later, start=len(names) + 1)], contract)
         )
     return header
+
+
+def _is_by_column(document: Any) -> bool:
+    """Whether an object holds a list of the same length, or an object of the same names, under each of its names."""
+    values = list(document.values()) if isinstance(document, Mapping) else []
+    lists = bool(values) and all(isinstance(v, list) and v and len(v) == len(values[0]) for v in values)
+    return lists or (
+        bool(values) and all(isinstance(v, Mapping) and v and v.keys() == values[0].keys() for v in values)
+    )
 
 
 def _row(part: Part, accepted: Sequence[tuple[str, tuple[str, ...], Texts]]) -> list[str | None]:

@@ -5,12 +5,14 @@ Such rows are counted through the file, from 1. What is said of rows (`Edits`) i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.contracts.file_format import FileFormat
 from platform_assets.ingest.readers.interface import Edits
+from platform_assets.ingest.readers.shape.columns import Found
 from platform_assets.ingest.readers.typed.paths import NOTHING, at, put
 from platform_assets.ingest.readers.typed.values import says_something
 from resources.spelling import bare
@@ -50,7 +52,8 @@ class Spread:
         return bool(self.fmt.explode or self.fmt.wide)
 
     def parts(self, record: Any) -> list[Part]:
-        """The rows of a record. One without entries in its list is a row without them."""
+        """The rows of a record. One without entries in its list, or without names that are rows, is a row without them, unless the format
+        leaves it out."""
         if not isinstance(record, Mapping):
             return [Part({})]
         if self.fmt.explode is not None:
@@ -59,14 +62,16 @@ class Spread:
         if (wide := self.fmt.wide) is not None:
             names = [(name, called) for name in record if (called := wide.name_of(bare(name))) is not None]
             parts = [Part(record, n, {wide.name: called, wide.value: record[n]}) for n, called in names]
-            return [p for p in parts if wide.empty == "keep" or says_something(p.told[wide.value])]
+            if wide.empty == "keep":
+                return parts or [Part(record, None, {wide.name: None, wide.value: None})]
+            return [p for p in parts if says_something(p.told[wide.value])]
         return [Part(record)]
 
     def left_out(self, record: Any) -> int:
-        """Names without a value that the format leaves out."""
+        """Names without a value that the format leaves out; a record without any such name counts as one."""
         if self.fmt.wide is None or self.fmt.wide.empty == "keep" or not isinstance(record, Mapping):
             return 0
-        return sum(self.fmt.wide.name_of(bare(name)) is not None for name in record) - len(self.parts(record))
+        return max(1, sum(map(self.is_row, record))) - len(self.parts(record))
 
     def is_row(self, name: str) -> bool:
         """Whether a name of records becomes a row."""
@@ -107,3 +112,21 @@ class Spread:
         if found is NOTHING or found is None:
             return []
         return found if isinstance(found, list) else [found]
+
+
+def of_table_rows(edits: Edits, found: Found) -> tuple[Edits, dict[int, set[int]]]:
+    """`edits` of a file whose columns become rows, said of its own rows; and place of a column -> rows in which nothing is left of it."""
+    each = len(found.wide)
+    if not each:
+        return edits, {}
+    cells: dict[int, dict[str, str]] = {}
+    for number, said in edits.cells.items():
+        cells.setdefault((number - 1) // each + 1, {}).update(said)
+    counted = Counter((number - 1) // each + 1 for number in edits.out)
+    out = frozenset(row for row, count in counted.items() if count == each)
+    emptied: dict[int, set[int]] = {}
+    for number in edits.out:
+        row, block = divmod(number - 1, each)
+        if row + 1 not in out:
+            emptied.setdefault(found.wide[block][0], set()).add(row + 1)
+    return Edits(out, cells), emptied

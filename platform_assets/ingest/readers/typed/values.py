@@ -58,7 +58,7 @@ class Texts:
             if isinstance(value, float):
                 text = self.float(value)
             elif isinstance(value, Decimal):
-                text = plain(value)
+                text = plain(self._whole(value))
             elif isinstance(value, dict | list):
                 return as_json(value, in_order=True)
             elif isinstance(value, dt.timedelta):
@@ -74,6 +74,11 @@ class Texts:
         if text is not None and not isinstance(value, bytes) and len(text) > self.digits + 10:
             raise TooLong(f"holds a number of more than {self.digits:,} digits")
         return text
+
+    def _whole(self, number: Decimal) -> Decimal:
+        """In a column of text a whole number is one, also where its writer knows no whole numbers: 12345.0 is the identifier 12345."""
+        whole = number.to_integral_value() if self.is_text and number.is_finite() and "." in str(number) else number
+        return (whole or Decimal(0)) if whole == number else number
 
     def truth(self, value: bool) -> str:
         """A truth value."""

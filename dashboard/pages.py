@@ -1,0 +1,253 @@
+"""What each page shows, as plain data for its template."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dashboard import figures, words
+from dashboard.figures import VIEWS
+from dashboard.freshness import Age
+from dashboard.here import Here, Missing, through
+from dashboard.lines import Line
+from dashboard.shelf import Article
+from platform_assets.access.roles import Permission, Scope
+from platform_assets.releases.reading import benchmark
+from platform_assets.reports import own_cases
+from platform_assets.reports.own_cases import Count, Listed, Source
+
+# ---------------------------------------------------------------------------------------------------- overview
+
+
+@dataclass(frozen=True)
+class Card:
+    """One indicator on the overview."""
+
+    article: Article
+    own: str
+    line: Line | None
+    value: str
+    against: str
+    """What it is held against, in words."""
+    sentence: str
+    age: str
+
+
+def overview(here: Here) -> dict[str, Any]:
+    """Each indicator with how the own organisation stands, by concern; then those that are not by organisation."""
+    articles = list(here.book.articles.values()) if here.book else []
+    here.check_org(articles)
+    cards = [_card(here, article) for article in articles]
+    own = [card for card in cards if card.own in card.article.units]
+    rest = [card for card in cards if card.own not in card.article.units]
+    own.sort(key=lambda card: (words.order(card.line.tone) if card.line else len(words.Tone), card.article.title))
+    choices = sorted({unit for article in articles for unit in here.mine(article)})
+    return {"own": own, "rest": rest, "choices": choices, "stale": _stale(here, articles)}
+
+
+def _card(here: Here, article: Article) -> Card:
+    own = here.own(article)
+    found = figures.one_line(article, own)
+    scale = words.Scale.of(str(article.about["unit"]))
+    against = f"held against {scale.written(article.reference)}" if article.reference is not None else ""
+    if article.target is not None:
+        against = f"target {scale.written(article.target)}, {article.about['target']['words']}"
+    said = figures.sentence(article, found) if found else ""
+    if not found and own:
+        said = f"{own} is not in this release."
+    elif not found and not own and (shown := figures.views(article)):
+        said = figures.figure(article, "ranking" if "ranking" in shown else shown[0]).sentence
+    value = scale.written(found.value) if found else "–"
+    return Card(article, own, found, value, against, said, through(article))
+
+
+def _stale(here: Here, articles: Sequence[Article]) -> list[Age]:
+    tables = sorted({str(table) for article in articles for table in article.about.get("made_from", ())})
+    return [age for age in here.freshness.of(tables) if age.due is not None]
+
+
+# ---------------------------------------------------------------------------------------------------- an indicator
+
+
+def indicator(here: Here, name: str) -> dict[str, Any]:
+    """Everything of one indicator."""
+    article = here.article(name)
+    here.check_org([article])
+    own, shown = here.own(article), figures.views(article)
+    view = here.chosen.view or (shown[0] if shown else "")
+    if view and view not in shown:
+        raise Missing(view)
+    peers = tuple(peer for peer in here.chosen.peer if peer in article.units)
+    since = dt.date.fromisoformat(here.chosen.since) if here.chosen.since else None
+    return {
+        "article": article,
+        "own": own,
+        "choices": here.mine(article),
+        "line": figures.one_line(article, own),
+        "views": [(key, VIEWS[key]) for key in shown],
+        "view": view,
+        "figure": figures.figure(article, view, own, peers, since) if view else None,
+        "peers": peers,
+        "peer_choices": [unit for unit in article.units if unit != own],
+        "comparison": _comparison(here, article, own, peers),
+        "starts": _starts(article) if view in ("trend", "counts") else [],
+        "before": _before(here, article, own),
+        "ages": here.freshness.of(article.about.get("made_from", ())),
+        "counts": _count_table(article, here.counts(article), here.source(article)),
+        "pictures": list(article.about["plots"].items()),
+        "through": through(article),
+    }
+
+
+def _starts(article: Article) -> list[tuple[str, str]]:
+    """Days from which a figure over time can begin."""
+    time = article.column("time")
+    days = sorted({row[time] for row in article.rows if time and row[time] is not None})
+    if not days and article.atoms is not None:
+        days = sorted(set(article.atoms["period"]))
+    grain = words.grain_of(days) if time else str(article.about["periods"]["grain"])
+    return [(day.isoformat(), words.period(day, grain)) for day in days[:-1]]
+
+
+@dataclass(frozen=True)
+class Share:
+    """The share of one outcome, of drawn counts, for different groups."""
+
+    outcome: str
+    meaning: str
+    groups: tuple[str, ...]
+
+
+def _comparison(here: Here, article: Article, own: str, peers: tuple[str, ...]) -> dict[str, Any] | None:
+    """Shares of outcomes: own, country, peers; of drawn counts. None where there are no counts by organisation."""
+    atoms = article.atoms
+    if atoms is None or not article.column("unit") or here.book is None:
+        return None
+    policy = here.book.release.policy(article.name)
+    missing = article.column("missing")
+    outcomes = {name: said for name, said in article.about["outcomes"].items() if name != missing}
+    columns = [c for name in outcomes for c in (name, f"{name}_hidden")]
+    counted = atoms[["organisation", *columns]]
+    rows = []
+    for outcome, meaning in outcomes.items():
+        values: list[float | None] = []
+        if own:
+            mine = counted[counted["organisation"] == own][list(outcomes)].sum()
+            values.append(float(mine[outcome] / mine.sum()) if mine.sum() else None)
+        values.append(benchmark(counted, outcome, policy, without=own))
+        if peers:
+            values.append(benchmark(counted, outcome, policy, without=own, among=peers))
+        rows.append(
+            Share(outcome, str(meaning), tuple("not shown" if v is None else f"{100 * v:.1f} %" for v in values))
+        )
+    groups = [*([own] if own else []), "all others" if own else "all", *([f"{len(peers)} peers"] if peers else [])]
+    few = bool(peers) and len(peers) < policy.peers
+    return {"groups": groups, "rows": rows, "least": policy.peers, "few": few}
+
+
+def _before(here: Here, article: Article, own: str) -> list[str]:
+    """What to know before a label is read: how complete, how old, how it was protected; as sentences."""
+    found = []
+    missing = article.column("missing")
+    if missing:
+        words_of = str(article.about["outcomes"].get(missing, "")) or words.heading(missing)
+        counts = here.counts(article)
+        if counts is not None:
+            gone, every = sum(c.cases for c in counts if c.outcome == missing), sum(c.cases for c in counts)
+            found.append(f"Complete: {gone:,} of {words.many(every, 'own record')} could not be used ({words_of}).")
+        else:
+            atoms = article.atoms
+            gone = int(atoms[missing].sum()) if atoms is not None else 0
+            found.append(f"Complete: about {gone:,} records of all organisations could not be used ({words_of}).")
+    if article.protected:
+        grain, last = article.about["periods"]["grain"], through(article)
+        found.append(f"Age: {last}, by {grain}; later {grain}s are published when they are over and settled.")
+        found.append("Protected: counts were drawn so that nobody is given away; limits hold what that may have moved.")
+    else:
+        found.append(f"Age: {through(article)}." if through(article) else "Age: as of the last release.")
+        found.append(f"Not protected: the figures are public anyway ({article.about['why']}).")
+    return found
+
+
+def _count_table(article: Article, counts: list[Count] | None, source: Source | None) -> dict[str, Any] | None:
+    """Own counts as a table: a row per period, a column per outcome."""
+    if counts is None or source is None:
+        return None
+    outcomes = list(source.cases.outcomes)
+    by: dict[dt.date, dict[str, int]] = {}
+    for count in counts:
+        by.setdefault(count.period, dict.fromkeys(outcomes, 0))[count.outcome] = count.cases
+    grain = source.cases.grain
+    last = article.about["periods"]["last"]
+    rows = [
+        (
+            day.isoformat(),
+            words.period(day, grain),
+            [(o, here[o]) for o in outcomes],
+            last is not None and day.isoformat() > last,
+        )
+        for day, here in by.items()
+    ]
+    return {
+        "outcomes": [(o, source.cases.outcomes[o]) for o in outcomes],
+        "rows": rows,
+        "totals": [(o, sum(here[o] for here in by.values())) for o in outcomes],
+        "grain": grain,
+    }
+
+
+# ---------------------------------------------------------------------------------------------------- own cases
+
+
+def own_list(here: Here, name: str) -> dict[str, Any]:
+    """The own cases behind a number. Raises Foreign, Missing, AccessDenied."""
+    article = here.article(name)
+    here.check_org([article])
+    source, own = here.source(article), here.own(article)
+    if source is None or not own:
+        raise Missing(name)
+    outcome = here.chosen.outcome
+    if outcome and outcome not in source.cases.outcomes:
+        raise Missing(outcome)
+    day = dt.date.fromisoformat(here.chosen.period) if here.chosen.period else None
+    found: Listed = own_cases.cases(
+        here.office.audit,
+        here.user,
+        source,
+        Scope(source.unit, own),
+        here.office.warehouse,
+        period=day,
+        outcome=outcome,
+        first=here.chosen.first,
+    )
+    steps = [
+        (f"{n + 1} to {min(n + own_cases.PAGE, found.total)}", n, n == found.first)
+        for n in range(0, found.total, own_cases.PAGE)
+    ]
+    return {
+        "article": article,
+        "own": own,
+        "source": source,
+        "outcome": outcome,
+        "meaning": source.cases.outcomes.get(outcome, "") if outcome else "",
+        "when": words.period(day, source.cases.grain) if day else "all periods",
+        "found": found,
+        "amounts": sorted({amount.column for amount in source.cases.amounts.values()}),
+        "steps": steps if len(steps) > 1 else [],
+    }
+
+
+# ---------------------------------------------------------------------------------------------------- about
+
+
+def about(here: Here) -> dict[str, Any]:
+    """How to read all this, and on what it stands."""
+    articles = list(here.book.articles.values()) if here.book else []
+    tables = sorted({str(table) for article in articles for table in article.about.get("made_from", ())})
+    return {
+        "articles": articles,
+        "ages": here.freshness.of(tables),
+        "may_see_cases": here.user.may(Permission.EXPORT_ROWS),
+    }

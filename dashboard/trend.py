@@ -1,0 +1,163 @@
+"""One organisation over time: a control chart where the script gives one, and published counts by period."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from dashboard.drawing import Axis, both, el, line, mark, path, reached, svg, text
+from dashboard.lines import Figure, Line, grain_in, head, line_of, tally, tones
+from dashboard.shelf import Article
+from dashboard.words import Scale, Tone, heading, many, period
+
+
+def trend(article: Article, own: str, peers: tuple[str, ...], since: dt.date | None) -> Figure:
+    """The periods of one organisation, or of all together."""
+    unit, time = article.column("unit"), article.column("time")
+    whose = own or (peers[0] if peers else "")
+    if unit and not whose:
+        whose = article.units[0] if article.units else ""
+    rows = [row for row in article.of_unit(whose) if row[time] is not None and (since is None or row[time] >= since)]
+    lines = [line_of(article, row, own or whose, ()) for row in rows]
+    known = [found for found in lines if found.value is not None]
+    last = f"Last: {known[-1].said}. " if known else ""
+    name = whose if unit else "All together"
+    return Figure(
+        "trend",
+        f"Over time: {name}",
+        last + tally(lines, grain_in(article) or "period"),
+        head(article),
+        tuple(lines),
+        both(lambda width: _draw_trend(article, lines, width)),
+        "The band is the usual variation, from how much one period differs from the next. Shapes other than circles break a rule of the "
+        "control chart; the table says which."
+        if article.has("lower_limit", "upper_limit")
+        else "",
+        tones(lines),
+    )
+
+
+def _draw_trend(article: Article, lines: Sequence[Line], width: float) -> Markup:
+    scale, time, grain = Scale.of(str(article.about["unit"])), article.column("time"), grain_in(article)
+    height, left, top = (340 if width > 500 else 300), 62, 14
+    right, bottom = width - 16, height - 36
+    days = [found.row[time] for found in lines]
+    first, last = (min(days), max(days)) if days else (dt.date.min, dt.date.min)
+    span = max((last - first).days, 1)
+    values = [v for f in lines for v in (f.value, f.row.get("lower_limit"), f.row.get("upper_limit")) if v is not None]
+    up = Axis.over([*values, article.target], bottom, top)
+
+    def across(day: dt.date) -> float:
+        return left + 8 + (day - first).days / span * (right - left - 16)
+
+    parts = [line(left, up(t), right, up(t), "grid") for t in up.ticks]
+    parts += [text(scale.tick(t), left - 6, up(t) + 4, "tick", "end") for t in up.ticks]
+    every = max(len(days) // (3 if width < 500 else 7), 1)
+    parts += [text(period(d, grain), across(d), bottom + 20, "tick", "middle") for d in days[every // 2 :: every]]
+    for low, high in _runs(lines):
+        part = lines[low:high]
+        band = [(across(f.row[time]), up(f.row["upper_limit"])) for f in part]
+        band += [(across(f.row[time]), up(f.row["lower_limit"])) for f in reversed(part)]
+        parts.append(path(band, "usual", closed=True))
+        parts.append(path([(across(f.row[time]), up(f.row["centre"])) for f in part], "reference"))
+    if article.target is not None:
+        parts.append(line(left, up(article.target), right, up(article.target), "target"))
+        parts.append(text(f"target {scale.written(article.target)}", right - 4, up(article.target) - 6, "guide", "end"))
+    parts.append(path([(across(f.row[time]), up(f.value)) for f in lines if f.value is not None], "series"))
+    for found in lines:
+        if found.value is not None:
+            x, y = across(found.row[time]), up(found.value)
+            shape = mark(x, y, found.tone, False, 3.5 if found.tone is Tone.ORDINARY else 5)
+            parts.append(reached(shape, x, y, found.said, found.key))
+    return svg(width, height, f"{article.title}: over time", parts)
+
+
+def _runs(lines: Sequence[Line]) -> list[tuple[int, int]]:
+    """Stretches of neighbours that have limits."""
+    found: list[tuple[int, int]] = []
+    begun: int | None = None
+    for n, one in enumerate([*lines, None]):
+        has = one is not None and all(one.row.get(c) is not None for c in ("centre", "lower_limit", "upper_limit"))
+        if has and begun is None:
+            begun = n
+        if not has and begun is not None:
+            found.append((begun, n))
+            begun = None
+    return found
+
+
+def counts(article: Article, own: str, _peers: tuple[str, ...], since: dt.date | None) -> Figure:
+    """The drawn counts of one organisation by period; a hidden one is drawn as hidden."""
+    outcomes: dict[str, str] = dict(article.about["outcomes"])
+    grain, atoms = str(article.about["periods"]["grain"]), article.atoms
+    hidden_words = f"not shown ({article.about['policy']['threshold']} or fewer)"
+    lines: list[Line] = []
+    if atoms is not None and own:
+        for n, atom in enumerate(atoms[atoms["organisation"] == own].sort_values("period").to_dict("records")):
+            if since is not None and atom["period"] < since:
+                continue
+            when = period(atom["period"], grain)
+            cells = [hidden_words if atom[f"{o}_hidden"] else f"{int(atom[o]):,}" for o in outcomes]
+            said = f"{when}: " + ", ".join(f"{o} {c}" for o, c in zip(outcomes, cells, strict=True))
+            row: dict[str, Any] = {o: None if atom[f"{o}_hidden"] else int(atom[o]) for o in outcomes}
+            lines.append(Line(f"c-{n}", when, None, Tone.ORDINARY, True, True, said, (when, *cells), row))
+    words = (
+        f"Published counts of {own}, by {grain}: {many(len(lines), grain)}."
+        if own
+        else "Choose an organisation to see its published counts."
+    )
+    return Figure(
+        "counts",
+        f"Counts by {grain}" + (f": {own}" if own else ""),
+        words,
+        (grain, *(heading(o) for o in outcomes)),
+        tuple(lines),
+        both(lambda width: _draw_counts(article, list(outcomes), lines, width)) if lines else Markup(""),
+        "Each count was drawn once, so that nobody is given away: multiples of 5, and small ones hidden (a dashed box). Figures are made of these.",
+    )
+
+
+def _draw_counts(article: Article, outcomes: Sequence[str], lines: Sequence[Line], width: float) -> Markup:
+    """The periods of one organisation, or of all together."""
+    left, top, bar = 70, 34, 18
+    step = bar + 10
+    height = top + step * len(lines) + 30
+    axis = Axis.over(
+        [sum(v or 0 for v in f.row.values()) for f in lines], left, width - 20, zero=True, count=3 if width < 500 else 6
+    )
+    parts: list[Markup] = []
+    x = float(left)
+    for n, outcome in enumerate(outcomes):  # the key
+        parts.append(el("rect", x=x, y=8, width=14, height=14, class_=f"part part-{n % 4}"))
+        parts.append(text(heading(outcome), x + 20, 20, "tick"))
+        x += 34 + 7.2 * len(outcome)
+    parts += [line(axis(t), top, axis(t), height - 24, "grid") for t in axis.ticks]
+    parts += [text(f"{t:,.0f}", axis(t), height - 8, "tick", "middle") for t in axis.ticks]
+    for n, found in enumerate(lines):
+        y, begun = top + step * n + 4, 0
+        parts.append(text(found.name, left - 8, y + 13, "name", "end"))
+        boxes = []
+        for m, outcome in enumerate(outcomes):
+            value = found.row[outcome]
+            if value:
+                boxes.append(
+                    el(
+                        "rect",
+                        x=axis(begun),
+                        y=y,
+                        width=axis(begun + value) - axis(begun),
+                        height=bar,
+                        class_=f"part part-{m % 4}",
+                    )
+                )
+                begun += value
+        gone = sum(found.row[o] is None for o in outcomes)
+        boxes += [
+            el("rect", x=axis(begun) + 3 + 13 * m, y=y + 2, width=10, height=bar - 4, class_="gone")
+            for m in range(gone)
+        ]
+        parts.append(el("g", el("title", found.said), *boxes))
+    return svg(width, height, f"{article.title}: published counts", parts)

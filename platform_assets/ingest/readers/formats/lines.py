@@ -1,0 +1,148 @@
+"""Lines that regular expressions take apart: access logs, and whatever else programs write line by line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from platform_assets.contracts.file_format import FileFormat
+from platform_assets.contracts.model import Contract
+from platform_assets.ingest.readers.apart.limits import Limits
+from platform_assets.ingest.readers.interface import CannotWrite, Edits, Format
+from platform_assets.ingest.readers.rows import BATCH, NO_VALUES, FileRejected, Header, RowWriter
+from platform_assets.ingest.readers.shape.columns import find_columns
+
+UNLIKE = "is a line like none of those that the contract knows (`lines`)"
+NO_TEXT = "holds bytes that are no text in the encoding of the file"
+COMMENTS = "comments"
+
+
+class Lines(Format):
+    """A row per line, by the first of several patterns that takes the whole line. A line that none takes is a broken row."""
+
+    kind = "lines"
+    words = "lines: text that regular expressions take apart line by line, such as access logs"
+    example = "A-1 - POS"
+    ending = "log"
+
+    def stage(self, path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter, limits: Limits) -> Header:
+        """See `Format`."""
+        patterns = [re.compile(pattern) for pattern in fmt.lines]
+        names = list(dict.fromkeys(name for pattern in patterns for name in pattern.groupindex))
+        header = find_columns(names, contract, fmt).header
+        groups = {c: names[header.positions[c]] for c in contract.file_columns if c in header.positions}
+        picks = [
+            tuple(pattern.groupindex.get(groups.get(c, ""), -1) for c in contract.file_columns) for pattern in patterns
+        ]
+        numbers: list[int] = []
+        rows: list[tuple[str | None, ...]] = []
+        left: dict[str, int] = {}
+        for line in _lines(path, fmt):
+            what = COMMENTS if line.comment else "" if line.text.strip() else NO_VALUES
+            if what:
+                left[what] = left.get(what, 0) + 1
+                continue
+            for pattern, pick in zip(patterns, picks, strict=True):
+                found = pattern.fullmatch(line.text)
+                if found:
+                    taken = (None, *found.groups())
+                    numbers.append(line.number)
+                    rows.append(tuple(taken[place] if place > 0 else None for place in pick))
+                    break
+            else:
+                writer.write_broken(line.number, line.text, UNLIKE)
+                continue
+            if not line.is_text:
+                numbers.pop()
+                rows.pop()
+                writer.write_broken(line.number, line.text, NO_TEXT)
+            elif len(rows) >= BATCH:
+                writer.write(numbers, list(zip(*rows, strict=True)))
+                numbers, rows = [], []
+        if rows:
+            writer.write(numbers, list(zip(*rows, strict=True)))
+        if not (writer.rows or writer.broken):
+            raise FileRejected("the file holds no line")
+        header.not_taken.update(left)
+        return header
+
+    def written(self, fmt: FileFormat, headers: Sequence[str], rows: Sequence[Sequence[str | None]]) -> bytes:
+        """See `Format`. Only what reads back as the same."""
+        if fmt.template is None:
+            raise CannotWrite(
+                "the contract does not say how a line is written: add `template`, or let the dataset take CSV too (format: kind csv)"
+            )
+        pattern, lines = re.compile(fmt.lines[0]), []
+        for row in rows:
+            values = {name: value or "" for name, value in zip(headers, row, strict=True)}
+            line = re.sub(r"\{(\w+)\}", lambda found, values=values: values.get(found[1], ""), fmt.template)  # type: ignore[misc]
+            back = pattern.fullmatch(line)
+            if back is None or "\n" in line or any((back[n] or "") != values.get(n, "") for n in pattern.groupindex):
+                raise CannotWrite("a value cannot be written into a line so that it is read back as the same")
+            if {n for n, v in values.items() if v} - set(pattern.groupindex):
+                raise CannotWrite("a column has a value that no line of the first pattern has a place for")
+            lines.append(line + "\n")
+        try:
+            return "".join(lines).encode(fmt.encoding)
+        except UnicodeEncodeError:
+            raise CannotWrite(
+                f"a value holds a character that {fmt.encoding}, the encoding of the file, does not have"
+            ) from None
+
+    def edited(
+        self, path: Path, contract: Contract, fmt: FileFormat, edits: Edits, target: Path, limits: Limits
+    ) -> None:
+        """See `Format`. Of a line that is edited only the cells change; every other stays byte for byte."""
+        patterns = [re.compile(pattern) for pattern in fmt.lines]
+        with target.open("w", encoding=fmt.encoding, errors="surrogateescape", newline="") as out:
+            for line in _lines(path, fmt):
+                if line.number in edits.out:
+                    continue
+                text = line.text
+                if line.number in edits.cells:
+                    found = next((m for p in patterns if (m := p.fullmatch(text))), None) if line.is_text else None
+                    if found is None:
+                        now = edits.line(line.number, text)
+                        text = text if now is None else now
+                    else:
+                        text = _with_cells(found, line.number, edits)
+                out.write(text + line.end)
+
+
+@dataclass(frozen=True)
+class _Line:
+    number: int
+    text: str
+    end: str
+    comment: bool
+
+    @property
+    def is_text(self) -> bool:
+        """Whether all its bytes are characters."""
+        return self.text.isascii() or not any("\udc80" <= c <= "\udcff" for c in self.text)
+
+
+def _lines(path: Path, fmt: FileFormat) -> Iterator[_Line]:
+    with path.open(encoding=fmt.encoding, errors="surrogateescape", newline="\n") as file:
+        for number, line in enumerate(file, start=1):
+            text = line.rstrip("\r\n")
+            yield _Line(
+                number,
+                text.removeprefix("\ufeff") if number == 1 else text,
+                line[len(text) :],
+                fmt.comment is not None and text.startswith(fmt.comment),
+            )
+
+
+def _with_cells(found: re.Match[str], number: int, edits: Edits) -> str:
+    """A line with other texts in the places of its named groups; of groups in groups the outer one counts."""
+    text, at, out = found.string, 0, ""
+    for place in sorted(found.re.groupindex.values(), key=lambda p: (found.start(p), -found.end(p))):
+        start, end = found.span(place)
+        if start < at or start < 0:
+            continue
+        out += text[at:start] + edits.cell(number, text[start:end])
+        at = end
+    return out + text[at:]

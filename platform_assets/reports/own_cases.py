@@ -1,0 +1,229 @@
+"""The cases of an organisation behind its number: exact, live, for that organisation's people (and stewards) only.
+
+Counts and lists are made of one relation, so that a list always has as many rows as its count says. A case is in it where the script says
+that it is the organisation's *and* the record it was made from says so too: a script that mixes organisations up shows nobody else's patients.
+An entry in the audit log comes before the first row.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from platform_assets.access import handing_out
+from platform_assets.access.roles import AccessDenied, Permission, Scope, User, organisation_columns
+from platform_assets.indicators.model import Cases, Indicator
+from resources.lake.warehouse import LAKE, quoted, scalar
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from platform_assets.access.audit.log import AuditLog
+    from platform_assets.contracts.model import Contract
+    from resources.lake.warehouse import Warehouse
+
+PAGE = 50
+"""Rows of a list that are read at a time."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the cases of an indicator, and what is known of each, are read."""
+
+    indicator: Indicator
+    cases: Cases
+    dataset: str
+    record: str
+    """The column of the dataset that a case's `record` is."""
+    unit: str
+    """The column of the dataset that says whose a record is."""
+    variables: Mapping[str, str]
+    """The columns that the script looked at -> what they mean."""
+
+    @property
+    def table(self) -> str:
+        """The table of cases."""
+        return f"indicators.{quoted(self.indicator.name)}"
+
+
+@dataclass(frozen=True)
+class Count:
+    """Own cases of one period and outcome."""
+
+    period: dt.date
+    outcome: str
+    cases: int
+
+
+MOST = 2000
+"""Counts that are kept in memory: the same as long as nothing in the lake changes."""
+_KNOWN: dict[tuple[Any, ...], tuple[Count, ...]] = {}
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case: why it counts, and what the script looked at."""
+
+    record: str
+    date: dt.date
+    outcome: str
+    amounts: Mapping[str, float | None]
+    variables: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A part of a list."""
+
+    total: int
+    first: int
+    cases: tuple[Case, ...]
+
+
+def source_of(indicator: Indicator, contracts: Mapping[str, Contract]) -> Source | None:
+    """Where own cases are read; None where the script gives none, or it cannot be told from its header whose they are.
+
+    It can where one input is validated data with one identifier, and has the column `@figure ... unit` as one that says whose a row is.
+    """
+    if indicator.cases is None or not indicator.cases.by_organisation or indicator.figure is None:
+        return None
+    tables = list(indicator.inputs.values())
+    if len(tables) != 1 or tables[0].layer != "validated" or tables[0].table not in contracts:
+        return None
+    contract, read = contracts[tables[0].table], tables[0].columns
+    identifiers = [name for name, column in contract.columns.items() if column.role == "identifier" and name in read]
+    unit = indicator.figure.unit
+    if len(identifiers) != 1 or unit not in organisation_columns(contract) or unit not in read:
+        return None
+    variables = {n: contract.columns[n].description for n in read if n not in (unit, identifiers[0])}
+    return Source(indicator, indicator.cases, contract.name, identifiers[0], unit, variables)
+
+
+def may(user: User, source: Source, scope: Scope) -> None:
+    """Raises AccessDenied unless `user` may see the cases of the organisation `scope`."""
+    user.require(Permission.EXPORT_ROWS)
+    mine = user.limited_to is None or scope in user.limited_to
+    if not mine or scope.column != source.unit:
+        raise AccessDenied(f"{user.name} may not see the cases of this {source.unit}: it is not the own one")
+
+
+def counts(audit: AuditLog, user: User, source: Source, scope: Scope, warehouse: Warehouse) -> list[Count]:
+    """Exact counts of own cases, newest period first; those of outcomes without any are left out. Raises AccessDenied, AuditError."""
+    may(user, source, scope)
+    handing_out.seen(audit, user, "dashboard.own_counts", table=f"indicators.{source.indicator.name}", of=str(scope))
+    with _reading(warehouse, source) as connection:
+        if connection is None:
+            return []
+        snapshot = int(scalar(connection, f"SELECT id FROM {LAKE}.current_snapshot()"))
+        key = (warehouse.catalog.identity(), snapshot, source.indicator.name, source.unit, source.cases.grain, scope)
+        with _LOCK:
+            kept = _KNOWN.get(key)
+        if kept is None:
+            rows = connection.execute(
+                f"SELECT period, outcome, count(*) FROM ({_own(source)}) GROUP BY ALL ORDER BY period DESC, outcome",
+                _whose(scope),
+            ).fetchall()
+            kept = tuple(Count(*row) for row in rows)
+            with _LOCK:
+                _KNOWN[key] = kept
+                while len(_KNOWN) > MOST:
+                    del _KNOWN[next(iter(_KNOWN))]
+    return list(kept)
+
+
+def cases(
+    audit: AuditLog,
+    user: User,
+    source: Source,
+    scope: Scope,
+    warehouse: Warehouse,
+    *,
+    period: dt.date | None = None,
+    outcome: str = "",
+    first: int = 0,
+) -> Listed:
+    """Own cases of a period (None: all) and outcome (empty: all), newest first, PAGE of them from `first` on. Raises AccessDenied, AuditError."""
+    may(user, source, scope)
+    with _reading(warehouse, source) as connection:
+        if connection is None:
+            return Listed(0, 0, ())
+        chosen = f"SELECT * FROM ({_own(source)}) WHERE ($3 IS NULL OR period = $3) AND ($4 = '' OR outcome = $4)"
+        values = [*_whose(scope), period, outcome]
+        total = int(scalar(connection, f"SELECT count(*) FROM ({chosen})", values))
+        handing_out.seen(
+            audit,
+            user,
+            "dashboard.own_cases",
+            table=f"indicators.{source.indicator.name}",
+            rows=total,
+            of=str(scope),
+            period=period.isoformat() if period else "",
+            outcome=outcome,
+            first=first,
+        )
+        amounts = sorted({amount.column for amount in source.cases.amounts.values()})
+        columns = ", ".join(["record", "date", "outcome", *(quoted(f"amount {a}") for a in amounts)])
+        rows = connection.execute(
+            f"SELECT {columns} FROM ({chosen}) ORDER BY date DESC, record LIMIT {PAGE} OFFSET $5", [*values, first]
+        ).fetchall()
+        known = _variables(connection, source, scope, [row[0] for row in rows])
+    return Listed(
+        total,
+        first,
+        tuple(
+            Case(record, date, what, dict(zip(amounts, rest, strict=True)), known.get(record, {}))
+            for record, date, what, *rest in rows
+        ),
+    )
+
+
+def _own(source: Source) -> str:
+    """SQL of the own cases; $1 is the organisation as the script names it, $2 as the record does."""
+    amounts = "".join(
+        f", c.{quoted(column)} AS {quoted(f'amount {column}')}"
+        for column in sorted({amount.column for amount in source.cases.amounts.values()})
+    )
+    return (
+        f"SELECT c.record, c.date, date_trunc('{source.cases.grain}', c.date)::DATE AS period, c.outcome{amounts} FROM {source.table} c "
+        f"WHERE c.organisation = $1 AND c.date IS NOT NULL AND EXISTS (SELECT 1 FROM validated.{quoted(source.dataset)} v "
+        f"WHERE CAST(v.{quoted(source.record)} AS VARCHAR) = c.record AND v.{quoted(source.unit)} = $2)"
+    )
+
+
+def _whose(scope: Scope) -> list[Any]:
+    return [scope.value, scope.value]
+
+
+def _variables(
+    connection: duckdb.DuckDBPyConnection, source: Source, scope: Scope, records: list[str]
+) -> dict[str, dict[str, Any]]:
+    """Record -> what the script looked at, of the organisation's own records."""
+    names = list(source.variables)
+    columns = ", ".join(quoted(name) for name in names)
+    record = f"CAST({quoted(source.record)} AS VARCHAR)"
+    rows = connection.execute(
+        f"SELECT {record}{', ' if columns else ''}{columns} FROM validated.{quoted(source.dataset)} "
+        f"WHERE {quoted(source.unit)} = $1 AND list_contains($2, {record})",
+        [scope.value, records],
+    ).fetchall()
+    return {name: dict(zip(names, rest, strict=True)) for name, *rest in rows}
+
+
+@contextmanager
+def _reading(warehouse: Warehouse, source: Source) -> Iterator[duckdb.DuckDBPyConnection | None]:
+    """A connection on which everything is read of one state; None where the tables are not there yet."""
+    with warehouse.connect(read_only=True) as connection:
+        there = warehouse.columns(connection, f"indicators.{source.indicator.name}")
+        if not {"record", "organisation", "date", "outcome"} <= set(there):
+            yield None
+            return
+        connection.execute("BEGIN TRANSACTION")
+        try:
+            yield connection
+        finally:
+            connection.execute("ROLLBACK")
