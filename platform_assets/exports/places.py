@@ -95,6 +95,9 @@ class FolderPlace:
         """Write, and flush to the disk."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (0 if offset else os.O_TRUNC)
         with self._explained(), os.fdopen(os.open(self.root / name, flags, 0o640), "wb") as file:
+            os.fchmod(
+                file.fileno(), 0o640
+            )  # the recipient is of the group; what this process writes is otherwise its user's alone
             file.seek(offset)
             shutil.copyfileobj(source, file, CHUNK)
             file.truncate()

@@ -101,6 +101,8 @@ def test_files_arrive_once_and_each_is_in_the_audit_log_before(shop: Shop) -> No
 
 def test_answers_become_states_by_what_they_say(shop: Shop) -> None:
     shop.deliver()
+    if shop.export.deliver.kind == "folder":
+        assert {path.stat().st_mode & 0o777 for path in shop.share.iterdir()} == {0o640}
     sha = next(e.sha256 for e in shop.entries() if e.file == JAN)
     (shop.share / f"{JAN}.ack").write_text(f"taken\nsha256: {sha.upper()}\n")
     (shop.share / f"{FEB}.err").write_text("row 1: PATIENT-0077 is unknown")
