@@ -13,6 +13,7 @@ from pathlib import Path
 
 BENCHMARKS = {
     "ingest": "Landing to raw, validated and quarantine",
+    "sources": "Doors in",
     "r_startup": "Starting an indicator",
     "r_exchange": "Tables to R and back",
     "r_statistics": "Statistics of a million patients",

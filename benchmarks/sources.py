@@ -170,8 +170,9 @@ def _lines_now(folder: Path) -> None:
             "columns": columns,
         }
     )
-    with RowWriter(folder, 0, list(columns)) as writer:
-        format_named("lines").stage(folder / "access.log", contract, contract.format[0], writer, Limits())
+    writer = RowWriter(folder, 0, list(columns))
+    format_named("lines").stage(folder / "access.log", contract, contract.format[0], writer, Limits())
+    writer.close()
 
 
 def _bare_now(folder: Path) -> None:

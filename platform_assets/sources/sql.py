@@ -203,21 +203,22 @@ def _written(
     content = hashlib.sha256()
     rows, read_to = 0, before
     with pq.ParquetWriter(out, schema, compression="zstd", use_dictionary=True) as writer:
-        for batch in batches:
-            arrays = [pa.array(values, pa.string()) for values in zip(*batch, strict=True)]
+        for arrays in batches:
             if place is not None:
-                read_to = max([read_to, *(v for v in _places(batch, place) if _key(v) <= _key(latest))], key=_key)
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
-            rows += len(batch)
+                read_to = max([read_to, *(v for v in _places(arrays[place]) if _key(v) <= _key(latest))], key=_key)
+            writer.write_table(
+                pa.table(arrays, schema=schema)
+            )  # at once: batches would be kept until there is a million rows
+            rows += len(arrays[0])
     with out.open("rb") as file:
         while piece := file.read(1 << 20):
             content.update(piece)
     return {"rows": str(rows), "read_to": read_to, "content": content.hexdigest()}
 
 
-def _places(batch: Any, place: int) -> set[str]:
+def _places(column: Any) -> list[str]:
     """The different places in time of a batch; what is none (``infinity``, years of five digits) moves nothing."""
-    return {v for row in batch if (v := row[place]) is not None and PLACE.fullmatch(v)}
+    return [v for v in column.unique().to_pylist() if v is not None and PLACE.fullmatch(v)]
 
 
 def _key(place: str) -> str:

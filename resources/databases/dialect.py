@@ -20,7 +20,13 @@ BATCH_BYTES = 8 << 20
 LITERAL = re.compile(r"[0-9A-Za-z :.+-]{1,60}")
 """What a place in time looks like as a server renders it; nothing else is ever put into a query."""
 
-TextRow = Sequence[str | None]
+
+def by_columns(rows: Sequence[Sequence[str | None]]) -> list[Any]:
+    """Rows, of which there is one at least, as an Arrow array of strings for each column."""
+    import pyarrow as pa
+
+    return [pa.array(values, pa.string()) for values in zip(*rows, strict=True)]
+
 
 LOGIN = "login"
 DATABASE = "database"
@@ -99,8 +105,11 @@ class Dialect(ABC):
         """The server's clock at the state that is read, in UTC: ``YYYY-MM-DD HH:MM:SS.ffffff``."""
 
     @abstractmethod
-    def batches(self, connection: Any, query: str) -> Iterator[list[TextRow]]:
-        """Rows of `query`, whose columns are text, in batches of about BATCH_BYTES. Raises the driver's errors."""
+    def batches(self, connection: Any, query: str) -> Iterator[list[Any]]:
+        """Rows of `query`, whose columns are text, in batches of about BATCH_BYTES: an Arrow array of strings for each column.
+
+        Raises the driver's errors.
+        """
 
     @abstractmethod
     def explained(self, error: Exception) -> Passing | Permanent | None:

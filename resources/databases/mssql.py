@@ -15,7 +15,7 @@ import mssql_python
 
 from resources.databases import dialect
 from resources.databases.address import Address
-from resources.databases.dialect import BATCH_BYTES, CONNECT_SECONDS, Dialect, Found, TextRow
+from resources.databases.dialect import BATCH_BYTES, CONNECT_SECONDS, Dialect, Found
 from resources.requesting import Passing, Permanent
 
 _TYPES: dict[type, str] = {
@@ -113,13 +113,15 @@ class SqlServer(Dialect):
         cursor.close()
         return found
 
-    def batches(self, connection: Any, query: str) -> Iterator[list[TextRow]]:
+    def batches(self, connection: Any, query: str) -> Iterator[list[Any]]:
         """See `Dialect`. The first rows tell how many make a batch."""
+        import pyarrow as pa
+
         cursor = connection.cursor()
         cursor.execute(query)
         rows = _FIRST_ROWS
         while (batch := cursor.arrow_batch(rows)).num_rows:
-            yield list(zip(*(_as_text(column) for column in batch.columns), strict=True))
+            yield [pa.array(_as_text(column), pa.string()) for column in batch.columns]
             per_row = max(1, batch.nbytes // batch.num_rows)
             rows = max(1, min(_MOST_ROWS, 4 * rows, BATCH_BYTES // per_row))
         cursor.close()

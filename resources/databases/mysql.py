@@ -13,7 +13,7 @@ from pymysql.cursors import SSCursor
 
 from resources.databases import dialect
 from resources.databases.address import Address
-from resources.databases.dialect import BATCH_BYTES, CONNECT_SECONDS, Dialect, Found, TextRow
+from resources.databases.dialect import BATCH_BYTES, CONNECT_SECONDS, Dialect, Found, by_columns
 from resources.requesting import Passing, Permanent
 
 MOST_ROWS = 50_000
@@ -109,21 +109,21 @@ class MySQL(Dialect):
             cursor.execute("SELECT CAST(UTC_TIMESTAMP(6) - INTERVAL 1 MINUTE AS CHAR)")
             return str(cursor.fetchone()[0])
 
-    def batches(self, connection: Any, query: str) -> Iterator[list[TextRow]]:
+    def batches(self, connection: Any, query: str) -> Iterator[list[Any]]:
         """See `Dialect`. Unbuffered: a row at a time."""
         cursor = connection.cursor(SSCursor)
         try:
             cursor.execute(query)
-            rows: list[TextRow] = []
+            rows: list[Any] = []
             size = 0
             while (row := cursor.fetchone()) is not None:
                 rows.append(row)
                 size += sum(map(len, filter(None, row)))
                 if size >= BATCH_BYTES or len(rows) >= MOST_ROWS:
-                    yield rows
+                    yield by_columns(rows)
                     rows, size = [], 0
             if rows:
-                yield rows
+                yield by_columns(rows)
         finally:
             _drop(connection, cursor)
 

@@ -12,7 +12,7 @@ import oracledb
 
 from resources.databases import dialect
 from resources.databases.address import Address
-from resources.databases.dialect import BATCH_BYTES, CONNECT_SECONDS, LITERAL, Dialect, Found, TextRow
+from resources.databases.dialect import BATCH_BYTES, CONNECT_SECONDS, LITERAL, Dialect, Found, by_columns
 from resources.requesting import Passing, Permanent
 
 _DATE = "YYYY-MM-DD HH24:MI:SS"
@@ -140,14 +140,14 @@ class Oracle(Dialect):
             )
             return str(cursor.fetchone()[0])
 
-    def batches(self, connection: Any, query: str) -> Iterator[list[TextRow]]:
+    def batches(self, connection: Any, query: str) -> Iterator[list[Any]]:
         """See `Dialect`. The rows before tell how many make a batch."""
         with connection.cursor() as cursor, _lobs_as_text():
             cursor.arraysize = cursor.prefetchrows = 100
             cursor.execute(query)
             rows = 100
             while batch := cursor.fetchmany(rows):
-                yield batch
+                yield by_columns(batch)
                 size = sum(len(value) for row in batch for value in row if value is not None)
                 rows = max(1, min(20_000, 4 * rows, BATCH_BYTES * len(batch) // max(1, size)))
 

@@ -6,14 +6,14 @@ import contextlib
 import queue
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
 
 from resources.databases import dialect
 from resources.databases.address import Address
-from resources.databases.dialect import BATCH_BYTES, CONNECT_SECONDS, Dialect, Found, TextRow
+from resources.databases.dialect import BATCH_BYTES, CONNECT_SECONDS, Dialect, Found
 from resources.requesting import Passing, Permanent
 
 _TYPES = {
@@ -96,7 +96,7 @@ class PostgreSQL(Dialect):
         with connection.cursor() as cursor:
             cursor.execute(
                 "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601'; SET extra_float_digits = 1; "
-                f"SET bytea_output = 'hex'; SET statement_timeout = {milliseconds}; "
+                f"SET statement_timeout = {milliseconds}; "
                 f"SET idle_in_transaction_session_timeout = {milliseconds}"
             )
         return connection
@@ -118,8 +118,9 @@ class PostgreSQL(Dialect):
         return '"' + name.replace('"', '""') + '"'
 
     def as_text(self, column: Found) -> str:
-        """See `Dialect`."""
-        return f"q.{self.quoted(column.name)}::text"
+        """See `Dialect`. Bytes as hex digits."""
+        name = f"q.{self.quoted(column.name)}"
+        return f"encode({name}, 'hex')" if column.server_type == "bytea" else f"{name}::text"
 
     def now(self, connection: Any) -> str:
         """See `Dialect`. The clock as the transaction began, which is no later than the state that it reads."""
@@ -127,7 +128,7 @@ class PostgreSQL(Dialect):
             cursor.execute("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')")
             return str(cursor.fetchone()[0])
 
-    def batches(self, connection: Any, query: str) -> Iterator[list[TextRow]]:
+    def batches(self, connection: Any, query: str) -> Iterator[list[Any]]:
         """See `Dialect`. COPY hands over a row at a time, however long it is; a cursor would hold so many rows whatever they weigh."""
         pipe = _Pipe()
 
@@ -143,7 +144,7 @@ class PostgreSQL(Dialect):
         thread.start()
         try:
             for data in pipe:
-                yield _rows(data)
+                yield _columns(data)
         finally:
             pipe.left = True
             thread.join()
@@ -208,18 +209,39 @@ class _Pipe:
             yield item
 
 
-def _rows(data: bytes) -> list[TextRow]:
+def _columns(data: bytes) -> list[Any]:
     """Rows of COPY's text format: cells end with a tab and rows with a line feed, which never stand bare in a value."""
-    lines = data.decode("utf-8").split("\n")
-    lines.pop()
-    return [_cells(line) for line in lines]
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import csv
 
-
-def _cells(line: str) -> Sequence[str | None]:
-    cells: list[str | None] = line.split("\t")  # type: ignore[assignment]
-    if "\\" in line:
-        cells = [None if c == r"\N" else _plain(c) if c and "\\" in c else c for c in cells]
-    return cells
+    width = data[: data.index(b"\n")].count(b"\t") + 1
+    names = [str(n) for n in range(width)]
+    # a byte-order mark would be taken as one: the file begins with a line that goes again
+    table = csv.read_csv(
+        pa.BufferReader(b"\t" * (width - 1) + b"x\n" + data),
+        csv.ReadOptions(use_threads=False, block_size=len(data) + width + 64, column_names=names),
+        csv.ParseOptions(
+            delimiter="\t", quote_char=False, escape_char=False, newlines_in_values=False, ignore_empty_lines=False
+        ),
+        csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            null_values=[r"\N"],
+            strings_can_be_null=True,
+            check_utf8=True,
+        ),
+    ).slice(1)
+    found = []
+    for column in table.columns:
+        values = column.combine_chunks()
+        values = values if isinstance(values, pa.Array) else pa.concat_arrays(values.chunks)
+        odd = pc.fill_null(pc.match_substring(values, "\\"), False)
+        places = pc.indices_nonzero(odd)
+        if len(places):
+            plain = [_plain(text) for text in values.take(places).to_pylist()]
+            values = pc.replace_with_mask(values, odd, pa.array(plain, pa.string()))
+        found.append(values)
+    return found
 
 
 def _plain(cell: str) -> str:

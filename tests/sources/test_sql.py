@@ -131,8 +131,11 @@ ODD_POSTGRESQL: dict[str, dict[str, str | None]] = {
         r"E'\\N'": r"\N",
         r"E'back\\slash\\\\n\b\f\r\x0b'": "back\\slash\\\\n\b\f\r\v",
         "repeat('x', 5000000)": "x" * 5_000_000,
+        r"E'\uFEFFmark'": "\ufeffmark",
+        """E'"quoted, \t'""": '"quoted, \t',
+        "' blanks '": " blanks ",
     },
-    "bytea": {r"'\x000102ff'": r"\x000102ff", r"'\x'": r"\x"},
+    "bytea": {r"'\x000102ff'": "000102ff", r"'\x'": ""},
     "json": {"""'{"a": 12345678901234567890.123, "a":2}'""": '{"a": 12345678901234567890.123, "a":2}'},
     "float8": {"'-Infinity'": "-Infinity", "-0.0": "0", "'-0'": "-0", "0.1": "0.1", "1e308": "1e+308"},
     "real": {"0.1": "0.1", "'1e-45'": "1e-45", "3.4028235e38": "3.4028235e+38"},
@@ -290,6 +293,14 @@ BIG = {
     "postgresql": "CREATE TABLE big AS SELECT i AS id, repeat('n', 200) AS note FROM generate_series(1, 100000) i",
     "mariadb": "CREATE TABLE big AS SELECT seq AS id, repeat('n', 200) AS note FROM seq_1_to_100000",
 }
+
+
+def test_a_single_column_of_empty_texts_and_nothing(server: Server, tmp_path: Path) -> None:
+    query = "SELECT '' AS x UNION ALL SELECT NULL UNION ALL SELECT '' UNION ALL SELECT 'a'"
+    server.fetch(tmp_path / "x", query=query)
+    assert sorted(pq.read_table(tmp_path / "x")["x"].to_pylist(), key=str) == ["", "", None, "a"]
+    server.fetch(tmp_path / "x", query="SELECT 'a' AS x WHERE 1 = 0")
+    assert pq.read_table(tmp_path / "x").num_rows == 0
 
 
 def test_a_backend_that_is_killed_in_mid_stream_is_asked_again(

@@ -300,6 +300,22 @@ def test_bytes_of_parquet_that_are_no_text_spoil_their_row_alone(bench: Make) ->
     assert came.rows("binary.parquet", "id")[0] == ("a",)
 
 
+def test_a_nul_byte_is_no_part_of_a_text_in_any_kind_of_file(bench: Make) -> None:
+    rows: list[dict[str, Any]] = [{"id": "a", "site": "x"}, {"id": "b", "site": "x\0y"}, {"id": "c", "site": None}]
+    table = pa.table({name: [row[name] for row in rows] for name in SITE})
+    pq.write_table(table, held := io.BytesIO())
+    files: dict[str, bytes | str] = {
+        "a.csv": "id,site\n" + "".join(f"{row['id']},{row['site'] or ''}\n" for row in rows),
+        "a.json": json.dumps(rows),
+        "a.jsonl": "\n".join(map(json.dumps, rows)),
+        "a.parquet": held.getvalue(),
+    }
+    came = load_many(bench, files, format=[{"kind": k} for k in ("csv", "json", "parquet")], columns=SITE)
+    for name in files:
+        assert came.rows(name, "id") == [("a",), ("c",)], name
+        assert came.quarantine(name, "_reasons") == [(["row: contains a NUL byte"],)], name
+
+
 def test_numbers_and_dates_are_names_in_a_header(bench: Make) -> None:
     columns = {
         "region": {"type": "string"},

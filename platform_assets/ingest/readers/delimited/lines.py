@@ -23,6 +23,7 @@ from platform_assets.ingest.readers.shape.cells import cells_of, is_without_valu
 from platform_assets.ingest.readers.shape.columns import Found
 from platform_assets.ingest.readers.shape.header import header_names
 from platform_assets.ingest.readers.shape.layout import BEFORE, COMMENT, EMPTY, SEP, Line, Table
+from platform_assets.ingest.readers.typed.values import NUL
 
 MAX_RECORD_LINES = 200
 MAX_RECORD_TEXT = 1 << 20
@@ -174,7 +175,7 @@ def split(text: str, fmt: FileFormat, width: int | None) -> tuple[list[str], str
     if is_other(text, fmt.encoding):
         return [], f"is UTF-8 text, though the file is {fmt.encoding}"
     if "\0" in text:
-        return [], "contains a NUL byte"
+        return [], NUL
     if "\r" in text:
         return [], "contains a stray carriage return"
     cells: list[str] | None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from platform_assets.contracts.file_format import FileFormat
@@ -17,6 +16,8 @@ from platform_assets.ingest.readers.shape.columns import find_columns
 UNLIKE = "is a line like none of those that the contract knows (`lines`)"
 NO_TEXT = "holds bytes that are no text in the encoding of the file"
 COMMENTS = "comments"
+_NO_CHARACTER = re.compile("[\udc80-\udcff]")
+"""What a byte becomes that is no character."""
 
 
 class Lines(Format):
@@ -33,32 +34,26 @@ class Lines(Format):
         names = list(dict.fromkeys(name for pattern in patterns for name in pattern.groupindex))
         header = find_columns(names, contract, fmt).header
         groups = {c: names[header.positions[c]] for c in contract.file_columns if c in header.positions}
-        picks = [
-            tuple(pattern.groupindex.get(groups.get(c, ""), -1) for c in contract.file_columns) for pattern in patterns
-        ]
+        tries = [(pattern.fullmatch, _picked(pattern, groups, contract)) for pattern in patterns]
         numbers: list[int] = []
-        rows: list[tuple[str | None, ...]] = []
+        rows: list[Sequence[str | None]] = []
         left: dict[str, int] = {}
-        for line in _lines(path, fmt):
-            what = COMMENTS if line.comment else "" if line.text.strip() else NO_VALUES
-            if what:
+        for number, text, _ in _lines(path, fmt):
+            if not text or text.isspace() or (fmt.comment is not None and text.startswith(fmt.comment)):
+                what = COMMENTS if text and not text.isspace() else NO_VALUES
                 left[what] = left.get(what, 0) + 1
                 continue
-            for pattern, pick in zip(patterns, picks, strict=True):
-                found = pattern.fullmatch(line.text)
-                if found:
-                    taken = (None, *found.groups())
-                    numbers.append(line.number)
-                    rows.append(tuple(taken[place] if place > 0 else None for place in pick))
+            row: Sequence[str | None] | None = None
+            for fits, picked in tries:
+                if found := fits(text):
+                    row = picked(found)
                     break
-            else:
-                writer.write_broken(line.number, line.text, UNLIKE)
+            if row is None or not _is_text(text):
+                writer.write_broken(number, text, UNLIKE if row is None else NO_TEXT)
                 continue
-            if not line.is_text:
-                numbers.pop()
-                rows.pop()
-                writer.write_broken(line.number, line.text, NO_TEXT)
-            elif len(rows) >= BATCH:
+            numbers.append(number)
+            rows.append(row)
+            if len(rows) >= BATCH:
                 writer.write(numbers, list(zip(*rows, strict=True)))
                 numbers, rows = [], []
         if rows:
@@ -97,43 +92,40 @@ class Lines(Format):
         """See `Format`. Of a line that is edited only the cells change; every other stays byte for byte."""
         patterns = [re.compile(pattern) for pattern in fmt.lines]
         with target.open("w", encoding=fmt.encoding, errors="surrogateescape", newline="") as out:
-            for line in _lines(path, fmt):
-                if line.number in edits.out:
+            for number, text, end in _lines(path, fmt):
+                if number in edits.out:
                     continue
-                text = line.text
-                if line.number in edits.cells:
-                    found = next((m for p in patterns if (m := p.fullmatch(text))), None) if line.is_text else None
+                if number in edits.cells:
+                    found = next((m for p in patterns if (m := p.fullmatch(text))), None) if _is_text(text) else None
                     if found is None:
-                        now = edits.line(line.number, text)
+                        now = edits.line(number, text)
                         text = text if now is None else now
                     else:
-                        text = _with_cells(found, line.number, edits)
-                out.write(text + line.end)
+                        text = _with_cells(found, number, edits)
+                out.write(text + end)
 
 
-@dataclass(frozen=True)
-class _Line:
-    number: int
-    text: str
-    end: str
-    comment: bool
-
-    @property
-    def is_text(self) -> bool:
-        """Whether all its bytes are characters."""
-        return self.text.isascii() or not any("\udc80" <= c <= "\udcff" for c in self.text)
+def _picked(
+    pattern: re.Pattern[str], groups: Mapping[str, str], contract: Contract
+) -> Callable[[re.Match[str]], Sequence[str | None]]:
+    """What takes the cells of the contract's columns out of a match; a column that the pattern does not have has no value."""
+    places = [pattern.groupindex.get(groups.get(column, ""), 0) for column in contract.file_columns]
+    if len(places) > 1 and all(places):
+        return lambda found: found.group(*places)
+    return lambda found: [found.group(place) if place else None for place in places]
 
 
-def _lines(path: Path, fmt: FileFormat) -> Iterator[_Line]:
+def _is_text(text: str) -> bool:
+    """Whether all bytes of a line are characters."""
+    return text.isascii() or not _NO_CHARACTER.search(text)
+
+
+def _lines(path: Path, fmt: FileFormat) -> Iterator[tuple[int, str, str]]:
+    """(number, line, its end)."""
     with path.open(encoding=fmt.encoding, errors="surrogateescape", newline="\n") as file:
         for number, line in enumerate(file, start=1):
             text = line.rstrip("\r\n")
-            yield _Line(
-                number,
-                text.removeprefix("\ufeff") if number == 1 else text,
-                line[len(text) :],
-                fmt.comment is not None and text.startswith(fmt.comment),
-            )
+            yield number, text.removeprefix("\ufeff") if number == 1 else text, line[len(text) :]
 
 
 def _with_cells(found: re.Match[str], number: int, edits: Edits) -> str:

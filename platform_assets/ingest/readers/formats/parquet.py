@@ -19,7 +19,7 @@ from platform_assets.ingest.readers.rows import BATCH, NO_VALUES, FileRejected, 
 from platform_assets.ingest.readers.shape.columns import Found, find_columns
 from platform_assets.ingest.readers.shape.layout import NO_VALUE
 from platform_assets.ingest.readers.typed.spread import of_table_rows
-from platform_assets.ingest.readers.typed.values import EXACT, Texts, Unsure, as_json, says_something
+from platform_assets.ingest.readers.typed.values import EXACT, NUL, Texts, Unsure, as_json, says_something
 from resources.spelling import NO_INK
 
 
@@ -208,7 +208,9 @@ def _as_text(values: Any, texts: Texts, unsure: dict[int, str]) -> Any:
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind)):
             raise
         return _decoded(values.cast(pa.binary()).to_pylist(), unsure)
-    if pa.types.is_boolean(kind) and (texts.true, texts.false) != ("true", "false"):
+    if not pa.types.is_boolean(kind):
+        unsure.update(dict.fromkeys(pc.indices_nonzero(pc.match_substring(text, "\0")).to_pylist(), NUL))
+    elif (texts.true, texts.false) != ("true", "false"):
         return pc.if_else(values, texts.true, texts.false)
     return (
         pc.replace_substring_regex(text, r"(:\d\d)(?:\.0+|(\.\d*[1-9])0+)$", r"\1\2")

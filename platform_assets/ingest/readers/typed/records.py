@@ -19,7 +19,7 @@ from platform_assets.ingest.readers.shape.layout import NO_VALUE
 from platform_assets.ingest.readers.shape.names import told_names
 from platform_assets.ingest.readers.typed.paths import NOTHING, at, reached
 from platform_assets.ingest.readers.typed.spread import Part, Spread
-from platform_assets.ingest.readers.typed.values import Texts, Unsure, as_json, says_something
+from platform_assets.ingest.readers.typed.values import NUL, Texts, Unsure, as_json, says_something
 
 
 class Record(NamedTuple):
@@ -107,6 +107,9 @@ def stage_records(
                 continue
             if any(v is not None and not encodable(v) for v in row):
                 writer.write_broken(place, shown(part.view), "contains half of a character pair (a lone surrogate)")
+                continue
+            if any(v is not None and "\0" in v for v in row):
+                writer.write_broken(place, shown(part.view), NUL)
                 continue
             numbers.append(place)
             rows.append(row)

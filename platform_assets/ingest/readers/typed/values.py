@@ -24,6 +24,10 @@ _WRITTEN_OUT = 40
 """A number with more zeros before or behind its digits is written with an exponent."""
 
 
+NUL = "contains a NUL byte"
+"""Why a row is none that has such a text, in files of every kind."""
+
+
 class Unsure(ValueError):
     """Nobody can tell what the value was; the message is the reason for people, without the value."""
 
