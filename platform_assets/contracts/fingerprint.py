@@ -1,8 +1,8 @@
 """The hash of a contract: what deliveries and receipts remember of the contract that judged them.
 
 It covers what a contract says, and not what it could have said: an option that is added to the model later does not change the hash of
-contracts that leave it at its default, so nothing is judged again and nothing looks stale because of it. The words of a pattern (`says`) are not in it: they change
-how a judgement is told, and not the judgement. The options of the first day
+contracts that leave it at its default, so nothing is judged again and nothing looks stale because of it. Left out is what judges no row: the
+words of a pattern (`says`) change how a judgement is told, `sensitivity` what may be published. The options of the first day
 (`FIRST`) are in it whether said or not, as they were when the first deliveries were written down; that keeps these hashes as they are.
 """
 
@@ -41,6 +41,8 @@ FIRST: Mapping[str, frozenset[str]] = {
     }.items()
 }
 """Model -> its options of the first day. Never add one."""
+JUDGES_NOTHING = frozenset({"sensitivity"})
+"""Options of a contract that say what becomes of its rows, and not which are right."""
 ONE_SOURCE = {"url": None, "file_name": None, "timeout_seconds": 30.0}
 """On the first day every source had the options of all kinds."""
 
@@ -48,6 +50,7 @@ ONE_SOURCE = {"url": None, "file_name": None, "timeout_seconds": 30.0}
 def fingerprint(contract: BaseModel) -> str:
     """Sixteen hex digits that change whenever what `contract` says does."""
     said = _said(contract, contract.model_dump(mode="json"))
+    said = {name: value for name, value in said.items() if name not in JUDGES_NOTHING}
     said["source"] = {**ONE_SOURCE, **said["source"]}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
