@@ -11,6 +11,8 @@ import dagster as dg
 
 from platform_assets.components import stewardship as jobs
 from platform_assets.contracts.files import read_contracts
+from platform_assets.exports import GROUP as EXPORTS
+from platform_assets.exports.shelf import read_exports
 from platform_assets.indicators.header import list_indicators
 from platform_assets.monitoring.sensor import alerts_sensor
 from platform_assets.wide import executor, tags_with_keys
@@ -35,8 +37,8 @@ def build_definitions(
     contracts = read_contracts()
     weekly = dg.define_asset_job(
         "weekly",
-        selection=dg.AssetSelection.all(),
-        description="The main job: every dataset, check, indicator and product.",
+        selection=dg.AssetSelection.all() - dg.AssetSelection.groups(EXPORTS),
+        description="The main job: every dataset, check, indicator and product. Exports have windows, and sensors of their own.",
     )
     schedule = dg.ScheduleDefinition(
         name="weekly_schedule",
@@ -70,7 +72,7 @@ def build_definitions(
             schedules=[schedule],
             sensors=[recompute, alerts_sensor(contracts, FOLLOWING)],
             resources=resources,
-            executor=executor(os.environ, contracts, list_indicators(INDICATORS)),
+            executor=executor(os.environ, contracts, list_indicators(INDICATORS), read_exports()),
         ),
     )
 

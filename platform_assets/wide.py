@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from platform_assets.erasure.targets import PURPOSE as ERASURE
+from platform_assets.exports import GROUP as EXPORTS
 from resources.identity import AUDIT, FOLDER, PREFIX, RELEASE
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ OF_THE_ENGINE = 0.65
 
 
 def executor(
-    environment: Mapping[str, str], contracts: Mapping[str, Contract], scripts: list[Path]
+    environment: Mapping[str, str],
+    contracts: Mapping[str, Contract],
+    scripts: list[Path],
+    exports: Collection[str] = (),
 ) -> dg.ExecutorDefinition:
     """What executes the steps of all runs: pods where there is a cluster (PLATFORM_ENV=cloud), the run's own process elsewhere."""
     if environment.get("PLATFORM_ENV", "laptop") != "cloud":
@@ -42,7 +46,7 @@ def executor(
         return dg.in_process_executor
     from dagster_k8s import k8s_job_executor
 
-    steps = step_settings(environment, contracts, scripts)
+    steps = step_settings(environment, contracts, scripts, exports=exports)
     return k8s_job_executor.configured({"max_concurrent": AT_ONCE, "per_step_k8s_config": steps})
 
 
@@ -73,6 +77,7 @@ def step_settings(
     contracts: Mapping[str, Contract],
     scripts: list[Path],
     resources: Path = RESOURCES,
+    exports: Collection[str] = (),
 ) -> dict[str, dict[str, Any]]:
     """Step -> what the executor adds to its pod (dagster-k8s's ``per_step_k8s_config``).
 
@@ -84,23 +89,24 @@ def step_settings(
     loads = {f"ingest_{name}": contract for name, contract in contracts.items()}
     of_people = {p for contract in contracts.values() for p in contract.identifiers.values()} | {ERASURE, AUDIT}
     others = {DRAW, PUBLISH} if r_steps else set()
+    doors = {f"{EXPORTS}__{name}" for name in exports}
     given: dict[str, dict[str, str]] = yaml.safe_load(resources.read_text(encoding="utf-8")) or {}
-    unknown = set(given) - r_steps - set(loads) - others
+    unknown = set(given) - r_steps - set(loads) - others - doors
     if unknown:
         raise ValueError(
             f"{resources.name} gives resources to {', '.join(sorted(unknown))}: there is no such step. "
-            f"Steps are named ingest_<dataset>, indicators__<name>, {DRAW} and {PUBLISH}"
+            f"Steps are named ingest_<dataset>, indicators__<name>, exports__<name>, {DRAW} and {PUBLISH}"
         )
     settings: dict[str, dict[str, Any]] = {}
-    for step in sorted(r_steps | set(loads) | others):
+    for step in sorted(r_steps | set(loads) | others | doors):
         pod: dict[str, Any] = {}
         if step in r_steps or step == PUBLISH:
             pod["pod_template_spec_metadata"] = {"labels": {COMPONENT: "r-worker"}}
             pod["pod_spec_config"] = {"automount_service_account_token": False}
         else:
-            purposes = {RELEASE} if step == DRAW else of_people
+            purposes = {RELEASE} if step == DRAW else {AUDIT} if step in doors else of_people
             pod = with_keys(environment, purposes) if environment.get(FOLDER) else {}
-            if step in loads and loads[step].source.reaches_out:
+            if step in doors or (step in loads and loads[step].source.reaches_out):
                 pod["pod_template_spec_metadata"] = {"labels": {FETCH: "yes"}}
         if step in given:
             # as much as is asked for and no more: a pod that is promised less than it uses is evicted first

@@ -38,6 +38,8 @@ class Settings:
     """PLATFORM_MEMORY_LIMIT: what the engine may use before it spills to disk."""
     sources: bool = False
     """PLATFORM_SOURCES=on: fetch what contracts with a source of their own ask for. Off on a laptop unless asked for."""
+    deliveries: bool = False
+    """PLATFORM_DELIVERIES=on: send exported files to whom they are for. Off unless asked for; files are made and wait."""
     settle_seconds: float = 2.0
     """PLATFORM_SETTLE_SECONDS: a file is complete when its size and time have not changed for so long."""
 
@@ -69,6 +71,7 @@ class Settings:
             r_timeout_seconds=float(os.environ.get("PLATFORM_R_TIMEOUT_SECONDS", "600")),
             r_memory_mb=int(os.environ.get("PLATFORM_R_MEMORY_MB", "4096")),
             r_sandbox=_sandbox_mode(os.environ.get("PLATFORM_R_SANDBOX", "")),
+            deliveries=os.environ.get("PLATFORM_DELIVERIES", "off").lower() == "on",
             settle_seconds=float(os.environ.get("PLATFORM_SETTLE_SECONDS", "2")),
             engine=os.environ.get("PLATFORM_ENGINE", "duckdb").lower(),
             copied_rows=int(os.environ.get("PLATFORM_BIGQUERY_COPY_ROWS", "5000000")),

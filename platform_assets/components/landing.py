@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from platform_assets.contracts.model import Contract
+from platform_assets.exports import GROUP
 from platform_assets.ingest.deliveries import complete_files, landing_folder, look_of, never_taken
 from resources.environment import Platform
 
@@ -77,7 +78,7 @@ def landing_sensor(contract: Contract, ingest: dg.AssetsDefinition) -> dg.Sensor
 
     @dg.sensor(
         name=f"landing_{name}",
-        target=dg.AssetSelection.assets(*ingest.keys).downstream(),
+        target=dg.AssetSelection.assets(*ingest.keys).downstream() - dg.AssetSelection.groups(GROUP),
         minimum_interval_seconds=SENSOR_INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         required_resource_keys={"platform"},

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from platform_assets.contracts.model import Contract
+from platform_assets.exports import GROUP
 from resources.environment import Platform
 
 
@@ -16,7 +17,7 @@ def source_schedule(contract: Contract, ingest: dg.AssetsDefinition) -> dg.Sched
 
     @dg.schedule(
         name=f"source_{name}",
-        target=dg.AssetSelection.assets(*ingest.keys).downstream(),
+        target=dg.AssetSelection.assets(*ingest.keys).downstream() - dg.AssetSelection.groups(GROUP),
         cron_schedule=contract.source.every,
         execution_timezone=contract.zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,

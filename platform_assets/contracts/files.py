@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from platform_assets.contracts.model import Contract
 
 COMPONENT = "platform_assets.components.Dataset"
 DEFS = Path(__file__).resolve().parent.parent / "defs"
+Document = TypeVar("Document", bound=BaseModel)
 
 
 class ContractError(ValueError):
@@ -20,6 +21,11 @@ class ContractError(ValueError):
 
 def read_contract(path: Path) -> Contract:
     """The contract in the ``defs.yaml`` at `path`. Raises ContractError."""
+    return read_document(path, COMPONENT, Contract, "a dataset's document")
+
+
+def read_document(path: Path, component: str, model: type[Document], what: str) -> Document:
+    """The attributes in the ``defs.yaml`` at `path`, which is one of `component`, as `model`. Raises ContractError."""
     text = path.read_text(encoding="utf-8")
     try:
         node = yaml.compose(text)
@@ -28,10 +34,10 @@ def read_contract(path: Path) -> Contract:
         place = getattr(error, "problem_mark", None)
         line = f":{place.line + 1}" if place else ""
         raise ContractError(f"{path}{line}: not YAML: {getattr(error, 'problem', error)}") from None
-    if not isinstance(document, dict) or document.get("type") != COMPONENT:
-        raise ContractError(f"{path}:1: a dataset's document begins with 'type: {COMPONENT}'")
+    if not isinstance(document, dict) or document.get("type") != component:
+        raise ContractError(f"{path}:1: {what} begins with 'type: {component}'")
     try:
-        return Contract.model_validate(document.get("attributes"))
+        return model.model_validate(document.get("attributes"))
     except ValidationError as error:
         problems = []
         for problem in error.errors(include_url=False, include_input=False):

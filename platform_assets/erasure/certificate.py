@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.erasure import decisions, holder
@@ -97,6 +97,7 @@ def issue(
         "searched": {"files": found.files, "bytes": found.bytes, "unreadable": len(found.unreadable)},
         "earlier_versions_removed": request.progress.get("earlier_versions", 0),
         "holders": [{"holder": h.name, "places": dict(h.places), "remark": h.remark} for h in outcome.holders],
+        "recipients_to_tell": [asdict(r) for h in outcome.holders for r in h.to_tell(request.id)],
         "decisions": [decisions.for_certificate(key, d) for key, d in sorted(request.decisions.items())],
         "explained": [{"spot": key, "words": text} for key, text in sorted(outcome.explained.items())],
         "nobodys": len(outcome.unclaimed),
@@ -177,6 +178,15 @@ def as_text(document: dict[str, Any]) -> str:
         for d in decided:
             reason = f": {field(d['reason'])}" if d["reason"] else ""
             lines.append(f"  {field(d['words'])}: {decisions.DONE[d['way']]}{reason} ({field(d['by'])}, {d['at']})")
+        lines.append("")
+    told = document.get("recipients_to_tell", [])
+    if told:
+        lines += ["", "Who has to be told, since files went to them (GDPR, article 19)"]
+        for r in told:
+            how = "holds them" if r["certain"] else "may hold them: it cannot be told any more"
+            lines.append(
+                f"  {field(r['who'])}: {field(r['file'])}, sent {r['sent_at'][:16]}, {how} (SHA-256 {r['sha256']})"
+            )
         lines.append("")
     explained = [field(e["words"]) for e in document.get("explained", [])]
     if explained:

@@ -117,6 +117,19 @@ class Remaining:
     """Mark of a key -> records of it that the request does not cover (another date)."""
 
 
+@dataclass(frozen=True)
+class Recipient:
+    """Somebody outside who got a file, and has to be told of an erasure."""
+
+    who: str
+    file: str
+    sent_at: str
+    """UTC."""
+    sha256: str
+    certain: bool
+    """The people stand in the file; otherwise it cannot be told any more whether they do."""
+
+
 class Holder(ABC):
     """One kind of store. What is left as it is here does nothing: it is for stores that have no such thing."""
 
@@ -171,6 +184,10 @@ class Holder(ABC):
 
     def keeps(self) -> list[str]:
         """What is kept for a while where no erasure reaches, as sentences."""
+        return []
+
+    def to_tell(self, request: str) -> list[Recipient]:
+        """Who outside got files in which the people of `request` stand, and so has to be told."""
         return []
 
 

@@ -79,7 +79,10 @@ def check(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, indicator
 
 
 def check_organisations(
-    connection: duckdb.DuckDBPyConnection, indicator: Indicator, columns: Sequence[tuple[str, str]]
+    connection: duckdb.DuckDBPyConnection,
+    warehouse: Warehouse,
+    indicator: Indicator,
+    columns: Sequence[tuple[str, str]],
 ) -> None:
     """Raises CasesRefused where a case names an organisation that is in none of `columns` (table and column of the datasets behind it).
 
@@ -87,7 +90,10 @@ def check_organisations(
     """
     if not cases_of(indicator).by_organisation:
         return
-    known = " UNION ".join(f"SELECT {quoted(c)}::VARCHAR AS organisation FROM {t}" for t, c in columns) or "SELECT ''"
+    there = [
+        (t, c) for t, c in columns if c in warehouse.columns(connection, t)
+    ]  # others stay where the engine has them
+    known = " UNION ".join(f"SELECT {quoted(c)}::VARCHAR AS organisation FROM {t}" for t, c in there) or "SELECT ''"
     strange = connection.execute(
         f"SELECT count(*) FROM ({rows_sql(indicator)}) WHERE organisation NOT IN (SELECT organisation FROM ({known}) WHERE organisation IS NOT NULL)"
     ).fetchall()[0][0]

@@ -142,7 +142,7 @@ def write(
         with marked(connection, secret):
             connection.execute(
                 f"INSERT INTO {MARKS} BY NAME SELECT ? AS indicator, m.*, d.version::INTEGER AS version "
-                f"FROM ({marks_sql(indicator)}) m JOIN drawn_now d "
+                f"FROM ({marks_sql(indicator, 'period IN (SELECT period::DATE FROM drawn_now)')}) m JOIN drawn_now d "
                 "ON (m.part, m.organisation, m.period) = (d.part, d.organisation, d.period::DATE)",
                 [indicator.name],
             )
@@ -150,9 +150,9 @@ def write(
         connection.unregister("drawn_now")
 
 
-def marks_sql(indicator: Indicator) -> str:
-    """SQL of part, organisation, period, mark and content of every case as it is now; needs the key bound (`marked`)."""
-    rows = rows_sql(indicator)
+def marks_sql(indicator: Indicator, where: str) -> str:
+    """SQL of part, organisation, period, mark and content of the cases `where` something holds, as they are now; needs the key bound (`marked`)."""
+    rows = f"SELECT * FROM ({rows_sql(indicator)}) WHERE {where}"
     mark = _hashed(f"{literal(f'{indicator.name}/')} || record")
     parts = [f"SELECT outcome AS part, organisation, period, {mark} AS mark, '' AS content FROM ({rows})"]
     for name in cases_of(indicator).amounts:
@@ -198,7 +198,7 @@ def changed(
               SELECT m.part, m.organisation, m.period, m.mark, m.content FROM {MARKS} m JOIN latest l USING (part, organisation, period, version)
               WHERE m.indicator = $1
             ), standing AS (
-              SELECT * FROM ({marks_sql(indicator)}) WHERE period IN (SELECT period FROM latest)
+              {marks_sql(indicator, "period IN (SELECT period FROM latest)")}
             ), differ AS (
               -- a record whose amount has changed is one record, not two
               SELECT part, organisation, period, mark FROM ((FROM sealed EXCEPT FROM standing) UNION ALL (FROM standing EXCEPT FROM sealed))

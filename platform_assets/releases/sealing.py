@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from platform_assets.disclosure.auditor import Seen
 from platform_assets.disclosure.drawing import Keyed, draw, draw_amount
 from platform_assets.disclosure.policy import Policies, Policy
+from platform_assets.indicators import receipts
 from platform_assets.indicators.model import Indicator
 from platform_assets.releases import ledger
 from platform_assets.releases.counting import (
@@ -80,8 +81,9 @@ def seal(
             ledger.ensure(warehouse, connection)
         if not warehouse.columns(connection, f"indicators.{indicator.name}"):
             return Done((), 0)
+        _check_made_as_it_is(connection, warehouse, indicator)
         check(connection, warehouse, indicator)
-        check_organisations(connection, indicator, organisations)
+        check_organisations(connection, warehouse, indicator, organisations)
         known = set(ledger.sealed_periods(connection, indicator))
         due = [period for period in ended(connection, indicator, today) if period not in known]
         looks = bool(known) and _restatement_is_due(connection, indicator.name, policy, today)
@@ -94,6 +96,25 @@ def seal(
             if looks:
                 connection.execute(f"INSERT INTO {ledger.ROUNDS} VALUES (?, ?, ?)", [indicator.name, today, len(again)])
     return Done(tuple(due), len(again))
+
+
+def _check_made_as_it_is(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, indicator: Indicator) -> None:
+    """Raises CasesRefused where the table is of another version of the script, or of parameters that somebody chose: counts of a part of the cases, once
+    drawn, would stay, and who chooses the part asks a question of their own."""
+    if not warehouse.columns(connection, receipts.TABLE):
+        return
+    receipt = receipts.last(connection, indicator.name)
+    if receipt is None:
+        return
+    if receipt.params:
+        raise CasesRefused(
+            f"{indicator.name}: its table was made with parameters ({', '.join(sorted(receipt.params))}), and counts are drawn of all cases: "
+            "compute it without"
+        )
+    if receipt.code_version != indicator.code_version:
+        raise CasesRefused(
+            f"{indicator.name}: its table was made by another version of the script: compute it, and see why that fails"
+        )
 
 
 def _first(indicator: Indicator, cells: Sequence[Cell], policy: Policy, secret: bytes) -> list[Seal]:

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-import errno
 import fnmatch
 import hashlib
-import io
 import stat
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from platform_assets.sources.base import Fetched, Noted, Reach, Source, Window
 from platform_assets.strict import Duration, Name, Strict, TextList
-from resources.credentials import optional, setting
+from resources import sftp
 from resources.requesting import Passing, Permanent, retried
 
 if TYPE_CHECKING:
     import paramiko
-
-CONNECT_SECONDS = 10
-SILENT_SECONDS = 30.0
-"""After so long without a byte a connection is given up."""
-
-T = TypeVar("T")
 
 
 class After(Strict):
@@ -142,114 +133,15 @@ class SftpSource(Source):
         import paramiko
 
         try:
-            session: paramiko.SFTPClient = reach.kept("sftp", lambda: self._connected(reach))
+            session: paramiko.SFTPClient = reach.kept("sftp", lambda: sftp.connected(reach.environment, self.server))
             yield session
         except (Passing, Permanent):
             raise
         except (OSError, EOFError, paramiko.SSHException) as error:
-            explained = _explained(error, self.server)
+            explained = sftp.explained(error, self.server)
             if isinstance(explained, Passing):
                 reach.give_up("sftp")
             raise explained from None
-
-    def _connected(self, reach: Reach) -> tuple[Any, Callable[[], None]]:
-        import paramiko
-
-        name = f"PLATFORM_SFTP_{self.server.upper()}"
-        user, host, port = _address(setting(reach.environment, name, f"the address of the server {self.server}"), name)
-        client = paramiko.SSHClient()
-        client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        known = setting(
-            reach.environment,
-            f"{name}_KNOWN_HOSTS",
-            f"the host key of the server {self.server} (ssh-keyscan writes it)",
-        )
-        for line in known.splitlines():
-            entry = (
-                paramiko.hostkeys.HostKeyEntry.from_line(line) if line.strip() and not line.startswith("#") else None
-            )
-            for host_name in entry.hostnames if entry and entry.hostnames else ():
-                assert entry is not None
-                assert entry.key is not None
-                client.get_host_keys().add(host_name, entry.key.get_name(), entry.key)
-        secret = optional(reach.environment, f"{name}_PASSWORD")
-        key = optional(reach.environment, f"{name}_KEY")
-        if not key and not secret:
-            raise Permanent(
-                f"there is no way to sign in: set {name}_KEY or {name}_PASSWORD, or mount files of these names"
-            )
-        try:
-            client.connect(
-                host,
-                port,
-                user,
-                password=None if key else secret,
-                pkey=_private_key(key, secret) if key else None,
-                timeout=CONNECT_SECONDS,
-                banner_timeout=CONNECT_SECONDS,
-                auth_timeout=CONNECT_SECONDS,
-                look_for_keys=False,
-                allow_agent=False,
-            )
-            session = client.open_sftp()
-        except BaseException:
-            client.close()
-            raise
-        channel = session.get_channel()
-        assert channel is not None
-        channel.settimeout(SILENT_SECONDS)
-        return session, client.close
-
-
-def _private_key(text: str, passphrase: str) -> paramiko.PKey:
-    import paramiko
-
-    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
-        try:
-            return kind.from_private_key(io.StringIO(text + "\n"), passphrase or None)
-        except paramiko.PasswordRequiredException:
-            raise Permanent("the private key has a passphrase: set it as ..._PASSWORD") from None
-        except (paramiko.SSHException, ValueError):
-            continue
-    raise Permanent("the private key cannot be read: it is none of Ed25519, ECDSA or RSA, or the passphrase is wrong")
-
-
-def _address(text: str, name: str) -> tuple[str, str, int]:
-    try:
-        parts = urlsplit(text)
-        port = parts.port or 22
-    except ValueError:
-        raise Permanent(f"{name} is no address: write it as sftp://user@host:22") from None
-    if parts.password is not None:
-        raise Permanent(f"{name} holds a password: take it out and set {name}_PASSWORD")
-    if parts.scheme != "sftp" or not parts.hostname or not parts.username:
-        raise Permanent(f"{name} is no address: write it as sftp://user@host:22")
-    return unquote(parts.username), parts.hostname, port
-
-
-def _explained(error: Exception, server: str) -> Passing | Permanent:
-    import paramiko
-
-    if isinstance(error, paramiko.BadHostKeyException):
-        return Permanent(
-            f"the server {server} shows another host key than is known: nothing was sent. Ask the partner whether it was changed, "
-            "and only then renew ..._KNOWN_HOSTS"
-        )
-    if isinstance(error, paramiko.AuthenticationException):
-        return Permanent(f"the server {server} does not let us in: check user, key and password")
-    if isinstance(error, paramiko.SSHException) and "known_hosts" in str(error):
-        return Permanent(f"the server {server} is not among the known hosts: ask the partner for its host key")
-    if isinstance(error, FileNotFoundError):
-        return Permanent(
-            f"a file or folder is not there (any more) on the server {server}: check `folder` and `move_to`"
-        )
-    if isinstance(error, PermissionError):
-        return Permanent(
-            f"the server {server} allows that not to this user: it must read `folder`, and write where it moves files"
-        )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Permanent("the disk here is full: make room in DATA_HOME")
-    return Passing(f"the connection to the server {server} was lost, or it did not answer ({type(error).__name__})")
 
 
 def _exists(session: paramiko.SFTPClient, path: str) -> bool:

@@ -95,12 +95,15 @@ steps_of <- function(curve, end, start) {
 #'
 #' @param data  data frame, a row per event in order: `event` (its number), `value`, `centre`, `lower`, `upper`,
 #'              `highlight`, and optionally `unit`
+#' @param event_label  what `event` is
 #' @return ggplot. The vertical axis is on a square-root scale, so that short gaps can be told apart
-between_plot <- function(data, title, value_label, subtitle = NULL, caption = NULL, meanings = NULL) {
+between_plot <- function(data, title, value_label, subtitle = NULL, caption = NULL, meanings = NULL,
+                         event_label = "Event, in order of time") {
   numbers <- c("event", "value", "centre", "lower", "upper")
   check_columns(data, c(numbers, "highlight"))
   check_text(title, "title")
   check_text(value_label, "value_label")
+  check_text(event_label, "event_label")
   check_highlight(data$highlight)
   data[numbers] <- Map(check_not_negative, data[numbers], paste("column", numbers))
   data <- data[!is.na(data$event), ]
@@ -112,8 +115,7 @@ between_plot <- function(data, title, value_label, subtitle = NULL, caption = NU
     ggplot2::geom_point(ggplot2::aes(colour = .data$highlight, shape = .data$highlight, size = .data$highlight), na.rm = TRUE) +
     highlight_scales(meanings, size = if (is.null(data$unit)) 2.6 else 1.7) +
     ggplot2::scale_y_sqrt(limits = c(0, NA), breaks = few_breaks) +
-    ggplot2::labs(title = title, subtitle = wrap_text(subtitle, 80), caption = wrap_text(caption), x = "Event, in order of time",
-                  y = value_label) + theme_platform()
+    ggplot2::labs(title = title, subtitle = wrap_text(subtitle, 80), caption = wrap_text(caption), x = event_label, y = value_label) + theme_platform()
   if (is.null(data$unit)) return(plot)
   plot + ggplot2::facet_wrap(ggplot2::vars(.data$unit), scales = "free_x") +
     ggplot2::theme(strip.text = ggplot2::element_text(face = "bold", hjust = 0), panel.spacing = ggplot2::unit(14, "pt"))

@@ -3,6 +3,7 @@
 # One row per event in time order in, one row per event out.
 source("../lib/control_charts.R")
 source("../lib/periods.R")
+source("../lib/protected.R")
 
 #' Days from each event back to the one before it
 #'
@@ -106,4 +107,49 @@ g_phase <- function(value, basis, direction, limits, minimum, reference) {
   if (!enough) cause[!is.na(value)] <- reason
   data.frame(mean = mean, centre = centre, lower = lower, upper = upper, outside = outside, side = side,
              special_cause = cause, judgement = judge(cause, direction))[seq_along(value), ]
+}
+
+#' G chart of counts: cases without the event for each with it, where periods are known and single events are not
+#'
+#' As a [g_chart] reads, lower is more often, but of whole periods: limits are those of the number of events among the cases
+#' of the period (exact, binomial, at most 0.135 % beyond on either side), put on the scale of cases per event. For events
+#' that may be published only as protected counts; of single events [g_chart] sees a change sooner.
+#' Source: binomial limits, and their scale as in Benneyan JC (2001) Health Care Manag Sci 4:305-318.
+#'
+#' @param events     events in the period; NA: not known (too few to be shown)
+#' @param cases      cases in the period, with and without the event
+#' @param reference  share of cases with the event to hold the periods against; NA: nothing is judged
+#' @param error      standard error of `events` by protection; 0: exact
+#' @return data frame: value, centre, lower, upper (NA: no period is good enough to lie beyond it), outside, judgement:
+#'   "improvement" (more cases between events), "concern", "usual variation", or "no data". No event: value NA, as nothing
+#'   can be divided by it
+g_chart_of_counts <- function(events, cases, reference, error = 0) {
+  rows <- check_rows(events = check_numbers(events, "events", 0, whole = TRUE),
+                     cases = check_numbers(cases, "cases", 0, whole = TRUE), error = check_not_negative(error, "error"),
+                     one = "error")
+  check_part_of(rows$events, rows$cases, c("events", "cases"))
+  if (length(reference) != 1) stop("reference must be one number", call. = FALSE)
+  share <- check_numbers(reference, "reference", 0, 1)
+  known <- !is.na(rows$events) & !is.na(rows$cases) & rows$cases > 0
+  usable <- !is.na(share) && share > 0 && share < 1
+  between <- function(k, n) {
+    k[k == 0] <- NA
+    (n - k) / k
+  }
+  blank <- data.frame(centre = if (usable) (1 - share) / share else NA_real_, lower = NA_real_, upper = NA_real_,
+                      outside = NA, judgement = "no data")
+  result <- cbind(value = between(rows$events, rows$cases), blank[rep(1, nrow(rows)), ], row.names = NULL)
+  at <- which(usable & !is.na(rows$cases) & rows$cases > 0)
+  n <- rows$cases[at]
+  widened <- widened_by_protection(n * share, pmin(stats::qbinom(stats::pnorm(-3), n, share), n * share),
+                                   pmax(stats::qbinom(stats::pnorm(-3), n, share, lower.tail = FALSE), n * share),
+                                   replace(rows$error[at], is.na(rows$error[at]), 0), confidence = 1 - 2 * stats::pnorm(-3))
+  most <- pmin(widened$upper, n)
+  result$lower[at] <- between(most, n)
+  result$upper[at] <- between(widened$lower, n)
+  judged <- at[known[at]]
+  side <- (rows$events[judged] > most[known[at]]) - (rows$events[judged] < widened$lower[known[at]])
+  result$outside[judged] <- side != 0
+  result$judgement[judged] <- c("improvement", "usual variation", "concern")[side + 2]
+  result
 }

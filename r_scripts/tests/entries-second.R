@@ -50,6 +50,19 @@ entries <- c(entries, list(
     if (any(r$known)) same(sum(r$expected, na.rm = TRUE), sum(y[r$known]), "expected", 1e-4)
     expect_identical(is.na(r$expected), !r$known)
   }),
+  g_chart_of_counts = list(list(events = "part", cases = "whole_size", reference = function(n) 0.0777, error = function(n) rep_len(c(0, 1.5, NA), n)), function(a, r) {
+    n <- rows_of(a$events, a$cases)
+    k <- num(a$events, n)
+    d <- num(a$cases, n)
+    same(r$value, ifelse(known(k, d) & k > 0, (d - k) / k, NA), "value")
+    judged <- known(k, d) & d > 0 & !is.na(a$reference) & a$reference > 0 & a$reference < 1
+    expect_equal(r$judgement == "no data", !judged)
+    # beyond limits of chance alone is where more than 99.73 % of years do not lie; protection only widens them
+    beyond <- judged & (stats::pbinom(k, d, a$reference) < 1e-6 | stats::pbinom(k - 1, d, a$reference, lower.tail = FALSE) < 1e-6)
+    exact <- is.na(num(a$error, n)) | num(a$error, n) == 0
+    expect_true(all(r$outside[which(beyond & exact)]))
+    expect_false(any(r$outside[which(judged & abs(k - d * a$reference) < 1)]))
+  }),
   protected_totals = list(list(atoms = function(n) data.frame(site = good$text(n), event = rep_len(c(0, 10, 25), n), event_variance = rep_len(c(20, 4), n),
                                                               time = rep_len(c(77, NA, 1.5), n)),
                                by = function(n) "site", counts = function(n) "event", amounts = function(n) "time"), function(a, r) {

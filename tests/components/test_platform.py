@@ -113,6 +113,7 @@ def test_every_asset_tells_what_it_is(
     personal = {
         "client_sales_by_type",
         "daily_sales",
+        "deep_infections",
         "hip_revisions",
         "positivity_by_laboratory",
         "standardised_admissions",

@@ -22,6 +22,7 @@ from platform_assets.erasure.targets import Target
 from platform_assets.office import Office
 from platform_assets.summary import summary
 from resources.environment import Platform, Settings, resources_for
+from resources.lake.warehouse import scalar
 from tests.console.conftest import REPOSITORY, environment_of, free_port
 
 pytestmark = pytest.mark.slow
@@ -102,17 +103,24 @@ def ticks(client: Client) -> int:
 
 
 def counted(platform: Platform) -> int | None:
-    """Tests in the indicator's table; None while there is none."""
+    """Cases in the indicator's table; None while there is none."""
     table = "indicators.positivity_by_laboratory"
     with platform.warehouse.connect(read_only=True) as connection:
         if not platform.warehouse.columns(connection, table):
             return None
-        row = connection.execute(f"SELECT max(tested) FROM {table}").fetchone()
-    return int(row[0]) if row and row[0] is not None else None
+        return int(scalar(connection, f"SELECT count(*) FROM {table}"))
+
+
+def published(platform: Platform) -> dict[str, bytes]:
+    """Every file of every release."""
+    root = platform.settings.home / "products" / "releases"
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
 
 
 def test_an_erasure_is_followed_by_the_indicators_without_a_human(platform: Platform, dagster: Client) -> None:
     assert counted(platform) == 60
+    released = published(platform)
+    assert len(released) > 8
     until(lambda: ticks(dagster) > 1, "the daemon has looked at what there is")
     before = {run.id for run in dagster.runs()}
     office = Office.of(platform)
@@ -133,4 +141,6 @@ def test_an_erasure_is_followed_by_the_indicators_without_a_human(platform: Plat
     office.eraser().requests.approve(request.id, STAN)
     assert erasure_command(["--by", "stan", "run", request.id]) == 0
     until(lambda: counted(platform) == 58, "the indicator is computed again")
+    until(lambda: all(run.status == "SUCCESS" for run in dagster.runs()), "nothing runs any more")
+    assert published(platform) == released, "no published byte has moved"
     assert "rows erased from the tables since: lab_results 2" in summary(platform)

@@ -12,12 +12,14 @@ import pandas as pd
 import pytest
 
 from platform_assets.contracts.model import Contract
+from platform_assets.indicators.compute import compute
 from platform_assets.indicators.model import HeaderError
 from platform_assets.indicators.sensitivity import check_public, organisation_columns
 from platform_assets.releases import ledger, reading
 from platform_assets.releases.counting import count
 from platform_assets.releases.making import rederive
 from platform_assets.releases.publications import figures_of
+from platform_assets.releases.sealing import seal_all
 from resources.environment import Platform
 from resources.identity import RELEASE, EnvironmentKeys
 from resources.r_runtime import RRuntime
@@ -158,6 +160,31 @@ def test_nothing_but_an_organisation_of_the_data_is_published_as_one(place: Plac
     nowhere = Contract.model_validate(LAB)
     with pytest.raises(HeaderError, match="role: organisation"):
         organisation_columns(place.indicators["positives"], {"lab": nowhere}, {})
+
+
+def test_nothing_is_drawn_of_a_part_of_the_cases_that_somebody_chose(place: Place, tmp_path: Path) -> None:
+    """Who may start a run with parameters could ask for one day, and so for one patient; and what is drawn stays."""
+    text = SCRIPT.replace("#' @output", "#' @param until <date> last day counted, default NA\n#' @output", 1)
+    text = text.replace("function(lab)", "function(lab, params)").replace(
+        "  data.frame(record",
+        "  if (!is.na(params$until)) lab <- lab[lab$test_date <= params$until, ]\n  data.frame(record",
+    )
+    indicator = place.script(tmp_path, text)
+    platform = place.platform
+    compute(indicator, platform.warehouse, platform.r, params={"until": "2024-01-05"})
+    columns = organisation_columns(indicator, {"lab": place.bench.contract}, {})
+
+    def refused() -> dict[str, str]:
+        keys, policies = platform.keys, place.policies
+        return seal_all({"positives": indicator}, {"positives": columns}, platform.warehouse, keys, policies, TODAY)[1]
+
+    assert "made with parameters (until)" in refused()["positives"]
+    edited = place.script(tmp_path, text + "\n# edited\n")
+    assert edited.code_version != indicator.code_version
+    compute(indicator, platform.warehouse, platform.r)
+    assert refused() == {}
+    indicator = edited
+    assert "another version of the script" in refused()["positives"]
 
 
 def test_the_same_people_are_not_counted_again_by_other_periods(place: Place, tmp_path: Path) -> None:

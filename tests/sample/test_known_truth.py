@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from platform_assets.sample.operations import POOR_OUTCOMES, REVISED, SICK, operations
+from platform_assets.sample.operations import INFECTED, POOR_OUTCOMES, REVISED, SICK, operations
 from platform_assets.sample.rows import to_csv
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 arguments <- commandArgs(TRUE)
 source(file.path(arguments[1], "dev.R"))
-for (name in c("textbook_outcome", "hip_revisions")) {
+for (name in c("textbook_outcome", "deep_infections", "hip_revisions")) {
   result <- run_indicator(name, samples = arguments[2], plot_folder = file.path(arguments[2], "plots"))
   utils::write.csv(result$data, file.path(arguments[2], paste0(name, "_found.csv")), row.names = FALSE)
 }
@@ -26,7 +26,7 @@ Rows = list[dict[str, str]]
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Rows]:
-    """The tables of the two indicators, computed by R from the sample data."""
+    """The tables of the three indicators, computed by R from the sample data."""
     folder = tmp_path_factory.mktemp("operations")
     (delivery,) = operations(dt.date(2026, 3, 16))
     assert delivery.clean is not None
@@ -58,6 +58,14 @@ def test_the_hospital_with_poor_outcomes_is_found_and_the_one_with_sick_patients
     everybody = sum(int(row["observed"]) for row in rows) / sum(int(row["operations"]) for row in rows) * 100
     assert float(sick["crude"]) < everybody - 4
     assert abs(float(sick["z"])) < 1.96
+
+
+def test_the_hospital_where_infections_rose_is_a_concern_in_the_last_year(found: dict[str, Rows]) -> None:
+    rows = found["deep_infections"]
+    assert [(row["organisation"], row["year"]) for row in rows if row["label"] == "concern"] == [
+        (f"Hospital {INFECTED}", "2025-01-01")
+    ]
+    assert not _hospitals(rows, "improvement")
 
 
 def test_the_hospital_that_revises_three_times_as_often_is_found(found: dict[str, Rows]) -> None:

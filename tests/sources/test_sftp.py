@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from platform_assets.sources import sftp
 from platform_assets.sources.base import Reach, Window
 from platform_assets.sources.collect import Collected, collect
 from platform_assets.sources.sftp import SftpSource
-from resources import requesting
+from resources import requesting, sftp
 from resources.environment import Platform
 from resources.object_store import LocalStore, StoredObject
 from resources.requesting import Passing, Permanent

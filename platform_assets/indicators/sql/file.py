@@ -88,7 +88,7 @@ def read_sql(path: Path, cache: Path | None = None) -> SqlIndicator:
         raise HeaderError(path, None, "this is not UTF-8 text: save it as UTF-8") from None
     prose, tags = _header(path, text)
     params, outputs, owner = _declared(path, tags)
-    tables, used = _parsed(path, text, cache)
+    tables, used = parsed(path, text, cache)
     unknown, unused = sorted(set(used) - set(params)), sorted(set(params) - set(used))
     if unknown:
         raise HeaderError(path, None, f"the query uses ${unknown[0]}, which no @param declares")
@@ -207,8 +207,8 @@ def _outputs(path: Path, line: int, text: str) -> Iterator[Output]:
 # ------------------------------------------------------------------------------------------------------------- query
 
 
-def _parsed(path: Path, text: str, cache: Path | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Tables and parameters of the query, from `cache` where this text was parsed before by this code."""
+def parsed(path: Path, text: str, cache: Path | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Tables and parameters of a query, from `cache` where this text was parsed before by this code. Raises HeaderError."""
     code = [str(Path(module).stat().st_mtime_ns) for module in (__file__, names.__file__, select_only.__file__)]
     stamp = "\0".join([version("sqlglot"), version("duckdb"), *code, text])
     kept = cache / f"{hashlib.sha256(stamp.encode()).hexdigest()[:24]}.json" if cache else None

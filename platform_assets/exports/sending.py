@@ -1,0 +1,270 @@
+"""Sending what waits, and reading what partners answer. Every step is in the ledger before the next begins, so that what is cut off anywhere goes on.
+
+A file is written under a hidden name (``.<name>.part``), compared, and gets its name in one step. After a cut the ledger says `sending`: where the
+file has its name already and holds the same bytes it is sent; where a part of it lies there it goes on behind what is the same. One file's
+failure marks that file and no other.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from platform_assets.access.audit.log import SYSTEM, AuditLog
+from platform_assets.exports import ledger
+from platform_assets.exports.ledger import ACKNOWLEDGED, PENDING, REFUSED, SENDING, SENT, UNANSWERED, Entry
+from platform_assets.exports.model import Acknowledge, Export
+from platform_assets.exports.places import Place, place_of
+from resources.lake.warehouse import Warehouse
+from resources.object_store import ObjectStore
+from resources.requesting import Passing, Permanent, retried
+
+CHUNK = 1 << 18
+LONGEST_ANSWER = 1 << 16
+"""Bytes of an acknowledgement that are read."""
+_HASH = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{64}(?![0-9A-Fa-f])")
+_SIZE = re.compile(r"(?im)^\s*(?:size|bytes)\s*[:=]\s*(\d{1,18})\s*$")
+
+
+@dataclass
+class Delivered:
+    """What one visit has done, by files."""
+
+    sent: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    """File -> why it waits, in words."""
+    answered: dict[str, str] = field(default_factory=dict)
+    """File -> acknowledged or refused."""
+
+
+@dataclass(frozen=True)
+class Sender:
+    """What delivers the files of one export."""
+
+    export: Export
+    warehouse: Warehouse
+    store: ObjectStore
+    audit: AuditLog
+    environment: Mapping[str, str]
+    log: Callable[[str], None] = lambda _: None
+    on_step: Callable[[str], None] = lambda _: None
+    """Told the name of each step before it begins."""
+
+    def deliver(self) -> Delivered:
+        """Send what waits, and look for answers. What goes wrong with one file is in the result and in the ledger."""
+        done = Delivered()
+        with self.warehouse.lock(lock_of(self.export.name)), self._place(done) as place:
+            for entry in self._entries():
+                if place is not None and entry.state in (PENDING, SENDING):
+                    self._one(place, entry, done)
+            for entry in self._entries():
+                if place is not None and self.export.deliver.acknowledge and entry.state in (SENT, UNANSWERED):
+                    self._answer(place, entry, self.export.deliver.acknowledge, done)
+        return done
+
+    def _entries(self) -> list[Entry]:
+        return ledger.read(self.warehouse, self.export.name)
+
+    @contextmanager
+    def _place(self, done: Delivered) -> Iterator[Place | None]:
+        try:
+            place = place_of(self.export.deliver, self.environment)
+        except Permanent as problem:
+            for entry in self._entries():
+                if entry.state in (PENDING, SENDING):
+                    self._failed(entry, problem, done)
+            yield None
+            return
+        try:
+            yield place
+        finally:
+            place.close()
+
+    # ------------------------------------------------------------------------------------------------ sending
+
+    def _one(self, place: Place, entry: Entry, done: Delivered) -> None:
+        try:
+            retried(lambda: self._send(place, entry), self.log, "delivery")
+        except (Passing, Permanent) as problem:
+            self._failed(entry, problem, done)
+            return
+        self._say("sent")
+        entry.state, entry.sent_at, entry.problem, entry.again = SENT, ledger.now(), "", False
+        ledger.write(self.warehouse, entry)
+        done.sent.append(entry.file)
+
+    def _failed(self, entry: Entry, problem: Exception, done: Delivered) -> None:
+        entry.problem = str(problem)
+        ledger.write(self.warehouse, entry)
+        done.failed[entry.file] = entry.problem
+        if entry.went_out:
+            self._note(entry, "export.send.failed")
+
+    def _send(self, place: Place, entry: Entry) -> None:
+        """One attempt. Raises Passing, Permanent."""
+        part = f".{entry.file}.part"
+        try:
+            there = place.find(entry.file)
+            if there is not None and there.size == entry.bytes and _hash(place.read(entry.file)) == entry.sha256:
+                self._begun(place, entry)
+                return
+            if there is None and self._was_taken(place, entry):
+                return
+            if there is not None and not entry.again:
+                raise Permanent(
+                    f"a file {entry.file} with another content is there already, and is not touched: ask the recipient, then have it sent again"
+                )
+            self._begun(place, entry)
+            if self.store.stat(entry.object) is None:
+                raise Permanent("our copy of the file is gone: have it sent again, which makes it anew")
+            with self.store.open(entry.object) as source:
+                offset = self._goes_on(place, part, source, entry.bytes)
+                self._say("put")
+                source.seek(offset)
+                place.put(part, source, offset)
+            self._say("compare")
+            lying = place.find(part)
+            if lying is None or lying.size != entry.bytes:
+                raise Passing("the file that arrived has another size than the one that was sent")
+            if self.export.deliver.verify == "read_back" and _hash(place.read(part)) != entry.sha256:
+                with _empty() as nothing:
+                    place.put(part, nothing, 0)
+                raise Passing("the file that arrived has other bytes than the one that was sent")
+            self._say("rename")
+            place.rename(part, entry.file)
+            self._say("renamed")
+        except Passing:
+            place.close()
+            raise
+
+    def _begun(self, place: Place, entry: Entry) -> None:
+        """Note, before a byte leaves, that it is being sent: in the audit log and in the ledger."""
+        if entry.state == SENDING:
+            return
+        self._say("begin")
+        self._note(entry, "export.send")
+        acknowledge = self.export.deliver.acknowledge
+        lying = place.find(answer_name(acknowledge, entry.file)) if acknowledge else None
+        entry.answer_before = lying.look if lying else ""
+        entry.state, entry.sending_at, entry.attempts = SENDING, ledger.now(), entry.attempts + 1
+        ledger.write(self.warehouse, entry)
+
+    def _was_taken(self, place: Place, entry: Entry) -> bool:
+        """Whether the recipient has answered to it already: cut off after it got its name, and taken away since."""
+        said = self.export.deliver.acknowledge
+        return entry.state == SENDING and said is not None and bool(self._read_answer(place, entry, said)[0])
+
+    def _goes_on(self, place: Place, part: str, source: BinaryIO, size: int) -> int:
+        """From which byte on the file is missing there: behind what is the same as ours."""
+        lying = place.find(part)
+        if lying is None or not 0 < lying.size <= size:
+            return 0
+        for data in place.read(part):
+            if source.read(len(data)) != data:
+                return 0
+        return lying.size
+
+    # ------------------------------------------------------------------------------------------------ answers
+
+    def _answer(self, place: Place, entry: Entry, said: Acknowledge, done: Delivered) -> None:
+        try:
+            state, problem = retried(lambda: self._read_answer(place, entry, said), self.log, "answer")
+        except (Passing, Permanent) as trouble:
+            state, problem = "", str(trouble)
+        if not state:
+            assert entry.sent_at is not None
+            if ledger.now() - entry.sent_at > said.within:
+                state = UNANSWERED
+                problem = problem or f"no answer within {said.within.total_seconds() / 3600:g} hours: ask the recipient"
+        if state in (ACKNOWLEDGED, REFUSED):
+            entry.answered_at = ledger.now()
+            done.answered[entry.file] = state
+        if (state or entry.state, problem) != (entry.state, entry.problem):
+            entry.state, entry.problem = state or entry.state, problem
+            ledger.write(self.warehouse, entry)
+        if state in (ACKNOWLEDGED, REFUSED):
+            self._note(entry, f"export.{state}")
+
+    def _read_answer(self, place: Place, entry: Entry, said: Acknowledge) -> tuple[str, str]:
+        """(state, problem) that lie there; ('', '') where nothing does."""
+        try:
+            if said.refused and place.find(f"{_folder(said)}{said.refused.format(name=entry.file)}"):
+                return REFUSED, "the recipient refused it: what they say of it lies beside it"
+            name = answer_name(said, entry.file)
+            lying = place.find(name)
+            if lying is None or lying.look == entry.answer_before:
+                return "", ""
+            text = b"".join(_first(place.read(name), LONGEST_ANSWER)).decode("utf-8", "replace")
+        except Passing:
+            place.close()
+            raise
+        hashes, sizes = {h.lower() for h in _HASH.findall(text)}, {int(n) for n in _SIZE.findall(text)}
+        if (hashes and entry.sha256 not in hashes) or (sizes and entry.bytes not in sizes):
+            return REFUSED, "the recipient acknowledges another content than was sent"
+        return ACKNOWLEDGED, ""
+
+    # ------------------------------------------------------------------------------------------------ inside
+
+    def _say(self, step: str) -> None:
+        self.on_step(step)
+
+    def _note(self, entry: Entry, action: str) -> None:
+        details = {
+            "export": entry.export,
+            "window": entry.window_key,
+            "recipient": entry.recipient,
+            "destination": entry.destination,
+            "sha256": entry.sha256,
+            "rows": entry.rows,
+        }
+        self.audit.record(SYSTEM, action, role=entry.role, table=entry.tables, ground=entry.ground, details=details)
+
+
+def lock_of(export: str) -> str:
+    """The lock that is held while files of `export` are made, sent or removed."""
+    return f"export-{export}"
+
+
+def answer_name(said: Acknowledge, file: str) -> str:
+    """Where the answer to `file` lies."""
+    return f"{_folder(said)}{said.file.format(name=file)}"
+
+
+def late(entry: Entry, export: Export, now: dt.datetime) -> bool:
+    """Whether the answer to a file is overdue."""
+    said = export.deliver.acknowledge
+    return entry.state == UNANSWERED or bool(
+        said and entry.state == SENT and entry.sent_at and now - entry.sent_at > said.within
+    )
+
+
+def _folder(said: Acknowledge) -> str:
+    return f"{said.folder}/" if said.folder else ""
+
+
+def _hash(data: Iterator[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in data:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _first(data: Iterator[bytes], most: int) -> Iterator[bytes]:
+    left = most
+    for part in data:
+        yield part[:left]
+        left -= len(part)
+        if left <= 0:
+            return
+
+
+@contextmanager
+def _empty() -> Iterator[BinaryIO]:
+    with Path("/dev/null").open("rb") as nothing:
+        yield nothing

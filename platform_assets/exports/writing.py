@@ -1,0 +1,172 @@
+"""From staged rows (Parquet) to the file that a partner gets: written streamed, refused where it would be read otherwise, read back and counted.
+
+DuckDB writes `quote: never` without a word where a value holds the delimiter, and knows no other encoding than UTF-8 for writing: what such a
+file could not say is looked for first, and other encodings are made here, strictly.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platform_assets.exports.model import File
+from resources.lake.warehouse import literal, quoted, scalar
+
+if TYPE_CHECKING:
+    import duckdb
+
+CHUNK = 1 << 20
+LONGEST_LINE = 64 << 20
+"""Bytes that a line may have to be read back."""
+
+
+class NotWritten(RuntimeError):
+    """The rows cannot be said in a file of this kind, or the file does not read back as what was written. The message names columns, no values."""
+
+
+def write_file(engine: duckdb.DuckDBPyConnection, staged: Path, file: File, out: Path) -> int:
+    """Write the rows of `staged` to `out` and read them back. Returns how many they are. Raises NotWritten.
+
+    `engine` is one that knows no catalog (`Warehouse.bare_engine`).
+    """
+    source = f"read_parquet({literal(str(staged))})"
+    columns = [(str(name), str(kind)) for name, kind, *_ in engine.execute(f"DESCRIBE FROM {source}").fetchall()]
+    rows = int(scalar(engine, f"SELECT count(*) FROM {source}"))
+    if file.kind in ("parquet", "json"):
+        options = "FORMAT parquet" if file.kind == "parquet" else "FORMAT json"
+        engine.execute(f"COPY (FROM {source}) TO {literal(str(out))} ({options})")
+        reader = "read_parquet" if file.kind == "parquet" else "read_ndjson_objects"
+        _counted(int(scalar(engine, f"SELECT count(*) FROM {reader}({literal(str(out))})")), rows)
+        return rows
+    _demand_flat(columns)
+    if len(columns) == 1 and not file.null and scalar(engine, f"SELECT bool_or(COLUMNS(*) IS NULL) FROM {source}"):
+        raise NotWritten(
+            "a missing value in the only column makes an empty line, which most readers skip: give missing values a text (`null`)"
+        )
+    if file.quote == "never":
+        _demand_bare(engine, source, columns, file)
+    plain = out if file.encoding == "utf-8" else out.with_name(f"{out.name}.utf-8")
+    engine.execute(f"COPY (FROM {source}) TO {literal(str(plain))} ({_options(file)})")
+    _counted(_read_back(engine, plain, [name for name, _ in columns], file), rows)
+    if plain != out:
+        try:
+            _recoded(plain, out, file.encoding)
+        finally:
+            plain.unlink()
+    return rows
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of the bytes of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _options(file: File) -> str:
+    sign = "" if file.quote == "never" else '"'
+    said = [
+        "FORMAT csv",
+        f"HEADER {str(file.header).lower()}",
+        f"DELIMITER {literal(file.parted_by)}",
+        f"QUOTE {literal(sign)}",
+        f"ESCAPE {literal(sign)}",
+        f"NULLSTR {literal(file.null)}",
+        f"NEW_LINE '{_break(file)}'",
+    ]
+    return ", ".join([*said, "FORCE_QUOTE *"] if file.quote == "all" else said)
+
+
+def _break(file: File) -> str:
+    return "\\r\\n" if file.line_end == "crlf" else "\\n"
+
+
+def _demand_flat(columns: list[tuple[str, str]]) -> None:
+    nested = [name for name, kind in columns if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION"))]
+    if nested:
+        raise NotWritten(
+            f"lists and objects have no place in delimited text ({', '.join(nested)}): write kind: json or parquet"
+        )
+
+
+def _demand_bare(engine: duckdb.DuckDBPyConnection, source: str, columns: list[tuple[str, str]], file: File) -> None:
+    """Raises NotWritten where a value, or a name of a column, could not be told without quotation marks."""
+    signs = f'[{_escaped(file.parted_by)}"\\r\\n]'
+    for name, _ in columns:
+        if file.header and any(sign in name for sign in (file.parted_by, '"', "\r", "\n")):
+            raise NotWritten(
+                f"the name of column {name!r} holds the delimiter, a quotation mark or a line break: quote: never cannot say it"
+            )
+    looks = ", ".join(
+        f"count(*) FILTER (regexp_matches({_text(name)}, $signs) OR {_text(name)} = $null)" for name, _ in columns
+    )
+    found = engine.execute(f"SELECT {looks} FROM {source}", {"signs": signs, "null": file.null}).fetchone() or ()
+    bad = [f"{name} ({number:,} rows)" for (name, _), number in zip(columns, found, strict=True) if number]
+    if bad:
+        raise NotWritten(
+            "with quote: never a value must hold no delimiter, quotation mark or line break, and must not read like the text for a missing "
+            f"one. Look at {', '.join(bad)}; write quote: needed, or another delimiter"
+        )
+
+
+def _text(name: str) -> str:
+    return f"CAST({quoted(name)} AS VARCHAR)"
+
+
+def _escaped(sign: str) -> str:
+    return f"\\x{{{ord(sign):x}}}"
+
+
+def _read_back(engine: duckdb.DuckDBPyConnection, path: Path, names: list[str], file: File) -> int:
+    import duckdb
+
+    sign = "" if file.quote == "never" else '"'
+    types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+    # without new_line: told of CRLF, DuckDB 1.5 reads a file in strict mode as one without rows
+    read = (
+        f"read_csv({literal(str(path))}, auto_detect=false, columns={{{types}}}, header={str(file.header).lower()}, "
+        f"delim={literal(file.parted_by)}, quote={literal(sign)}, escape={literal(sign)}, nullstr={literal(file.null)}, "
+        f"strict_mode=true, max_line_size={LONGEST_LINE}, parallel=false)"
+    )
+    if not path.stat().st_size:
+        return 0
+    try:
+        return int(scalar(engine, f"SELECT count(*) FROM {read}"))
+    except duckdb.Error:  # its message quotes the line
+        raise NotWritten("the file cannot be read back as it was written: write quote: all, or kind: parquet") from None
+
+
+def _counted(back: int, rows: int) -> None:
+    if back != rows:
+        raise NotWritten(
+            f"{rows:,} rows were written and {back:,} are read back: write quote: all, or give missing values a text (`null`)"
+        )
+
+
+def _recoded(plain: Path, out: Path, encoding: str) -> None:
+    """`plain`, which is UTF-8, in `encoding`; read back and compared. Raises NotWritten at the first character that it lacks."""
+    reader, writer = codecs.getincrementaldecoder("utf-8")("strict"), codecs.getincrementalencoder(encoding)("strict")
+    line = 1
+    with plain.open("rb") as source, out.open("wb") as target:
+        while True:
+            data = source.read(CHUNK)
+            text = reader.decode(data, final=not data)
+            try:
+                target.write(writer.encode(text, final=not data))
+            except UnicodeEncodeError as error:
+                raise NotWritten(
+                    f"line {line + text.count(chr(10), 0, error.start)} holds a character that {encoding} lacks: write encoding: utf-8, or replace it "
+                    "in a query"
+                ) from None
+            line += text.count("\n")
+            if not data:
+                break
+    back = hashlib.sha256()
+    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    with out.open("rb") as stream:
+        while data := stream.read(CHUNK):
+            back.update(decoder.decode(data).encode())
+    back.update(decoder.decode(b"", final=True).encode())
+    if back.hexdigest() != file_hash(plain):
+        raise NotWritten(f"the file does not read back as what was written in {encoding}: write encoding: utf-8")

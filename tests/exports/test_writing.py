@@ -1,0 +1,182 @@
+"""Every way to write a file says the same rows, or refuses: read back here by Python's csv, not by the engine that wrote it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from platform_assets.exports.model import File
+from platform_assets.exports.windows import check_names
+from platform_assets.exports.writing import NotWritten, write_file
+from tests.exports.exporting import export_of
+
+AWKWARD = [
+    "plain",
+    "",
+    None,
+    "a,b",
+    "a;b",
+    "a\tb",
+    "a|b",
+    'say "x"',
+    '"',
+    "one\ntwo",
+    "one\r\ntwo",
+    "\r",
+    " x ",
+    "é€",
+    "NA",
+    "\\",
+    "=1+1",
+]
+
+
+def written(tmp_path: Path, values: list[str | None], **said: Any) -> tuple[int, bytes]:
+    """Rows of a number and a text, as a file."""
+    engine = duckdb.connect()
+    engine.execute("CREATE TABLE t (n BIGINT, s VARCHAR)")
+    engine.executemany("INSERT INTO t VALUES (?, ?)", [[n, v] for n, v in enumerate(values)])
+    staged, out = tmp_path / "rows.parquet", tmp_path / "out"
+    engine.execute(f"COPY t TO '{staged}' (FORMAT parquet)")
+    rows = write_file(engine, staged, File(name="x", **said), out)
+    return rows, out.read_bytes()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "windows-1252", "iso-8859-15"])
+@pytest.mark.parametrize("quote", ["needed", "all"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"delimiter": ","},
+        {"delimiter": ";"},
+        {"delimiter": "|"},
+        {"kind": "tsv"},
+        {"line_end": "crlf"},
+        {"null": "NA"},
+        {"header": False},
+    ],
+    ids=str,
+)
+def test_awkward_values_come_back_as_they_were(tmp_path: Path, encoding: str, quote: str, said: dict[str, Any]) -> None:
+    rows, data = written(tmp_path, AWKWARD, encoding=encoding, quote=quote, **said)
+    assert rows == len(AWKWARD)
+    text = data.decode(encoding)
+    sign = "\t" if said.get("kind") == "tsv" else said.get("delimiter", ",")
+    back = list(csv.reader(io.StringIO(text, newline=""), delimiter=sign, strict=True))
+    back = back if said.get("header") is False else back[1:]
+    null = said.get("null", "")
+    assert [(n, s) for n, s in back] == [(str(n), null if v is None else v) for n, v in enumerate(AWKWARD)]
+    end = "\r\n" if said.get("line_end") == "crlf" else "\n"
+    assert text.endswith(f"{chr(10)}")
+    assert text.endswith("\r\n") == (end == "\r\n")
+    # a missing value and a text that reads like one stay apart: only the text is quoted
+    missing = [n for n, v in enumerate(AWKWARD) if v is None]
+    assert all(
+        f"{'' if quote == 'needed' else chr(34)}{n}{'' if quote == 'needed' else chr(34)}{sign}{null}{end}" in text
+        for n in missing
+    )
+
+
+@pytest.mark.parametrize("bad", [",", '"', "\n", "\r", ""], ids=repr)
+@pytest.mark.parametrize("place", ["{}", "x{}", "{}x", "x{}x"])
+def test_without_quotes_what_needs_them_is_refused_and_not_told(tmp_path: Path, bad: str, place: str) -> None:
+    value = place.format(bad)
+    if value in ("x", "xx"):
+        assert written(tmp_path, [value], quote="never")[1] == f"n,s\n0,{value}\n".encode()
+        return
+    with pytest.raises(NotWritten, match=r"Look at s \(1 rows\)") as caught:
+        written(tmp_path, ["SECRET", value], quote="never")
+    assert "SECRET" not in str(caught.value)
+
+
+def test_without_quotes_numbers_and_days_are_looked_at_too(tmp_path: Path) -> None:
+    engine = duckdb.connect()
+    for sql, sign in (("SELECT 1.5 AS x", "."), ("SELECT DATE '2026-01-01' AS x", "-"), ("SELECT -1 AS x", "-")):
+        engine.execute(f"COPY ({sql}) TO '{tmp_path}/r.parquet' (FORMAT parquet)")
+        with pytest.raises(NotWritten, match="Look at x"):
+            write_file(engine, tmp_path / "r.parquet", File(name="x", quote="never", delimiter=sign), tmp_path / "o")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "lacks"), [("iso-8859-1", "€"), ("iso-8859-15", "ω"), ("windows-1252", "ş"), ("windows-1252", "\x81")]
+)
+def test_a_character_that_the_encoding_lacks_is_refused_by_line(tmp_path: Path, encoding: str, lacks: str) -> None:
+    with pytest.raises(NotWritten, match=f"line 3 holds a character that {encoding} lacks") as caught:
+        written(tmp_path, ["x", f"SECRET {lacks}"], encoding=encoding)
+    assert "SECRET" not in str(caught.value)
+    assert lacks not in str(caught.value)
+
+
+def test_json_and_parquet(tmp_path: Path) -> None:
+    rows, data = written(tmp_path, AWKWARD, kind="json")
+    assert rows == len(AWKWARD)
+    assert [json.loads(line)["s"] for line in data.splitlines()] == AWKWARD
+    rows, data = written(tmp_path, AWKWARD, kind="parquet")
+    (tmp_path / "back.parquet").write_bytes(data)
+    assert [s for (s,) in duckdb.execute(f"SELECT s FROM '{tmp_path}/back.parquet' ORDER BY n").fetchall()] == AWKWARD
+
+
+def test_a_single_column_of_missing_values_is_refused_not_lost(tmp_path: Path) -> None:
+    """Most readers skip an empty line, and with it a row."""
+    engine = duckdb.connect()
+    engine.execute(
+        f"COPY (SELECT * FROM (VALUES ('a'), (NULL), ('b')) t(x)) TO '{tmp_path}/r.parquet' (FORMAT parquet)"
+    )
+    with pytest.raises(NotWritten, match="`null`"):
+        write_file(engine, tmp_path / "r.parquet", File(name="x"), tmp_path / "o")
+    assert write_file(engine, tmp_path / "r.parquet", File(name="x", null="NA"), tmp_path / "o") == 3
+
+
+def test_lists_have_no_place_in_delimited_text(tmp_path: Path) -> None:
+    engine = duckdb.connect()
+    engine.execute(f"COPY (SELECT [1, 2] AS parts, {{'a': 1}} AS thing) TO '{tmp_path}/r.parquet' (FORMAT parquet)")
+    with pytest.raises(NotWritten, match="parts, thing"):
+        write_file(engine, tmp_path / "r.parquet", File(name="x"), tmp_path / "o")
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"name": "stays.csv"}, "would both be"),
+        ({"name": "stays_{start:%Y}.csv"}, "would both be"),
+        ({"name": "stays_{start:%d}.csv"}, "would both be"),
+        ({"name": "stays_{start}.csv"}, "write {start:%Y%m%d}"),
+        ({"name": "stays_{start:%B}.csv"}, "write {start:%Y%m%d}"),
+        ({"name": "stays_{start:%Y%m%d.csv"}, "template"),
+        ({"name": "{table}_{start:%Y%m}.csv"}, "there is no {table}"),
+        ({"name": "{start.__class__}"}, "there is no"),
+        ({"name": "in/{start:%Y%m}.csv"}, "letters of ASCII"),
+        ({"name": ".{start:%Y%m}.csv"}, "letters of ASCII"),
+        ({"name": "séjours_{start:%Y%m}.csv"}, "letters of ASCII"),
+        ({"name": "x" * 60 + "_{start:%Y%m}.csv", "max_name": 60}, "max_name is 60"),
+    ],
+)
+def test_names_that_would_collide_or_not_fit_are_refused(said: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        check_names(export_of(file=said))
+
+
+@pytest.mark.parametrize("unit", ["day", "week", "month"])
+def test_names_that_tell_windows_apart_are_taken(unit: str) -> None:
+    window = {"by": "test_date", "unit": unit, "start": "2023-12-28"}
+    check_names(export_of(window=window, file={"name": "r_{start:%Y%m%d}_{last:%Y%m%d}_{end:%Y%m%d}.csv"}))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"delimiter": ""}, {"delimiter": ",,"}, {"delimiter": '"'}, {"delimiter": "\n"}, {"delimiter": "x"}, {"delimiter": "é"},
+        {"null": "a,b"}, {"null": '"'}, {"null": "\n"}, {"kind": "parquet", "header": True}, {"kind": "json", "encoding": "utf-8"},
+        {"kind": "tsv", "delimiter": ","}, {"encoding": "utf-7"}, {"max_name": 300}, {"kind": "xls"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_options_that_do_not_fit_are_refused(said: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"\S"):
+        File.model_validate({"name": "x", **said})
