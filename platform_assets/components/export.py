@@ -25,7 +25,7 @@ from platform_assets.office import Office
 from platform_assets.releases.reading import NoRelease
 from resources.clock import local, zone
 from resources.environment import Platform
-from resources.markdown import bullets, plain, together
+from resources.text.markdown import bullets, plain, together
 
 INTERVAL_SECONDS = 300
 MOST_RUNS = 20

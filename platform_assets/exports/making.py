@@ -26,7 +26,7 @@ from resources.lake.closed_lake import TooLarge, TooLong, closed_lake
 from resources.lake.select_only import Refused
 from resources.lake.warehouse import Warehouse, quoted, scalar
 from resources.object_store import ObjectStore
-from resources.shown import of_engine
+from resources.text.shown import of_engine
 
 if TYPE_CHECKING:
     import duckdb

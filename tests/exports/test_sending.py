@@ -16,8 +16,8 @@ from platform_assets.exports.resending import NotAgain, resend
 from resources import requesting, sftp
 from tests.exports.exporting import FEBRUARY, FOLDER, JANUARY, Shop
 from tests.places import ANALYST, STEWARD
-from tests.resources.ssh_server import SshServer, ssh
-from tests.resources.tcp_proxy import proxy
+from tests.servers.ssh_server import SshServer, ssh
+from tests.servers.tcp_proxy import proxy
 
 JAN, FEB = "results_202601.csv", "results_202602.csv"
 SFTP = {"kind": "sftp", "server": "partner", "folder": "in", "verify": "read_back"}
