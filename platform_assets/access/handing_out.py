@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from platform_assets.access.audit.log import AuditLog
+from platform_assets.access.audit.log import SYSTEM, AuditLog
 from platform_assets.access.roles import AccessDenied, User, rows_in_scope
 from resources.lake.warehouse import scalar
 
@@ -66,6 +66,14 @@ def file(
         return content
 
     return handed
+
+
+def leaves(audit: AuditLog, action: str, *, role: str, table: str, ground: str, **details: Any) -> None:
+    """Write down that the platform itself is about to send a file to a partner; call it before the first byte leaves.
+
+    `role` answers for it by contract. Raises AuditError, OSError.
+    """
+    audit.record(SYSTEM, action, role=role, table=table, ground=ground, details=details)
 
 
 def own_rows(audit: AuditLog, user: User, contract: Contract, warehouse: Warehouse) -> pd.DataFrame:

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from platform_assets.access.audit.log import SYSTEM, AuditLog
+from platform_assets.access import handing_out
+from platform_assets.access.audit.log import AuditLog
 from platform_assets.exports import ledger
 from platform_assets.exports.ledger import ACKNOWLEDGED, PENDING, REFUSED, SENDING, SENT, UNANSWERED, Entry
 from platform_assets.exports.model import Acknowledge, Export
@@ -215,15 +216,19 @@ class Sender:
         self.on_step(step)
 
     def _note(self, entry: Entry, action: str) -> None:
-        details = {
-            "export": entry.export,
-            "window": entry.window_key,
-            "recipient": entry.recipient,
-            "destination": entry.destination,
-            "sha256": entry.sha256,
-            "rows": entry.rows,
-        }
-        self.audit.record(SYSTEM, action, role=entry.role, table=entry.tables, ground=entry.ground, details=details)
+        handing_out.leaves(
+            self.audit,
+            action,
+            role=entry.role,
+            table=entry.tables,
+            ground=entry.ground,
+            export=entry.export,
+            window=entry.window_key,
+            recipient=entry.recipient,
+            destination=entry.destination,
+            sha256=entry.sha256,
+            rows=entry.rows,
+        )
 
 
 def lock_of(export: str) -> str:

@@ -15,6 +15,7 @@ import os
 import sys
 from pathlib import Path
 
+from platform_assets.access.acts import acting
 from platform_assets.access.roles import AccessDenied, Permission, Role, declared_user
 from platform_assets.disclosure.policy import read_policies
 from platform_assets.indicators.header import list_indicators, read_indicator
@@ -103,13 +104,9 @@ def _put_back(number: str, by: str) -> None:
     user.require(Permission.RUN)
     before = reading.current(office.store)
     reading.release(office.store, number)
-    office.audit.record(
-        user.name,
-        "release.put_back",
-        role=user.role_names,
-        details={"release": number, "instead_of": before.id if before else ""},
-    )
-    reading.set_current(office.store, number)
+    with acting(office.audit, user, "release.put_back") as act:
+        act.note(release=number, instead_of=before.id if before else "")
+        reading.set_current(office.store, number)
     sys.stdout.write(f"{number} is live\n")
 
 
