@@ -43,6 +43,8 @@ SLICES = {
     "engines/bigquery/test_erasure.py": 3,
     "engines/bigquery/test_mending.py": 3,
     "engines/bigquery/test_people.py": 3,
+    "erasure/test_eraser.py": 2,
+    "exports/test_sending.py": 2,
     "ingest/test_arrivals.py": 3,
     "ingest/test_arrivals_property.py": 3,
     "ingest/test_formats.py": 2,

@@ -74,7 +74,7 @@ def test_a_query_gets_its_window_and_only_its_tables(tmp_path: Path) -> None:
     assert shop.text(made) == "lab,n\nnorth,1\nsouth,1\n"
     for bad, said in {
         query.replace("$end", "'2027-01-01'"): r"\$start and \$end",
-        query.replace("lab_results WHERE", "lab_results, read_csv('/etc/passwd') WHERE"): "read_csv",
+        query.replace("lab_results WHERE", "lab_results, read_csv('/etc/passwd') WHERE"): "(?i)read_csv",
         query.replace("count(*)", "getenv('HOME')"): "getenv",
         "DROP TABLE validated.lab_results": "SELECT",
     }.items():
