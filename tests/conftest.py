@@ -45,6 +45,7 @@ SLICES = {
     "engines/bigquery/test_people.py": 3,
     "erasure/test_eraser.py": 2,
     "exports/test_sending.py": 2,
+    "ingest/field/test_draft.py": 3,
     "ingest/test_arrivals.py": 3,
     "ingest/test_arrivals_property.py": 3,
     "ingest/test_formats.py": 2,
