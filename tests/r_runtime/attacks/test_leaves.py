@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -82,6 +83,15 @@ def test_whatever_signal_ends_r_is_told(number: int, attack: Attack) -> None:
     assert card.kind in ("crash", "killed"), card.text()
     assert "SIG" in card.message or f"signal {number}" in card.message
     assert card.seconds < 15
+
+
+def test_a_signal_that_the_platform_was_started_to_ignore_ends_r_all_the_same(attack: Attack) -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        card = attack("tools::pskill(Sys.getpid(), 15); Sys.sleep(5)").failure()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert card.kind in ("crash", "killed"), card.text()
 
 
 def test_a_forged_traceback_costs_little(attack: Attack) -> None:
