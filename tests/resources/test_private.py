@@ -24,21 +24,28 @@ COMMANDS: dict[str, list[str]] = {
         *("--port", "0", "--files-port", "0"),
     ],
     "console": ["-c", "from platform_assets.office import Office; Office.here().audit.record('a', 'login')"],
+    "dashboard": [
+        "-c",
+        "import dashboard.__main__ as d; from platform_assets.office import Office; Office.here().audit.record('a', 'login')",
+    ],
     "platform_assets.access.audit": ["-m", "platform_assets.access.audit", "verify"],
     "platform_assets.engines": ["-m", "platform_assets.engines", "respell"],
     "platform_assets.erasure": ["-m", "platform_assets.erasure", "list"],
+    "platform_assets.exports": ["-m", "platform_assets.exports", "list"],
     "platform_assets.indicators": ["-m", "platform_assets.indicators", "rederive", "turnaround"],
     "platform_assets.literature": ["-m", "platform_assets.literature", "--help"],
     "platform_assets.monitoring": ["-m", "platform_assets.monitoring", "check"],
     "platform_assets.quarantine": ["-m", "platform_assets.quarantine", "list"],
+    "platform_assets.releases": ["-m", "platform_assets.releases", "list"],
     "platform_assets.sample": ["-m", "platform_assets.sample"],
+    "platform_assets.sources": ["-m", "platform_assets.sources", "describe", "population"],
     "platform_assets.summary": ["-m", "platform_assets.summary"],
     "platform_assets.definitions": ["-c", "import platform_assets.definitions"],
     "dagster": ["-m", "dagster", "run", "list"],
     "resources.r_runtime": ["-m", "resources.r_runtime", "--help"],
 }
 """Entry point -> how it is called here; of those that write nothing themselves, the shortest way that opens DATA_HOME."""
-NOT_THE_FOLDER = ("dagster", "door", "platform_assets.literature", "resources.r_runtime")
+NOT_THE_FOLDER = ("dagster", "door", "platform_assets.literature", "platform_assets.sources", "resources.r_runtime")
 """These do not open DATA_HOME as a whole; the others begin by closing it."""
 
 
@@ -73,7 +80,7 @@ def started(arguments: list[str], home: Path, umask: int) -> None:
 def test_every_entry_point_is_among_those_that_are_tried() -> None:
     found = {
         ".".join(path.relative_to(REPOSITORY).parent.parts)
-        for top in ("platform_assets", "resources", "console", "door")
+        for top in ("platform_assets", "resources", "console", "dashboard", "door")
         for path in (REPOSITORY / top).rglob("__main__.py")
     }
     assert found - set(COMMANDS) == {"platform_assets.contracts"}  # which writes a contract to its standard output

@@ -11,7 +11,7 @@ import platform_assets.sources as room
 from platform_assets.sources.base import Source
 from platform_assets.sources.kinds import kinds
 
-NO_KINDS = {"__main__", "base", "collect", "google", "kinds", "watermark"}
+NO_KINDS = {"__main__", "base", "collect", "kinds", "parts"}
 
 
 def test_every_module_of_the_room_is_a_kind_of_its_name() -> None:
