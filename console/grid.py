@@ -203,7 +203,7 @@ def _one_row(desk: Desk, rows: pd.DataFrame, texts: list[str], keys: list[RowKey
             st.text_input(plain(column), value=before[column] or "", key=f"{cell}-{column}")
             said = about_cell(why, column)
             if said:
-                st.caption(plain(f"{column}: {said}"))
+                st.write(plain(f"{column}: {said}"))
         others = [in_words(r) for r in why if not column_of(r, texts)]
         if others:
             st.warning(plain("; ".join(others)))

@@ -81,7 +81,7 @@ def _facet(column: str, values: Values) -> list[str | None] | None:
     """Values by count; those that were clicked, None where none was."""
     listed = list(values.counts)[:VALUES]
     told_ = f"{counted(len(values.counts), 'value')} in {column}. Click some to see and mend their rows only."
-    st.caption(plain(told_))
+    st.write(plain(told_))
     event: Any = st.dataframe(
         [{"value": v, "rows": values.counts[v], "wrong": "wrong" if v in values.wrong else ""} for v in listed],
         hide_index=True,

@@ -25,6 +25,18 @@ HIDDEN = ("delivery", "run", "partitions_touched")
 """Columns of the log that are for machines: they are in the download."""
 
 
+NUMBERS = {
+    "rows_in": "rows in",
+    "valid": "right",
+    "quarantined": "quarantined",
+    "superseded": "superseded",
+    "inserted": "new",
+    "updated": "updated",
+    "unchanged": "unchanged",
+}
+"""Columns of the log that are counts, as people read them."""
+
+
 def show(frame: Frame) -> None:
     """Queue, then history."""
     frame.user.require(Permission.SEE_STATUS)
@@ -71,8 +83,7 @@ def show_log(log: pd.DataFrame) -> None:
         column_config={
             "file": links("file"),
             "loaded_at": moment("loaded"),
-            "rows_in": "rows in",
-            "inserted": "new",
+            **{c: st.column_config.NumberColumn(NUMBERS.get(c, c), format="localized") for c in shown if c in NUMBERS},
             "reason": st.column_config.TextColumn("why", width="large"),
             "seconds": st.column_config.NumberColumn("seconds", format="%.1f"),
         },

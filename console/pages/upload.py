@@ -117,8 +117,7 @@ def _rows(frame: Frame, dataset: str, check: uploads.Check, place: str) -> None:
     contract = frame.office.contracts[dataset]
     judged = uploads.judging(frame.office, dataset, frame.user)
     for column, values in check.values.items():
-        counts: dict[str | None, int] = dict(values)
-        wrong = Values(counts, counts)
+        wrong = Values(_counts(values), _counts(values))
         for offer in [o for o in offers_for(contract, column, wrong, judged) if not o.empties][:OFFERED]:
             label = f"{column}: {offer.words} ({counted(offer.rows, 'row')})"
             st.button(plain(label), key=f"offer-{place}-{column}-{offer.words}", on_click=_take, args=(place, offer))
@@ -139,13 +138,17 @@ def _rows(frame: Frame, dataset: str, check: uploads.Check, place: str) -> None:
             if about_cell(row.reasons, column):
                 marks.loc[number, column] = WRONG
     more = f"The first {len(shown)} of " if check.wrong > len(shown) else ""
-    st.caption(plain(f"{more}{counted(check.wrong, 'row')} with a fault; its cells are marked."))
+    st.write(plain(f"{more}{counted(check.wrong, 'row')} with a fault; its cells are marked."))
     st.dataframe(
         shown.style.apply(lambda _: marks, axis=None),
         hide_index=True,
         height=300 if len(shown) > 8 else "content",
         column_config={"what is wrong": st.column_config.TextColumn(width="large")},
     )
+
+
+def _counts(values: Mapping[str, int]) -> Mapping[str | None, int]:
+    return dict(values.items())
 
 
 def _take(place: str, offer: Offer) -> None:

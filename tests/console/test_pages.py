@@ -214,10 +214,10 @@ def test_one_row_is_mended_as_a_form_and_judged_as_it_is_typed(tmp_path: Path) -
     place.deliver("week1.csv", "B-1,P-1,north,2024-13-02,Positive,")
     at = opened("quarantine", place, person(Role.STEWARD))
     next(s for s in at.selectbox if s.label == "Row to mend").select_index(0).run()
-    captions = [c.value.replace("\\", "") for c in at.caption]
+    captions = [c.value.replace("\\", "") for c in at.markdown]
     assert "result: Is not one of POS, NEG, N/A" in captions
     next(t for t in at.text_input if t.label == "result").input("POS").run()
-    assert not [c for c in at.caption if c.value.startswith("result:")]
+    assert not [c for c in at.markdown if c.value.startswith("result:")]
     next(t for t in at.text_input if t.label == "test_date").input("2024-01-02").run()
     assert "The row is right now." in [s.value for s in at.success]
     click(at, "Stage this row")

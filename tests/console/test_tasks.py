@@ -129,13 +129,13 @@ def test_thirty_dates_written_otherwise_are_mended_in_three_clicks_and_given_bac
 ) -> None:
     console.deliver("dates.csv", [f"DD-{n:03},{n + 1:02}/01/2024,NEG,,north,clinic" for n in range(30)])
     hand = at("quarantine?dataset=lab_results")
-    hand.click(re.compile("^Read as day/month/year"))
+    hand.click(re.compile("^Read as day.month.year"))
     hand.click("Stage 30 rows")
     hand.click(re.compile("^undo Undo|^Undo"))
     hand.page.get_by_text("30 rows are as before").wait_for()
     assert (console.desk().rows()["_state"] == "open").all()
     hand.clicks = 0
-    hand.click(re.compile("^Read as day/month/year"))
+    hand.click(re.compile("^Read as day.month.year"))
     hand.click("Stage 30 rows")
     hand.page.get_by_text("All of them are right now").wait_for()
     hand.click("Send staged fixes")
@@ -174,8 +174,11 @@ def test_a_cell_is_typed_quickly_and_judged_at_once_and_a_column_is_pasted(
     box = page.get_by_test_id("stDataFrame").nth(1).bounding_box()
     assert box
     x, y = box["x"] + 180, box["y"] + 35 + 17  # the column result, first row
-    page.mouse.click(x, y)
+    page.mouse.move(x - 20, y - 5)
+    page.mouse.move(x, y, steps=5)
+    page.mouse.dblclick(x, y, delay=80)  # opens the cell
     page.wait_for_timeout(400)
+    page.keyboard.press("Control+a")
     page.keyboard.type("POS")  # as fast as it goes
     page.keyboard.press("Enter")
     page.get_by_text("1 changed row is right now").wait_for()
@@ -200,7 +203,7 @@ def test_a_row_is_mended_by_keyboard_alone_on_a_telephone(console: Console, at: 
         for _ in range(most):
             page.keyboard.press("Tab")
             said = page.evaluate(
-                "(() => {const e = document.activeElement; return (e.getAttribute('aria-label') || '') + ' ' + (e.labels && e.labels[0] ? e.labels[0].innerText : '') + ' ' + e.innerText})()"
+                "(() => {const e = document.activeElement; if (!['BUTTON', 'SUMMARY', 'INPUT', 'A'].includes(e.tagName)) return ''; return (e.getAttribute('aria-label') || '') + ' ' + (e.labels && e.labels[0] ? e.labels[0].innerText : '') + ' ' + e.innerText})()"
             )
             if name in said:
                 return
