@@ -33,7 +33,7 @@ def of_delivery(connection: duckdb.DuckDBPyConnection, dataset: str, delivery: s
     `fix_delivery`) in which rows were sent. No values."""
     return connection.execute(
         "SELECT max(acted_at) AS at, acted_by AS by, action, count(*) AS rows, reason, fix_file, fix_delivery "
-        f"FROM {ACTIONS} WHERE dataset = ? AND delivery = ? GROUP BY ALL ORDER BY at, action",
+        f"FROM {ACTIONS} WHERE dataset = ? AND delivery = ? GROUP BY ALL ORDER BY 1, 3",
         [dataset, delivery],
     ).fetchdf()
 
