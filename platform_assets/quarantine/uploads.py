@@ -76,13 +76,13 @@ class WrongRow:
     """A row of the file that would go to quarantine."""
 
     row: int
-    texts: dict[str, str | None]
+    texts: dict[str, str | None] = field(repr=False)
     reasons: list[str]
 
 
 @dataclass
 class Check:
-    """What ingest would say about a file."""
+    """What ingest would say about a file. Shown as text it holds no values."""
 
     rejected: str = ""
     """Why nothing of it could be judged."""
@@ -103,9 +103,9 @@ class Check:
     missing_keys: list[str] = field(default_factory=list)
     """Environment variables of keys without which the load will stop."""
 
-    wrong_rows: list[WrongRow] = field(default_factory=list)
+    wrong_rows: list[WrongRow] = field(default_factory=list, repr=False)
     """The first of them, as they came; only for who brings the file."""
-    values: dict[str, dict[str, int]] = field(default_factory=dict)
+    values: dict[str, dict[str, int]] = field(default_factory=dict, repr=False)
     """Column -> its wrong texts -> rows, most first; only for who brings the file."""
 
     @property
