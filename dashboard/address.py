@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +16,17 @@ LONGEST = 200
 
 class BadAddress(ValueError):
     """The address asks for what is not there."""
+
+
+def _is_day(text: str) -> bool:
+    """Whether it is a day of the calendar, written as the platform writes it."""
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        return False
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -53,7 +65,7 @@ class Chosen:
         ):
             raise BadAddress("the address is too long")
         for name in ("period", "since"):
-            if texts[name] and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", texts[name]):
+            if texts[name] and not _is_day(texts[name]):
                 raise BadAddress(f"`{name}` is a day, such as 2026-01-01")
         return cls(**texts, peer=peers, first=int(first))
 

@@ -29,6 +29,8 @@ class Card:
     article: Article
     own: str
     line: Line | None
+    tone: words.Tone | None
+    """What stands foremost: the own label, or of all organisations the one to look at first."""
     value: str
     against: str
     """What it is held against, in words."""
@@ -43,7 +45,8 @@ def overview(here: Here) -> dict[str, Any]:
     cards = [_card(here, article) for article in articles]
     own = [card for card in cards if card.own in card.article.units]
     rest = [card for card in cards if card.own not in card.article.units]
-    own.sort(key=lambda card: (words.order(card.line.tone) if card.line else len(words.Tone), card.article.title))
+    for listed in (own, rest):
+        listed.sort(key=lambda card: (words.order(card.tone) if card.tone else len(words.Tone), card.article.title))
     choices = sorted({unit for article in articles for unit in here.mine(article)})
     return {"own": own, "rest": rest, "choices": choices, "stale": _stale(here, articles)}
 
@@ -55,13 +58,14 @@ def _card(here: Here, article: Article) -> Card:
     against = f"held against {scale.written(article.reference)}" if article.reference is not None else ""
     if article.target is not None:
         against = f"target {scale.written(article.target)}, {article.about['target']['words']}"
-    said = figures.sentence(article, found) if found else ""
+    said, tone = (figures.sentence(article, found), found.tone) if found else ("", None)
     if not found and own:
         said = f"{own} is not in this release."
     elif not found and not own and (shown := figures.views(article)):
-        said = figures.figure(article, "ranking" if "ranking" in shown else shown[0]).sentence
+        every = figures.figure(article, "ranking" if "ranking" in shown else shown[0])
+        said, tone = every.sentence, (every.tones[0] if every.tones else None)
     value = scale.written(found.value) if found else "–"
-    return Card(article, own, found, value, against, said, through(article))
+    return Card(article, own, found, tone, value, against, said, through(article))
 
 
 def _stale(here: Here, articles: Sequence[Article]) -> list[Age]:

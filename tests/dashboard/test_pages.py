@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboard.figures.choice import figure, views
+from dashboard import words
+from dashboard.figures.choice import figure, one_line, views
 from dashboard.shelf import Shelf
 from platform_assets.access.audit.entry import AuditError
 from platform_assets.access.audit.log import AuditLog
@@ -72,6 +73,39 @@ def test_another_organisation_is_not_found_and_written_down(house: House, path: 
         entry = house.audited("access.refused")[-1]
         assert entry.who == ME.name
         assert LABS[2] not in entry.line.decode()
+
+
+CARD = re.compile(r'<li class="card">\s*<h3><a href="/i/([a-z]+)[^"]*">([^<]*)</a></h3>(.*?)</li>', re.S)
+
+
+@pytest.mark.parametrize("user", [ME, ANALYST, STEWARD])
+def test_every_overview_is_sorted_by_concern_of_all_organisations_too(house: House, user: User) -> None:
+    book = Shelf(house.place.platform.store).live()
+    assert book
+    with house.seen_by(user) as client:
+        page = client.get("/").text
+    parts = [CARD.findall(part) for part in page.split("<h2>")]
+    assert sum(map(len, parts)) == len(book.articles)
+    for cards in parts:
+        worst = []
+        for name, title, _ in cards:
+            article = book.articles[name]
+            line = one_line(article, OWN if user is ME and article.column("unit") else "")
+            every = figure(article, "ranking").tones if "ranking" in views(article) else ()
+            tone = line.tone if line else every[0] if every and user is not ME else None
+            worst.append((words.order(tone) if tone else 99, title))
+        assert worst == sorted(worst), cards
+    if user is not ME:
+        assert CARD.findall(page)[-1][0] == "plain", "the first by alphabet has no label"
+
+
+@pytest.mark.parametrize("day", ["2024-02-30", "2024-13-01", "0000-01-01", "2024-1-1", "x", "20240101"])
+@pytest.mark.parametrize(("path", "name"), [("/i/positives", "since"), ("/i/positives/cases", "period"), ("/", "since")])
+def test_a_day_that_is_none_is_refused(house: House, path: str, name: str, day: str) -> None:
+    with house.seen_by(ME) as client:
+        answer = client.get(path, params={name: day})
+        assert answer.status_code == 400
+        assert "is a day" in answer.text
 
 
 def test_who_may_not_see_cases_sees_published_figures_and_nothing_exact(house: House) -> None:
