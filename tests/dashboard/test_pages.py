@@ -100,7 +100,9 @@ def test_every_overview_is_sorted_by_concern_of_all_organisations_too(house: Hou
 
 
 @pytest.mark.parametrize("day", ["2024-02-30", "2024-13-01", "0000-01-01", "2024-1-1", "x", "20240101"])
-@pytest.mark.parametrize(("path", "name"), [("/i/positives", "since"), ("/i/positives/cases", "period"), ("/", "since")])
+@pytest.mark.parametrize(
+    ("path", "name"), [("/i/positives", "since"), ("/i/positives/cases", "period"), ("/", "since")]
+)
 def test_a_day_that_is_none_is_refused(house: House, path: str, name: str, day: str) -> None:
     with house.seen_by(ME) as client:
         answer = client.get(path, params={name: day})
