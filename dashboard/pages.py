@@ -15,8 +15,9 @@ from dashboard.freshness import Age
 from dashboard.here import Here, Missing, through
 from dashboard.shelf import Article
 from platform_assets.access.roles import Permission, Scope
+from platform_assets.quarantine.disputes import ANSWERS, REASONS, Dispute
 from platform_assets.releases.reading import benchmark
-from platform_assets.reports import own_cases
+from platform_assets.reports import own_cases, own_disputes
 from platform_assets.reports.own_cases import Count, Listed, Source
 
 # ---------------------------------------------------------------------------------------------------- overview
@@ -206,13 +207,19 @@ def _count_table(article: Article, counts: list[Count] | None, source: Source | 
 # ---------------------------------------------------------------------------------------------------- own cases
 
 
-def own_list(here: Here, name: str) -> dict[str, Any]:
-    """The own cases behind a number. Raises Foreign, Missing, AccessDenied."""
+def own_source(here: Here, name: str) -> tuple[Article, Source, Scope]:
+    """Where the own cases of an indicator are, and whose. Raises Foreign, Missing."""
     article = here.article(name)
     here.check_org([article])
     source, own = here.source(article), here.own(article)
     if source is None or not own:
         raise Missing(name)
+    return article, source, Scope(source.unit, own)
+
+
+def own_list(here: Here, name: str) -> dict[str, Any]:
+    """The own cases behind a number. Raises Foreign, Missing, AccessDenied."""
+    article, source, scope = own_source(here, name)
     outcome = here.chosen.outcome
     if outcome and outcome not in source.cases.outcomes:
         raise Missing(outcome)
@@ -221,7 +228,7 @@ def own_list(here: Here, name: str) -> dict[str, Any]:
         here.office.audit,
         here.user,
         source,
-        Scope(source.unit, own),
+        scope,
         here.office.warehouse,
         period=day,
         outcome=outcome,
@@ -233,8 +240,10 @@ def own_list(here: Here, name: str) -> dict[str, Any]:
     ]
     return {
         "article": article,
-        "own": own,
+        "own": scope.value,
         "source": source,
+        "reasons": REASONS,
+        "abouts": [*source.variables, source.unit],
         "outcome": outcome,
         "meaning": source.cases.outcomes.get(outcome, "") if outcome else "",
         "when": words.period(day, source.cases.grain) if day else "all periods",
@@ -242,6 +251,32 @@ def own_list(here: Here, name: str) -> dict[str, Any]:
         "amounts": sorted({amount.column for amount in source.cases.amounts.values()}),
         "steps": steps if len(steps) > 1 else [],
     }
+
+
+def disputes(here: Here, name: str) -> dict[str, Any]:
+    """What the own organisation said of its records, and what became of it. Raises Foreign, Missing, AccessDenied."""
+    article, source, scope = own_source(here, name)
+    contract = here.office.contracts[source.dataset]
+    found = own_disputes.told(here.office.audit, here.user, source, scope, contract, here.office.warehouse)
+    rows = [
+        (
+            one.record[:12] or "–",
+            one.at.date(),
+            one.by,
+            f"{REASONS[one.reason]}{f': {words.heading(one.about)}' if one.about else ''}",
+            " ".join(_fate(one)),
+        )
+        for one in reversed(found)
+    ]
+    return {"article": article, "own": scope.value, "rows": rows}
+
+
+def _fate(one: Dispute) -> list[str]:
+    """What became of it, as sentences."""
+    if one.answered_at is None:
+        return [one.since or "It waits for a steward."]
+    said = f"Answer of {one.answered_at:%d %b %Y}: {ANSWERS[one.answer]}."
+    return [said, *([f"“{one.words}”"] if one.words else []), *([one.since] if one.since else [])]
 
 
 # ---------------------------------------------------------------------------------------------------- about

@@ -116,7 +116,7 @@ def counts(audit: AuditLog, user: User, source: Source, scope: Scope, warehouse:
     """Exact counts of own cases, newest period first; those of outcomes without any are left out. Raises AccessDenied, AuditError."""
     may(user, source, scope)
     handing_out.seen(audit, user, "dashboard.own_counts", table=f"indicators.{source.indicator.name}", of=str(scope))
-    with _reading(warehouse, source) as connection:
+    with reading(warehouse, source) as connection:
         if connection is None:
             return []
         snapshot = int(scalar(connection, f"SELECT id FROM {LAKE}.current_snapshot()"))
@@ -149,7 +149,7 @@ def cases(
 ) -> Listed:
     """Own cases of a period (None: all) and outcome (empty: all), newest first, PAGE of them from `first` on. Raises AccessDenied, AuditError."""
     may(user, source, scope)
-    with _reading(warehouse, source) as connection:
+    with reading(warehouse, source) as connection:
         if connection is None:
             return Listed(0, 0, ())
         chosen = f"SELECT * FROM ({_own(source)}) WHERE ($3 IS NULL OR period = $3) AND ($4 = '' OR outcome = $4)"
@@ -195,6 +195,16 @@ def _own(source: Source) -> str:
     )
 
 
+def rows_of(connection: duckdb.DuckDBPyConnection, source: Source, scope: Scope, record: str) -> list[tuple[str, int]]:
+    """Delivery and row of each row of the dataset that stands behind the own case `record`; none where it is no own case."""
+    rows = connection.execute(
+        f"SELECT _delivery, _row FROM validated.{quoted(source.dataset)} WHERE {quoted(source.unit)} = $2 "
+        f"AND CAST({quoted(source.record)} AS VARCHAR) = $3 AND EXISTS (SELECT 1 FROM ({_own(source)}) WHERE record = $3) ORDER BY ALL",
+        [*_whose(scope), record],
+    ).fetchall()
+    return [(str(delivery), int(row)) for delivery, row in rows]
+
+
 def _whose(scope: Scope) -> list[Any]:
     return [scope.value, scope.value]
 
@@ -215,7 +225,7 @@ def _variables(
 
 
 @contextmanager
-def _reading(warehouse: Warehouse, source: Source) -> Iterator[duckdb.DuckDBPyConnection | None]:
+def reading(warehouse: Warehouse, source: Source) -> Iterator[duckdb.DuckDBPyConnection | None]:
     """A connection on which everything is read of one state; None where the tables are not there yet."""
     with warehouse.connect(read_only=True) as connection:
         there = warehouse.columns(connection, f"indicators.{source.indicator.name}")
