@@ -10,6 +10,8 @@ from urllib.parse import quote, urlencode
 
 from starlette.datastructures import QueryParams
 
+from platform_assets.reports.own_cases import GRAINS
+
 MOST_PEERS = 200
 LONGEST = 200
 
@@ -49,6 +51,8 @@ class Chosen:
     """The first case of a list that is shown."""
     since: str = ""
     """Periods from this day on."""
+    by: str = ""
+    """Periods by which own cases are counted: week, month, quarter, year."""
     eyes: str = ""
     """On a laptop without login: through whose eyes, such as laboratory=north."""
 
@@ -59,7 +63,9 @@ class Chosen:
         if not re.fullmatch(r"[0-9]{1,7}", first):
             raise BadAddress("`first` is a number")
         peers = tuple(dict.fromkeys(query.getlist("peer")))
-        texts = {name: query.get(name, "") for name in ("org", "view", "release", "period", "outcome", "since", "eyes")}
+        texts = {
+            name: query.get(name, "") for name in ("org", "view", "release", "period", "outcome", "since", "by", "eyes")
+        }
         if len(peers) > MOST_PEERS or any(
             len(text) > LONGEST or not text.isprintable() for text in (*texts.values(), *peers)
         ):
@@ -67,6 +73,8 @@ class Chosen:
         for name in ("period", "since"):
             if texts[name] and not _is_day(texts[name]):
                 raise BadAddress(f"`{name}` is a day, such as 2026-01-01")
+        if texts["by"] not in ("", *GRAINS):
+            raise BadAddress(f"`by` is one of {', '.join(GRAINS)}")
         return cls(**texts, peer=peers, first=int(first))
 
     def to(self, path: str, **changes: object) -> str:
@@ -87,6 +95,7 @@ class Chosen:
             "view": self.view,
             "since": self.since,
             "release": self.release,
+            "by": self.by,
             "period": self.period,
             "outcome": self.outcome,
             "first": str(self.first) if self.first else "",

@@ -101,7 +101,7 @@ def indicator(here: Here, name: str) -> dict[str, Any]:
         "starts": _starts(article) if view in ("trend", "counts") else [],
         "before": _before(here, article, own),
         "ages": here.freshness.of(article.about.get("made_from", ())),
-        "counts": _count_table(article, here.counts(article), here.source(article)),
+        "counts": _count_table(article, here.counts(article, here.chosen.by), here.source(article), here.chosen.by),
         "pictures": list(article.about["plots"].items()),
         "through": through(article),
     }
@@ -177,30 +177,41 @@ def _before(here: Here, article: Article, own: str) -> list[str]:
     return found
 
 
-def _count_table(article: Article, counts: list[Count] | None, source: Source | None) -> dict[str, Any] | None:
-    """Own counts as a table: a row per period, a column per outcome."""
+NEWEST = 60
+"""Periods of own cases that a page shows; lists and totals are of all."""
+
+
+def _count_table(
+    article: Article, counts: list[Count] | None, source: Source | None, by_: str
+) -> dict[str, Any] | None:
+    """Own counts as a table (a row per period, a column per outcome), and as a picture."""
     if counts is None or source is None:
         return None
-    outcomes = list(source.cases.outcomes)
+    outcomes = dict(source.cases.outcomes)
     by: dict[dt.date, dict[str, int]] = {}
     for count in counts:
         by.setdefault(count.period, dict.fromkeys(outcomes, 0))[count.outcome] = count.cases
-    grain = source.cases.grain
-    last = article.about["periods"]["last"]
+    grain = by_ or source.cases.grain
+    last = article.about["periods"]["last"] if article.protected else None
+    fresh = words.after(dt.date.fromisoformat(last), source.cases.grain) if last else None
+    shown = list(by.items())[:NEWEST]
     rows = [
         (
             day.isoformat(),
             words.period(day, grain),
             [(o, here[o]) for o in outcomes],
-            last is not None and day.isoformat() > last,
+            fresh is not None and day >= fresh,
         )
-        for day, here in by.items()
+        for day, here in shown
     ]
     return {
-        "outcomes": [(o, source.cases.outcomes[o]) for o in outcomes],
+        "outcomes": list(outcomes.items()),
         "rows": rows,
         "totals": [(o, sum(here[o] for here in by.values())) for o in outcomes],
         "grain": grain,
+        "grains": own_cases.GRAINS,
+        "more": len(by) - len(shown),
+        "picture": figures.own_counts(article, [(words.period(day, grain), here) for day, here in shown[::-1]]),
     }
 
 
@@ -233,6 +244,7 @@ def own_list(here: Here, name: str) -> dict[str, Any]:
         period=day,
         outcome=outcome,
         first=here.chosen.first,
+        grain=here.chosen.by,
     )
     steps = [
         (f"{n + 1} to {min(n + own_cases.PAGE, found.total)}", n, n == found.first)
@@ -246,7 +258,7 @@ def own_list(here: Here, name: str) -> dict[str, Any]:
         "abouts": [*source.variables, source.unit],
         "outcome": outcome,
         "meaning": source.cases.outcomes.get(outcome, "") if outcome else "",
-        "when": words.period(day, source.cases.grain) if day else "all periods",
+        "when": words.period(day, here.chosen.by or source.cases.grain) if day else "all periods",
         "found": found,
         "amounts": sorted({amount.column for amount in source.cases.amounts.values()}),
         "steps": steps if len(steps) > 1 else [],

@@ -21,6 +21,7 @@ from platform_assets.access.audit.entry import AuditError
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.roles import Role, User
 from platform_assets.releases import reading
+from platform_assets.reports.own_cases import GRAINS
 from tests.dashboard.house import LABS, OWN, House, clinician, crawl
 
 ME = clinician(OWN)
@@ -35,11 +36,18 @@ def heading(page: str) -> str:
     return html.unescape(found[1])
 
 
-def test_every_number_leads_to_as_many_cases(house: House) -> None:
+@pytest.mark.parametrize("by", ["", *(pytest.param(by, marks=pytest.mark.soak) for by in GRAINS[1:]), "week"])
+def test_every_number_leads_to_as_many_cases(house: House, by: str) -> None:
     with house.seen_by(ME) as client:
-        page = client.get("/i/positives").text
+        page = client.get("/i/positives", params={"by": by}).text
         numbers = NUMBER.findall(page)
-        assert len(numbers) >= 12  # four months and all of them, three outcomes; zeros lead nowhere
+        assert len(numbers) >= 4  # of all, for three outcomes, and of each period; zeros lead nowhere
+        sums = {outcome: 0 for outcome in ("positive", "negative", "unread")}
+        for address, number in numbers:
+            outcome = re.search(r"outcome=(\w+)", address)
+            assert outcome
+            sums[outcome[1]] += int(number.replace(",", "")) * (1 if "period=" in address else -1)
+        assert set(sums.values()) == {0}, "periods add up to all"
         for address, number in numbers:
             shown = client.get(html.unescape(address)).text
             assert heading(shown).startswith(f"{number} case")
@@ -253,6 +261,26 @@ def test_a_page_is_of_one_release_and_earlier_ones_can_be_seen(house: House) -> 
         assert "It goes up to Apr 2024 now, and went up to Mar 2024." in changed
         for number in ("0" * 16, "../../landing", "x"):
             assert client.get("/", params={"release": number}).status_code == 404
+
+
+def test_the_picture_of_own_cases_has_the_numbers_of_its_table_and_weeks_are_mondays(house: House) -> None:
+    with house.seen_by(ME) as client:
+        for by in GRAINS:
+            page = client.get("/i/positives", params={"by": by}).text
+            section = page[page.index('id="own"') : page.index('id="definition"')]
+            titles = re.findall(r"<title>([^<]*)</title>", section)
+            table = [
+                [n.replace(",", "") for n in re.findall(r">([\d,]+)(?:</a>)?</td>", row)]
+                for row in re.findall(r'<tr><th scope="row">(?!all)(.*?)</tr>', section, re.S)
+            ]
+            drawn = [re.findall(r" (\d[\d,]*)(?:,|$)", said.split(": ", 1)[1]) for said in titles]
+            assert drawn[: len(table)] == drawn[len(table) :] == table[::-1]
+            days = {dt.date.fromisoformat(d) for d in re.findall(r"period=([\d-]+)", section)}
+            assert days
+            assert all(words.after(day, by) > day for day in days)
+            if by == "week":
+                assert {day.weekday() for day in days} == {0}
+        assert client.get("/i/positives", params={"by": "day"}).status_code == 400
 
 
 def test_a_table_as_csv_is_the_published_one_and_runs_nowhere(house: House) -> None:
