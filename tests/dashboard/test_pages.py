@@ -42,7 +42,7 @@ def test_every_number_leads_to_as_many_cases(house: House, by: str) -> None:
         page = client.get("/i/positives", params={"by": by}).text
         numbers = NUMBER.findall(page)
         assert len(numbers) >= 4  # of all, for three outcomes, and of each period; zeros lead nowhere
-        sums = {outcome: 0 for outcome in ("positive", "negative", "unread")}
+        sums = dict.fromkeys(("positive", "negative", "unread"), 0)
         for address, number in numbers:
             outcome = re.search(r"outcome=(\w+)", address)
             assert outcome
