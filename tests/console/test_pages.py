@@ -361,8 +361,17 @@ def test_a_steward_answers_a_disputed_record_and_only_that(tmp_path: Path) -> No
         rows = connection.execute("SELECT _delivery, _row FROM validated.lab_results ORDER BY 2").fetchall()
     scope, clinician = Scope("lab", "north"), person(Role.CLINICIAN)
     for row in rows[:2]:
-        given = {"dataset": "lab_results", "scope": scope, "indicator": "turnaround", "reason": "twice", "about": ""}
-        disputes.dispute(place.audit, clinician, place.warehouse, [disputes.RecordKey(*row)], **given)
+        disputes.dispute(
+            place.audit,
+            clinician,
+            place.warehouse,
+            [disputes.RecordKey(*row)],
+            dataset="lab_results",
+            scope=scope,
+            indicator="turnaround",
+            reason="twice",
+            about="",
+        )
     at = opened("quarantine", place, person(Role.STEWARD))
     assert not at.exception
     assert "lab_results (2 disputed records)" in at.selectbox[0].options
