@@ -31,5 +31,9 @@ KINDS = {
     "json5": Kind(("json5",), RECORDS | {"encoding"}),
     "lines": Kind(("log",), frozenset({"lines", "template", "encoding", "comment"})),
     "parquet": Kind(("parquet",), frozenset({"wide"})),
+    "spss": Kind(("sav", "zsav")),
+    "stata": Kind(("dta",)),
+    "sas": Kind(("sas7bdat",)),
+    "xpt": Kind(("xpt",)),
     "xlsx": Kind(("xlsx",), LAYOUT | {"sheet", "header"}),
 }

@@ -14,6 +14,8 @@ from zoneinfo import available_timezones
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
 
+from platform_assets.contracts import parsed as parsed_columns
+from platform_assets.contracts import worked_out
 from platform_assets.contracts.columns import (
     RESERVED,
     TEMPORAL,
@@ -96,6 +98,8 @@ class Load(Strict):
     """Column -> values with which a row deletes its key, e.g. ``{status: [D]}``."""
     replaces: TextList = ()
     """The columns by which a delivery is the whole of what it is about, e.g. ``[week]``: rows of its weeks that it does not have leave."""
+    history: bool = False
+    """Keep from when to when each row was valid: table ``history.<dataset>``."""
     absent: Literal["keep", "clear"] = "keep"
     """What a column that a file does not bring says about the earlier value of a key: nothing, or that there is none."""
 
@@ -239,6 +243,7 @@ class Contract(Strict):
     columns: dict[Name, Column] = Field(min_length=1)
     ignore: tuple[str, ...] = ()
     """Columns of the file that are known and not taken: they are no drift."""
+    tree: worked_out.Tree | None = None
     rules: tuple[Rule, ...] = ()
     quality: Quality = Quality()
     sensitivity: Literal["personal"] | Public = "personal"
@@ -332,6 +337,8 @@ class Contract(Strict):
             raise ValueError(f"two columns are read from the same header {sorted(twice)[0]!r}")
         if len({r.name for r in self.rules}) != len(self.rules):
             raise ValueError("two rules have the same name")
+        for refused in (*parsed_columns.refusals(self), *worked_out.refusals(self)):
+            raise ValueError(refused)
         return self
 
     @property
@@ -359,6 +366,11 @@ class Contract(Strict):
         return {name: c for name, c in self.columns.items() if c.from_file_name is not None}
 
     @property
+    def parsed(self) -> dict[str, parsed_columns.ParsedFrom]:
+        """The columns that the text of another tells."""
+        return {name: c.parsed_from for name, c in self.columns.items() if c.parsed_from is not None}
+
+    @property
     def derived(self) -> dict[str, Column]:
         """The columns whose value is derived where it is missing."""
         return {name: c for name, c in self.columns.items() if c.derived_from}
@@ -368,7 +380,7 @@ class Contract(Strict):
         """The columns whose earlier values stay where a file does not bring them."""
         if not self.load.key or self.load.absent == "clear":
             return ()
-        fixed = {*self.load.key, *self.derived}
+        fixed = {*self.load.key, *self.derived, *self.parsed}
         return tuple(n for n, c in self.file_columns.items() if c.nullable and n not in fixed)
 
     @property
