@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import re
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Union
 from zoneinfo import available_timezones
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
@@ -31,7 +31,7 @@ from platform_assets.contracts.modes import MODES
 from platform_assets.sources.base import Source
 from platform_assets.sources.kinds import kind_of, kinds
 from platform_assets.sources.landing import LandingSource
-from platform_assets.strict import Name, Strict, TextList
+from platform_assets.strict import Name, Strict, TextList, percentage
 from resources import clock
 from resources.text.spelling import folded
 
@@ -197,21 +197,11 @@ class Freshness(Strict):
         return value
 
 
-def _percentage(value: Any) -> Any:
-    if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?\s*%", value):
-        return float(value.rstrip("% ")) / 100
-    if isinstance(value, str):
-        raise ValueError(f"{value!r} is not a percentage; write for example 5%")
-    if isinstance(value, int | float) and 1 < value <= 100:
-        raise ValueError(f"{value:g} would be {value * 100:g} %: write {value / 100:g}, or {value:g}%, for {value:g} %")
-    return value
-
-
 class Quality(Strict):
     """Limits of the whole delivery. One that breaks them is held: nothing of it is published until someone looks."""
 
     max_quarantined: Annotated[
-        float, BeforeValidator(_percentage), Field(ge=0, le=1), WithJsonSchema({"type": ["number", "string"]})
+        float, BeforeValidator(percentage), Field(ge=0, le=1), WithJsonSchema({"type": ["number", "string"]})
     ] = 0.05
     min_rows: int = Field(default=1, ge=0)
     freshness: Freshness | None = None
@@ -285,6 +275,8 @@ class Contract(Strict):
             raise ValueError(
                 "source: with a watermark a delivery holds what has changed, and some rows again: that needs load.mode: upsert"
             )
+        if self.source.sweeps and self.load.replaces:
+            raise ValueError("source.sweep: 'replaces' says already what leaves the table: drop one of them")
         for name in self.load.replaces:
             if known(name, "load.replaces").nullable:
                 raise ValueError(f"load.replaces: {name} must have a value in every row")

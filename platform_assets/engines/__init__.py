@@ -42,6 +42,8 @@ def refusal(engine: str, contract: Contract) -> str:
             f"{contract.name}: lists (type: list), `tree` and `load.history` are worked out on DuckDB only. Drop them, or load this dataset "
             "with PLATFORM_ENGINE=duckdb"
         )
+    if contract.source.sweeps is not None and engine not in WORKS_OUT:
+        return f"{contract.name}: source.sweep works on DuckDB only. Drop it, or load this dataset with PLATFORM_ENGINE=duckdb"
     return ""
 
 

@@ -24,10 +24,12 @@ _BINARY = (
     (b"\x89PNG", "an image: ask for the table itself, as CSV or Excel"),
     (b"\xff\xd8\xff", "an image: ask for the table itself, as CSV or Excel"),
     (b"GIF8", "an image: ask for the table itself, as CSV or Excel"),
-    (b"$FL2", "an SPSS file: export the table as CSV"),
-    (b"HEADER RECORD*******", "a SAS transport file: export the table as CSV"),
-    (b"<stata_dta>", "a Stata file: export the table as CSV"),
+    (b"$FL", "an SPSS file: give it the ending .sav, and the dataset the format spss"),
+    (b"HEADER RECORD*******", "a SAS transport file: give it the ending .xpt, and the dataset the format xpt"),
+    (b"<stata_dta>", "a Stata file: give it the ending .dta, and the dataset the format stata"),
 )
+_OWN = {"parquet": b"PAR1", "spss": b"$FL", "xpt": b"HEADER RECORD", "sas": b"HEADER RECORD", "stata": b"<stata_dta>"}
+"""How files begin that are what their kind says, though they cannot be read."""
 _HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body|table)[\s>]", re.IGNORECASE)
 
 
@@ -35,7 +37,7 @@ def disguise(path: Path, kind: str, encoding: str = "utf-8") -> str:
     """What is wrong with the file at `path` where it is plainly no file of `kind`; '' where it may be one. A sentence for people."""
     with path.open("rb") as file:
         head = file.read(HEAD)
-    if not head or (kind == "parquet" and head.startswith(b"PAR1")):
+    if not head or head.startswith(_OWN.get(kind, b"\0no kind")):
         return ""
     said = _what(path, head, kind, encoding)
     return f"the file is {said}" if said else ""
