@@ -126,6 +126,14 @@ def period(day: dt.date, grain: str) -> str:
     return f"{day:%d %b %Y}"
 
 
+def after(day: dt.date, grain: str) -> dt.date:
+    """The first day of the period after that which begins on `day`."""
+    if grain == "week":
+        return day + dt.timedelta(days=7)
+    months = day.year * 12 + day.month - 1 + {"month": 1, "quarter": 3, "year": 12}[grain]
+    return dt.date(months // 12, months % 12 + 1, 1)
+
+
 def grain_of(days: list[dt.date]) -> str:
     """The grain of a column of first days, by the smallest gap."""
     gaps = [(b - a).days for a, b in zip(sorted(set(days)), sorted(set(days))[1:], strict=False)]

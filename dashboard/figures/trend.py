@@ -120,8 +120,24 @@ def counts(article: Article, own: str, _peers: tuple[str, ...], since: dt.date |
     )
 
 
-def _draw_counts(article: Article, outcomes: Sequence[str], lines: Sequence[Line], width: float) -> Markup:
-    """The periods of one organisation, or of all together."""
+def own_counts(article: Article, periods: Sequence[tuple[str, dict[str, int]]]) -> Markup:
+    """A picture of an organisation's own exact counts, each period's by outcome; the table beside it has the numbers."""
+    lines = [
+        Line(f"o-{n}", when, None, Tone.ORDINARY, True, True, f"{when}: {_said(here)}", (when,), dict(here))
+        for n, (when, here) in enumerate(periods)
+    ]
+    outcomes = list(periods[0][1]) if periods else []
+    return both(lambda width: _draw_counts(article, outcomes, lines, width, "own cases")) if lines else Markup("")
+
+
+def _said(here: dict[str, int]) -> str:
+    return ", ".join(f"{outcome} {cases:,}" for outcome, cases in here.items())
+
+
+def _draw_counts(
+    article: Article, outcomes: Sequence[str], lines: Sequence[Line], width: float, what: str = "published counts"
+) -> Markup:
+    """The periods of one organisation, each a bar of its outcomes."""
     left, top, bar = 70, 34, 18
     step = bar + 10
     height = top + step * len(lines) + 30
@@ -160,4 +176,4 @@ def _draw_counts(article: Article, outcomes: Sequence[str], lines: Sequence[Line
             for m in range(gone)
         ]
         parts.append(el("g", el("title", found.said), *boxes))
-    return svg(width, height, f"{article.title}: published counts", parts)
+    return svg(width, height, f"{article.title}: {what}", parts)

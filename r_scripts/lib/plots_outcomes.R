@@ -114,18 +114,26 @@ between_plot <- function(data, title, value_label, subtitle = NULL, caption = NU
     ggplot2::geom_line(colour = plot_colours[["limit"]], linewidth = 0.5, na.rm = TRUE) +
     ggplot2::geom_point(ggplot2::aes(colour = .data$highlight, shape = .data$highlight, size = .data$highlight), na.rm = TRUE) +
     highlight_scales(meanings, size = if (is.null(data$unit)) 2.6 else 1.7) +
-    ggplot2::scale_y_sqrt(limits = c(0, NA), breaks = few_breaks) +
+    ggplot2::scale_y_sqrt(limits = c(0, NA), breaks = few_breaks) + ggplot2::scale_x_continuous(breaks = whole_breaks) +
     ggplot2::labs(title = title, subtitle = wrap_text(subtitle, 80), caption = wrap_text(caption), x = event_label, y = value_label) + theme_platform()
   if (is.null(data$unit)) return(plot)
   plot + ggplot2::facet_wrap(ggplot2::vars(.data$unit), scales = "free_x") +
     ggplot2::theme(strip.text = ggplot2::element_text(face = "bold", hjust = 0), panel.spacing = ggplot2::unit(14, "pt"))
 }
 
-#' Three or four round numbers that stand apart on a square-root scale.
+#' At most four whole numbers, evenly apart: events and years have no halves.
+whole_breaks <- function(limits) {
+  first <- ceiling(limits[1])
+  last <- floor(limits[2])
+  if (first > last) return(numeric())
+  seq(first, last, by = max(1, ceiling((last - first) / 3)))
+}
+
+#' Nothing, a round number and one half-way to it on a square-root scale.
 few_breaks <- function(limits) {
   round <- c(1, 2, 5, 10, 20, 50) * rep(10^(0:12), each = 6)
   top <- max(round[round <= max(limits, 1, na.rm = TRUE)])
-  unique(c(0, signif(top / 10, 1), signif(top / 3, 1), top))
+  unique(c(0, signif(top / 4, 1), top))
 }
 
 #' Variation and assurance of many units at a glance (the icons of "Making data count")
