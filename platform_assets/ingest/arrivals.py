@@ -72,13 +72,16 @@ class History:
         before = [e for e in self._same(delivery) if e.status != "rejected"]
         if load.changes.told_apart_by_name or load.parts:
             before = [e for e in before if e.file == delivery.file]
+        whole = self.contract.source.is_whole(delivery.file)
+        if whole:  # that the same rows came says nothing of rows that are gone
+            before = [e for e in before if self.contract.source.is_whole(e.file)]
         if not before:
             return Meaning.LOAD
         if load.changes.told_apart_by_name:
             return {"ignore": Meaning.REPEATED, "apply": Meaning.LOAD, "hold": Meaning.FORMER}[load.on_former]
         if self._says_nothing_new(delivery, before):
             return Meaning.REPEATED
-        if load.on_former == "apply" or self.contract.source.is_whole(delivery.file):
+        if load.on_former == "apply" or whole:
             return Meaning.LOAD
         if load.on_former == "ignore" and not load.terms.dated:
             return Meaning.REPEATED

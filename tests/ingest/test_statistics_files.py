@@ -16,7 +16,7 @@ from platform_assets.contracts.model import Contract
 from tests.conftest import Bench
 
 Make = Callable[..., Bench]
-WRITE = {"spss": pyreadstat.write_sav, "stata": pyreadstat.write_dta, "xpt": pyreadstat.write_xport}
+WRITE: dict[str, Any] = {"spss": pyreadstat.write_sav, "stata": pyreadstat.write_dta, "xpt": pyreadstat.write_xport}
 ENDING = {"spss": "sav", "stata": "dta", "xpt": "xpt"}
 CONTRACT: dict[str, Any] = {
     "name": "survey",

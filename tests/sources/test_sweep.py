@@ -85,6 +85,20 @@ def test_what_is_gone_leaves_and_is_counted_and_what_is_wrong_now_stays(lab: Ben
     lab.assert_nothing_lost()
 
 
+def test_a_sweep_of_the_very_rows_of_the_last_changes_removes_the_others(bench: Make, tmp_path: Path) -> None:
+    lab = bench(
+        Contract.model_validate({**STAYS, "source": {**SOURCE, "sweep": {"every": "0 3 * * 0", "at_most": "90%"}}})
+    )
+    lab.send("stays_1.parquet", parquet(tmp_path, BEFORE))
+    last = parquet(tmp_path, {"p1": ("B", "09")})
+    lab.send("stays_2.parquet", last)
+    (entry,) = lab.send(whole(7), last).entries
+    assert (entry.status, entry.removed, entry.unchanged) == ("published", 4, 1)
+    assert wards(lab) == ["09"]
+    assert lab.send(whole(14), last).entries[0].status == "repeated"
+    lab.assert_nothing_lost()
+
+
 def test_too_much_that_is_gone_holds_the_delivery(lab: Bench, tmp_path: Path) -> None:
     lab.send("stays_1.parquet", parquet(tmp_path, BEFORE))
     few = {name: BEFORE[name] for name in ("p1", "p2")}

@@ -30,6 +30,7 @@ from platform_assets.ingest.readers.rows import NOT_TAKEN, FileRejected, Header,
 from platform_assets.ingest.readers.shape.columns import Found
 from platform_assets.ingest.readers.shape.layout import BEFORE, Line, NothingThere, Table, around
 from platform_assets.ingest.readers.shape.names import part_name, told_names
+from platform_assets.ingest.readers.typed.number_formats import in_digits
 from platform_assets.ingest.readers.typed.values import Texts, Unsure, duration
 from platform_assets.ingest.readers.typed.workbook import (
     Cell,
@@ -37,7 +38,6 @@ from platform_assets.ingest.readers.typed.workbook import (
     SheetPart,
     Uncomputed,
     Workbook,
-    in_digits,
     opened,
 )
 from resources.text.spelling import has_ink
@@ -66,11 +66,12 @@ class Xlsx(Format):
     example = "a sheet with the names in its first row and A-1, POS in the next"
     ending = "xlsx"
     magic = b"PK\x03\x04"
+    opened = staticmethod(opened)
     lost = "workbooks hold texts only now, of the sheets that are read"
 
     def stage(self, path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter, limits: Limits) -> Header:
         """See `Format`. A row of which a cell cannot be told (`values.Unsure`) is a broken row."""
-        with opened(path, limits) as book:
+        with self.opened(path, limits) as book:
             headers = []
             for sheet in sheets_of(book, contract, fmt, limits):
                 header = _table(sheet, contract, fmt).write(writer)
@@ -92,7 +93,7 @@ class Xlsx(Format):
         self, path: Path, contract: Contract, fmt: FileFormat, edits: Edits, target: Path, limits: Limits
     ) -> None:
         """See `Format`. The sheets that are read, all cells as text; what cannot be told stays as it is."""
-        with opened(path, limits) as book, target.open("wb") as out:
+        with self.opened(path, limits) as book, target.open("wb") as out:
             sheets = {}
             for sheet in sheets_of(book, contract, fmt, limits):
                 sheets[sheet.part.name] = list(_edited(_table(sheet, contract, fmt), sheet, edits))
@@ -268,6 +269,8 @@ def _text(cell: Cell, texts: Texts, date_1904: bool) -> str | None:
         return cell
     if isinstance(cell, bool):
         return texts.truth(cell)
+    if isinstance(cell, dt.date | dt.time | dt.timedelta):
+        return texts.of(cell)
     if isinstance(cell, Uncomputed):
         raise Unsure("holds a formula that was never computed: open the file in Excel, save it, and deliver it again")
     kind = cell.shown.kind
