@@ -55,7 +55,7 @@ def _killing(last: int, telling: int) -> None:
             step()
         step()
 
-    Warehouse.write = transaction  # type: ignore[method-assign]
+    Warehouse.write = transaction  # type: ignore[method-assign, assignment]
 
 
 def main() -> None:

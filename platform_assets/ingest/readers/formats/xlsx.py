@@ -16,7 +16,8 @@ import fnmatch
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
 from typing import IO
@@ -33,11 +34,11 @@ from platform_assets.ingest.readers.shape.names import part_name, told_names
 from platform_assets.ingest.readers.typed.number_formats import in_digits
 from platform_assets.ingest.readers.typed.values import Texts, Unsure, duration
 from platform_assets.ingest.readers.typed.workbook import (
+    Book,
     Cell,
     Number,
     SheetPart,
     Uncomputed,
-    Workbook,
     opened,
 )
 from resources.text.spelling import has_ink
@@ -66,7 +67,7 @@ class Xlsx(Format):
     example = "a sheet with the names in its first row and A-1, POS in the next"
     ending = "xlsx"
     magic = b"PK\x03\x04"
-    opened = staticmethod(opened)
+    opened: Callable[[Path, Limits], AbstractContextManager[Book]] = staticmethod(opened)
     lost = "workbooks hold texts only now, of the sheets that are read"
 
     def stage(self, path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter, limits: Limits) -> Header:
@@ -115,7 +116,7 @@ class Sheet:
     """The rows of one sheet. Numbered from the first row of the first sheet that is read, one sheet after the other."""
 
     def __init__(
-        self, book: Workbook, part: SheetPart, before: int, contract: Contract, fmt: FileFormat, limits: Limits
+        self, book: Book, part: SheetPart, before: int, contract: Contract, fmt: FileFormat, limits: Limits
     ) -> None:
         self.part = part
         self.before = before
@@ -175,7 +176,7 @@ class Sheet:
 _ANY = Texts()
 
 
-def sheets_of(book: Workbook, contract: Contract, fmt: FileFormat, limits: Limits) -> Iterator[Sheet]:
+def sheets_of(book: Book, contract: Contract, fmt: FileFormat, limits: Limits) -> Iterator[Sheet]:
     """The sheets that are read, one after the other: each is to be gone through before the next is asked for."""
     before = 0
     for part in _chosen(book, fmt):
@@ -196,7 +197,7 @@ def _table(sheet: Sheet, contract: Contract, fmt: FileFormat) -> Table:
         ) from None
 
 
-def _chosen(book: Workbook, fmt: FileFormat) -> list[SheetPart]:
+def _chosen(book: Book, fmt: FileFormat) -> list[SheetPart]:
     """The sheets that `fmt` names; where it names none the first that is not hidden. Raises FileRejected."""
     if fmt.sheets:
         exact = [s for s in book.sheets if s.name in fmt.sheets]
@@ -244,7 +245,7 @@ def _name_for(fmt: FileFormat) -> str:
     return "Sheet1"
 
 
-def _others(book: Workbook, fmt: FileFormat) -> dict[str, int]:
+def _others(book: Book, fmt: FileFormat) -> dict[str, int]:
     """Sheets that are not read, by name -> rows in them. Sheets without anything in them (Sheet2, Sheet3) are not named."""
     found: dict[str, int] = {}
     chosen = _chosen(book, fmt)
@@ -319,7 +320,7 @@ def _as_it_stands(cell: Cell) -> str:
         return cell.raw
     if isinstance(cell, bool):
         return _ANY.truth(cell)
-    return (cell or "").replace("\t", " ")
+    return ("" if cell is None else str(cell)).replace("\t", " ")
 
 
 def _edited(table: Table, sheet: Sheet, edits: Edits) -> Iterator[tuple[int, Sequence[Cell]]]:

@@ -20,7 +20,7 @@ from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.rows import FileRejected
 from platform_assets.ingest.readers.typed import workbook
 from platform_assets.ingest.readers.typed.number_formats import PLAIN
-from platform_assets.ingest.readers.typed.workbook import Cell, Number, SheetPart
+from platform_assets.ingest.readers.typed.workbook import Book, Cell, Number, SheetPart
 
 
 @dataclass
@@ -46,7 +46,7 @@ class CalamineBook:
 
 
 @contextmanager
-def opened(path: Path, limits: Limits) -> Iterator[CalamineBook | workbook.Workbook]:
+def opened(path: Path, limits: Limits) -> Iterator[Book]:
     """The workbook at `path`. One whose rows were edited is of xlsx, whatever its name. Raises FileRejected where it is none."""
     if _is_xlsx(path):
         with workbook.opened(path, limits) as book:

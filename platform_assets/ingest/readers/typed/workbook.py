@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from xml.parsers import expat
 
 from platform_assets.ingest.readers.apart.limits import Limits, setting
@@ -58,6 +58,21 @@ class SheetPart:
     """worksheet, chartsheet, dialogsheet or macrosheet."""
     hidden: bool
     part: str
+
+
+class Book(Protocol):
+    """What readers of rows ask of a workbook, whoever reads it."""
+
+    sheets: list[SheetPart]
+    date_1904: bool
+
+    def rows(self, sheet: SheetPart) -> Iterator[tuple[int, list[Cell]]]:
+        """See `Workbook.rows`."""
+        ...
+
+    def count(self, sheet: SheetPart) -> int:
+        """See `Workbook.count`."""
+        ...
 
 
 @dataclass
