@@ -22,13 +22,14 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from dashboard import changes, pages, words
+from dashboard import changes, pages, takeaway, words
 from dashboard.address import BadAddress, Chosen
+from dashboard.figures.lines import Figure
 from dashboard.freshness import Freshness
 from dashboard.here import Foreign, Here, Missing
 from dashboard.people import People, Provider
 from dashboard.scripts import Scripts
-from dashboard.shelf import Shelf
+from dashboard.shelf import Article, Shelf
 from platform_assets.access import acts, handing_out
 from platform_assets.access.audit.entry import AuditError
 from platform_assets.access.login import LoginEnded
@@ -45,6 +46,7 @@ POLICY = (
 )
 """Nothing from elsewhere, and nothing that stands in the page itself."""
 PRIVATE = {"Cache-Control": "private, no-store", "Content-Security-Policy": POLICY, "Vary": "Cookie"}
+SLIDE = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 STATIC = Path(__file__).with_name("static")
 
 
@@ -111,6 +113,8 @@ def app(office: Office, scripts: Scripts, provider: Provider | None) -> Starlett
         Route("/i/{name}/disputes", _route(desk, _disputes)),
         Route("/i/{name}/dispute", _form(desk, _dispute), methods=["POST"]),
         Route("/i/{name}/table.csv", _route(desk, _csv)),
+        Route("/i/{name}/figure.png", _route(desk, _picture)),
+        Route("/i/{name}/slide.pptx", _route(desk, _slide)),
         Route("/i/{name}/plot/{plot}.png", _route(desk, _plot)),
         Route("/changed", _route(desk, _changed)),
         Route("/about", _route(desk, _about)),
@@ -228,12 +232,43 @@ def _csv(_desk: Desk, here: Here, request: Request) -> Response:
     frame.insert(0, "indicator", article.title)
     frame["definition_version"] = str(article.about["definition_version"])
     frame["release"] = article.release.id
-    frame["link"] = (
-        f"{request.url.scheme}://{request.url.netloc}{here.chosen.page(f'/i/{article.name}', release=article.release.id, org='', eyes='')}"
+    frame["link"] = _link(request, article)
+    return _file(article, "csv", csv_bytes(frame), "text/csv; charset=utf-8")
+
+
+def _link(request: Request, article: Article, **shown: Any) -> str:
+    """To the same, of this release, for whoever may see it: through no one's eyes."""
+    same = Chosen(release=article.release.id).to(f"/i/{article.name}", **shown)
+    return f"{request.url.scheme}://{request.url.netloc}{same}"
+
+
+def _file(article: Article, ending: str, content: bytes, kind: str) -> Response:
+    """A file to take along."""
+    name = f"{article.name}_{article.release.id}.{ending}"
+    return Response(
+        content, media_type=kind, headers={**PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}
     )
-    name = f"{article.name}_{article.release.id}.csv"
-    headers = {**PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(csv_bytes(frame), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _figure(here: Here, request: Request) -> tuple[Article, Figure, takeaway.Taken]:
+    """The figure that the page shows, and the words that go with it."""
+    article = here.article(request.path_params["name"])
+    here.check_org([article])
+    figure = pages.shown(here, article)
+    if figure is None or not figure.picture:
+        raise Missing(article.name)
+    link = _link(request, article, view=figure.view, peer=here.chosen.peer, since=here.chosen.since)
+    return article, figure, takeaway.taken(article, figure, link)
+
+
+def _picture(_desk: Desk, here: Here, request: Request) -> Response:
+    article, figure, words_of = _figure(here, request)
+    return _file(article, "png", takeaway.picture(words_of, figure), "image/png")
+
+
+def _slide(_desk: Desk, here: Here, request: Request) -> Response:
+    article, figure, words_of = _figure(here, request)
+    return _file(article, "pptx", takeaway.slide(words_of, figure), SLIDE)
 
 
 def _plot(_desk: Desk, here: Here, request: Request) -> Response:

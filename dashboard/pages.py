@@ -10,7 +10,7 @@ from typing import Any
 from dashboard import words
 from dashboard.figures import choice as figures
 from dashboard.figures.choice import VIEWS
-from dashboard.figures.lines import Line
+from dashboard.figures.lines import Figure, Line
 from dashboard.freshness import Age
 from dashboard.here import Here, Missing, through
 from dashboard.shelf import Article
@@ -62,8 +62,8 @@ def _card(here: Here, article: Article) -> Card:
     said, tone = (figures.sentence(article, found), found.tone) if found else ("", None)
     if not found and own:
         said = f"{own} is not in this release."
-    elif not found and not own and (shown := figures.views(article)):
-        every = figures.figure(article, "ranking" if "ranking" in shown else shown[0])
+    elif not found and not own and (kinds := figures.views(article)):
+        every = figures.figure(article, "ranking" if "ranking" in kinds else kinds[0])
         said, tone = every.sentence, (every.tones[0] if every.tones else None)
     value = scale.written(found.value) if found else "–"
     return Card(article, own, found, tone, value, against, said, through(article))
@@ -81,20 +81,16 @@ def indicator(here: Here, name: str) -> dict[str, Any]:
     """Everything of one indicator."""
     article = here.article(name)
     here.check_org([article])
-    own, shown = here.own(article), figures.views(article)
-    view = here.chosen.view or (shown[0] if shown else "")
-    if view and view not in shown:
-        raise Missing(view)
-    peers = tuple(peer for peer in here.chosen.peer if peer in article.units)
-    since = dt.date.fromisoformat(here.chosen.since) if here.chosen.since else None
+    own, figure = here.own(article), shown(here, article)
+    view, peers = figure.view if figure else "", _peers(here, article)
     return {
         "article": article,
         "own": own,
         "choices": here.mine(article),
         "line": figures.one_line(article, own),
-        "views": [(key, VIEWS[key]) for key in shown],
+        "views": [(key, VIEWS[key]) for key in figures.views(article)],
         "view": view,
-        "figure": figures.figure(article, view, own, peers, since) if view else None,
+        "figure": figure,
         "peers": peers,
         "peer_choices": [unit for unit in article.units if unit != own],
         "comparison": _comparison(here, article, own, peers),
@@ -105,6 +101,20 @@ def indicator(here: Here, name: str) -> dict[str, Any]:
         "pictures": list(article.about["plots"].items()),
         "through": through(article),
     }
+
+
+def shown(here: Here, article: Article) -> Figure | None:
+    """The figure that was chosen, or the first; None where the script gives none. Raises Missing."""
+    every = figures.views(article)
+    view = here.chosen.view or (every[0] if every else "")
+    if view and view not in every:
+        raise Missing(view)
+    since = dt.date.fromisoformat(here.chosen.since) if here.chosen.since else None
+    return figures.figure(article, view, here.own(article), _peers(here, article), since) if view else None
+
+
+def _peers(here: Here, article: Article) -> tuple[str, ...]:
+    return tuple(peer for peer in here.chosen.peer if peer in article.units)
 
 
 def _starts(article: Article) -> list[tuple[str, str]]:
@@ -194,7 +204,7 @@ def _count_table(
     grain = by_ or source.cases.grain
     last = article.about["periods"]["last"] if article.protected else None
     fresh = words.after(dt.date.fromisoformat(last), source.cases.grain) if last else None
-    shown = list(by.items())[:NEWEST]
+    newest = list(by.items())[:NEWEST]
     rows = [
         (
             day.isoformat(),
@@ -202,7 +212,7 @@ def _count_table(
             [(o, here[o]) for o in outcomes],
             fresh is not None and day >= fresh,
         )
-        for day, here in shown
+        for day, here in newest
     ]
     return {
         "outcomes": list(outcomes.items()),
@@ -210,8 +220,8 @@ def _count_table(
         "totals": [(o, sum(here[o] for here in by.values())) for o in outcomes],
         "grain": grain,
         "grains": own_cases.GRAINS,
-        "more": len(by) - len(shown),
-        "picture": figures.own_counts(article, [(words.period(day, grain), here) for day, here in shown[::-1]]),
+        "more": len(by) - len(newest),
+        "picture": figures.own_counts(article, [(words.period(day, grain), here) for day, here in newest[::-1]]),
     }
 
 

@@ -31,6 +31,16 @@ MEANINGS: Mapping[Tone, str] = {
     Tone.ORDINARY: "nothing unusual",
     Tone.UNJUDGED: "not judged",
 }
+SHAPES: Mapping[Tone, str] = {
+    Tone.WORSE: "triangle",
+    Tone.PERHAPS_WORSE: "pale triangle",
+    Tone.DIFFERENT: "diamond",
+    Tone.BETTER: "square",
+    Tone.PERHAPS_BETTER: "pale square",
+    Tone.ORDINARY: "circle",
+    Tone.UNJUDGED: "ring",
+}
+"""What stands for it in a picture, where no key can be drawn."""
 _ORDINARY = frozenset({"not different", "ordinary", "usual variation"})
 _SURE = {"99.8": True, "95": False, "alarm": True, "alert": False, "country": True}
 

@@ -172,7 +172,7 @@ DASHBOARD = (
         "page",
         Kind.PAGE,
         _READ,
-        rf"/(?:changed|about|i/[a-z][a-z0-9_]*(?:/cases|/disputes|/table\.csv)?)?{_QUERY}",
+        rf"/(?:changed|about|i/[a-z][a-z0-9_]*(?:/cases|/disputes|/table\.csv|/figure\.png|/slide\.pptx)?)?{_QUERY}",
         personal=True,
     ),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from dashboard.figures.drawing import Axis, both, el, line, mark, path, reached, svg, text
+from dashboard.figures.drawing import LETTER, Axis, both, el, line, mark, path, reached, svg, text
 from dashboard.figures.lines import Figure, Line, grain_in, head, line_of, tally, tones
 from dashboard.shelf import Article
 from dashboard.words import Scale, Tone, heading, many, period
@@ -56,7 +56,10 @@ def _draw_trend(article: Article, lines: Sequence[Line], width: float) -> Markup
     parts = [line(left, up(t), right, up(t), "grid") for t in up.ticks]
     parts += [text(scale.tick(t), left - 6, up(t) + 4, "tick", "end") for t in up.ticks]
     every = max(len(days) // (3 if width < 500 else 7), 1)
-    parts += [text(period(d, grain), across(d), bottom + 20, "tick", "middle") for d in days[every // 2 :: every]]
+    for day in days[every // 2 :: every]:
+        words = period(day, grain)
+        inside = min(across(day), width - 2 - len(words) * LETTER / 2)  # the last one is not cut off
+        parts.append(text(words, inside, bottom + 20, "tick", "middle"))
     for low, high in _runs(lines):
         part = lines[low:high]
         band = [(across(f.row[time]), up(f.row["upper_limit"])) for f in part]
@@ -138,7 +141,8 @@ def _draw_counts(
     article: Article, outcomes: Sequence[str], lines: Sequence[Line], width: float, what: str = "published counts"
 ) -> Markup:
     """The periods of one organisation, each a bar of its outcomes."""
-    left, top, bar = 70, 34, 18
+    top, bar = 34, 18
+    left = max(len(found.name) for found in lines) * (LETTER + 1) + 12
     step = bar + 10
     height = top + step * len(lines) + 30
     axis = Axis.over(

@@ -136,6 +136,25 @@ def test_a_record_is_disputed_by_a_form_with_a_script_and_without(browser: Brows
         assert record not in page.url
 
 
+@pytest.mark.parametrize("width", [1366, 360])
+def test_words_of_a_picture_do_not_cover_each_other_and_are_not_cut_off(
+    browser: Browser, laptop: str, width: int
+) -> None:
+    with opened(browser, width) as page:
+        for name in ("order", "funnel", "counts", "months", "weeks"):
+            page.goto(laptop + PAGES[name])
+            found = page.evaluate(
+                "[...document.querySelectorAll('.picture svg')].filter(s => s.checkVisibility()).flatMap(s => {"
+                " const edge = s.getBoundingClientRect(); const texts = [...s.querySelectorAll('text')].map(t => [t.textContent, t.getBoundingClientRect()]);"
+                " const cut = texts.filter(([, b]) => b.left < edge.left - 1 || b.right > edge.right + 1).map(([t]) => 'cut off: ' + t);"
+                " const over = texts.flatMap(([t, a], n) => texts.slice(n + 1).filter(([, b]) =>"
+                "  Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4)"
+                "  .map(([u]) => t + ' / ' + u));"
+                " return [...cut, ...over]; })"
+            )
+            assert found == [], name
+
+
 def test_with_a_script_a_choice_is_drawn_at_once_and_going_back_undoes_it(browser: Browser, laptop: str) -> None:
     with opened(browser) as page:
         page.goto(laptop + PAGES["counts"])
