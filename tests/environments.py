@@ -1,4 +1,4 @@
-"""Tools of tests whose pins clash with ours: each in an environment of its own under build/, made on first use."""
+"""What tests keep under build/ from one to the next: tools whose pins clash with ours, each in an environment of its own; compiled contracts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ from pathlib import Path
 from tests.programs import missing
 
 BUILD = Path(__file__).resolve().parents[1] / "build"
+EXPRESSIONS = BUILD / "expressions"
+
+
+def compiled_before(lake: Path) -> None:
+    """Give the folder of a lake the contracts that tests have compiled before: their names tell all that they were compiled from."""
+    EXPRESSIONS.mkdir(parents=True, exist_ok=True)
+    lake.mkdir(parents=True, exist_ok=True)
+    if not (lake / "expressions").exists():
+        (lake / "expressions").symlink_to(EXPRESSIONS)
 
 
 def environment(name: str, *requirements: str, then: str = "") -> Path:

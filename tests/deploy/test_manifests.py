@@ -15,6 +15,7 @@ from dashboard.people import Provider
 from platform_assets.contracts.files import read_contracts
 from platform_assets.indicators.header import list_indicators
 from platform_assets.wide import AT_ONCE, COMPONENT, FETCH, KEYS, step_settings
+from resources.databases import mssql, mysql, oracle, postgresql
 from resources.environment import INDICATORS, Settings, resources_for
 from tests.deploy.kubernetes_api import problems, unrestricted
 from tests.deploy.overlays import DEPLOY, OF_OTHERS, OVERLAYS, Resource, of_kind, pods, rendered, rendered_in, selects
@@ -124,6 +125,37 @@ def test_with_the_component_bigquery_is_the_engine_and_nothing_else_differs(
     )
     assert region is not None
     assert platform.bigquery.location == region[1]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_with_the_component_sources_runs_that_fetch_reach_the_ports_of_databases_and_sftp(
+    overlay: str, tmp_path: Path
+) -> None:
+    shutil.copytree(DEPLOY, tmp_path / "deploy", ignore=shutil.ignore_patterns("terraform", "image"))
+    file = tmp_path / "deploy" / "kustomize" / "overlays" / overlay / "kustomization.yaml"
+    file.write_text(f"{file.read_text()}components: [../../components/sources]\n")
+    before = {(r["kind"], r["metadata"]["name"]): r for r in rendered(overlay)}
+    after = {(r["kind"], r["metadata"]["name"]): r for r in rendered_in(tmp_path / "deploy", overlay)}
+    assert before == {name: r for name, r in after.items() if name in before}
+    added = {
+        name: r
+        for (_, name), r in after.items()
+        if ("NetworkPolicy", name) not in before and r["kind"] == "NetworkPolicy"
+    }
+    assert len(after) == len(before) + len(added)
+    ports = {name: {p["port"] for rule in r["spec"]["egress"] for p in rule["ports"]} for name, r in added.items()}
+    assert ports == {
+        "way-out-databases": {d.port for d in (postgresql.DIALECT, mysql.DIALECT, mssql.DIALECT, oracle.DIALECT)},
+        "way-out-sftp": {22},
+    }
+    for policy in added.values():
+        assert problems(policy) == []
+        assert policy["spec"]["podSelector"] == before["NetworkPolicy", "way-out-fetch"]["spec"]["podSelector"]
+        assert policy["metadata"]["namespace"] == before["NetworkPolicy", "way-out-fetch"]["metadata"]["namespace"]
+        addresses = [to["ipBlock"]["cidr"] for rule in policy["spec"]["egress"] for to in rule["to"]]
+        assert all(
+            a.startswith("192.0.2.") and a.endswith("/32") for a in addresses
+        )  # nobody's, until they are filled in
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
