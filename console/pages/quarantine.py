@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from console import grid, mending
-from console.frame import Frame, address, counted, moment, plain, settle, told
+from console.frame import Frame, address, counted, href, links, moment, plain, settle, told
 from platform_assets.access.roles import Permission
+from platform_assets.quarantine import disputes
 from platform_assets.quarantine.bench import Bench
 from platform_assets.quarantine.desk import Desk
 from platform_assets.quarantine.fixes import HELD
@@ -31,14 +32,21 @@ def show(frame: Frame) -> None:
     settle(frame)
     waiting = in_quarantine(frame.office, frame.user)
     empty = empty_deliveries(frame.office, frame.user)
-    notes = {name: counted(len(found), "empty delivery", "empty deliveries") for name, found in empty.items()}
-    dataset = frame.dataset(notes={**{name: counted(rows, "row") for name, rows in waiting.items()}, **notes})
+    disputed = disputes.waiting(frame.office.warehouse, frame.user)
+    notes = {name: counted(rows, "row") for name, rows in waiting.items()}
+    notes |= {name: counted(len(found), "empty delivery", "empty deliveries") for name, found in empty.items()}
+    for name, records in disputed.items():
+        said = counted(records, "disputed record")
+        notes[name] = f"{notes[name]}, {said}" if name in notes else said
+    dataset = frame.dataset(notes={name: said for name, said in notes.items() if name in frame.office.contracts})
     desk = frame.office.desk(dataset, frame.user)
+    if dataset in disputed:
+        _disputed(frame, dataset)
     if dataset in empty:
         _empty(desk, empty[dataset])
     if dataset in waiting:
         _open(frame, desk)
-    elif dataset not in empty:
+    elif dataset not in empty and dataset not in disputed:
         st.success("Nothing waits in quarantine.")
     st.subheader("History of a row")
     _history(desk)
@@ -70,6 +78,43 @@ def _open(frame: Frame, desk: Desk) -> None:
     st.subheader("Send staged fixes")
     _send(desk)
     _release(desk, list(held), files)
+
+
+def _disputed(frame: Frame, dataset: str) -> None:
+    """Records that are in the data, and of which their organisation says that they are wrong."""
+    office = frame.office
+    found = disputes.for_steward(frame.audit, frame.user, office.warehouse, office.contracts[dataset])
+    st.subheader("Disputed records")
+    st.write(
+        "These are in the data, and count. Look into each, and have it delivered again where it is wrong; the answer is told to who disputed it."
+    )
+    st.dataframe(
+        [
+            {
+                "number": n,
+                "disputed": one.at,
+                "organisation": str(one.scope),
+                "by": one.by,
+                "what is wrong": f"{disputes.REASONS[one.reason]}{f': {one.about}' if one.about else ''}",
+                "indicator": one.indicator,
+                "file": href("deliveries", one.file, delivery=one.key.delivery, dataset=dataset),
+                "row": one.key.row,
+                "since": one.since or "as it was",
+            }
+            for n, one in enumerate(found, 1)
+        ],
+        hide_index=True,
+        column_config={"disputed": moment("disputed"), "file": links("file")},
+    )
+    numbers = st.multiselect("Numbers of the records to answer", range(1, len(found) + 1))
+    chosen = [found[n - 1] for n in numbers if n <= len(found)]
+    left, middle, right = st.columns([3, 4, 2], vertical_alignment="bottom")
+    answer = left.selectbox("Answer", list(disputes.ANSWERS), format_func=lambda key: disputes.ANSWERS[key])
+    words = middle.text_input("In your words (kept for good; names nobody)")
+    if right.button(f"Answer {counted(len(chosen), 'chosen record')}", disabled=not chosen):
+        with told(frame):
+            disputes.answer(frame.audit, frame.user, office.warehouse, office.refuse, chosen, answer, words)
+            grid.again(f"{counted(len(chosen), 'dispute')} answered.")
 
 
 def _by_rule(counts: pd.DataFrame) -> dict[str, int]:

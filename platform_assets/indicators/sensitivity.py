@@ -28,9 +28,15 @@ def personal_tables(
         layer, _, name = table.partition(".")
         if layer == "indicators" and name in indicators:
             waiting += tables_of(indicators[name])
-        elif layer != "validated" or name not in contracts or not contracts[name].is_public:
+        elif layer not in ("validated", "history") or not _is_public(name, contracts):
             found.append(table)
     return found
+
+
+def _is_public(table: str, contracts: Mapping[str, Contract]) -> bool:
+    """Whether a dataset's table, or one that is worked out of it (``<dataset>__<list>``), is public."""
+    contract = contracts.get(table.partition("__")[0])
+    return contract is not None and contract.is_public
 
 
 def organisation_columns(

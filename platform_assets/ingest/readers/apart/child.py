@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_assets.ingest.readers.rows import FileRejected
+from resources.processes import default_signals
 from resources.r_child.locks.sandbox import enter
 
 ANSWER = "answer.json"
@@ -83,6 +84,7 @@ def serve(channel: socket.socket) -> None:
     """The first generation: a process per job, until the other side hangs up."""
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what a job leaves behind becomes ours, and is ended
     os.umask(0o077)
+    default_signals()  # the kernel's own signals tell which limit a job broke
     sys.meta_path.insert(0, _NoPandas())
     send(channel, b"ready")
     while (message := receive(channel)) is not None:
@@ -139,6 +141,12 @@ class _NoPandas(MetaPathFinder):
     def find_spec(self, name: str, *_: object) -> None:
         if name == "pandas":
             raise ModuleNotFoundError(name=name)
+
+
+def allow_pandas() -> None:
+    """For a reader that cannot do without it: from here on this process may import it."""
+    # by its name: this module is `__main__` where it was started, so the class is there twice
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != _NoPandas.__name__]
 
 
 # ------------------------------------------------------------------ the second generation
