@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from platform_assets.contracts.files import read_contracts
-from platform_assets.indicators.header import list_indicators
+from platform_assets.indicators.script.header import list_indicators
 from platform_assets.wide import AT_ONCE, COMPONENT, FETCH, KEYS, step_settings
 from resources.environment import INDICATORS, Settings, resources_for
 from tests.deploy.kubernetes_api import problems, unrestricted
