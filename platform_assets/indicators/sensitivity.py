@@ -38,9 +38,15 @@ def personal_tables(
 
     def public(table: str) -> bool:
         layer, _, name = table.partition(".")
-        return layer == "validated" and name in contracts and contracts[name].is_public
+        return layer in ("validated", "history") and _is_public(name, contracts)
 
     return [table for table in behind(tables, indicators) if not public(table)]
+
+
+def _is_public(table: str, contracts: Mapping[str, Contract]) -> bool:
+    """Whether a dataset's table, or one that is worked out of it (``<dataset>__<list>``), is public."""
+    contract = contracts.get(table.partition("__")[0])
+    return contract is not None and contract.is_public
 
 
 def organisation_columns(
@@ -56,7 +62,7 @@ def organisation_columns(
     found = []
     for table in tables:
         layer, _, name = table.partition(".")
-        if layer == "validated" and name in contracts:
+        if layer in ("validated", "history") and name in contracts:
             columns = contracts[name].columns.items()
             found += [(table, column) for column, said in columns if said.role == "organisation"]
     if not found and indicator.cases is not None and indicator.cases.by_organisation:

@@ -140,7 +140,7 @@ def _columns_found(contract: Contract, fmt: FileFormat, name: str, head: bytes) 
         header = find_columns(header_names(decode_header(line, fmt), fmt), contract, fmt).header
     except FileRejected:
         return 0.0
-    return len(header.positions) / max(1, len(contract.file_columns) - len(contract.named))
+    return len(header.positions) / max(1, len(contract.file_columns) - len(contract.named) - len(contract.parsed))
 
 
 def check(office: Office, dataset: str, name: str, data: bytes, user: User) -> Check:
