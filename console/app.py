@@ -72,9 +72,7 @@ def show(here: frame.Frame) -> None:
     who_is_here(here)
     mine = [page for page in PAGES if page.opens_for(user)]
     shown = [
-        st.Page(
-            _shown(page, here), title=page.title, icon=page.sign, url_path=page.title.lower(), default=page is mine[0]
-        )
+        st.Page(_shown(page, here), title=page.title, icon=page.sign, url_path=page.name, default=page is mine[0])
         for page in mine
     ]
     chosen = st.navigation(shown)

@@ -9,7 +9,7 @@ from platform_assets.access.roles import Permission, User
 
 @dataclass(frozen=True)
 class Page:
-    """A page of the console. Its module here has the name of its title, in small letters."""
+    """A page of the console. Its module here has the name of its title, in small letters, with _ for a blank."""
 
     title: str
     takes: tuple[Permission, ...]
@@ -17,9 +17,14 @@ class Page:
     sign: str
 
     @property
+    def name(self) -> str:
+        """Of its module, and in its address."""
+        return self.title.lower().replace(" ", "_")
+
+    @property
     def module(self) -> str:
         """Where its `show` is."""
-        return f"{__name__}.{self.title.lower()}"
+        return f"{__name__}.{self.name}"
 
     def opens_for(self, user: User) -> bool:
         """Whether `user` sees it."""
@@ -30,6 +35,7 @@ PAGES = (
     Page("Start", (Permission.SEE_STATUS,), ":material/home:"),
     Page("Upload", (Permission.UPLOAD,), ":material/upload_file:"),
     Page("Deliveries", (Permission.SEE_STATUS,), ":material/inbox:"),
+    Page("Deliveries out", (Permission.SEE_STATUS,), ":material/outbox:"),
     Page("Runs", (Permission.SEE_STATUS,), ":material/play_circle:"),
     Page("Quarantine", (Permission.SEE_QUARANTINE,), ":material/healing:"),
     Page("Erasure", (Permission.SEE_ERASURE,), ":material/delete_forever:"),

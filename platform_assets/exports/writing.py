@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platform_assets.exports.model import File
+from platform_assets.exports.workbook import NotInAWorkbook, write_sheet
 from resources.lake.warehouse import literal, quoted, scalar
 
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ def write_file(engine: duckdb.DuckDBPyConnection, staged: Path, file: File, out:
         _counted(int(scalar(engine, f"SELECT count(*) FROM {reader}({literal(str(out))})")), rows)
         return rows
     _demand_flat(columns)
+    if file.kind == "xlsx":
+        try:
+            _counted(write_sheet(engine, source, columns, rows, out), rows)
+        except NotInAWorkbook as error:
+            raise NotWritten(str(error)) from None
+        return rows
     if len(columns) == 1 and not file.null and scalar(engine, f"SELECT bool_or(COLUMNS(*) IS NULL) FROM {source}"):
         raise NotWritten(
             "a missing value in the only column makes an empty line, which most readers skip: give missing values a text (`null`)"
@@ -86,7 +93,7 @@ def _demand_flat(columns: list[tuple[str, str]]) -> None:
     nested = [name for name, kind in columns if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION"))]
     if nested:
         raise NotWritten(
-            f"lists and objects have no place in delimited text ({', '.join(nested)}): write kind: json or parquet"
+            f"lists and objects have no place in a table of cells ({', '.join(nested)}): write kind: json or parquet"
         )
 
 

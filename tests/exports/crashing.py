@@ -18,9 +18,9 @@ from typing import Any
 
 # read here, and not by each child: most of what a child would take is the time to read them
 import duckdb  # noqa: F401
-import duckdb_extension_ducklake  # noqa: F401
-import duckdb_extension_sqlite_scanner  # noqa: F401
-import pandas  # noqa: F401, ICN001
+import duckdb_extension_ducklake  # type: ignore[import-untyped]  # noqa: F401
+import duckdb_extension_sqlite_scanner  # type: ignore[import-untyped]  # noqa: F401
+import pandas  # noqa: F401
 import pyarrow  # noqa: F401
 
 from resources.lake import warehouse

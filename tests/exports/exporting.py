@@ -40,7 +40,7 @@ class Shop:
     def __init__(self, home: Path, **changes: Any) -> None:
         self.place = Place(home / "home")
         self.share = home / "share"
-        self.share.mkdir(exist_ok=True)
+        self.share.mkdir(exist_ok=True, parents=True)
         self.folder = home
         self.environment = {"PLATFORM_FOLDER_PARTNER": str(self.share)}
         self.export = export_of(**changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 from collections.abc import Iterator
@@ -117,6 +118,52 @@ def test_an_answer_to_another_content_is_none(tmp_path: Path, said: str) -> None
     (shop.share / f"{JAN}.ack").write_text(said.format(other="0" * 64))
     shop.deliver()
     assert states(shop) == ["refused", "sent"]
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        (f"{FEB} taken\n", "refused"),
+        (f"We have {FEB}.", "refused"),
+        ("file: somebody_elses.csv\n", "refused"),
+        ("Filename = results_202601.csv.gz", "refused"),
+        (f"{JAN} and {FEB} taken", "acknowledged"),
+        (f"file: {JAN}\n", "acknowledged"),
+        (f"{JAN}.", "acknowledged"),
+        ("OK, thank you. 2 rows", "acknowledged"),
+        ("", "acknowledged"),
+    ],
+)
+def test_an_answer_that_names_another_file_is_none_to_this(tmp_path: Path, said: str, state: str) -> None:
+    shop = stocked(tmp_path, deliver={**FOLDER, "acknowledge": {}})
+    shop.deliver()
+    (shop.share / f"{JAN}.ack").write_text(said)
+    shop.deliver()
+    assert states(shop) == [state, "sent"]
+
+
+def test_a_refusal_of_before_is_none_of_what_is_sent_again(tmp_path: Path) -> None:
+    shop = stocked(tmp_path, deliver={**FOLDER, "acknowledge": {"refused": "{name}.err"}})
+    shop.deliver()
+    (shop.share / f"{JAN}.err").write_text("not understood")
+    shop.deliver()
+    assert states(shop) == ["refused", "sent"]
+    (shop.share / JAN).unlink()  # the recipient put it away
+    again(shop, "the recipient has mended their reader")
+    with contextlib.suppress(InterruptedError):  # cut off before a byte left
+        shop.sender(_stop_at_put).deliver()
+    assert states(shop)[0] == "sending"
+    assert shop.deliver().sent == [JAN]
+    assert whole(shop)
+    assert states(shop) == ["sent", "sent"]
+    (shop.share / f"{JAN}.err").write_text("still not understood")
+    shop.deliver()
+    assert states(shop) == ["refused", "sent"]
+
+
+def _stop_at_put(step: str) -> None:
+    if step == "put":
+        raise InterruptedError
 
 
 def test_no_answer_is_told_and_a_late_one_still_counts(tmp_path: Path) -> None:
