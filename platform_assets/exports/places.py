@@ -128,7 +128,7 @@ class _ByParts(ABC):
         say("compare")
         lying = self.find(part)
         if lying is None or lying.size != wanted.size:
-            raise Passing("the file that arrived has another size than the one that was sent")
+            raise Passing("the file that arrived has another size than the one that was sent: is the disk full there?")
         if wanted.read_back and hash_of(self.read(part)) != wanted.sha256:
             self.put(part, io.BytesIO(), 0)
             raise Passing(OTHER_BYTES)

@@ -144,11 +144,22 @@ class Sender:
         if entry.state == SENDING:
             return
         self._say("begin")
+        self._for_whom(entry)
         self._note(entry, "export.send")
         acknowledge = self.export.deliver.acknowledge
         entry.answer_before = _looks(place, acknowledge, entry.file) if acknowledge else ""
         entry.state, entry.sending_at, entry.attempts = SENDING, ledger.now(), entry.attempts + 1
         ledger.write(self.warehouse, entry)
+
+    def _for_whom(self, entry: Entry) -> None:
+        """What the document says now, which may be another recipient than when the file was made; of those who got it before none is forgotten."""
+        entry.destination = self.export.deliver.in_words
+        who = self.export.row_level
+        if who is None or not entry.row_level:
+            return
+        entry.role, entry.ground = who.role.value, who.ground
+        known = entry.recipient.split("; ") if entry.went_out else []
+        entry.recipient = "; ".join([*known, *([] if who.recipient in known else [who.recipient])])
 
     def _was_taken(self, place: Place, entry: Entry) -> bool:
         """Whether the recipient has answered to it already: cut off after it got its name, and taken away since."""

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import itertools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from platform_assets.access.roles import AccessDenied, Role, User
 from platform_assets.exports import ledger
 from platform_assets.exports.resending import NotAgain, resend
 from resources import requesting, sftp
-from tests.exports.exporting import FEBRUARY, FOLDER, JANUARY, Shop
+from tests.exports.exporting import FEBRUARY, FOLDER, JANUARY, ROW_LEVEL, Shop, export_of
 from tests.places import ANALYST, STEWARD
 from tests.servers.ssh_server import SshServer, ssh
 from tests.servers.tcp_proxy import proxy
@@ -159,6 +160,35 @@ def test_a_refusal_of_before_is_none_of_what_is_sent_again(tmp_path: Path) -> No
     (shop.share / f"{JAN}.err").write_text("still not understood")
     shop.deliver()
     assert states(shop) == ["refused", "sent"]
+
+
+def test_another_recipient_is_written_down_beside_the_one_before(tmp_path: Path) -> None:
+    shop = stocked(tmp_path, deliver=FOLDER)
+    shop.export = export_of(deliver=FOLDER, row_level={**ROW_LEVEL, "recipient": "Agency of today"})
+    shop.deliver()  # it was made for another, who never got it
+    assert {e.recipient for e in shop.entries()} == {"Agency of today"}
+    shop.export = export_of(deliver=FOLDER, row_level={**ROW_LEVEL, "recipient": "Agency of tomorrow"})
+    again(shop)
+    shop.deliver()
+    assert shop.entries()[0].recipient == "Agency of today; Agency of tomorrow"
+    sent = [e.details["recipient"] for e in shop.place.audit.entries() if e.action == "export.send"]
+    assert sent == ["Agency of today", "Agency of today", "Agency of today; Agency of tomorrow"]
+
+
+def test_two_visits_at_once_send_once(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, deliver=FOLDER)
+    shop.place.deliver("w1.csv", *JANUARY, *FEBRUARY)
+
+    def visit(key: str) -> list[str]:
+        shop.make(key)
+        return shop.deliver().sent
+
+    with ThreadPoolExecutor(4) as pool:
+        sent = list(pool.map(visit, ["2026-01-01", "2026-02-01", "2026-01-01", "2026-02-01"]))
+    assert sorted(itertools.chain(*sent)) == [JAN, FEB]
+    assert states(shop) == ["sent", "sent"]
+    assert whole(shop)
+    assert shop.actions() == ["export.send", "export.send"]
 
 
 def _stop_at_put(step: str) -> None:

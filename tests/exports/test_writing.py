@@ -125,6 +125,28 @@ def test_json_and_parquet(tmp_path: Path) -> None:
     assert [s for (s,) in duckdb.execute(f"SELECT s FROM '{tmp_path}/back.parquet' ORDER BY n").fetchall()] == AWKWARD
 
 
+@pytest.mark.parametrize("name", ["a,b", "a;b", 'a"b', "a\nb", "a b", "é", "'", "select", "COLUMNS(*)", "=1+1"])
+@pytest.mark.parametrize("quote", ["needed", "all"])
+def test_awkward_names_of_columns_come_back_as_they_were(tmp_path: Path, name: str, quote: str) -> None:
+    engine = duckdb.connect()
+    called = '"' + name.replace('"', '""') + '"'
+    engine.execute(
+        f"COPY (SELECT 'x' AS {called}, 1 AS n UNION ALL SELECT NULL, 2) TO '{tmp_path}/r.parquet' (FORMAT parquet)"
+    )
+    file = File.model_validate({"name": "x", "quote": quote})
+    assert write_file(engine, tmp_path / "r.parquet", file, tmp_path / "o") == 2
+    back = list(csv.reader(io.StringIO((tmp_path / "o").read_bytes().decode()), strict=True))
+    assert back == [[name, "n"], ["x", "1"], ["", "2"]]
+
+
+def test_a_file_is_read_back_in_little_memory_also_with_long_lines(tmp_path: Path) -> None:
+    engine = duckdb.connect(config={"memory_limit": "300MB"})
+    for long, rows in ((10, 300_000), (5_000_000, 3)):
+        sql = f"SELECT i AS n, repeat('x', {long - 1}) || chr(10) || i AS s FROM range({rows}) t(i)"
+        engine.execute(f"COPY ({sql}) TO '{tmp_path}/r.parquet' (FORMAT parquet)")
+        assert write_file(engine, tmp_path / "r.parquet", File(name="x"), tmp_path / "o") == rows
+
+
 def sheet(data: bytes) -> list[list[Any]]:
     """The one sheet of a workbook, by a reader that is not the platform's."""
     book = CalamineWorkbook.from_filelike(io.BytesIO(data))
