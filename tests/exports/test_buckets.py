@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from platform_assets.exports.places import BucketPlace, Lying, Wanted
 from resources import requesting
 from resources.partner_bucket import bucket_of
 from resources.requesting import Passing, Permanent
-from tests.exports.exporting import FEBRUARY, JANUARY, Shop
+from tests.exports.exporting import Shop, stocked
 from tests.exports.test_sending import FEB, JAN, again, states
 from tests.programs import needed_module
 from tests.resources.gcp import gcs_emulator
@@ -100,23 +99,11 @@ def partner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 DELIVER = {**BUCKET, "acknowledge": {"refused": "{name}.err"}}
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A platform with two files that wait, to be copied."""
-    home = tmp_path_factory.mktemp("made")
-    shop = Shop(home, deliver=DELIVER)
-    shop.place.deliver("w1.csv", *JANUARY, *FEBRUARY)
-    for key in ("2026-01-01", "2026-02-01"):
-        shop.make(key)
-    return home
-
-
 @pytest.fixture
-def shop(partner: Partner, made: Path, tmp_path: Path) -> Shop:
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    copied = Shop(tmp_path, deliver=DELIVER)
-    copied.environment = partner.environment
-    return copied
+def shop(partner: Partner, tmp_path: Path) -> Shop:
+    made = stocked(tmp_path, deliver=DELIVER)
+    made.environment = partner.environment
+    return made
 
 
 def whole(shop: Shop, partner: Partner) -> bool:

@@ -16,7 +16,7 @@ from platform_assets.access.roles import AccessDenied, Role, User
 from platform_assets.exports import ledger
 from platform_assets.exports.resending import NotAgain, resend
 from resources import requesting, sftp
-from tests.exports.exporting import FEBRUARY, FOLDER, JANUARY, ROW_LEVEL, Shop, export_of
+from tests.exports.exporting import FOLDER, ROW_LEVEL, Shop, export_of, loaded, stocked
 from tests.places import ANALYST, STEWARD
 from tests.servers.ssh_server import SshServer, ssh
 from tests.servers.tcp_proxy import proxy
@@ -35,15 +35,6 @@ def server() -> Iterator[SshServer]:
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requesting, "FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(sftp, "SILENT_SECONDS", 0.5)
-
-
-def stocked(home: Path, **changes: Any) -> Shop:
-    """Two files that wait."""
-    shop = Shop(home, **changes)
-    shop.place.deliver("w1.csv", *JANUARY, *FEBRUARY)
-    for key in ("2026-01-01", "2026-02-01"):
-        assert shop.make(key) is not None
-    return shop
 
 
 @pytest.fixture(params=["folder", "sftp"])
@@ -176,8 +167,7 @@ def test_another_recipient_is_written_down_beside_the_one_before(tmp_path: Path)
 
 
 def test_two_visits_at_once_send_once(tmp_path: Path) -> None:
-    shop = Shop(tmp_path, deliver=FOLDER)
-    shop.place.deliver("w1.csv", *JANUARY, *FEBRUARY)
+    shop = loaded(tmp_path, deliver=FOLDER)
 
     def visit(key: str) -> list[str]:
         shop.make(key)

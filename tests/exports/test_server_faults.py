@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from resources import requesting, sftp
-from tests.exports.exporting import Shop
-from tests.exports.test_sending import FEB, JAN, SFTP, at_the_server, big, states, stocked, whole
+from tests.exports.exporting import Shop, stocked
+from tests.exports.test_sending import FEB, JAN, SFTP, at_the_server, big, states, whole
 from tests.servers.ssh_server import SshServer, ssh
 from tests.servers.tcp_proxy import proxy
 
