@@ -42,6 +42,7 @@ sample: setup ## Write the generated sample data into DATA_HOME/landing (once)
 summary: ## What the platform holds: deliveries, rows, indicators
 	@$(PYTHON) -m platform_assets.summary
 
+PROCESSES = $(shell expr $$(nproc) + 1)
 # a browser, a database and a proxy for the tests that need real ones
 export PLATFORM_EXTRA_PACKAGES ?=
 TEST_PACKAGES := chromium postgresql mariadb-server-core openssh-server nginx-light openssl $(if $(PLATFORM_TEST_IMAGE),podman debootstrap iproute2)
@@ -53,8 +54,9 @@ test: setup lint test-r test-python ## Everything that CI runs: lint, R tests, P
 .PHONY: test-python
 test-python: setup ## Unit, component and end-to-end tests
 	@# without what this file sets for people: tests bring their own folders and instances
-	@# a process per core; a file of tests stays in one, as its tests share servers; the order is that of tests/conftest.py
-	$(PYTEST) --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations=15
+	@# one process more than there are cores, as tests wait for servers and processes a tenth of their time; a file of tests stays in one, as its
+	@# tests share servers; the order is that of tests/conftest.py
+	$(PYTEST) --numprocesses $(PROCESSES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations=15
 
 # the environment that people work in: tests bring their own folders and instances
 PYTEST := env -u DATA_HOME -u DAGSTER_HOME -u DAGSTER_STORAGE -u DAGSTER_MODULE_NAME .venv/bin/python -m pytest -q

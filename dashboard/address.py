@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,12 +10,25 @@ from urllib.parse import quote, urlencode
 
 from starlette.datastructures import QueryParams
 
+from platform_assets.reports.own_cases import GRAINS
+
 MOST_PEERS = 200
 LONGEST = 200
 
 
 class BadAddress(ValueError):
     """The address asks for what is not there."""
+
+
+def _is_day(text: str) -> bool:
+    """Whether it is a day of the calendar, written as the platform writes it."""
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        return False
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,8 @@ class Chosen:
     """The first case of a list that is shown."""
     since: str = ""
     """Periods from this day on."""
+    by: str = ""
+    """Periods by which own cases are counted: week, month, quarter, year."""
     eyes: str = ""
     """On a laptop without login: through whose eyes, such as laboratory=north."""
 
@@ -47,14 +63,18 @@ class Chosen:
         if not re.fullmatch(r"[0-9]{1,7}", first):
             raise BadAddress("`first` is a number")
         peers = tuple(dict.fromkeys(query.getlist("peer")))
-        texts = {name: query.get(name, "") for name in ("org", "view", "release", "period", "outcome", "since", "eyes")}
+        texts = {
+            name: query.get(name, "") for name in ("org", "view", "release", "period", "outcome", "since", "by", "eyes")
+        }
         if len(peers) > MOST_PEERS or any(
             len(text) > LONGEST or not text.isprintable() for text in (*texts.values(), *peers)
         ):
             raise BadAddress("the address is too long")
         for name in ("period", "since"):
-            if texts[name] and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", texts[name]):
+            if texts[name] and not _is_day(texts[name]):
                 raise BadAddress(f"`{name}` is a day, such as 2026-01-01")
+        if texts["by"] not in ("", *GRAINS):
+            raise BadAddress(f"`by` is one of {', '.join(GRAINS)}")
         return cls(**texts, peer=peers, first=int(first))
 
     def to(self, path: str, **changes: object) -> str:
@@ -75,6 +95,7 @@ class Chosen:
             "view": self.view,
             "since": self.since,
             "release": self.release,
+            "by": self.by,
             "period": self.period,
             "outcome": self.outcome,
             "first": str(self.first) if self.first else "",

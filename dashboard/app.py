@@ -1,6 +1,6 @@
 """The pages and who may see them. Every page asks `Desk.opened` first: who is here, what was chosen, which release; nothing is drawn before that.
 
-Pages are GET only and change nothing. What is refused because it is somebody else's is 404, and an entry in the audit log.
+Pages are by GET and change nothing; one form disputes a record (the door takes it from our own pages only). What is refused because it is somebody else's is 404, and an entry in the audit log.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.sessions import SessionMiddleware
@@ -20,20 +22,23 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from dashboard import changes, pages, words
+from dashboard import changes, pages, takeaway, words
 from dashboard.address import BadAddress, Chosen
+from dashboard.figures.lines import Figure
 from dashboard.freshness import Freshness
 from dashboard.here import Foreign, Here, Missing
 from dashboard.people import People, Provider
 from dashboard.scripts import Scripts
-from dashboard.shelf import Shelf
+from dashboard.shelf import Article, Shelf
 from platform_assets.access import acts, handing_out
 from platform_assets.access.audit.entry import AuditError
 from platform_assets.access.login import LoginEnded
 from platform_assets.access.roles import AccessDenied, Permission, User, organisation_columns
 from platform_assets.office import Office
 from platform_assets.people_csv import csv_bytes
+from platform_assets.quarantine.fixes import QuarantineError
 from platform_assets.releases.reading import NoRelease
+from platform_assets.reports import own_disputes
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -41,6 +46,7 @@ POLICY = (
 )
 """Nothing from elsewhere, and nothing that stands in the page itself."""
 PRIVATE = {"Cache-Control": "private, no-store", "Content-Security-Policy": POLICY, "Vary": "Cookie"}
+SLIDE = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 STATIC = Path(__file__).with_name("static")
 
 
@@ -68,9 +74,8 @@ class Desk:
     scripts: Scripts
     templates: Environment
 
-    def opened(self, request: Request) -> Here:
-        """Who is here and what was chosen. Raises AccessDenied, BadAddress, NoRelease, Missing, AuditError."""
-        chosen = Chosen.of(request.query_params)
+    def opened(self, request: Request, chosen: Chosen) -> Here:
+        """Who is here and what was chosen. Raises AccessDenied, NoRelease, Missing, AuditError."""
         if self.people.provider:  # nobody looks through others' eyes there, and nothing of what was asked comes back
             chosen = replace(chosen, eyes="")
         user = self.people.asking(request.session if self.people.provider else {}, chosen.eyes)
@@ -105,7 +110,11 @@ def app(office: Office, scripts: Scripts, provider: Provider | None) -> Starlett
         Route("/", _route(desk, _overview)),
         Route("/i/{name}", _route(desk, _indicator)),
         Route("/i/{name}/cases", _route(desk, _cases)),
+        Route("/i/{name}/disputes", _route(desk, _disputes)),
+        Route("/i/{name}/dispute", _form(desk, _dispute), methods=["POST"]),
         Route("/i/{name}/table.csv", _route(desk, _csv)),
+        Route("/i/{name}/figure.png", _route(desk, _picture)),
+        Route("/i/{name}/slide.pptx", _route(desk, _slide)),
         Route("/i/{name}/plot/{plot}.png", _route(desk, _plot)),
         Route("/changed", _route(desk, _changed)),
         Route("/about", _route(desk, _about)),
@@ -135,31 +144,49 @@ def app(office: Office, scripts: Scripts, provider: Provider | None) -> Starlett
 
 
 def _route(desk: Desk, page: Page) -> Callable[[Request], Response]:
-    """A page with its errors as sentences. Starlette runs it in a thread."""
+    """A page. Starlette runs it in a thread."""
 
     def answer(request: Request) -> Response:
-        user: User | None = None
-        try:
-            here = desk.opened(request)
-            user = here.user
-            return page(desk, here, request)
-        except LoginEnded as error:
-            return desk.message("Log in", f"{error}.", 401, login=desk.people.provider is not None)
-        except Foreign as error:
-            handing_out.refused(desk.office.audit, user, AccessDenied(str(error)))
-            return desk.message("Not found", "There is no such page.", 404)
-        except AccessDenied as error:
-            handing_out.refused(desk.office.audit, user, error)
-            return desk.message("Not for you", f"{error}.", 403, login=desk.people.provider is not None)
-        except (Missing, NoRelease):
-            return desk.message("Not found", "There is no such page.", 404)
-        except BadAddress as error:
-            return desk.message("This address cannot be read", f"{error}.", 400)
-        except AuditError:
-            sentence = "What you asked for could not be written down in the audit log, so it is not shown. Tell whoever runs the platform."
-            return desk.message("Not now", sentence, 503)
+        return _answered(desk, request, request.query_params, lambda here: page(desk, here, request))
 
     return answer
+
+
+def _form(desk: Desk, act: Callable[[Desk, Here, str, QueryParams], Response]) -> Callable[[Request], Any]:
+    """What a form sends; the same choices as in an address stand in it."""
+
+    async def answer(request: Request) -> Response:
+        sent = QueryParams((await request.body()).decode("latin-1"))  # the door has looked at kind and size
+        name = request.path_params["name"]
+        return await run_in_threadpool(_answered, desk, request, sent, lambda here: act(desk, here, name, sent))
+
+    return answer
+
+
+def _answered(desk: Desk, request: Request, asked: QueryParams, page: Callable[[Here], Response]) -> Response:
+    """What `page` says, or its errors as sentences."""
+    user: User | None = None
+    try:
+        here = desk.opened(request, Chosen.of(asked))
+        user = here.user
+        return page(here)
+    except LoginEnded as error:
+        return desk.message("Log in", f"{error}.", 401, login=desk.people.provider is not None)
+    except Foreign as error:
+        handing_out.refused(desk.office.audit, user, AccessDenied(str(error)))
+        return desk.message("Not found", "There is no such page.", 404)
+    except AccessDenied as error:
+        handing_out.refused(desk.office.audit, user, error)
+        return desk.message("Not for you", f"{error}.", 403, login=desk.people.provider is not None)
+    except (Missing, NoRelease):
+        return desk.message("Not found", "There is no such page.", 404)
+    except BadAddress as error:
+        return desk.message("This address cannot be read", f"{error}.", 400)
+    except QuarantineError as error:
+        return desk.message("This was not done", f"{error}.", 409)
+    except AuditError:
+        sentence = "What you asked for could not be written down in the audit log, so it is not shown. Tell whoever runs the platform."
+        return desk.message("Not now", sentence, 503)
 
 
 def _overview(desk: Desk, here: Here, _request: Request) -> Response:
@@ -172,6 +199,19 @@ def _indicator(desk: Desk, here: Here, request: Request) -> Response:
 
 def _cases(desk: Desk, here: Here, request: Request) -> Response:
     return desk.page("cases.html", here, page=pages.own_list(here, request.path_params["name"]))
+
+
+def _disputes(desk: Desk, here: Here, request: Request) -> Response:
+    return desk.page("disputes.html", here, page=pages.disputes(here, request.path_params["name"]))
+
+
+def _dispute(_desk: Desk, here: Here, name: str, sent: QueryParams) -> Response:
+    """Own cases only; what came of it is told by the page that follows."""
+    article, source, scope = pages.own_source(here, name)
+    record, reason, about = (sent.get(field, "") for field in ("record", "reason", "about"))
+    audit, warehouse = here.office.audit, here.office.warehouse
+    own_disputes.dispute(audit, here.user, source, scope, warehouse, record=record, reason=reason, about=about)
+    return RedirectResponse(here.page(f"/i/{article.name}/disputes"), 303, headers=PRIVATE)
 
 
 def _changed(desk: Desk, here: Here, _request: Request) -> Response:
@@ -192,12 +232,43 @@ def _csv(_desk: Desk, here: Here, request: Request) -> Response:
     frame.insert(0, "indicator", article.title)
     frame["definition_version"] = str(article.about["definition_version"])
     frame["release"] = article.release.id
-    frame["link"] = (
-        f"{request.url.scheme}://{request.url.netloc}{here.chosen.page(f'/i/{article.name}', release=article.release.id, org='', eyes='')}"
+    frame["link"] = _link(request, article)
+    return _file(article, "csv", csv_bytes(frame), "text/csv; charset=utf-8")
+
+
+def _link(request: Request, article: Article, **shown: Any) -> str:
+    """To the same, of this release, for whoever may see it: through no one's eyes."""
+    same = Chosen(release=article.release.id).to(f"/i/{article.name}", **shown)
+    return f"{request.url.scheme}://{request.url.netloc}{same}"
+
+
+def _file(article: Article, ending: str, content: bytes, kind: str) -> Response:
+    """A file to take along."""
+    name = f"{article.name}_{article.release.id}.{ending}"
+    return Response(
+        content, media_type=kind, headers={**PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}
     )
-    name = f"{article.name}_{article.release.id}.csv"
-    headers = {**PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(csv_bytes(frame), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _figure(here: Here, request: Request) -> tuple[Article, Figure, takeaway.Taken]:
+    """The figure that the page shows, and the words that go with it."""
+    article = here.article(request.path_params["name"])
+    here.check_org([article])
+    figure = pages.shown(here, article)
+    if figure is None or not figure.picture:
+        raise Missing(article.name)
+    link = _link(request, article, view=figure.view, peer=here.chosen.peer, since=here.chosen.since)
+    return article, figure, takeaway.taken(article, figure, link)
+
+
+def _picture(_desk: Desk, here: Here, request: Request) -> Response:
+    article, figure, words_of = _figure(here, request)
+    return _file(article, "png", takeaway.picture(words_of, figure), "image/png")
+
+
+def _slide(_desk: Desk, here: Here, request: Request) -> Response:
+    article, figure, words_of = _figure(here, request)
+    return _file(article, "pptx", takeaway.slide(words_of, figure), SLIDE)
 
 
 def _plot(_desk: Desk, here: Here, request: Request) -> Response:

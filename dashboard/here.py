@@ -71,12 +71,13 @@ class Here:
         script = self.scripts.get(article.name)
         return own_cases.source_of(script, self.office.contracts) if script else None
 
-    def counts(self, article: Article) -> list[Count] | None:
-        """Exact own counts; None where there are none to be had, or not for this user."""
+    def counts(self, article: Article, grain: str = "") -> list[Count] | None:
+        """Exact own counts by `grain` (empty: the script's own); None where there are none to be had, or not for this user."""
         source, own = self.source(article), self.own(article)
         if source is None or not own or not self.user.may(Permission.EXPORT_ROWS):
             return None
-        return own_cases.counts(self.office.audit, self.user, source, Scope(source.unit, own), self.office.warehouse)
+        scope = Scope(source.unit, own)
+        return own_cases.counts(self.office.audit, self.user, source, scope, self.office.warehouse, grain)
 
     def to(self, path: str, **changes: object) -> str:
         """An address with what is chosen now."""

@@ -10,13 +10,14 @@ from typing import Any
 from dashboard import words
 from dashboard.figures import choice as figures
 from dashboard.figures.choice import VIEWS
-from dashboard.figures.lines import Line
+from dashboard.figures.lines import Figure, Line
 from dashboard.freshness import Age
 from dashboard.here import Here, Missing, through
 from dashboard.shelf import Article
 from platform_assets.access.roles import Permission, Scope
+from platform_assets.quarantine.disputes import ANSWERS, REASONS, Dispute
 from platform_assets.releases.reading import benchmark
-from platform_assets.reports import own_cases
+from platform_assets.reports import own_cases, own_disputes
 from platform_assets.reports.own_cases import Count, Listed, Source
 
 # ---------------------------------------------------------------------------------------------------- overview
@@ -29,6 +30,8 @@ class Card:
     article: Article
     own: str
     line: Line | None
+    tone: words.Tone | None
+    """What stands foremost: the own label, or of all organisations the one to look at first."""
     value: str
     against: str
     """What it is held against, in words."""
@@ -43,7 +46,8 @@ def overview(here: Here) -> dict[str, Any]:
     cards = [_card(here, article) for article in articles]
     own = [card for card in cards if card.own in card.article.units]
     rest = [card for card in cards if card.own not in card.article.units]
-    own.sort(key=lambda card: (words.order(card.line.tone) if card.line else len(words.Tone), card.article.title))
+    for listed in (own, rest):
+        listed.sort(key=lambda card: (words.order(card.tone) if card.tone else len(words.Tone), card.article.title))
     choices = sorted({unit for article in articles for unit in here.mine(article)})
     return {"own": own, "rest": rest, "choices": choices, "stale": _stale(here, articles)}
 
@@ -55,13 +59,14 @@ def _card(here: Here, article: Article) -> Card:
     against = f"held against {scale.written(article.reference)}" if article.reference is not None else ""
     if article.target is not None:
         against = f"target {scale.written(article.target)}, {article.about['target']['words']}"
-    said = figures.sentence(article, found) if found else ""
+    said, tone = (figures.sentence(article, found), found.tone) if found else ("", None)
     if not found and own:
         said = f"{own} is not in this release."
-    elif not found and not own and (shown := figures.views(article)):
-        said = figures.figure(article, "ranking" if "ranking" in shown else shown[0]).sentence
+    elif not found and not own and (kinds := figures.views(article)):
+        every = figures.figure(article, "ranking" if "ranking" in kinds else kinds[0])
+        said, tone = every.sentence, (every.tones[0] if every.tones else None)
     value = scale.written(found.value) if found else "–"
-    return Card(article, own, found, value, against, said, through(article))
+    return Card(article, own, found, tone, value, against, said, through(article))
 
 
 def _stale(here: Here, articles: Sequence[Article]) -> list[Age]:
@@ -76,30 +81,40 @@ def indicator(here: Here, name: str) -> dict[str, Any]:
     """Everything of one indicator."""
     article = here.article(name)
     here.check_org([article])
-    own, shown = here.own(article), figures.views(article)
-    view = here.chosen.view or (shown[0] if shown else "")
-    if view and view not in shown:
-        raise Missing(view)
-    peers = tuple(peer for peer in here.chosen.peer if peer in article.units)
-    since = dt.date.fromisoformat(here.chosen.since) if here.chosen.since else None
+    own, figure = here.own(article), shown(here, article)
+    view, peers = figure.view if figure else "", _peers(here, article)
     return {
         "article": article,
         "own": own,
         "choices": here.mine(article),
         "line": figures.one_line(article, own),
-        "views": [(key, VIEWS[key]) for key in shown],
+        "views": [(key, VIEWS[key]) for key in figures.views(article)],
         "view": view,
-        "figure": figures.figure(article, view, own, peers, since) if view else None,
+        "figure": figure,
         "peers": peers,
         "peer_choices": [unit for unit in article.units if unit != own],
         "comparison": _comparison(here, article, own, peers),
         "starts": _starts(article) if view in ("trend", "counts") else [],
         "before": _before(here, article, own),
         "ages": here.freshness.of(article.about.get("made_from", ())),
-        "counts": _count_table(article, here.counts(article), here.source(article)),
+        "counts": _count_table(article, here.counts(article, here.chosen.by), here.source(article), here.chosen.by),
         "pictures": list(article.about["plots"].items()),
         "through": through(article),
     }
+
+
+def shown(here: Here, article: Article) -> Figure | None:
+    """The figure that was chosen, or the first; None where the script gives none. Raises Missing."""
+    every = figures.views(article)
+    view = here.chosen.view or (every[0] if every else "")
+    if view and view not in every:
+        raise Missing(view)
+    since = dt.date.fromisoformat(here.chosen.since) if here.chosen.since else None
+    return figures.figure(article, view, here.own(article), _peers(here, article), since) if view else None
+
+
+def _peers(here: Here, article: Article) -> tuple[str, ...]:
+    return tuple(peer for peer in here.chosen.peer if peer in article.units)
 
 
 def _starts(article: Article) -> list[tuple[str, str]]:
@@ -172,43 +187,60 @@ def _before(here: Here, article: Article, own: str) -> list[str]:
     return found
 
 
-def _count_table(article: Article, counts: list[Count] | None, source: Source | None) -> dict[str, Any] | None:
-    """Own counts as a table: a row per period, a column per outcome."""
+NEWEST = 60
+"""Periods of own cases that a page shows; lists and totals are of all."""
+
+
+def _count_table(
+    article: Article, counts: list[Count] | None, source: Source | None, by_: str
+) -> dict[str, Any] | None:
+    """Own counts as a table (a row per period, a column per outcome), and as a picture."""
     if counts is None or source is None:
         return None
-    outcomes = list(source.cases.outcomes)
+    outcomes = dict(source.cases.outcomes)
     by: dict[dt.date, dict[str, int]] = {}
     for count in counts:
         by.setdefault(count.period, dict.fromkeys(outcomes, 0))[count.outcome] = count.cases
-    grain = source.cases.grain
-    last = article.about["periods"]["last"]
+    grain = by_ or source.cases.grain
+    last = article.about["periods"]["last"] if article.protected else None
+    fresh = words.after(dt.date.fromisoformat(last), source.cases.grain) if last else None
+    newest = list(by.items())[:NEWEST]
     rows = [
         (
             day.isoformat(),
             words.period(day, grain),
             [(o, here[o]) for o in outcomes],
-            last is not None and day.isoformat() > last,
+            fresh is not None and day >= fresh,
         )
-        for day, here in by.items()
+        for day, here in newest
     ]
     return {
-        "outcomes": [(o, source.cases.outcomes[o]) for o in outcomes],
+        "outcomes": list(outcomes.items()),
         "rows": rows,
         "totals": [(o, sum(here[o] for here in by.values())) for o in outcomes],
         "grain": grain,
+        "grains": own_cases.GRAINS,
+        "more": len(by) - len(newest),
+        "picture": figures.own_counts(article, [(words.period(day, grain), here) for day, here in newest[::-1]]),
     }
 
 
 # ---------------------------------------------------------------------------------------------------- own cases
 
 
-def own_list(here: Here, name: str) -> dict[str, Any]:
-    """The own cases behind a number. Raises Foreign, Missing, AccessDenied."""
+def own_source(here: Here, name: str) -> tuple[Article, Source, Scope]:
+    """Where the own cases of an indicator are, and whose. Raises Foreign, Missing."""
     article = here.article(name)
     here.check_org([article])
     source, own = here.source(article), here.own(article)
     if source is None or not own:
         raise Missing(name)
+    return article, source, Scope(source.unit, own)
+
+
+def own_list(here: Here, name: str) -> dict[str, Any]:
+    """The own cases behind a number. Raises Foreign, Missing, AccessDenied."""
+    article, source, scope = own_source(here, name)
     outcome = here.chosen.outcome
     if outcome and outcome not in source.cases.outcomes:
         raise Missing(outcome)
@@ -217,11 +249,12 @@ def own_list(here: Here, name: str) -> dict[str, Any]:
         here.office.audit,
         here.user,
         source,
-        Scope(source.unit, own),
+        scope,
         here.office.warehouse,
         period=day,
         outcome=outcome,
         first=here.chosen.first,
+        grain=here.chosen.by,
     )
     steps = [
         (f"{n + 1} to {min(n + own_cases.PAGE, found.total)}", n, n == found.first)
@@ -229,15 +262,43 @@ def own_list(here: Here, name: str) -> dict[str, Any]:
     ]
     return {
         "article": article,
-        "own": own,
+        "own": scope.value,
         "source": source,
+        "reasons": REASONS,
+        "abouts": [*source.variables, source.unit],
         "outcome": outcome,
         "meaning": source.cases.outcomes.get(outcome, "") if outcome else "",
-        "when": words.period(day, source.cases.grain) if day else "all periods",
+        "when": words.period(day, here.chosen.by or source.cases.grain) if day else "all periods",
         "found": found,
         "amounts": sorted({amount.column for amount in source.cases.amounts.values()}),
         "steps": steps if len(steps) > 1 else [],
     }
+
+
+def disputes(here: Here, name: str) -> dict[str, Any]:
+    """What the own organisation said of its records, and what became of it. Raises Foreign, Missing, AccessDenied."""
+    article, source, scope = own_source(here, name)
+    contract = here.office.contracts[source.dataset]
+    found = own_disputes.told(here.office.audit, here.user, source, scope, contract, here.office.warehouse)
+    rows = [
+        (
+            one.record[:12] or "–",
+            one.at.date(),
+            one.by,
+            f"{REASONS[one.reason]}{f': {words.heading(one.about)}' if one.about else ''}",
+            " ".join(_fate(one)),
+        )
+        for one in reversed(found)
+    ]
+    return {"article": article, "own": scope.value, "rows": rows}
+
+
+def _fate(one: Dispute) -> list[str]:
+    """What became of it, as sentences."""
+    if one.answered_at is None:
+        return [one.since or "It waits for a steward."]
+    said = f"Answer of {one.answered_at:%d %b %Y}: {ANSWERS[one.answer]}."
+    return [said, *([f"“{one.words}”"] if one.words else []), *([one.since] if one.since else [])]
 
 
 # ---------------------------------------------------------------------------------------------------- about

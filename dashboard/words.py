@@ -31,6 +31,16 @@ MEANINGS: Mapping[Tone, str] = {
     Tone.ORDINARY: "nothing unusual",
     Tone.UNJUDGED: "not judged",
 }
+SHAPES: Mapping[Tone, str] = {
+    Tone.WORSE: "triangle",
+    Tone.PERHAPS_WORSE: "pale triangle",
+    Tone.DIFFERENT: "diamond",
+    Tone.BETTER: "square",
+    Tone.PERHAPS_BETTER: "pale square",
+    Tone.ORDINARY: "circle",
+    Tone.UNJUDGED: "ring",
+}
+"""What stands for it in a picture, where no key can be drawn."""
 _ORDINARY = frozenset({"not different", "ordinary", "usual variation"})
 _SURE = {"99.8": True, "95": False, "alarm": True, "alert": False, "country": True}
 
@@ -124,6 +134,14 @@ def period(day: dt.date, grain: str) -> str:
     if grain == "month":
         return f"{day:%b %Y}"
     return f"{day:%d %b %Y}"
+
+
+def after(day: dt.date, grain: str) -> dt.date:
+    """The first day of the period after that which begins on `day`."""
+    if grain == "week":
+        return day + dt.timedelta(days=7)
+    months = day.year * 12 + day.month - 1 + {"month": 1, "quarter": 3, "year": 12}[grain]
+    return dt.date(months // 12, months % 12 + 1, 1)
 
 
 def grain_of(days: list[dt.date]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from door.rules import DAGSTER, FETCHED, MEGABYTE, SIGN_IN, Kind, Rule, console
+from door.rules import DAGSTER, FETCHED, MEGABYTE, SAY_WHERE_FROM, SIGN_IN, Kind, Rule, console
 
 HEAD = """# Written by `python -m door.nginx` from door/rules.py, where the reasons stand; a test compares. Do not change it here.
 
@@ -29,8 +29,10 @@ def written(largest_upload: int = 200 * MEGABYTE) -> str:
 def _server(server: str, rules: tuple[Rule, ...]) -> str:
     asked = [(f"^{_upgrade(r)} (?:{r.methods}) {r.target} HTTP/1\\.[01]$", r.name) for r in rules]
     passes = [(r.name, r.passes) for r in rules if r.passes]
-    fetched = [(f"^{_names(rules, kind)} (?:{FETCHED[kind]})$", "0") for kind in Kind]
-    quiet = "|".join(r.name for r in rules if r.kind is not Kind.SOCKET)
+    fetched = [
+        (f"^{_names(rules, kind)} (?:{FETCHED[kind]})$", "0") for kind in Kind if any(r.kind is kind for r in rules)
+    ]
+    quiet = "|".join(r.name for r in rules if r.kind not in SAY_WHERE_FROM)
     foreign = [(r"^[a-z-]+ ([^ ]+) \1$", "0"), (f"^(?:{quiet}) [^ ]+ $", "0")]
     content = [(f"^{r.name} {r.content}$", "0") for r in rules if r.content]
     content.append((f"^(?:{'|'.join(r.name for r in rules if not r.content)}) ", "0"))

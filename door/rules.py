@@ -5,7 +5,8 @@ A rule is held against the request line as it came: nothing is decoded or tidied
 one is no request of ours. Rules name what is passed on (`Rule.passes`), so that little of what a browser wrote gets further.
 
 Three kinds of headers are judged too: Host and Origin must be ours, and Sec-Fetch-* (which a page cannot forge) must fit what is asked.
-Clients that are no browsers send none of them; they can do by POST what their user can, and nothing by GET.
+Clients that are no browsers send none of them; they can do by POST what their user can, and nothing by GET. A form
+(`Kind.FORM`) always needs an Origin of ours: browsers say it, and no other page can make them say ours.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class Kind(Enum):
     FILE = "file"
     """What our pages load."""
     CALL = "call"
-    """What our pages' scripts do; the only kind with a body."""
+    """What our pages' scripts do."""
+    FORM = "form"
+    """What a person sends by a button of our pages: changes something, works without a script. Whoever sends it has to say where it comes from."""
     SOCKET = "socket"
     """A websocket of our pages."""
 
@@ -48,6 +51,7 @@ FETCHED = {
         r"|none (?:no-cors image|navigate document)"
     ),
     Kind.CALL: r"  |same-origin (?:cors|same-origin) empty",
+    Kind.FORM: r"  |same-origin navigate document",
     Kind.SOCKET: r"  |same-origin websocket (?:empty|websocket)",
 }
 """Sec-Fetch-Site, -Mode and -Dest, with a blank between; two blanks: no browser, or one that does not send them to this address."""
@@ -73,6 +77,8 @@ class Rule:
     """Where people log in: not without a session."""
 
 
+SAY_WHERE_FROM = frozenset({Kind.SOCKET, Kind.FORM})
+"""Kinds that need an Origin."""
 _READ = "GET|HEAD"
 _DAGSTER_PAGES = (
     "asset-groups|assets|automation|concurrency|config|deployment|graphs|guess|health|instance|jobs|locations|overview|playground|runs|"
@@ -150,6 +156,15 @@ DASHBOARD = (
     Rule("static", Kind.FILE, _READ, r"/static/(?:style\.css|page\.js|icon\.svg)"),
     Rule("picture", Kind.FILE, _READ, rf"/i/[a-z][a-z0-9_]*/plot/[a-z][a-z0-9_]*\.png{_QUERY}", personal=True),
     Rule("part", Kind.CALL, "GET", rf"/part/(?:i/[a-z][a-z0-9_]*)?{_QUERY}", personal=True),
+    Rule(
+        "dispute",
+        Kind.FORM,
+        "POST",
+        r"/i/[a-z][a-z0-9_]*/dispute",
+        content=r"application/x-www-form-urlencoded(?:; ?charset=[Uu][Tt][Ff]-8)?",
+        largest=4096,
+        personal=True,
+    ),
     Rule("login", Kind.PAGE, "GET", "/auth/login"),
     Rule("callback", Kind.PAGE, "GET", rf"/auth/callback{_QUERY}"),
     Rule("logout", Kind.PAGE, "GET", "/auth/logout", personal=True),
@@ -157,11 +172,11 @@ DASHBOARD = (
         "page",
         Kind.PAGE,
         _READ,
-        rf"/(?:changed|about|i/[a-z][a-z0-9_]*(?:/cases|/table\.csv)?)?{_QUERY}",
+        rf"/(?:changed|about|i/[a-z][a-z0-9_]*(?:/cases|/disputes|/table\.csv|/figure\.png|/slide\.pptx)?)?{_QUERY}",
         personal=True,
     ),
 )
-"""The clinicians' dashboard: pages by GET, which change nothing."""
+"""The clinicians' dashboard: pages by GET, which change nothing, and one form."""
 
 SIGN_IN = (Rule("sign-in", Kind.PAGE, "GET", rf"/oauth2/(?:start|callback|sign_out){_QUERY}"),)
 """Of the login that stands beside the cluster's proxy (oauth2-proxy)."""
@@ -211,7 +226,7 @@ def judge(rules: tuple[Rule, ...], request: Request, hosts: frozenset[str], sche
     if rule is None:
         raise Refused(404, NOT_LISTED)
     foreign = request.origin not in ("", f"{scheme}://{request.host}")
-    if foreign or (rule.kind is Kind.SOCKET and not request.origin):
+    if foreign or (rule.kind in SAY_WHERE_FROM and not request.origin):
         raise Refused(403, ELSEWHERE)
     if not re.fullmatch(FETCHED[rule.kind], " ".join(request.fetched)):
         raise Refused(403, ELSEWHERE)

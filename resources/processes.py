@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -37,6 +38,14 @@ def started_at(process: int) -> float | None:
     # the name, in brackets, may hold anything; the start is the 22nd field, in ticks since the machine started (proc(5))
     ticks = int(status.rpartition(")")[2].split()[19])
     return time.time() - up + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def default_signals() -> None:
+    """What this process ignores or holds back, because whoever started the platform did, its children would ignore as well: no more."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # these two Python itself ignores
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager

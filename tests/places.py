@@ -17,6 +17,7 @@ from platform_assets.quarantine.desk import Desk
 from resources.identity import EnvironmentKeys, IdentityKeys, pseudonym
 from resources.lake.warehouse import Warehouse
 from resources.object_store import LocalStore, ObjectStore
+from tests.environments import compiled_before
 
 KEYS = {
     f"PLATFORM_IDENTITY_KEY_{purpose}": f"{n:02x}" * 32 for n, purpose in enumerate(("PATIENT", "ERASURE", "AUDIT"), 1)
@@ -55,6 +56,7 @@ class Place:
         self.home = home
         self.contract = contract or lab_contract()
         self.store: ObjectStore = LocalStore(home)
+        compiled_before(home / "lake")
         self.warehouse = Warehouse(home / "lake")
         self.keys: IdentityKeys = EnvironmentKeys(KEYS)
         self.audit = AuditLog(home / "audit", self.keys)

@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platform_assets.people_csv import FORMULA, as_typed, csv_bytes, harmless
+from tests.product import REPOSITORY, modules
 
-REPOSITORY = Path(__file__).parents[1]
 SEPARATORS = [",", ";", "\t", "|"]
 BLANK = "".join(
     c for c in map(chr, range(sys.maxunicode + 1)) if c.isspace() or unicodedata.category(c) in ("Cc", "Cf")
@@ -211,10 +211,7 @@ def csv_writers(path: Path) -> list[int]:
 
 
 def test_one_function_writes_csv_for_people() -> None:
-    sources = [
-        p for top in ("platform_assets", "console", "resources", "scripts") for p in (REPOSITORY / top).rglob("*.py")
-    ]
-    found = {p.relative_to(REPOSITORY).as_posix() for p in sources if csv_writers(p)}
+    found = {p.relative_to(REPOSITORY).as_posix() for p in modules() if csv_writers(p)}
     assert found == set(MACHINES)
 
 

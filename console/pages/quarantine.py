@@ -10,6 +10,7 @@ import streamlit as st
 
 from console.frame import Frame, counted, done, moment, plain, settle, told
 from platform_assets.access.roles import Permission
+from platform_assets.quarantine import disputes
 from platform_assets.quarantine.desk import Desk
 from platform_assets.quarantine.fixes import HELD, Fix
 from platform_assets.quarantine.overview import empty_deliveries, in_quarantine
@@ -32,13 +33,20 @@ def show(frame: Frame) -> None:
     settle(frame)
     waiting = in_quarantine(frame.office, frame.user)
     empty = empty_deliveries(frame.office, frame.user)
-    notes = {name: counted(len(found), "empty delivery", "empty deliveries") for name, found in empty.items()}
-    dataset = frame.dataset(notes={**{name: counted(rows, "row") for name, rows in waiting.items()}, **notes})
+    disputed = disputes.waiting(frame.office.warehouse, frame.user)
+    notes = {name: counted(rows, "row") for name, rows in waiting.items()}
+    notes |= {name: counted(len(found), "empty delivery", "empty deliveries") for name, found in empty.items()}
+    for name, records in disputed.items():
+        said = counted(records, "disputed record")
+        notes[name] = f"{notes[name]}, {said}" if name in notes else said
+    dataset = frame.dataset(notes={name: said for name, said in notes.items() if name in frame.office.contracts})
     desk = frame.office.desk(dataset, frame.user)
+    if dataset in disputed:
+        _disputed(frame, dataset)
     if dataset in empty:
         _empty(desk, empty[dataset])
     if dataset not in waiting:
-        if dataset not in empty:
+        if dataset not in empty and dataset not in disputed:
             st.success("Nothing waits in quarantine.")
         return
     every = desk.counts()
@@ -71,6 +79,44 @@ def show(frame: Frame) -> None:
     st.subheader("History of a row")
     _history(desk, rows)
     _release(desk, list(held), files)
+
+
+def _disputed(frame: Frame, dataset: str) -> None:
+    """Records that are in the data, and of which their organisation says that they are wrong."""
+    office = frame.office
+    found = disputes.for_steward(frame.audit, frame.user, office.warehouse, office.contracts[dataset])
+    st.subheader("Disputed records")
+    st.write(
+        "These are in the data, and count. Look into each, and have it delivered again where it is wrong; the answer is told to who disputed it."
+    )
+    st.dataframe(
+        [
+            {
+                "number": n,
+                "disputed": one.at,
+                "organisation": str(one.scope),
+                "by": one.by,
+                "what is wrong": f"{disputes.REASONS[one.reason]}{f': {one.about}' if one.about else ''}",
+                "indicator": one.indicator,
+                "file": one.file,
+                "row": one.key.row,
+                "since": one.since or "as it was",
+                "delivery": one.key.delivery,
+            }
+            for n, one in enumerate(found, 1)
+        ],
+        hide_index=True,
+        column_config={"disputed": moment("disputed")},
+    )
+    numbers = st.multiselect("Numbers of the records to answer", range(1, len(found) + 1))
+    chosen = [found[n - 1] for n in numbers if n <= len(found)]
+    left, middle, right = st.columns([3, 4, 2], vertical_alignment="bottom")
+    answer = left.selectbox("Answer", list(disputes.ANSWERS), format_func=lambda key: disputes.ANSWERS[key])
+    words = middle.text_input("In your words (kept for good; names nobody)")
+    if right.button(f"Answer {len(chosen)} chosen record(s)", disabled=not chosen):
+        with told(frame):
+            disputes.answer(frame.audit, frame.user, office.warehouse, office.refuse, chosen, answer, words)
+            _again(f"{counted(len(chosen), 'dispute')} answered.")
 
 
 def _as_begun(grid: str, look: Callable[[], pd.DataFrame]) -> pd.DataFrame:

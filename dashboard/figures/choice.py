@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dashboard.figures.lines import Figure, Line, line_of
 from dashboard.figures.ranking import funnel, ranking
-from dashboard.figures.trend import counts, trend
+from dashboard.figures.trend import counts, own_counts, trend
 from dashboard.shelf import Article
 
 VIEWS = {
@@ -17,6 +17,7 @@ VIEWS = {
     "counts": "Counts by period",
 }
 """Kinds of figures -> what their tabs say."""
+__all__ = ["VIEWS", "figure", "one_line", "own_counts", "sentence", "views"]
 KEPT = 500
 """Figures of an indicator that stay in memory."""
 

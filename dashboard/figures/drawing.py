@@ -6,6 +6,7 @@ A picture is drawn twice, for wide and for narrow windows (`style.css` shows one
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -126,6 +127,14 @@ def svg(width: float, height: float, name: str, parts: Iterable[Markup]) -> Mark
 def both(draw: Callable[[float], Markup]) -> Markup:
     """The picture for wide and for narrow windows."""
     return together(draw(width) for width in (WIDE, NARROW))
+
+
+def wide_of(picture: Markup) -> tuple[Markup, float]:
+    """The wide one of `both`, and how high it is."""
+    drawing = picture.partition("</svg>")[0] + Markup("</svg>")
+    found = re.match(r'<svg viewBox="0 0 [0-9.]+ ([0-9.]+)"', drawing)
+    assert found, "made by `svg`"
+    return drawing, float(found[1])
 
 
 def shortened(words: str, width: float) -> str:

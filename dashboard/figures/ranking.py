@@ -31,7 +31,8 @@ def ranking(article: Article, own: str, peers: tuple[str, ...], _since: dt.date 
 
 def _draw_ranking(article: Article, lines: Sequence[Line], width: float) -> Markup:
     scale, unit = Scale.of(str(article.about["unit"])), article.column("unit")
-    step, top = 24, 30
+    both_guides = article.reference is not None and article.target is not None
+    step, top = 24, 48 if both_guides else 30
     names = [str(found.row[unit]) for found in lines]
     left = min(max((len(n) for n in names), default=4) * 7.2 + 12, width * 0.36)
     bottom = top + step * max(len(lines), 1)
@@ -151,14 +152,17 @@ def _draw_funnel(article: Article, shown: Sequence[Line], judged: Sequence[Line]
 
 def _guides(article: Article, axis: Axis, top: float, bottom: float, scale: Scale) -> list[Markup]:
     """Upright lines at what values are held against."""
-    parts = []
+    parts, above = [], 14
     for value, class_, words in (
         (article.reference, "reference", "held against"),
         (article.target, "target", "target"),
     ):
         if value is not None:
-            parts.append(line(axis(value), top - 10, axis(value), bottom, class_))
-            parts.append(text(f"{words} {scale.written(value)}", axis(value), top - 14, "guide", _anchor(axis, value)))
+            parts.append(line(axis(value), top - above + 4, axis(value), bottom, class_))
+            parts.append(
+                text(f"{words} {scale.written(value)}", axis(value), top - above, "guide", _anchor(axis, value))
+            )
+            above += 18  # the next one's words stand above these, wherever the two lines are
     return parts
 
 

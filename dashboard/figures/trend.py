@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from dashboard.figures.drawing import Axis, both, el, line, mark, path, reached, svg, text
+from dashboard.figures.drawing import LETTER, Axis, both, el, line, mark, path, reached, svg, text
 from dashboard.figures.lines import Figure, Line, grain_in, head, line_of, tally, tones
 from dashboard.shelf import Article
 from dashboard.words import Scale, Tone, heading, many, period
@@ -56,7 +56,10 @@ def _draw_trend(article: Article, lines: Sequence[Line], width: float) -> Markup
     parts = [line(left, up(t), right, up(t), "grid") for t in up.ticks]
     parts += [text(scale.tick(t), left - 6, up(t) + 4, "tick", "end") for t in up.ticks]
     every = max(len(days) // (3 if width < 500 else 7), 1)
-    parts += [text(period(d, grain), across(d), bottom + 20, "tick", "middle") for d in days[every // 2 :: every]]
+    for day in days[every // 2 :: every]:
+        words = period(day, grain)
+        inside = min(across(day), width - 2 - len(words) * LETTER / 2)  # the last one is not cut off
+        parts.append(text(words, inside, bottom + 20, "tick", "middle"))
     for low, high in _runs(lines):
         part = lines[low:high]
         band = [(across(f.row[time]), up(f.row["upper_limit"])) for f in part]
@@ -120,9 +123,26 @@ def counts(article: Article, own: str, _peers: tuple[str, ...], since: dt.date |
     )
 
 
-def _draw_counts(article: Article, outcomes: Sequence[str], lines: Sequence[Line], width: float) -> Markup:
-    """The periods of one organisation, or of all together."""
-    left, top, bar = 70, 34, 18
+def own_counts(article: Article, periods: Sequence[tuple[str, dict[str, int]]]) -> Markup:
+    """A picture of an organisation's own exact counts, each period's by outcome; the table beside it has the numbers."""
+    lines = [
+        Line(f"o-{n}", when, None, Tone.ORDINARY, True, True, f"{when}: {_said(here)}", (when,), dict(here))
+        for n, (when, here) in enumerate(periods)
+    ]
+    outcomes = list(periods[0][1]) if periods else []
+    return both(lambda width: _draw_counts(article, outcomes, lines, width, "own cases")) if lines else Markup("")
+
+
+def _said(here: dict[str, int]) -> str:
+    return ", ".join(f"{outcome} {cases:,}" for outcome, cases in here.items())
+
+
+def _draw_counts(
+    article: Article, outcomes: Sequence[str], lines: Sequence[Line], width: float, what: str = "published counts"
+) -> Markup:
+    """The periods of one organisation, each a bar of its outcomes."""
+    top, bar = 34, 18
+    left = max(len(found.name) for found in lines) * (LETTER + 1) + 12
     step = bar + 10
     height = top + step * len(lines) + 30
     axis = Axis.over(
@@ -160,4 +180,4 @@ def _draw_counts(article: Article, outcomes: Sequence[str], lines: Sequence[Line
             for m in range(gone)
         ]
         parts.append(el("g", el("title", found.said), *boxes))
-    return svg(width, height, f"{article.title}: published counts", parts)
+    return svg(width, height, f"{article.title}: {what}", parts)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from platform_assets.contracts.model import Contract
     from resources.lake.warehouse import Warehouse
 
+GRAINS = ("week", "month", "quarter", "year")
+"""Periods by which own cases are counted. What is published is by the script's own; the own organisation sees its cases exactly, so it may choose."""
 PAGE = 50
 """Rows of a list that are read at a time."""
 
@@ -112,20 +114,25 @@ def may(user: User, source: Source, scope: Scope) -> None:
         raise AccessDenied(f"{user.name} may not see the cases of this {source.unit}: it is not the own one")
 
 
-def counts(audit: AuditLog, user: User, source: Source, scope: Scope, warehouse: Warehouse) -> list[Count]:
-    """Exact counts of own cases, newest period first; those of outcomes without any are left out. Raises AccessDenied, AuditError."""
+def counts(
+    audit: AuditLog, user: User, source: Source, scope: Scope, warehouse: Warehouse, grain: str = ""
+) -> list[Count]:
+    """Exact counts of own cases by `grain` (empty: the script's own), newest period first; those of outcomes without any are left out.
+    Raises AccessDenied, AuditError."""
     may(user, source, scope)
-    handing_out.seen(audit, user, "dashboard.own_counts", table=f"indicators.{source.indicator.name}", of=str(scope))
-    with _reading(warehouse, source) as connection:
+    grain = _grain(source, grain)
+    table = f"indicators.{source.indicator.name}"
+    handing_out.seen(audit, user, "dashboard.own_counts", table=table, of=str(scope), by=grain)
+    with reading(warehouse, source) as connection:
         if connection is None:
             return []
         snapshot = int(scalar(connection, f"SELECT id FROM {LAKE}.current_snapshot()"))
-        key = (warehouse.catalog.identity(), snapshot, source.indicator.name, source.unit, source.cases.grain, scope)
+        key = (warehouse.catalog.identity(), snapshot, source.indicator.name, source.unit, grain, scope)
         with _LOCK:
             kept = _KNOWN.get(key)
         if kept is None:
             rows = connection.execute(
-                f"SELECT period, outcome, count(*) FROM ({_own(source)}) GROUP BY ALL ORDER BY period DESC, outcome",
+                f"SELECT period, outcome, count(*) FROM ({_own(source, grain)}) GROUP BY ALL ORDER BY period DESC, outcome",
                 _whose(scope),
             ).fetchall()
             kept = tuple(Count(*row) for row in rows)
@@ -146,13 +153,14 @@ def cases(
     period: dt.date | None = None,
     outcome: str = "",
     first: int = 0,
+    grain: str = "",
 ) -> Listed:
-    """Own cases of a period (None: all) and outcome (empty: all), newest first, PAGE of them from `first` on. Raises AccessDenied, AuditError."""
+    """Own cases of a period by `grain` (None: all) and outcome (empty: all), newest first, PAGE of them from `first` on. Raises AccessDenied, AuditError."""
     may(user, source, scope)
-    with _reading(warehouse, source) as connection:
+    with reading(warehouse, source) as connection:
         if connection is None:
             return Listed(0, 0, ())
-        chosen = f"SELECT * FROM ({_own(source)}) WHERE ($3 IS NULL OR period = $3) AND ($4 = '' OR outcome = $4)"
+        chosen = f"SELECT * FROM ({_own(source, _grain(source, grain))}) WHERE ($3 IS NULL OR period = $3) AND ($4 = '' OR outcome = $4)"
         values = [*_whose(scope), period, outcome]
         total = int(scalar(connection, f"SELECT count(*) FROM ({chosen})", values))
         handing_out.seen(
@@ -182,17 +190,34 @@ def cases(
     )
 
 
-def _own(source: Source) -> str:
+def _grain(source: Source, grain: str) -> str:
+    """One of GRAINS; the script's own where none is chosen."""
+    if grain and grain not in GRAINS:
+        raise ValueError(f"cases are counted by one of {', '.join(GRAINS)}")
+    return grain or source.cases.grain
+
+
+def _own(source: Source, grain: str) -> str:
     """SQL of the own cases; $1 is the organisation as the script names it, $2 as the record does."""
     amounts = "".join(
         f", c.{quoted(column)} AS {quoted(f'amount {column}')}"
         for column in sorted({amount.column for amount in source.cases.amounts.values()})
     )
     return (
-        f"SELECT c.record, c.date, date_trunc('{source.cases.grain}', c.date)::DATE AS period, c.outcome{amounts} FROM {source.table} c "
+        f"SELECT c.record, c.date, date_trunc('{grain}', c.date)::DATE AS period, c.outcome{amounts} FROM {source.table} c "
         f"WHERE c.organisation = $1 AND c.date IS NOT NULL AND EXISTS (SELECT 1 FROM validated.{quoted(source.dataset)} v "
         f"WHERE CAST(v.{quoted(source.record)} AS VARCHAR) = c.record AND v.{quoted(source.unit)} = $2)"
     )
+
+
+def rows_of(connection: duckdb.DuckDBPyConnection, source: Source, scope: Scope, record: str) -> list[tuple[str, int]]:
+    """Delivery and row of each row of the dataset that stands behind the own case `record`; none where it is no own case."""
+    rows = connection.execute(
+        f"SELECT _delivery, _row FROM validated.{quoted(source.dataset)} WHERE {quoted(source.unit)} = $2 "
+        f"AND CAST({quoted(source.record)} AS VARCHAR) = $3 AND EXISTS (SELECT 1 FROM ({_own(source, source.cases.grain)}) WHERE record = $3) ORDER BY ALL",
+        [*_whose(scope), record],
+    ).fetchall()
+    return [(str(delivery), int(row)) for delivery, row in rows]
 
 
 def _whose(scope: Scope) -> list[Any]:
@@ -215,7 +240,7 @@ def _variables(
 
 
 @contextmanager
-def _reading(warehouse: Warehouse, source: Source) -> Iterator[duckdb.DuckDBPyConnection | None]:
+def reading(warehouse: Warehouse, source: Source) -> Iterator[duckdb.DuckDBPyConnection | None]:
     """A connection on which everything is read of one state; None where the tables are not there yet."""
     with warehouse.connect(read_only=True) as connection:
         there = warehouse.columns(connection, f"indicators.{source.indicator.name}")

@@ -96,7 +96,7 @@ steps_of <- function(curve, end, start) {
 #' @param data  data frame, a row per event in order: `event` (its number), `value`, `centre`, `lower`, `upper`,
 #'              `highlight`, and optionally `unit`
 #' @param event_label  what `event` is
-#' @return ggplot. The vertical axis is on a square-root scale, so that short gaps can be told apart
+#' @return ggplot. The vertical axis is on a square-root scale, so that short gaps can be told apart, and ends with the points and the centre
 between_plot <- function(data, title, value_label, subtitle = NULL, caption = NULL, meanings = NULL,
                          event_label = "Event, in order of time") {
   numbers <- c("event", "value", "centre", "lower", "upper")
@@ -108,24 +108,34 @@ between_plot <- function(data, title, value_label, subtitle = NULL, caption = NU
   data[numbers] <- Map(check_not_negative, data[numbers], paste("column", numbers))
   data <- data[!is.na(data$event), ]
   if (!any(!is.na(data$value))) return(empty_plot(title))
+  # where hardly anything is expected the band has no end worth drawing: it would press all points to the floor
+  top <- 1.1 * max(data$value, 3 * data$centre, na.rm = TRUE)
   plot <- ggplot2::ggplot(data, ggplot2::aes(.data$event, .data$value)) +
-    ggplot2::geom_ribbon(ggplot2::aes(ymin = .data$lower, ymax = .data$upper), fill = "#E4E7EB", na.rm = TRUE) +
+    ggplot2::geom_ribbon(ggplot2::aes(ymin = pmin(.data$lower, top), ymax = pmin(.data$upper, top)), fill = "#E4E7EB", na.rm = TRUE) +
     ggplot2::geom_line(ggplot2::aes(y = .data$centre), colour = plot_colours[["line"]], na.rm = TRUE) +
     ggplot2::geom_line(colour = plot_colours[["limit"]], linewidth = 0.5, na.rm = TRUE) +
     ggplot2::geom_point(ggplot2::aes(colour = .data$highlight, shape = .data$highlight, size = .data$highlight), na.rm = TRUE) +
     highlight_scales(meanings, size = if (is.null(data$unit)) 2.6 else 1.7) +
-    ggplot2::scale_y_sqrt(limits = c(0, NA), breaks = few_breaks) +
+    ggplot2::scale_y_sqrt(limits = c(0, top), breaks = few_breaks) + ggplot2::scale_x_continuous(breaks = whole_breaks) +
     ggplot2::labs(title = title, subtitle = wrap_text(subtitle, 80), caption = wrap_text(caption), x = event_label, y = value_label) + theme_platform()
   if (is.null(data$unit)) return(plot)
   plot + ggplot2::facet_wrap(ggplot2::vars(.data$unit), scales = "free_x") +
     ggplot2::theme(strip.text = ggplot2::element_text(face = "bold", hjust = 0), panel.spacing = ggplot2::unit(14, "pt"))
 }
 
-#' Three or four round numbers that stand apart on a square-root scale.
+#' At most four whole numbers, evenly apart: events and years have no halves.
+whole_breaks <- function(limits) {
+  first <- ceiling(limits[1])
+  last <- floor(limits[2])
+  if (first > last) return(numeric())
+  seq(first, last, by = max(1, ceiling((last - first) / 3)))
+}
+
+#' Nothing, a round number and one half-way to it on a square-root scale.
 few_breaks <- function(limits) {
   round <- c(1, 2, 5, 10, 20, 50) * rep(10^(0:12), each = 6)
   top <- max(round[round <= max(limits, 1, na.rm = TRUE)])
-  unique(c(0, signif(top / 10, 1), signif(top / 3, 1), top))
+  unique(c(0, signif(top / 4, 1), top))
 }
 
 #' Variation and assurance of many units at a glance (the icons of "Making data count")

@@ -88,12 +88,14 @@ class Warehouse:
         takes longer than most queries; one is never shared, as DuckLake aborts the process when transactions of one engine collide.
         """
         with _ENGINES_LOCK:
-            if not self.catalog.ready():
-                self._create()
+            made = None if self.catalog.ready() else self._create()
             # a process that was forked needs engines of its own
             key = (os.getpid(), self.catalog.identity(), self.data, read_only, self.memory_limit, self.threads)
             waiting = _IDLE.setdefault(key, [])
-            engine = waiting.pop() if waiting and snapshot is None else None
+            if made is not None and (read_only or snapshot is not None):
+                made.close()
+                made = None
+            engine = made or (waiting.pop() if waiting and snapshot is None else None)
         if engine is None:
             engine = self._open()
             self._attach(engine, read_only=read_only, snapshot=snapshot)
@@ -139,17 +141,26 @@ class Warehouse:
             _open_bucket(engine)
         return engine
 
-    def _create(self) -> None:
-        """The catalog with its layers, by the first process that needs it; a crash in between is repeated by the next."""
+    def _create(self) -> duckdb.DuckDBPyConnection | None:
+        """The catalog with its layers, by the first process that needs it; a crash in between is repeated by the next.
+
+        The engine that made it, which can write; None where another process was first.
+        """
         if not self.data.startswith(BUCKET):
             Path(self.data).mkdir(parents=True, exist_ok=True)
         with self.write_lock():
-            if not self.catalog.ready():
-                with self._open() as engine:
-                    self._attach(engine, read_only=False)
-                    for layer in SCHEMAS:
-                        engine.execute(f"CREATE SCHEMA IF NOT EXISTS {LAKE}.{layer}")
+            if self.catalog.ready():
+                return None
+            engine = self._open()
+            try:
+                self._attach(engine, read_only=False)
+                for layer in SCHEMAS:
+                    engine.execute(f"CREATE SCHEMA IF NOT EXISTS {LAKE}.{layer}")
                 self.catalog.created()
+            except BaseException:
+                engine.close()
+                raise
+            return engine
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool, snapshot: int | None = None) -> None:
         # inlined rows would live in the catalog, out of reach of the erasure of data files

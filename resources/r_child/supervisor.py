@@ -23,6 +23,7 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from resources.processes import default_signals
 from resources.r_child import channel, family, intake
 from resources.r_child.group import Group, make_group
 from resources.r_child.types import most_bytes
@@ -271,7 +272,7 @@ def _become_host(request: dict[str, Any], pipes: dict[str, int], group: Group | 
     """In the forked child: nothing of the supervisor's stays open; then R."""
     try:
         os.setsid()
-        _default_signals()
+        default_signals()
         if group:
             with contextlib.suppress(
                 OSError
@@ -296,14 +297,6 @@ def _become_host(request: dict[str, Any], pipes: dict[str, int], group: Group | 
 
         traceback.print_exc()
     os._exit(1)
-
-
-def _default_signals() -> None:
-    """What this process ignores or holds back, because whoever started the platform did, would be so in R as well."""
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # these two Python itself ignores
-        if signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,7 @@ from platform_assets.quarantine.fixes import Fix
 from platform_assets.quarantine.tables import RowKey
 from tests.erasure.erasing import approved, erase, eraser, office, subject
 from tests.places import SECOND, STEWARD, Place
-
-REPOSITORY = Path(__file__).parents[2]
+from tests.product import REPOSITORY, modules
 
 
 @dataclass
@@ -212,13 +211,12 @@ def place_of_runs(tmp_path: Path) -> Place:
 def test_nobody_writes_entries_past_the_two_places_that_put_them_first() -> None:
     """`acts` and `handing_out`; and pages start and cancel runs through their frame only."""
     found = []
-    for top in ("console", "platform_assets"):
-        for path in (REPOSITORY / top).rglob("*.py"):
-            if path.parent.name in ("access", "audit") and "access" in path.parts:
-                continue
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                    said = ast.unparse(node.func)
-                    if said.endswith((".audit.record", "log.record", "dagster.launch", "dagster.cancel")):
-                        found.append(f"{path.relative_to(REPOSITORY)}: {said}")
+    for path in modules():
+        if path.parent.name in ("access", "audit") and "access" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                said = ast.unparse(node.func)
+                if said.endswith((".audit.record", "log.record", "dagster.launch", "dagster.cancel")):
+                    found.append(f"{path.relative_to(REPOSITORY)}: {said}")
     assert sorted(found) == ["console/frame.py: self.dagster.cancel", "console/frame.py: self.dagster.launch"]

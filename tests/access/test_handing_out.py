@@ -23,8 +23,8 @@ from platform_assets.quarantine import __main__ as quarantine_command
 from tests.console.test_pages import PAGES, everything, opened, person
 from tests.erasure.erasing import erase, subject
 from tests.places import STEWARD, Place
+from tests.product import REPOSITORY, modules
 
-REPOSITORY = Path(__file__).parents[2]
 CLEAR = "CANARY-PATIENT-4711"
 ROWS = (CLEAR, "N-11", "S-22", "C-11")
 """Texts that stand in rows, and nowhere else."""
@@ -289,8 +289,7 @@ def calls(path: Path, *names: str) -> list[str]:
 
 
 def test_only_one_place_makes_download_buttons_and_only_one_gives_own_rows() -> None:
-    sources = [p for top in ("console", "platform_assets") for p in (REPOSITORY / top).rglob("*.py")]
-    found = [line for path in sources for line in calls(path, "download_button", "rows_in_scope", "link_button")]
+    found = [line for path in modules() for line in calls(path, "download_button", "rows_in_scope", "link_button")]
     assert sorted(found) == [
         "console/frame.py: download_button",
         "platform_assets/access/handing_out.py: rows_in_scope",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import logging
 import re
 import shutil
@@ -13,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 import pytest
 
 from platform_assets.definitions import build_definitions
 from platform_assets.releases import reading
 from platform_assets.sample import write as write_sample
+from platform_assets.sample.operations import INFECTED, POOR_OUTCOMES, REVISED
 from platform_assets.summary import SHAPES, summary
 from resources.environment import INDICATORS, Platform, Settings, resources_for
 from resources.text.markdown import unescaped
@@ -183,6 +186,21 @@ def test_the_release_holds_tables_plots_and_what_they_mean(
         assert about["protected"] == (f"{name}/atoms.parquet" in release.files)
         assert about.get("audit", {}).get("verdict", "holds") == "holds"
         assert "rows" not in str(about.get("made_from", ""))
+
+
+def test_what_the_sample_hides_is_found_in_protected_counts(
+    sampled: Platform, weekly: tuple[dg.ExecuteInProcessResult, dg.DagsterInstance]
+) -> None:
+    release = reading.current(sampled.store)
+    assert release
+
+    def hospitals(indicator: str, label: str) -> set[str]:
+        table = pd.read_csv(io.BytesIO(release.read(f"{indicator}/{indicator}.csv")))
+        return set(table[table["label"].str.contains(label, regex=False)]["organisation"])
+
+    assert hospitals("deep_infections", "concern") == {f"Hospital {INFECTED}"}
+    assert hospitals("hip_revisions", "higher (99.8 %)") == {f"Hospital {REVISED}"}
+    assert hospitals("textbook_outcome", "lower (99.8 %)") == {f"Hospital {POOR_OUTCOMES}"}
 
 
 def test_the_summary_names_every_dataset_and_indicator(

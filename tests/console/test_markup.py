@@ -79,6 +79,12 @@ def visited(browser: Browser, url: str) -> tuple[list[str], dict[str, int], str]
     tab.on("request", note)
     tab.goto(url)
     tab.get_by_text("the end of the page").wait_for(timeout=120_000)
+    # parts of the page are drawn after its end: what shows Markdown is loaded when it is first needed
+    tab.locator("[data-testid='stMarkdownContainer']", has_text="markup.invalid").first.wait_for(timeout=120_000)
+    before = ""
+    while before != (now := tab.content()):
+        before = now
+        tab.wait_for_timeout(1000)
     main = "[data-testid='stMain'] "
     kinds = (
         "img",

@@ -26,6 +26,7 @@ from platform_assets.exports.ledger import Entry
 from platform_assets.exports.receipts import receipt
 from platform_assets.ingest import ledger
 from platform_assets.office import Office
+from platform_assets.quarantine import disputes
 from platform_assets.quarantine.overview import Waiting
 from platform_assets.releases import reading
 from resources.identity import EnvironmentKeys
@@ -355,6 +356,44 @@ def test_an_unreachable_dagster_is_said_in_a_sentence(place: Place) -> None:
     assert not at.exception
     assert "cannot be reached" in at.error[0].value.replace("\\", "")
     assert isinstance(Client("http://127.0.0.1:9").url, str)
+
+
+def test_a_steward_answers_a_disputed_record_and_only_that(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.deliver("week1.csv", *(f"D-{n},P-{n},north,2024-01-02,NEG," for n in range(3)))
+    with place.warehouse.connect(read_only=True) as connection:
+        rows = connection.execute("SELECT _delivery, _row FROM validated.lab_results ORDER BY 2").fetchall()
+    scope, clinician = Scope("lab", "north"), person(Role.CLINICIAN)
+    for row in rows[:2]:
+        disputes.dispute(
+            place.audit,
+            clinician,
+            place.warehouse,
+            [disputes.RecordKey(*row)],
+            dataset="lab_results",
+            scope=scope,
+            indicator="turnaround",
+            reason="twice",
+            about="",
+        )
+    at = opened("quarantine", place, person(Role.STEWARD))
+    assert not at.exception
+    assert "lab_results (2 disputed records)" in at.selectbox[0].options
+    assert at.dataframe[0].value["what is wrong"].tolist() == [disputes.REASONS["twice"]] * 2
+    assert at.dataframe[0].value["row"].tolist() == [row for _, row in rows[:2]]
+    assert not at.success, "something waits"
+    at.multiselect[0].select(2).run()
+    button = next(b for b in at.button if b.label == "Answer 1 chosen record(s)")
+    next(t for t in at.text_input if t.label.startswith("In your words")).input("looked into").run()
+    next(b for b in at.button if b.label == button.label).click().run()
+    assert not at.exception
+    with place.warehouse.connect(read_only=True) as connection:
+        found = disputes.of(place.warehouse, connection, place.contract, scope)
+    assert [(one.key.row, one.answer, one.words) for one in found] == [
+        (rows[0][1], "", ""),
+        (rows[1][1], "asked", "looked into"),
+    ]
+    assert len(at.dataframe[0].value) == 1
 
 
 def test_the_quarantine_opens_on_the_dataset_with_the_most_rows(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ MIXING = POSITIVES.replace("positives", "mixing").replace(
     "organisation = lab$laboratory", f"organisation = {OWN!r}".replace("'", '"')
 )
 """A script that says that every case is of one laboratory."""
-PLAIN = f"""#' Tests of everybody
+PLAIN = f"""#' All tests of everybody
 #'
 {INPUT}
 #' @output tests <integer> how many

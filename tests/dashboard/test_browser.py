@@ -35,6 +35,8 @@ PAGES = {
     "months": f"/i/months?{EYES}",
     "plain": f"/i/plain?{EYES}",
     "cases": f"/i/positives/cases?outcome=positive&{EYES}",
+    "disputes": f"/i/positives/disputes?{EYES}",
+    "weeks": f"/i/positives?by=week&{EYES}",
     "changed": f"/changed?{EYES}",
     "about": f"/about?{EYES}",
     "missing": f"/i/positives?org=Lab+3&{EYES}",
@@ -111,10 +113,46 @@ def test_without_a_script_a_choice_is_sent_by_its_button(browser: Browser, lapto
     with opened(browser, java_script_enabled=False) as page:
         page.goto(laptop + PAGES["counts"])
         page.get_by_label("From").select_option(label="Mar 2024")
-        page.locator("main").get_by_role("button", name="Show").click()
+        page.locator(".figure").get_by_role("button", name="Show").click()
         page.wait_for_url(re.compile("since=2024-03-01"))
         rows = page.locator(".numbers tbody tr").all_inner_texts()
         assert [row.split()[0] for row in rows] == ["Mar", "Apr"]
+
+
+@pytest.mark.parametrize("script", [False, True])
+def test_a_record_is_disputed_by_a_form_with_a_script_and_without(browser: Browser, laptop: str, script: bool) -> None:
+    with opened(browser, 360, java_script_enabled=script) as page:
+        page.goto(laptop + PAGES["cases"])
+        choice = page.locator("input[name=record]").nth(int(script))
+        record = str(choice.get_attribute("value"))[:12]
+        choice.check()
+        page.get_by_label("What is wrong").select_option(label="a value of the record is wrong")
+        page.get_by_label("Which value").select_option(label="result")
+        page.get_by_role("button", name="Dispute this record").click()
+        page.wait_for_url(re.compile("/i/positives/disputes"))
+        (row,) = page.locator("tbody tr").filter(has_text=record).all_inner_texts()
+        assert "result" in row
+        assert "It waits for a steward." in row
+        assert record not in page.url
+
+
+@pytest.mark.parametrize("width", [1366, 360])
+def test_words_of_a_picture_do_not_cover_each_other_and_are_not_cut_off(
+    browser: Browser, laptop: str, width: int
+) -> None:
+    with opened(browser, width) as page:
+        for name in ("order", "funnel", "counts", "months", "weeks"):
+            page.goto(laptop + PAGES[name])
+            found = page.evaluate(
+                "[...document.querySelectorAll('.picture svg')].filter(s => s.checkVisibility()).flatMap(s => {"
+                " const edge = s.getBoundingClientRect(); const texts = [...s.querySelectorAll('text')].map(t => [t.textContent, t.getBoundingClientRect()]);"
+                " const cut = texts.filter(([, b]) => b.left < edge.left - 1 || b.right > edge.right + 1).map(([t]) => 'cut off: ' + t);"
+                " const over = texts.flatMap(([t, a], n) => texts.slice(n + 1).filter(([, b]) =>"
+                "  Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4)"
+                "  .map(([u]) => t + ' / ' + u));"
+                " return [...cut, ...over]; })"
+            )
+            assert found == [], name
 
 
 def test_with_a_script_a_choice_is_drawn_at_once_and_going_back_undoes_it(browser: Browser, laptop: str) -> None:

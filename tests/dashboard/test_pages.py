@@ -14,12 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboard.figures.choice import figure, views
+from dashboard import words
+from dashboard.figures.choice import figure, one_line, views
 from dashboard.shelf import Shelf
 from platform_assets.access.audit.entry import AuditError
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.roles import Role, User
 from platform_assets.releases import reading
+from platform_assets.reports.own_cases import GRAINS
 from tests.dashboard.house import LABS, OWN, House, clinician, crawl
 
 ME = clinician(OWN)
@@ -34,11 +36,18 @@ def heading(page: str) -> str:
     return html.unescape(found[1])
 
 
-def test_every_number_leads_to_as_many_cases(house: House) -> None:
+@pytest.mark.parametrize("by", ["", *(pytest.param(by, marks=pytest.mark.soak) for by in GRAINS[1:]), "week"])
+def test_every_number_leads_to_as_many_cases(house: House, by: str) -> None:
     with house.seen_by(ME) as client:
-        page = client.get("/i/positives").text
+        page = client.get("/i/positives", params={"by": by}).text
         numbers = NUMBER.findall(page)
-        assert len(numbers) >= 12  # four months and all of them, three outcomes; zeros lead nowhere
+        assert len(numbers) >= 4  # of all, for three outcomes, and of each period; zeros lead nowhere
+        sums = dict.fromkeys(("positive", "negative", "unread"), 0)
+        for address, number in numbers:
+            outcome = re.search(r"outcome=(\w+)", address)
+            assert outcome
+            sums[outcome[1]] += int(number.replace(",", "")) * (1 if "period=" in address else -1)
+        assert set(sums.values()) == {0}, "periods add up to all"
         for address, number in numbers:
             shown = client.get(html.unescape(address)).text
             assert heading(shown).startswith(f"{number} case")
@@ -72,6 +81,41 @@ def test_another_organisation_is_not_found_and_written_down(house: House, path: 
         entry = house.audited("access.refused")[-1]
         assert entry.who == ME.name
         assert LABS[2] not in entry.line.decode()
+
+
+CARD = re.compile(r'<li class="card">\s*<h3><a href="/i/([a-z]+)[^"]*">([^<]*)</a></h3>(.*?)</li>', re.S)
+
+
+@pytest.mark.parametrize("user", [ME, ANALYST, STEWARD])
+def test_every_overview_is_sorted_by_concern_of_all_organisations_too(house: House, user: User) -> None:
+    book = Shelf(house.place.platform.store).live()
+    assert book
+    with house.seen_by(user) as client:
+        page = client.get("/").text
+    parts = [CARD.findall(part) for part in page.split("<h2>")]
+    assert sum(map(len, parts)) == len(book.articles)
+    for cards in parts:
+        worst = []
+        for name, title, _ in cards:
+            article = book.articles[name]
+            line = one_line(article, OWN if user is ME and article.column("unit") else "")
+            every = figure(article, "ranking").tones if "ranking" in views(article) else ()
+            tone = line.tone if line else every[0] if every and user is not ME else None
+            worst.append((words.order(tone) if tone else 99, title))
+        assert worst == sorted(worst), cards
+    if user is not ME:
+        assert CARD.findall(page)[-1][0] == "plain", "the first by alphabet has no label"
+
+
+@pytest.mark.parametrize("day", ["2024-02-30", "2024-13-01", "0000-01-01", "2024-1-1", "x", "20240101"])
+@pytest.mark.parametrize(
+    ("path", "name"), [("/i/positives", "since"), ("/i/positives/cases", "period"), ("/", "since")]
+)
+def test_a_day_that_is_none_is_refused(house: House, path: str, name: str, day: str) -> None:
+    with house.seen_by(ME) as client:
+        answer = client.get(path, params={name: day})
+        assert answer.status_code == 400
+        assert "is a day" in answer.text
 
 
 def test_who_may_not_see_cases_sees_published_figures_and_nothing_exact(house: House) -> None:
@@ -217,6 +261,26 @@ def test_a_page_is_of_one_release_and_earlier_ones_can_be_seen(house: House) -> 
         assert "It goes up to Apr 2024 now, and went up to Mar 2024." in changed
         for number in ("0" * 16, "../../landing", "x"):
             assert client.get("/", params={"release": number}).status_code == 404
+
+
+def test_the_picture_of_own_cases_has_the_numbers_of_its_table_and_weeks_are_mondays(house: House) -> None:
+    with house.seen_by(ME) as client:
+        for by in GRAINS:
+            page = client.get("/i/positives", params={"by": by}).text
+            section = page[page.index('id="own"') : page.index('id="definition"')]
+            titles = re.findall(r"<title>([^<]*)</title>", section)
+            table = [
+                [n.replace(",", "") for n in re.findall(r">([\d,]+)(?:</a>)?</td>", row)]
+                for row in re.findall(r'<tr><th scope="row">(?!all)(.*?)</tr>', section, re.S)
+            ]
+            drawn = [re.findall(r" (\d[\d,]*)(?:,|$)", said.split(": ", 1)[1]) for said in titles]
+            assert drawn[: len(table)] == drawn[len(table) :] == table[::-1]
+            days = {dt.date.fromisoformat(d) for d in re.findall(r"period=([\d-]+)", section)}
+            assert days
+            assert all(words.after(day, by) > day for day in days)
+            if by == "week":
+                assert {day.weekday() for day in days} == {0}
+        assert client.get("/i/positives", params={"by": "day"}).status_code == 400
 
 
 def test_a_table_as_csv_is_the_published_one_and_runs_nowhere(house: House) -> None:

@@ -7,10 +7,11 @@ import datetime as dt
 import gzip
 import io
 import json
+import multiprocessing
+import os
 import shutil
+import signal
 import sqlite3
-import subprocess
-import sys
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -209,26 +210,29 @@ def test_a_crash_at_any_step_and_another_run_end_in_the_same_state(place: Place,
     assert conserved(place)
 
 
-CHILD = """
-import os, signal, sys
-from pathlib import Path
-from tests.erasure.erasing import eraser
-from tests.places import SECOND, Place
-home, number, step = sys.argv[1:]
-def kill(now):
-    if now == step:
-        os.kill(os.getpid(), signal.SIGKILL)
-eraser(Place(Path(home)), kill).execute(number, SECOND)
-"""
+PROCESSES = multiprocessing.get_context("forkserver")  # which has imported all this once, and holds no engine
+
+
+def erase_and_die(home: Path, number: str, step: str) -> None:
+    """What a process does that is killed at `step`."""
+
+    def kill(now: str) -> None:
+        if now == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    eraser(Place(home), kill).execute(number, SECOND)
 
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_at_every_step_in_turn_ends_well(place: Place) -> None:
     place.deliver("week1.csv", "A-1,PATIENT-77,north,2024-01-01,NEG,", "A-2,PATIENT-78,north,2024-01-02,NEG,")
     number = approved(place, subject("PATIENT-77"))
+    PROCESSES.set_forkserver_preload([__name__])
     for step in eraser(place).steps:
-        killed = subprocess.run([sys.executable, "-c", CHILD, str(place.home), number, step], check=False)
-        assert killed.returncode == -9
+        killed = PROCESSES.Process(target=erase_and_die, args=(place.home, number, step))
+        killed.start()
+        killed.join()
+        assert killed.exitcode == -9
     eraser(place).execute(number, SECOND)
     assert places_of(place.home, ["PATIENT-77", place.pseudonym("PATIENT-77")]) == {}
     assert place.samples() == ["A-2"]

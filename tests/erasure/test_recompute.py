@@ -122,6 +122,7 @@ def test_an_erasure_is_followed_by_the_indicators_without_a_human(platform: Plat
     released = published(platform)
     assert len(released) > 8
     until(lambda: ticks(dagster) > 1, "the daemon has looked at what there is")
+    until(lambda: all(run.status == "SUCCESS" for run in dagster.runs()), "nothing runs any more")
     before = {run.id for run in dagster.runs()}
     office = Office.of(platform)
     request = office.eraser().submit([Target("lab_results", {"sample_id": "AA-007"}, subject=True)], "letter 17", ANNA)

@@ -148,7 +148,10 @@ messy = st.one_of(
 ).map(lambda body: HEAD + body)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@settings(PROPERTY, max_examples=4)
 @given(data=st.lists(st.one_of(messy, st.binary(max_size=300)), min_size=1, max_size=4))
 @example(data=[HEAD + b'"\n'])
 @example(data=[HEAD + b"\r"])
@@ -157,6 +160,17 @@ messy = st.one_of(
 @example(data=[b"\n" + HEAD + GOOD])
 @example(data=[HEAD + b"\t"])
 def test_arbitrary_bytes_never_stop_a_good_file_and_lose_nothing(bench: Make, data: list[bytes]) -> None:
+    nothing_lost(bench, data)
+
+
+@pytest.mark.soak
+@settings(PROPERTY, max_examples=200)
+@given(data=st.lists(st.one_of(messy, st.binary(max_size=300)), min_size=1, max_size=4))
+def test_arbitrary_bytes_never_stop_a_good_file_and_lose_nothing_long(bench: Make, data: list[bytes]) -> None:
+    nothing_lost(bench, data)
+
+
+def nothing_lost(bench: Make, data: list[bytes]) -> None:
     number = next(NAMES)
     lab = bench({**lab_contract().model_dump(by_alias=True, exclude_unset=True), "name": f"lab{number}"})
     for index, content in enumerate(data):

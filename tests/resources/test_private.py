@@ -16,6 +16,7 @@ from resources import private
 from resources.environment import REPOSITORY, Settings, resources_for
 from resources.object_store import LocalStore
 from tests.places import KEYS
+from tests.product import modules
 
 COMMANDS: dict[str, list[str]] = {
     "door": [
@@ -78,11 +79,7 @@ def started(arguments: list[str], home: Path, umask: int) -> None:
 
 
 def test_every_entry_point_is_among_those_that_are_tried() -> None:
-    found = {
-        ".".join(path.relative_to(REPOSITORY).parent.parts)
-        for top in ("platform_assets", "resources", "console", "dashboard", "door")
-        for path in (REPOSITORY / top).rglob("__main__.py")
-    }
+    found = {".".join(path.relative_to(REPOSITORY).parent.parts) for path in modules() if path.name == "__main__.py"}
     assert found - set(COMMANDS) == {"platform_assets.contracts"}  # which writes a contract to its standard output
 
 

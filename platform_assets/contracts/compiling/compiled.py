@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
@@ -17,14 +18,14 @@ from platform_assets.contracts.compiling.queries import CompiledContract
 from platform_assets.contracts.model import Contract
 
 KEPT_DAYS = 30
-COMPILER = ("columns", "dates", "expression", "months", "patterns", "schema", "words")
-"""Modules of which the SQL and its messages are made."""
+CONTRACTS = Path(__file__).resolve().parents[1]
+"""The package of which the SQL and its messages are made."""
 
 
 def compiled(contract: Contract, today: dt.date, folder: Path, dialect: str = "duckdb") -> CompiledContract:
     """The SQL of `contract`, from `folder` if it was compiled before from all the same parts (contract, rules, compiler, day)."""
     path = folder / f"{contract.name}-{_fingerprint(contract, today, dialect)}.json"
-    if path.exists():
+    with suppress(FileNotFoundError):
         return CompiledContract(**json.loads(path.read_text(encoding="utf-8")))
     from platform_assets.contracts.compiling.expression import compile_contract
 
@@ -50,17 +51,23 @@ def _fingerprint(contract: Contract, today: dt.date, dialect: str) -> str:
         version("pandera"),
         today.isoformat() if uses_today else "",
         contract.zone if uses_zone else "",
-        _code(*(f"platform_assets.contracts.{part}" for part in COMPILER), "resources.text.spelling", *rules),
+        _code("resources.text.spelling", *rules),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
 @cache
 def _code(*modules: str) -> str:
-    """Hash of the modules' source files, found without importing them."""
+    """Hash of the source files of the contracts' package and of `modules`, found without importing them.
+
+    All files of the package: a list of the few that matter would be wrong from the day on which one of them is moved.
+    """
     digest = hashlib.sha256()
+    for path in sorted(CONTRACTS.rglob("*.py")):
+        digest.update(f"{path.relative_to(CONTRACTS)}\0".encode() + path.read_bytes())
     for name in modules:
         spec = importlib.util.find_spec(name)
-        if spec and spec.origin:
-            digest.update(Path(spec.origin).read_bytes())
+        if spec is None or spec.origin is None:
+            raise ModuleNotFoundError(f"no source of {name}, of which contracts are compiled", name=name)
+        digest.update(Path(spec.origin).read_bytes())
     return digest.hexdigest()

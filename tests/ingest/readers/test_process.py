@@ -86,6 +86,15 @@ def test_a_limit_ends_it_with_a_sentence(child: Child, tmp_path: Path, job: Call
     assert child.run(jobs.nothing, files=[], folder=tmp_path)[0] == "fine"
 
 
+def test_a_limit_is_told_also_where_the_platform_was_started_to_ignore_its_signal(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGXCPU, signal.SIG_IGN)
+    try:
+        with Child(Limits(memory_mb=64, seconds=1)) as child, pytest.raises(FileRejected, match="took longer than 1"):
+            child.run(jobs.spin, files=[], folder=tmp_path)
+    finally:
+        signal.signal(signal.SIGXCPU, before)
+
+
 def test_it_starts_no_process(child: Child, tmp_path: Path) -> None:
     """Whoever it runs as: a limit on processes does not hold for root."""
     with pytest.raises(FileRejected, match="PermissionError"):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from resources.r_child.group import make_group
 from resources.r_runtime import RRuntime
 from tests.r_runtime.attacks.attacking import DONE, PYTHON, Attack, mentions
 
@@ -92,6 +93,31 @@ def test_a_signal_that_the_platform_was_started_to_ignore_ends_r_all_the_same(at
     finally:
         signal.signal(signal.SIGTERM, before)
     assert card.kind in ("crash", "killed"), card.text()
+
+
+def test_all_of_a_run_is_in_a_control_group_of_its_own(attack: Attack) -> None:
+    made = make_group()
+    if made is None:
+        pytest.skip("no control group (cgroup v2) can be made here")
+    made.remove()
+    seen: set[str] = set()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.05):
+            for procs in made.folder.parent.glob("platform-run-*/cgroup.procs"):
+                with contextlib.suppress(OSError):  # it ended between the two looks
+                    seen.update(Path(f"/proc/{n}/comm").read_text().strip() for n in procs.read_text().split())
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    try:
+        attack("system('sleep 2'); 1")
+    finally:
+        over.set()
+        looker.join()
+    assert "sleep" in seen
+    assert not [left for left in made.folder.parent.glob("platform-run-*") if (left / "cgroup.procs").read_text()]
 
 
 def test_a_forged_traceback_costs_little(attack: Attack) -> None:

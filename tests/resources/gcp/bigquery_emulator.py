@@ -28,23 +28,18 @@ EMULATOR = (
     "sqlglot[c]==30.11.0",  # compiled: it reads SQL several times faster, and reading SQL is what most of the time goes into
     "numpy",
 )
+SPATIAL = "from duckdb_extensions import import_extension; import_extension('spatial')"
 ZETASQL = ("zetasql==0.1.5",)
 
 
 @contextmanager
 def big_query(buckets: Path | None = None) -> Iterator[bigquery.Client]:
     """A fresh emulator in memory and a client of it. In place of ``gs://bucket/`` load jobs read the folder `buckets`/bucket."""
-    programs = environment("bqemulator", *EMULATOR)
+    programs = environment("bqemulator", *EMULATOR, then=SPATIAL)
     home = programs.parent / "home"
-    home.mkdir(exist_ok=True)
     variables = {**os.environ, "HOME": str(home)}
     if buckets:
         variables["BQEMU_GCS_LOCAL_ROOT"] = str(buckets)
-    subprocess.run(
-        [programs / "python", "-c", "from duckdb_extensions import import_extension; import_extension('spatial')"],
-        env=variables,
-        check=True,
-    )
     ports = []
     for _ in range(2):
         with socket.socket() as free:

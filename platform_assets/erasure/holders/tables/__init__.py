@@ -15,6 +15,7 @@ from platform_assets.erasure.search import whole
 from platform_assets.erasure.search.scan import Search
 from platform_assets.erasure.targets import identifying_columns
 from platform_assets.ingest import accounts, ledger
+from platform_assets.quarantine.disputes import TABLE as DISPUTES
 from platform_assets.quarantine.tables import ACTIONS, STAGED
 from resources.lake.warehouse import LAKE, literal, quoted
 
@@ -183,6 +184,7 @@ class LakeTables(Holder):
         known = {
             (ACTIONS, "reason"): "a reason that a steward gave for rejected rows",
             (STAGED, "fixed"): "fixes in preparation of others' rows",
+            (DISPUTES, "words"): "what a steward answered to a disputed record",
         }
         table = f"{standing.schema}.{standing.table}"
         words = known.get((table, standing.column), f"the platform's table {table}, column {standing.column}")
@@ -250,6 +252,7 @@ PLATFORM = (
     accounts.TABLE,
     ACTIONS,
     STAGED,
+    DISPUTES,
     "platform.receipts",
     "platform.texts",
     "platform.lent",

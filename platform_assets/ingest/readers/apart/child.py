@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_assets.ingest.readers.rows import FileRejected
+from resources.processes import default_signals
 from resources.r_child.locks.sandbox import enter
 
 ANSWER = "answer.json"
@@ -83,6 +84,7 @@ def serve(channel: socket.socket) -> None:
     """The first generation: a process per job, until the other side hangs up."""
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what a job leaves behind becomes ours, and is ended
     os.umask(0o077)
+    default_signals()  # the kernel's own signals tell which limit a job broke
     sys.meta_path.insert(0, _NoPandas())
     send(channel, b"ready")
     while (message := receive(channel)) is not None:
