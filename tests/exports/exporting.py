@@ -85,25 +85,24 @@ def _template(*, made: bool) -> Path:
     """Two months of results loaded (and their files `made`), once for all tests of this process: to copy it takes no time."""
     home = Path(tempfile.mkdtemp(prefix="exports-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
-    shop = Shop(home)
     if made:
-        shutil.copytree(_template(made=False), home, dirs_exist_ok=True)
+        shop = loaded(home)
         for key in ("2026-01-01", "2026-02-01"):
             assert shop.make(key) is not None
     else:
-        shop.place.deliver("w1.csv", *JANUARY, *FEBRUARY)
+        Shop(home).place.deliver("w1.csv", *JANUARY, *FEBRUARY)
     return home
 
 
 def loaded(home: Path, **changes: Any) -> Shop:
     """A shop with two months of results, and no file yet."""
-    shutil.copytree(_template(made=False), home, dirs_exist_ok=True)
+    shutil.copytree(_template(made=False), home, symlinks=True, dirs_exist_ok=True)
     return Shop(home, **changes)
 
 
 def stocked(home: Path, **changes: Any) -> Shop:
     """A shop with two files that wait; what is changed does not change the files (`deliver`)."""
-    shutil.copytree(_template(made=True), home, dirs_exist_ok=True)
+    shutil.copytree(_template(made=True), home, symlinks=True, dirs_exist_ok=True)
     return Shop(home, **changes)
 
 
