@@ -49,7 +49,7 @@ def _waiting(entries: list[Entry]) -> None:
                 "for": _whom(e),
                 "state": e.state,
                 "rows": e.rows,
-                "what is in its way": e.problem,
+                "what is in its way": e.problem or ("to be sent again" if e.again else ""),
                 "made": e.made_at,
             }
             for e in waiting[:SHOWN]

@@ -174,6 +174,10 @@ class Destination(Strict):
     def _below(cls, value: str) -> str:
         return below(value)
 
+    @property
+    def _below_it(self) -> str:
+        return "" if self.folder == "." else f", folder {self.folder}"
+
 
 class SftpDestination(Destination):
     """A partner's SFTP server; its address is ``PLATFORM_SFTP_<SERVER>``, as for a source of files."""
@@ -184,7 +188,7 @@ class SftpDestination(Destination):
     @property
     def in_words(self) -> str:
         """For people, without an address."""
-        return f"SFTP server {self.server}, folder {self.folder}"
+        return f"SFTP server {self.server}{self._below_it}"
 
 
 class FolderDestination(Destination):
@@ -196,7 +200,7 @@ class FolderDestination(Destination):
     @property
     def in_words(self) -> str:
         """For people, without a path."""
-        return f"folder {self.place}, {self.folder}"
+        return f"folder {self.place}{self._below_it}"
 
 
 class BucketDestination(Destination):
@@ -208,7 +212,7 @@ class BucketDestination(Destination):
     @property
     def in_words(self) -> str:
         """For people, without an address."""
-        return f"bucket {self.bucket}, folder {self.folder}"
+        return f"bucket {self.bucket}{self._below_it}"
 
 
 class RowLevel(Strict):

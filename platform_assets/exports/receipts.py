@@ -36,7 +36,7 @@ def receipt(entry: Entry) -> str:
         "To be looked at": entry.problem,
         "Our copy": "" if entry.object else "removed by an erasure",
     }
-    return "".join(f"{name + ':':<17}{value}\n" for name, value in said.items() if value)
+    return "".join(f"{name}: {value}\n" for name, value in said.items() if value)
 
 
 def _moment(at: dt.datetime | None) -> str:
