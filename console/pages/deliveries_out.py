@@ -105,12 +105,13 @@ def _sent(entries: list[Entry]) -> None:
 
 def _one(frame: Frame, files: list[Entry]) -> None:
     st.subheader("One file")
-    place = st.selectbox(
+    known = {f"{e.export} {e.window_key}": e for e in files}  # by name: the list grows while one is looked at
+    chosen = st.selectbox(
         "File",
-        range(len(files)),
-        format_func=lambda n: f"{files[n].file} ({files[n].export}, {files[n].state})",
+        list(known),
+        format_func=lambda key: f"{known[key].file} ({known[key].export}, {known[key].state})" if key in known else key,
     )
-    entry = files[place or 0]
+    entry = known.get(str(chosen), files[0])
     st.code(receipt(entry), language=None, wrap_lines=True)
     frame.download(
         "Download the receipt",

@@ -512,7 +512,7 @@ def test_what_left_is_shown_without_a_row_and_sent_again_with_a_reason(tmp_path:
         assert [b.label for b in at.button if b.label == "Send again"] == ["Send again"] * (role is Role.STEWARD)
 
     at = opened("deliveries_out", place, person(Role.STEWARD))
-    at.selectbox[0].select(1).run()
+    at.selectbox[0].select("results_for_agency 2026-01-01").run()
     next(t for t in at.text_input if t.label.startswith("Why")).input("short")
     next(b for b in at.button if b.label == "Send again").click().run()
     assert "say why" in at.error[0].value
