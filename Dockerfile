@@ -1,4 +1,4 @@
-# One image for every role: code server, run worker, webserver, daemon, console. Build it with `make image`; see docs/cloud.md.
+# One image for every role: code server, run worker, webserver, daemon, console, dashboard. Build it with `make image`; see docs/cloud.md.
 #
 # BASE_IMAGE has no default on purpose: name a Debian 12 image with its digest (debian:bookworm-slim@sha256:...).
 ARG BASE_IMAGE

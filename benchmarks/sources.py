@@ -44,6 +44,7 @@ def main() -> str:
             ("MariaDB, 1M rows of 12 columns", _mariadb, "14 CPU s"),
             ("SFTP, 100 MB", _sftp, "1.5 x `sftp`"),
             ("1M lines of an access log, staged", _lines, "2 x the bare regular expression"),
+            ("1M pages: lists and tree worked out", _pages, "15 s"),
         ):
             told = run(folder)
             lines.append(f"| {what} | {told} | {aim} |")
@@ -137,6 +138,50 @@ def _lines(folder: Path) -> str:
     return f"{found['cpu']:.1f} (bare {floor['cpu']:.1f}, {found['cpu'] / floor['cpu']:.1f} x) | {found['mb']:.0f}"
 
 
+def _pages(folder: Path) -> str:
+    found = _measured(folder, "pages", {})
+    return f"{found['cpu']:.1f} ({found['wall']:.1f} s) | {found['mb']:.0f}"
+
+
+def _pages_now(folder: Path) -> None:
+    """Eight pages below each, three topics of some thousand on most. With the making of the pages themselves."""
+    from platform_assets.contracts.model import Contract
+    from platform_assets.ingest import ledger
+    from platform_assets.ingest.books import LakeBooks
+    from platform_assets.ingest.judging import expression_of
+    from platform_assets.ingest.tables import Tables
+    from platform_assets.ingest.worked_out import work_out
+    from resources.lake.warehouse import Warehouse
+
+    contract = Contract.model_validate(
+        {
+            "name": "pages",
+            "description": "Pages.",
+            "owner": "team:benchmarks",
+            "format": {"kind": "csv"},
+            "load": {"mode": "snapshot", "key": ["page"]},
+            "tree": {"node": "page", "parent": "above", "title": "title", "levels": ["a", "b", "c", "d", "e"]},
+            "columns": {
+                "page": {"type": "string"},
+                "above": {"type": "string", "required": False},
+                "title": {"type": "string"},
+                "topics": {"type": "list", "delimiter": "|", "wrapped": True, "required": False},
+            },
+        }
+    )
+    warehouse = Warehouse(folder / "lake")
+    with warehouse.connect() as lake, warehouse.write(lake):
+        ledger.ensure(warehouse, lake)
+        Tables(contract).ensure(warehouse, lake)
+        lake.execute(
+            "INSERT INTO validated.pages BY NAME SELECT 'P' || i AS page, CASE WHEN i > 0 THEN 'P' || ((i - 1) // 8) END AS above, "
+            "'Title ' || i AS title, CASE WHEN i % 10 > 0 THEN '|T' || (i % 4001) || '|T' || (i % 97) || '|T' || (i % 13) || '|' END AS topics "
+            f"FROM range({ROWS}) r(i)"
+        )
+    with warehouse.connect() as lake, warehouse.write(lake):
+        work_out(warehouse, lake, contract, LakeBooks(warehouse, lake, "pages"), expression_of(warehouse, contract))
+
+
 def _sql_now(folder: Path) -> None:
     from platform_assets.sources.sql import SqlSource
 
@@ -190,6 +235,7 @@ if __name__ == "__main__":
         "sftp": _sftp_now,
         "lines": _lines_now,
         "bare": _bare_now,
+        "pages": _pages_now,
     }
     begun = time.perf_counter()
     work[sys.argv[1]](Path(sys.argv[2]))

@@ -223,7 +223,7 @@ def _about(desk: Desk, here: Here, _request: Request) -> Response:
     return desk.page("about.html", here, page=pages.about(here))
 
 
-def _csv(_desk: Desk, here: Here, request: Request) -> Response:
+def _csv(desk: Desk, here: Here, request: Request) -> Response:
     """The published table, with what it is and where it comes from in every row: such files are cut and pasted."""
     import pandas as pd
 
@@ -232,14 +232,15 @@ def _csv(_desk: Desk, here: Here, request: Request) -> Response:
     frame.insert(0, "indicator", article.title)
     frame["definition_version"] = str(article.about["definition_version"])
     frame["release"] = article.release.id
-    frame["link"] = _link(request, article)
+    frame["link"] = _link(desk, request, article)
     return _file(article, "csv", csv_bytes(frame), "text/csv; charset=utf-8")
 
 
-def _link(request: Request, article: Article, **shown: Any) -> str:
+def _link(desk: Desk, request: Request, article: Article, **shown: Any) -> str:
     """To the same, of this release, for whoever may see it: through no one's eyes."""
     same = Chosen(release=article.release.id).to(f"/i/{article.name}", **shown)
-    return f"{request.url.scheme}://{request.url.netloc}{same}"
+    https = desk.people.provider is not None and desk.people.provider.https  # a proxy stands before us then
+    return f"{'https' if https else request.url.scheme}://{request.url.netloc}{same}"
 
 
 def _file(article: Article, ending: str, content: bytes, kind: str) -> Response:
@@ -250,24 +251,24 @@ def _file(article: Article, ending: str, content: bytes, kind: str) -> Response:
     )
 
 
-def _figure(here: Here, request: Request) -> tuple[Article, Figure, takeaway.Taken]:
+def _figure(desk: Desk, here: Here, request: Request) -> tuple[Article, Figure, takeaway.Taken]:
     """The figure that the page shows, and the words that go with it."""
     article = here.article(request.path_params["name"])
     here.check_org([article])
     figure = pages.shown(here, article)
     if figure is None or not figure.picture:
         raise Missing(article.name)
-    link = _link(request, article, view=figure.view, peer=here.chosen.peer, since=here.chosen.since)
+    link = _link(desk, request, article, view=figure.view, peer=here.chosen.peer, since=here.chosen.since)
     return article, figure, takeaway.taken(article, figure, link)
 
 
-def _picture(_desk: Desk, here: Here, request: Request) -> Response:
-    article, figure, words_of = _figure(here, request)
+def _picture(desk: Desk, here: Here, request: Request) -> Response:
+    article, figure, words_of = _figure(desk, here, request)
     return _file(article, "png", takeaway.picture(words_of, figure), "image/png")
 
 
-def _slide(_desk: Desk, here: Here, request: Request) -> Response:
-    article, figure, words_of = _figure(here, request)
+def _slide(desk: Desk, here: Here, request: Request) -> Response:
+    article, figure, words_of = _figure(desk, here, request)
     return _file(article, "pptx", takeaway.slide(words_of, figure), SLIDE)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from door.rules import DAGSTER, FETCHED, MEGABYTE, SAY_WHERE_FROM, SIGN_IN, Kind, Rule, console
+from door.rules import DAGSTER, DASHBOARD, FETCHED, MEGABYTE, SAY_WHERE_FROM, SIGN_IN, Kind, Rule, console
 
 HEAD = """# Written by `python -m door.nginx` from door/rules.py, where the reasons stand; a test compares. Do not change it here.
 
@@ -22,7 +22,11 @@ map "$own_origin $http_host" $strange_host {
 
 def written(largest_upload: int = 200 * MEGABYTE) -> str:
     """The file's text."""
-    servers = {"dagster": (*DAGSTER, *SIGN_IN), "console": (*console(largest_upload), *SIGN_IN)}
+    servers = {
+        "dagster": (*DAGSTER, *SIGN_IN),
+        "console": (*console(largest_upload), *SIGN_IN),
+        "dashboard": (*DASHBOARD, *SIGN_IN),
+    }
     return HEAD + "".join(_server(name, rules) for name, rules in servers.items())
 
 

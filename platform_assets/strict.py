@@ -47,6 +47,26 @@ Duration = Annotated[dt.timedelta, BeforeValidator(_as_duration), WithJsonSchema
 """A length of time: a whole number of seconds, minutes, hours, days or weeks."""
 
 
+def percentage(value: Any) -> Any:
+    """``5%`` or 0.05 as a share. Raises ValueError."""
+    if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?\s*%", value):
+        return float(value.rstrip("% ")) / 100
+    if isinstance(value, str):
+        raise ValueError(f"{value!r} is not a percentage; write for example 5%")
+    if isinstance(value, int | float) and 1 < value <= 100:
+        raise ValueError(f"{value:g} would be {value * 100:g} %: write {value / 100:g}, or {value:g}%, for {value:g} %")
+    return value
+
+
+def cron_line(value: str) -> str:
+    """`value`, if it is a cron line. Raises ValueError."""
+    from croniter import croniter
+
+    if len(value.split()) != 5 or not croniter.is_valid(value):
+        raise ValueError(f"{value!r} is not a cron line of five fields, e.g. '30 5 * * *' for half past five")
+    return value
+
+
 class Strict(BaseModel):
     """Unknown keys are errors, values do not change after reading."""
 

@@ -17,14 +17,14 @@ class Page:
     sign: str
 
     @property
-    def name(self) -> str:
-        """Of its module, and in its address."""
-        return self.title.lower().replace(" ", "_")
-
-    @property
     def module(self) -> str:
         """Where its `show` is."""
-        return f"{__name__}.{self.name}"
+        return f"{__name__}.{self.address}"
+
+    @property
+    def address(self) -> str:
+        """Where a browser finds it, without the slash."""
+        return self.title.lower().replace(" ", "_")
 
     def opens_for(self, user: User) -> bool:
         """Whether `user` sees it."""

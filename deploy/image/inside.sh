@@ -47,6 +47,12 @@ wait_for 60 answers http://127.0.0.1:8501/_stcore/health
 answers http://127.0.0.1:8501/ || fail "the console's page"
 say "console"
 
+python3 -m dashboard 8600 >/tmp/dashboard.log 2>&1 &
+wait_for 60 answers http://127.0.0.1:8600/health
+answers http://127.0.0.1:8600/ || fail "the dashboard's page"
+answers http://127.0.0.1:8600/i/turnaround/figure.png || fail "a figure of the dashboard as picture"
+say "dashboard"
+
 python3 -m platform_assets.monitoring check --verbose 2>/tmp/alerts.log | tail -1 | grep -q 'run(s) ended' || { tail -5 /tmp/alerts.log >&2; fail "alerts"; }
 say "alerts"
 echo "the image works in every role"

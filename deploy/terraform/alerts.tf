@@ -18,6 +18,7 @@ locals {
     "Incident in the platform" = "${local.of_platform} AND jsonPayload.event=\"alert\" AND jsonPayload.state=\"open\" AND NOT jsonPayload.kind=\"check_warning\""
     "Alert could not be sent"  = "${local.of_platform} AND jsonPayload.event=\"alert_not_delivered\""
     "Nobody could look"        = "${local.of_platform} AND jsonPayload.event=\"could_not_look\""
+    "Dashboard fails"          = "${local.of_platform} AND resource.labels.pod_name=~\"^dashboard-\" AND textPayload:\"Exception in ASGI application\""
     "Row law broken"           = "${local.of_platform} AND (textPayload:\"are not accounted for\" OR jsonPayload.subject=~\":row_conservation$\")"
     "Erasure not complete"     = "${local.of_platform} AND jsonPayload.event=\"alert\" AND jsonPayload.state=\"open\" AND jsonPayload.subject=~\"^erase(/|$)\""
   }

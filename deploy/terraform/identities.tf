@@ -1,6 +1,6 @@
 # One Google service account per role in the cluster, used through workload identity: there are no keys to lose.
 locals {
-  roles = toset(["daemon", "web", "viewer", "code", "run", "console", "alerts", "proxy", "postgres", "secrets"])
+  roles = toset(["daemon", "web", "viewer", "code", "run", "console", "dashboard", "alerts", "proxy", "postgres", "secrets"])
 
   # role -> what it may do in the whole project; data are granted bucket by bucket and dataset by dataset
   project_roles = {
@@ -17,6 +17,9 @@ locals {
     "code lake"       = { role = "code", bucket = google_storage_bucket.lake.name, grant = "roles/storage.objectViewer" }
     "console landing" = { role = "console", bucket = google_storage_bucket.landing.name, grant = "roles/storage.objectUser" }
     "console lake"    = { role = "console", bucket = google_storage_bucket.lake.name, grant = "roles/storage.objectUser" }
+    # it reads releases and own rows; it writes the audit log, and what an organisation disputes
+    "dashboard landing" = { role = "dashboard", bucket = google_storage_bucket.landing.name, grant = "roles/storage.objectUser" }
+    "dashboard lake"    = { role = "dashboard", bucket = google_storage_bucket.lake.name, grant = "roles/storage.objectUser" }
     # what a bucket keeps of removed objects (soft delete) is the bucket's to tell: an erasure's certificate says it
     "run landing settings"     = { role = "run", bucket = google_storage_bucket.landing.name, grant = "roles/storage.legacyBucketReader" }
     "run lake settings"        = { role = "run", bucket = google_storage_bucket.lake.name, grant = "roles/storage.legacyBucketReader" }
@@ -24,10 +27,12 @@ locals {
     "console lake settings"    = { role = "console", bucket = google_storage_bucket.lake.name, grant = "roles/storage.legacyBucketReader" }
 
     # who writes entries adds heads, and looks whether there is a later one; to overwrite or remove takes another right
-    "run heads"          = { role = "run", bucket = google_storage_bucket.heads.name, grant = "roles/storage.objectCreator" }
-    "run heads seen"     = { role = "run", bucket = google_storage_bucket.heads.name, grant = "roles/storage.objectViewer" }
-    "console heads"      = { role = "console", bucket = google_storage_bucket.heads.name, grant = "roles/storage.objectCreator" }
-    "console heads seen" = { role = "console", bucket = google_storage_bucket.heads.name, grant = "roles/storage.objectViewer" }
+    "run heads"            = { role = "run", bucket = google_storage_bucket.heads.name, grant = "roles/storage.objectCreator" }
+    "run heads seen"       = { role = "run", bucket = google_storage_bucket.heads.name, grant = "roles/storage.objectViewer" }
+    "console heads"        = { role = "console", bucket = google_storage_bucket.heads.name, grant = "roles/storage.objectCreator" }
+    "console heads seen"   = { role = "console", bucket = google_storage_bucket.heads.name, grant = "roles/storage.objectViewer" }
+    "dashboard heads"      = { role = "dashboard", bucket = google_storage_bucket.heads.name, grant = "roles/storage.objectCreator" }
+    "dashboard heads seen" = { role = "dashboard", bucket = google_storage_bucket.heads.name, grant = "roles/storage.objectViewer" }
 
     "alerts state" = { role = "alerts", bucket = google_storage_bucket.state.name, grant = "roles/storage.objectUser" }
     "run state"    = { role = "run", bucket = google_storage_bucket.state.name, grant = "roles/storage.objectUser" }

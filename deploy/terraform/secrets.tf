@@ -19,6 +19,8 @@ locals {
     "platform-identity-key-release",
     "platform-console-client-secret",
     "platform-console-cookie-secret",
+    "platform-dashboard-client-secret",
+    "platform-dashboard-cookie-secret",
     "platform-proxy-client-secret",
     "platform-proxy-cookie-secret",
   ]))

@@ -14,15 +14,17 @@ from platform_assets.components.landing import Wanted, landing_sensor
 from platform_assets.components.metadata import Told
 from platform_assets.components.source_schedule import source_schedule
 from platform_assets.contracts.model import Contract
+from platform_assets.engines import refusal
 from platform_assets.engines.results import Loaded
 from platform_assets.ingest import quality
 from platform_assets.ingest.deliveries import landing_folder, look_of, never_taken
 from platform_assets.ingest.load import LoadReport, describe, reasons_in_words
 from platform_assets.ingest.readers.registry import format_named
 from platform_assets.ingest.tables import Tables
+from platform_assets.ingest.worked_out import worked_out
 from platform_assets.office import engine_of
 from platform_assets.sources.collect import Collected, collect
-from resources.environment import Platform
+from resources.environment import ENGINES, Platform, Settings
 from resources.lake.warehouse import TableState
 from resources.text.markdown import plain
 
@@ -61,6 +63,9 @@ def dataset_definitions(contract: Contract, domain: str) -> dg.Definitions:
     """The Dagster definitions of `contract`, tagged with its `domain`. Raises NoFormat for a kind of file that nobody reads."""
     for fmt in contract.format:
         format_named(fmt.kind)
+    refused = refusal(ENGINES.get(Settings.from_environment().engine, ""), contract)
+    if refused:
+        raise ValueError(refused)
     ingest = _ingest_asset(contract, domain)
     folder = landing_folder(contract.name)
     landing = dg.AssetSpec(
@@ -121,6 +126,19 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
             **common,
         ),
     ]
+    beside = {dg.AssetKey(table.name.split(".")): table for table in worked_out(contract)}
+    specs += [
+        dg.AssetSpec(
+            key,
+            deps=[validated],
+            group_name="validated",
+            kinds=table_kinds(),
+            description=plain(table.meaning),
+            metadata={"dagster/column_schema": text_schema(dict(table.columns)), "dagster/table_name": table.name},
+            **common,
+        )
+        for key, table in beside.items()
+    ]
     check_specs = [
         dg.AssetCheckSpec(check, asset=validated, description=plain(quality.DESCRIPTIONS[check]))
         for check in quality.check_names(contract)
@@ -161,6 +179,9 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
             if held:
                 metadata["held deliveries"] = dg.MetadataValue.text(", ".join(e.file for e in held[:MAX_SHOWN]))
             yield _materialized(validated, loaded.states["validated"], metadata)
+            for key, table in beside.items():
+                if key in selected and table.name in loaded.beside:
+                    yield _materialized(key, loaded.beside[table.name], {})
         chosen = {key.name for key in context.selected_asset_check_keys}
         if FETCHED in chosen:
             outcomes = [*outcomes, _fetched(collected)]

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from platform_assets.contracts.dates import DateFormat, DateFormatError, ambiguous, read_format
+from platform_assets.contracts.parsed import ParsedFrom
 from platform_assets.strict import Name, Strict, TextList
 
 RESERVED = {"rowid", "snapshot_id", "filename", "file_row_number", "file_index"}
@@ -32,11 +33,14 @@ class ColumnType(StrEnum):
     DATE = "date"
     TIMESTAMP = "timestamp"
     CATEGORICAL = "categorical"
+    LIST = "list"
 
 
 NUMERIC = (ColumnType.INTEGER, ColumnType.DECIMAL, ColumnType.FLOAT)
 TEMPORAL = (ColumnType.DATE, ColumnType.TIMESTAMP)
 TEXTUAL = (ColumnType.STRING, ColumnType.CATEGORICAL)
+AS_TEXT = (*TEXTUAL, ColumnType.LIST)
+"""Types whose values stay texts: a list is kept as it came, and taken apart in tables of its own."""
 
 
 class Replacement(Strict):
@@ -80,6 +84,8 @@ class Column(Strict):
     """Regular expression of the column's name in the file, where that changes (``^Cases until``). One column matches it."""
     from_file_name: str | None = None
     """Regular expression with one group over the name of the file: where the file has no such column, every row gets what the group finds."""
+    parsed_from: ParsedFrom | None = None
+    """What the text of another column tells, by rules (user agents, referrers); the file has no such column."""
     required: bool = True
     """A missing value quarantines the row."""
     optional: bool = False
@@ -106,6 +112,12 @@ class Column(Strict):
     scale: int = Field(default=4, ge=0, le=18)
     true_values: tuple[str, ...] = ("true", "True", "TRUE")
     false_values: tuple[str, ...] = ("false", "False", "FALSE")
+
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    """What stands between the items of a list."""
+    wrapped: bool = False
+    """Whether the delimiter stands before the first and behind the last item too (``|a|b|``); what is written otherwise is wrong."""
+    max_items: int | None = Field(default=None, ge=1, le=900)
 
     matches: str | Pattern | None = None
     allowed: tuple[str | int | float, ...] = Field(default=(), alias="in")
@@ -144,6 +156,9 @@ class Column(Strict):
         only({"allowed", "not_in"}, *TEXTUAL, ColumnType.INTEGER)
         only({"ge", "gt", "le", "lt"}, *NUMERIC, *TEMPORAL)
         only({"cumulative"}, *NUMERIC)
+        only({"delimiter", "wrapped", "max_items"}, ColumnType.LIST)
+        if kind is ColumnType.LIST and (self.delimiter is None or self.constant is not None):
+            raise ValueError("a list says what stands between its items, e.g. delimiter: '|', and comes from the file")
         if self.role == "identifier" and kind is not ColumnType.STRING:
             raise ValueError("an identifier is a string: it is replaced by a pseudonym")
         if self.purpose and self.role != "identifier":
@@ -227,7 +242,7 @@ class Column(Strict):
     @property
     def nullable(self) -> bool:
         """True where a row of a file may be without a value."""
-        return self.optional or not self.required or bool(self.derived_from)
+        return self.optional or not self.required or bool(self.derived_from) or self.parsed_from is not None
 
 
 def regular_expression(value: str) -> str:

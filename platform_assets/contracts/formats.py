@@ -24,6 +24,8 @@ LAYOUT = frozenset({"skip_rows", "header_rows", "skip_after_header", "leave_out"
 TEXT = frozenset({"quote", "escape", "encoding", "header", "comment", "short_rows"})
 RECORDS = frozenset({"records", "explode", "wide"})
 """Options of a kind that is a list of objects: where it stands, what becomes rows of its own."""
+SHEETS = frozenset({"sheet", "header"})
+"""Options of a kind that is a workbook."""
 KINDS = {
     "csv": Kind(("csv", "txt"), LAYOUT | TEXT | {"delimiter"}),
     "tsv": Kind(("tsv",), LAYOUT | TEXT, delimiter="\t"),
@@ -31,5 +33,11 @@ KINDS = {
     "json5": Kind(("json5",), RECORDS | {"encoding"}),
     "lines": Kind(("log",), frozenset({"lines", "template", "encoding", "comment"})),
     "parquet": Kind(("parquet",), frozenset({"wide"})),
-    "xlsx": Kind(("xlsx",), LAYOUT | {"sheet", "header"}),
+    "spss": Kind(("sav", "zsav")),
+    "stata": Kind(("dta",)),
+    "sas": Kind(("sas7bdat",)),
+    "xpt": Kind(("xpt",)),
+    "xlsx": Kind(("xlsx",), LAYOUT | SHEETS),
+    "xls": Kind(("xls",), LAYOUT | SHEETS),
+    "ods": Kind(("ods",), LAYOUT | SHEETS),
 }

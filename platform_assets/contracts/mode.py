@@ -54,6 +54,10 @@ class Chosen:
     """The delivery that the table becomes; what neither it nor those that join it have leaves. None where the table stays."""
     whole_of: str | None = None
     """The delivery that is the whole of what it is about (`load.replaces`): rows of the table about the same that it does not have leave."""
+    swept: str | None = None
+    """The delivery that holds everything that its source has: rows of other keys leave (`Source.is_whole`)."""
+    later: frozenset[str] = frozenset()
+    """Deliveries that came after that one: their rows stay."""
     replaced: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """A part that comes again -> the deliveries whose rows it stands for: what it no longer has leaves."""
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import re
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Union
 from zoneinfo import available_timezones
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
 
+from platform_assets.contracts import parsed as parsed_columns
+from platform_assets.contracts import worked_out
 from platform_assets.contracts.columns import (
     RESERVED,
     TEMPORAL,
@@ -29,7 +31,7 @@ from platform_assets.contracts.modes import MODES
 from platform_assets.sources.base import Source
 from platform_assets.sources.kinds import kind_of, kinds
 from platform_assets.sources.landing import LandingSource
-from platform_assets.strict import Name, Strict, TextList
+from platform_assets.strict import Name, Strict, TextList, percentage
 from resources import clock
 from resources.text.spelling import folded
 
@@ -96,6 +98,8 @@ class Load(Strict):
     """Column -> values with which a row deletes its key, e.g. ``{status: [D]}``."""
     replaces: TextList = ()
     """The columns by which a delivery is the whole of what it is about, e.g. ``[week]``: rows of its weeks that it does not have leave."""
+    history: bool = False
+    """Keep from when to when each row was valid: table ``history.<dataset>``."""
     absent: Literal["keep", "clear"] = "keep"
     """What a column that a file does not bring says about the earlier value of a key: nothing, or that there is none."""
 
@@ -193,21 +197,11 @@ class Freshness(Strict):
         return value
 
 
-def _percentage(value: Any) -> Any:
-    if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?\s*%", value):
-        return float(value.rstrip("% ")) / 100
-    if isinstance(value, str):
-        raise ValueError(f"{value!r} is not a percentage; write for example 5%")
-    if isinstance(value, int | float) and 1 < value <= 100:
-        raise ValueError(f"{value:g} would be {value * 100:g} %: write {value / 100:g}, or {value:g}%, for {value:g} %")
-    return value
-
-
 class Quality(Strict):
     """Limits of the whole delivery. One that breaks them is held: nothing of it is published until someone looks."""
 
     max_quarantined: Annotated[
-        float, BeforeValidator(_percentage), Field(ge=0, le=1), WithJsonSchema({"type": ["number", "string"]})
+        float, BeforeValidator(percentage), Field(ge=0, le=1), WithJsonSchema({"type": ["number", "string"]})
     ] = 0.05
     min_rows: int = Field(default=1, ge=0)
     freshness: Freshness | None = None
@@ -239,6 +233,7 @@ class Contract(Strict):
     columns: dict[Name, Column] = Field(min_length=1)
     ignore: tuple[str, ...] = ()
     """Columns of the file that are known and not taken: they are no drift."""
+    tree: worked_out.Tree | None = None
     rules: tuple[Rule, ...] = ()
     quality: Quality = Quality()
     sensitivity: Literal["personal"] | Public = "personal"
@@ -280,6 +275,8 @@ class Contract(Strict):
             raise ValueError(
                 "source: with a watermark a delivery holds what has changed, and some rows again: that needs load.mode: upsert"
             )
+        if self.source.sweeps and self.load.replaces:
+            raise ValueError("source.sweep: 'replaces' says already what leaves the table: drop one of them")
         for name in self.load.replaces:
             if known(name, "load.replaces").nullable:
                 raise ValueError(f"load.replaces: {name} must have a value in every row")
@@ -332,6 +329,8 @@ class Contract(Strict):
             raise ValueError(f"two columns are read from the same header {sorted(twice)[0]!r}")
         if len({r.name for r in self.rules}) != len(self.rules):
             raise ValueError("two rules have the same name")
+        for refused in (*parsed_columns.refusals(self), *worked_out.refusals(self)):
+            raise ValueError(refused)
         return self
 
     @property
@@ -359,6 +358,11 @@ class Contract(Strict):
         return {name: c for name, c in self.columns.items() if c.from_file_name is not None}
 
     @property
+    def parsed(self) -> dict[str, parsed_columns.ParsedFrom]:
+        """The columns that the text of another tells."""
+        return {name: c.parsed_from for name, c in self.columns.items() if c.parsed_from is not None}
+
+    @property
     def derived(self) -> dict[str, Column]:
         """The columns whose value is derived where it is missing."""
         return {name: c for name, c in self.columns.items() if c.derived_from}
@@ -368,7 +372,7 @@ class Contract(Strict):
         """The columns whose earlier values stay where a file does not bring them."""
         if not self.load.key or self.load.absent == "clear":
             return ()
-        fixed = {*self.load.key, *self.derived}
+        fixed = {*self.load.key, *self.derived, *self.parsed}
         return tuple(n for n, c in self.file_columns.items() if c.nullable and n not in fixed)
 
     @property

@@ -33,8 +33,14 @@ def limits_in_words(column: Column) -> list[str]:
     ]
     if column.type is ColumnType.DECIMAL:
         words.append(f"at most {column.scale} digits behind the point")
+    if column.type is ColumnType.LIST:
+        around = f", which stands around them too ({column.delimiter}a{column.delimiter}b{column.delimiter})"
+        words.append(f"items between {column.delimiter}{around if column.wrapped else ''}")
+        words += [f"at most {column.max_items} items"] if column.max_items is not None else []
     if column.cumulative:
         words.append("running total: take the last, never sum over time")
+    if column.parsed_from is not None:
+        words.append(f"read out of {column.parsed_from.column}: {column.parsed_from.what}")
     if column.derived_from:
         words.append(f"where missing, derived from {', '.join(column.derived_from)}")
     elif column.nullable and column.type is not ColumnType.BOOLEAN:

@@ -29,6 +29,23 @@ if TYPE_CHECKING:
 LAYERS = ("raw", "validated", "quarantine")
 """The tables that every dataset has."""
 
+WORKS_OUT = frozenset({"lake"})
+"""Engines that make tables beside a dataset's own: lists, trees, histories."""
+
+
+def refusal(engine: str, contract: Contract) -> str:
+    """What `contract` asks for that the engine (a package of this one) has not, and what to do; '' where it has all."""
+    from platform_assets.contracts.worked_out import works_out
+
+    if works_out(contract) and engine not in WORKS_OUT:
+        return (
+            f"{contract.name}: lists (type: list), `tree` and `load.history` are worked out on DuckDB only. Drop them, or load this dataset "
+            "with PLATFORM_ENGINE=duckdb"
+        )
+    if contract.source.sweeps is not None and engine not in WORKS_OUT:
+        return f"{contract.name}: source.sweep works on DuckDB only. Drop it, or load this dataset with PLATFORM_ENGINE=duckdb"
+    return ""
+
 
 class Engine(Protocol):
     """What the platform asks of an engine. `lake` is always a connection to the lake, where stewards work and R reads, whichever engine

@@ -30,6 +30,8 @@ class Loaded:
     """Deliveries that wait for another contract."""
     cost: Mapping[str, int] = field(default_factory=dict)
     """What the engine counts of its work, by a name for people."""
+    beside: Mapping[str, TableState] = field(default_factory=dict)
+    """Table that is worked out of the dataset's own (see `ingest.worked_out`) -> its state."""
 
 
 @dataclass(frozen=True)

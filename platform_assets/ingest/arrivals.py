@@ -72,13 +72,16 @@ class History:
         before = [e for e in self._same(delivery) if e.status != "rejected"]
         if load.changes.told_apart_by_name or load.parts:
             before = [e for e in before if e.file == delivery.file]
+        whole = self.contract.source.is_whole(delivery.file)
+        if whole:  # that the same rows came says nothing of rows that are gone
+            before = [e for e in before if self.contract.source.is_whole(e.file)]
         if not before:
             return Meaning.LOAD
         if load.changes.told_apart_by_name:
             return {"ignore": Meaning.REPEATED, "apply": Meaning.LOAD, "hold": Meaning.FORMER}[load.on_former]
         if self._says_nothing_new(delivery, before):
             return Meaning.REPEATED
-        if load.on_former == "apply":
+        if load.on_former == "apply" or whole:
             return Meaning.LOAD
         if load.on_former == "ignore" and not load.terms.dated:
             return Meaning.REPEATED
@@ -123,7 +126,7 @@ def next_lot(contract: Contract, books: Books, pending: Sequence[Delivery]) -> l
     history: History | None = None
     lot: list[Delivery] = []
     for delivery in pending:
-        if contract.load.one_at_a_time and any(d.repeats is None for d in lot):
+        if (contract.load.one_at_a_time or contract.source.sweeps is not None) and any(d.repeats is None for d in lot):
             break
         same = [d for d in lot if d.sha256 == delivery.sha256 and not d.mending]
         if delivery.mending or not (same or any(e.sha256 == delivery.sha256 for e in known)):

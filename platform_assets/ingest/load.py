@@ -34,6 +34,7 @@ from platform_assets.ingest.loading.publish import publish
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.staging import Drift, respelled_columns, stage
+from platform_assets.ingest.worked_out import work_out
 from resources.identity import IdentityKeys, bound
 from resources.lake.warehouse import Warehouse
 from resources.object_store import ObjectStore, StoredObject
@@ -204,6 +205,8 @@ class Load:
             )
             entries = self.complete(batch, deliveries, drift, clock)
             ledger.write(self.connection, entries)
+            if any(e.status == "published" for e in entries):
+                work_out(self.warehouse, self.connection, self.contract, self.books, expression)
         return entries
 
     def _leave_out(self, batch: Batch, keys: IdentityKeys) -> Mapping[int, tuple[int, int]]:

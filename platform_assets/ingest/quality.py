@@ -18,6 +18,7 @@ from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.accounts import Erased
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.tables import Tables
+from platform_assets.ingest.worked_out.tree import PLACED, counts_of
 from resources.clock import local
 from resources.lake.warehouse import quoted, scalar
 
@@ -34,6 +35,7 @@ DESCRIPTIONS = {
     "freshness": "New data came when it should.",
     "drift": "The last delivery's columns are those of the contract, and no part of it was left unread that the contract does not foresee.",
     "cumulative": "Running totals never fall; where they do, the source has corrected itself. Read them by taking the last.",
+    "tree": "Every row stands in the tree that the contract describes: none hangs below a row that is not there, none lies on a cycle.",
     "rules": "Rules that warn: rows that break them are kept, and counted here.",
 }
 
@@ -61,6 +63,8 @@ def check_names(contract: Contract) -> dict[str, bool]:
         names["freshness"] = False
     if any(c.cumulative for c in contract.columns.values()):
         names["cumulative"] = False
+    if contract.tree:
+        names["tree"] = False
     if any(r.severity == "warn" for r in contract.rules):
         names["rules"] = False
     return names
@@ -87,6 +91,10 @@ class Facts(Protocol):
 
     def falls(self) -> dict[str, int]:
         """Cumulative column -> how often it falls from one period to the next."""
+        ...
+
+    def tree(self) -> dict[str, int]:
+        """State in the tree -> rows (`ingest.worked_out.tree`)."""
         ...
 
     def broken_rules(self) -> dict[str, int]:
@@ -139,6 +147,16 @@ class LakeFacts(Facts):
         columns = cumulative_columns(self.contract)
         row = self.connection.execute(falls_sql(self.contract, self._tables.validated, '"')).fetchone() or ()
         return {c: int(n or 0) for c, n in zip(columns, row, strict=True)}
+
+    @override
+    def tree(self) -> dict[str, int]:
+        assert self.contract.tree is not None
+        if not self.connection.execute(
+            "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'validated' AND table_name = ?",
+            [f"{self.contract.name}__tree"],
+        ).fetchone():
+            return {}
+        return dict(self.connection.execute(counts_of(self.contract, self.contract.tree)).fetchall())
 
     @override
     def broken_rules(self) -> dict[str, int]:
@@ -199,6 +217,8 @@ def outcomes(entries: list[Entry], facts: Facts, contract: Contract, now: dt.dat
             yield _drift(last)
         elif name == "cumulative":
             yield _cumulative(contract, facts.falls())
+        elif name == "tree":
+            yield _tree(facts.tree())
         elif name == "rules":
             yield _rules(contract, facts.broken_rules(), rows)
 
@@ -311,6 +331,14 @@ def _cumulative(contract: Contract, corrections: dict[str, int]) -> Outcome:
         {"corrections": total},
         [{"column": c, "falls": n} for c, n in corrections.items()],
     )
+
+
+def _tree(counts: dict[str, int]) -> Outcome:
+    wrong = {state: n for state, n in counts.items() if state not in (PLACED, "left out") and n}
+    text = (
+        "; ".join(f"{state}: {n:,}" for state, n in sorted(counts.items())) or "the tree is worked out at the next load"
+    )
+    return Outcome("tree", not wrong, False, text, dict(counts))
 
 
 def _rules(contract: Contract, counts: dict[str, int], rows: int) -> Outcome:

@@ -25,6 +25,7 @@ from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.staging import stage
 from platform_assets.ingest.tables import Tables
+from platform_assets.ingest.worked_out import work_out
 from resources.identity import IdentityKeys, bound, pseudonym_sql
 from resources.lake.warehouse import Warehouse, literal, quoted, scalar
 from resources.object_store import ObjectStore
@@ -88,6 +89,8 @@ def respell(
                     )
             moved.merged = _merge(connection, contract)
             moved.emptied = _empty_wrong_rows(connection, contract)
+            expression = compiled(contract, contract.today(), warehouse.home / "expressions")
+            work_out(warehouse, connection, contract, books, expression)
     return moved
 
 

@@ -12,6 +12,7 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest.deliveries import Delivery, Member
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading.batch import Batch
+from platform_assets.ingest.parsed import add_parsed
 from platform_assets.ingest.readers import reading
 from platform_assets.ingest.readers.apart.process import ODD, Child
 from platform_assets.ingest.readers.delimited import engine
@@ -76,7 +77,7 @@ def stage(
             return False
         note(delivery, member, header)
         wide = member.format.wide
-        brought = {*header.positions, *named[number], *((wide.name, wide.value) if wide else ())}
+        brought = {*header.positions, *contract.parsed, *named[number], *((wide.name, wide.value) if wide else ())}
         lacks = frozenset(contract.file_columns) - brought
         if lacks:
             lacking[number] = lacks
@@ -124,6 +125,8 @@ def stage(
     good = [d for d in deliveries if not d.rejected]
     kept = {n: (d.id, m.label) for n, (d, m) in members.items() if not d.rejected}
     staged = [_told(part, named) for part in (_only(part, kept) for part in staged) if part]
+    if contract.parsed:
+        staged = add_parsed(connection, contract, staged)
     lacked = {n: lacking[n] for n in kept if n in lacking}
     return Batch(good, {d.id: entry(d) for d in good}, kept, staged, lacked), drift
 

@@ -39,6 +39,7 @@ GENERATORS: tuple[Callable[[dt.date], list[Delivery]], ...] = (
 R_TYPES = {
     ColumnType.STRING: "text",
     ColumnType.CATEGORICAL: "text",
+    ColumnType.LIST: "text",
     ColumnType.INTEGER: "integer",
     ColumnType.DECIMAL: "number",
     ColumnType.FLOAT: "number",

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import field_validator, model_validator
 
-from platform_assets.strict import Strict, TextList
+from platform_assets.strict import Strict, TextList, cron_line
 from resources.requesting import Permanent
 
 Noted = Mapping[str, str]
@@ -112,11 +112,7 @@ class Source(Strict):
     @field_validator("every")
     @classmethod
     def _is_cron(cls, value: str | None) -> str | None:
-        from croniter import croniter
-
-        if value is not None and (len(value.split()) != 5 or not croniter.is_valid(value)):
-            raise ValueError(f"{value!r} is not a cron line of five fields, e.g. '30 5 * * *' for half past five")
-        return value
+        return value if value is None else cron_line(value)
 
     @model_validator(mode="after")
     def _asked_only_where_there_is_something_to_ask(self) -> Source:
@@ -127,6 +123,15 @@ class Source(Strict):
     @property
     def brings_changes(self) -> bool:
         """Whether a delivery holds only what has changed, some of it again: earlier rows stay, and the same row may come twice."""
+        return False
+
+    @property
+    def sweeps(self) -> float | None:
+        """Where some deliveries hold everything that is there (`is_whole`): the largest share of the table that may leave because of one."""
+        return None
+
+    def is_whole(self, file: str) -> bool:
+        """Whether a delivery of this name holds everything that is there, so that rows of other keys leave."""
         return False
 
     def refusal(self, formats: Sequence[tuple[str, str | None]]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from platform_assets.sources.base import Described, Fetched, Noted, Reach, Source, Window
-from platform_assets.sources.parts.watermark import Watermark
+from platform_assets.sources.parts.watermark import Sweep, Watermark
 from platform_assets.strict import Duration, Name
 from resources.credentials import setting
 from resources.databases import dialect_of
@@ -24,6 +24,8 @@ from resources.requesting import Permanent, retried
 if TYPE_CHECKING:
     from resources.databases.dialect import Dialect, Found
 
+WHOLE = "whole"
+"""The window in which everything is read."""
 PLACE = re.compile(r"(\d{4}-\d\d-\d\d)[ T]?(\d\d:\d\d:\d\d)?(\.\d{1,6})?([+-]\d\d(?::?\d\d)?)?")
 TOO_LONG = "raise `timeout`, add a `watermark` so that less is read, or ask at a quieter time"
 
@@ -42,6 +44,8 @@ class SqlSource(Source):
     """Instead of a query: the whole table, e.g. ``public.stays``."""
     watermark: Watermark | None = None
     """Read only what has changed; default: everything, each time."""
+    sweep: Sweep | None = None
+    """Beside a watermark: read everything from time to time, so that rows that were deleted leave."""
     timeout: Duration = dt.timedelta(minutes=30)
     """After this long the query is given up."""
 
@@ -54,6 +58,10 @@ class SqlSource(Source):
     def _one_of_them(self) -> SqlSource:
         if (self.query is None) == (self.table is None):
             raise ValueError("say either 'query' (a SELECT) or 'table'")
+        if self.sweep and not self.watermark:
+            raise ValueError(
+                "'sweep' is for sources with a watermark. Without one everything comes each time: load.mode: snapshot lets rows leave that do not"
+            )
         return self
 
     @property
@@ -67,13 +75,26 @@ class SqlSource(Source):
         return self.query or f"SELECT * FROM {self.table}"
 
     def wanted(self, done: Mapping[str, Noted], now: dt.datetime) -> list[Window]:
-        """The whole, or what has changed: where that begins, stands in the note."""
-        return [Window()]
+        """The whole, or what has changed: where that begins, stands in the note. And everything, where a sweep is due."""
+        due = self.sweep is not None and self.sweep.due(done.get(WHOLE, {}).get("swept", ""), now)
+        return [Window(), *([Window(WHOLE)] if due else [])]
+
+    @property
+    def sweeps(self) -> float | None:
+        """See `Source`."""
+        return self.sweep.at_most if self.sweep else None
+
+    def is_whole(self, file: str) -> bool:
+        """What a sweep has brought, by the name under which it lands."""
+        return self.sweep is not None and bool(re.search(rf"_{WHOLE}_\d{{8}}T\d{{6}}Z\.parquet$", file))
 
     def fetch(self, window: Window, done: Noted, out: Path, reach: Reach) -> Fetched:
         """Rows into the Parquet file `out`. Noted: up to where was read, and a hash of what came."""
         address = self._address(reach)
+        begun = dt.datetime.now(dt.UTC).isoformat()
         noted = retried(lambda: self._read(address, done, out), reach.log, "query")
+        if window.name == WHOLE:
+            return Fetched(changed=True, file_name=f"{reach.dataset}.parquet", noted={"swept": begun})
         if (noted["rows"] == "0" and self.watermark) or (self.watermark and noted["content"] == done.get("content")):
             return Fetched(changed=False, noted=done)
         return Fetched(changed=True, file_name=f"{reach.dataset}.parquet", noted=noted)

@@ -28,6 +28,16 @@ SAID: dict[str, tuple[dict[str, Any], str]] = {
     "scale": ({"type": "decimal", "scale": 2}, "at most 2 digits behind the point"),
     "cumulative": ({"type": "integer", "cumulative": True}, "running total: take the last, never sum over time"),
     "derived_from": ({"type": "string", "required": False, "derived_from": ["a"]}, "where missing, derived from a"),
+    "delimiter": ({"type": "list", "delimiter": "|"}, "items between |"),
+    "wrapped": (
+        {"type": "list", "delimiter": "|", "wrapped": True},
+        "items between |, which stands around them too (|a|b|)",
+    ),
+    "max_items": ({"type": "list", "delimiter": "|", "max_items": 3}, "at most 3 items"),
+    "parsed_from": (
+        {"type": "string", "parsed_from": {"column": "agent", "as": "browser"}},
+        "read out of agent: browser",
+    ),
     "required": ({"type": "integer", "required": False}, "may be missing"),
 }
 NO_LIMIT = {

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dashboard.people import Provider
 from platform_assets.contracts.files import read_contracts
-from platform_assets.indicators.header import list_indicators
+from platform_assets.indicators.script.header import list_indicators
 from platform_assets.wide import AT_ONCE, COMPONENT, FETCH, KEYS, step_settings
+from resources.databases import mssql, mysql, oracle, postgresql
 from resources.environment import INDICATORS, Settings, resources_for
 from tests.deploy.kubernetes_api import problems, unrestricted
 from tests.deploy.overlays import DEPLOY, OF_OTHERS, OVERLAYS, Resource, of_kind, pods, rendered, rendered_in, selects
@@ -33,7 +35,7 @@ def test_every_pod_is_restricted_read_only_and_bounded(overlay: str) -> None:
     (namespace,) = of_kind(overlay, "Namespace").values()
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     assert set(pods(overlay)) == {
-        "code-server", "webserver", "webserver-readonly", "daemon", "console", "proxy", "postgres", "alerts"
+        "code-server", "webserver", "webserver-readonly", "daemon", "console", "dashboard", "proxy", "postgres", "alerts"
     }  # fmt: skip
     for name, pod in pods(overlay).items():
         assert unrestricted(pod["spec"]) == [], name
@@ -128,6 +130,37 @@ def test_with_the_component_bigquery_is_the_engine_and_nothing_else_differs(
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
+def test_with_the_component_sources_runs_that_fetch_reach_the_ports_of_databases_and_sftp(
+    overlay: str, tmp_path: Path
+) -> None:
+    shutil.copytree(DEPLOY, tmp_path / "deploy", ignore=shutil.ignore_patterns("terraform", "image"))
+    file = tmp_path / "deploy" / "kustomize" / "overlays" / overlay / "kustomization.yaml"
+    file.write_text(f"{file.read_text()}components: [../../components/sources]\n")
+    before = {(r["kind"], r["metadata"]["name"]): r for r in rendered(overlay)}
+    after = {(r["kind"], r["metadata"]["name"]): r for r in rendered_in(tmp_path / "deploy", overlay)}
+    assert before == {name: r for name, r in after.items() if name in before}
+    added = {
+        name: r
+        for (_, name), r in after.items()
+        if ("NetworkPolicy", name) not in before and r["kind"] == "NetworkPolicy"
+    }
+    assert len(after) == len(before) + len(added)
+    ports = {name: {p["port"] for rule in r["spec"]["egress"] for p in rule["ports"]} for name, r in added.items()}
+    assert ports == {
+        "way-out-databases": {d.port for d in (postgresql.DIALECT, mysql.DIALECT, mssql.DIALECT, oracle.DIALECT)},
+        "way-out-sftp": {22},
+    }
+    for policy in added.values():
+        assert problems(policy) == []
+        assert policy["spec"]["podSelector"] == before["NetworkPolicy", "way-out-fetch"]["spec"]["podSelector"]
+        assert policy["metadata"]["namespace"] == before["NetworkPolicy", "way-out-fetch"]["metadata"]["namespace"]
+        addresses = [to["ipBlock"]["cidr"] for rule in policy["spec"]["egress"] for to in rule["to"]]
+        assert all(
+            a.startswith("192.0.2.") and a.endswith("/32") for a in addresses
+        )  # nobody's, until they are filled in
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_labels_that_steps_get_are_those_that_the_policies_look_for(overlay: str) -> None:
     steps = step_settings({}, read_contracts(), list_indicators(INDICATORS))
     labels = [s["pod_template_spec_metadata"]["labels"] for s in steps.values() if "pod_template_spec_metadata" in s]
@@ -140,7 +173,17 @@ def test_the_labels_that_steps_get_are_those_that_the_policies_look_for(overlay:
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_keys_that_pseudonymise_are_held_by_loads_and_stewards_only(overlay: str) -> None:
     external = of_kind(overlay, "ExternalSecret")
-    (keys,) = [name for name, secret in external.items() if "identity-key" in yaml.safe_dump(secret)]
+    (keys, audit) = sorted(
+        (name for name, secret in external.items() if "identity-key" in yaml.safe_dump(secret)), key=lambda n: n != KEYS
+    )
+    # the dashboard seals entries of the audit log, and that is all
+    (given,) = external[audit]["spec"]["data"]
+    assert "dataFrom" not in external[audit]["spec"]
+    assert (given["secretKey"], given["remoteRef"]["key"]) == (
+        "PLATFORM_IDENTITY_KEY_AUDIT",
+        "platform-identity-key-audit",
+    )
+    assert {name for name, pod in pods(overlay).items() if audit in yaml.safe_dump(pod)} == {"dashboard"}
     holders = {name for name, pod in pods(overlay).items() if keys in yaml.safe_dump(pod)}
     assert holders == {"console"}
     (folder,) = [
@@ -201,6 +244,39 @@ def test_the_consoles_login_is_complete_and_its_secrets_come_from_secret_manager
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_dashboards_login_can_be_read_and_its_secrets_come_from_secret_manager(
+    overlay: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maps = of_kind(overlay, "ConfigMap")
+    external = of_kind(overlay, "ExternalSecret")["platform-dashboard"]["spec"]
+    (source,) = external["target"]["template"]["templateFrom"]
+    (item,) = source["configMap"]["items"]
+    text = maps[source["configMap"]["name"]]["data"][item["key"]]
+    for given in external["data"]:
+        text = text.replace("{{ ." + given["secretKey"] + " }}", f"value of {given['remoteRef']['key']}")
+    assert "{{" not in text
+    (container,) = pods(overlay)["dashboard"]["spec"]["containers"]
+    settings = maps["dashboard"]["data"]
+    (mount,) = [m for m in container["volumeMounts"] if m["name"] == "oidc"]
+    assert settings["PLATFORM_DASHBOARD_LOGIN"] == f"{mount['mountPath']}/{item['key']}"
+    (tmp_path / "login.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("PLATFORM_LOGIN", settings["PLATFORM_LOGIN"])
+    monkeypatch.setenv("PLATFORM_DASHBOARD_LOGIN", str(tmp_path / "login.toml"))
+    provider = Provider.from_environment()
+    assert provider
+    assert provider.https
+    (ingress,) = of_kind(overlay, "Ingress").values()
+    (host,) = [r["host"] for r in ingress["spec"]["rules"] if r["host"].startswith("dashboard.")]
+    assert provider.redirect_uri == f"https://{host}/auth/callback"
+    assert (provider.client_secret, provider.cookie_secret) == (
+        "value of platform-dashboard-client-secret",
+        "value of platform-dashboard-cookie-secret",
+    )
+    (issuer,) = [m["data"]["issuer"] for m in maps.values() if "issuer" in m["data"]]
+    assert provider.server_metadata_url == f"{issuer}/.well-known/openid-configuration"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_load_balancer_asks_for_a_page_that_needs_no_login_and_lets_websockets_last(overlay: str) -> None:
     (ingress,) = of_kind(overlay, "Ingress").values()
     (balancer,) = [p["spec"] for n, p in of_kind(overlay, "NetworkPolicy").items() if n == "from-load-balancer"]
@@ -231,12 +307,13 @@ def test_only_engineers_open_the_host_where_things_can_be_changed(overlay: str) 
         "dagster_engineers": login["engineers"],
         "dagster_viewers": f"{login['viewers']},{login['engineers']}",
         "stewards_console": login["console"],
+        "clinicians_dashboard": login["dashboard"],
     }
     assert login["viewers"] != login["engineers"]
     containers = {c["name"]: c for c in pods(overlay)["proxy"]["spec"]["containers"]}
     named = {e["name"]: e["valueFrom"]["configMapKeyRef"]["key"] for e in containers["login"]["env"]}
     allowed = re.findall(r"--allowed-group=\$\((\w+)\)", " ".join(containers["login"]["args"]))
-    assert {named[name] for name in allowed} == {"viewers", "engineers", "console"}
+    assert {named[name] for name in allowed} == {"viewers", "engineers", "console", "dashboard"}
     # oauth2-proxy is asked whether it works, by way of a port that the kubelet reaches
     ports = {p["containerPort"] for p in containers["nginx"]["ports"]}
     for probe in ("readinessProbe", "livenessProbe"):
@@ -285,7 +362,7 @@ def test_the_engine_spills_before_its_pod_is_killed_and_uses_what_there_is(overl
             own = {e["name"]: e.get("value") for e in container.get("env", [])}
             limit = own.get("PLATFORM_MEMORY_LIMIT", common)
             shares[name] = size(limit) / size(container["resources"]["limits"]["memory"])
-    assert set(shares) == {"code-server", "console", "alerts"}  # the others cannot open the lake
+    assert set(shares) == {"code-server", "console", "dashboard", "alerts"}  # the others cannot open the lake
     shares["run"] = size(common) / size(launcher(overlay)["config"]["resources"]["limits"]["memory"])
     assert {name: share for name, share in shares.items() if not 0.6 <= share <= 0.7} == {}
 

@@ -108,21 +108,35 @@ def test_webservers_are_reached_through_the_proxy_and_the_console_only(overlay: 
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_the_console_is_reached_through_the_proxy_only(overlay: str) -> None:
-    """It keeps something for everybody who asks; the kubelet, which asks for its health, is no matter of policies."""
-    for policy in of_kind(overlay, "NetworkPolicy").values():
-        if selects(policy["spec"]["podSelector"], {"app.kubernetes.io/component": "console"}):
-            for rule in policy["spec"].get("ingress") or []:
-                assert rule["from"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/component": "proxy"}}}]
-                assert rule["ports"] == [{"protocol": "TCP", "port": 8501}]
+def test_console_and_dashboard_are_reached_through_the_proxy_only(overlay: str) -> None:
+    """The console keeps something for everybody who asks; the kubelet, which asks for their health, is no matter of policies."""
+    for component, port in (("console", 8501), ("dashboard", 8600)):
+        ways = [
+            rule
+            for policy in of_kind(overlay, "NetworkPolicy").values()
+            if selects(policy["spec"]["podSelector"], {"app.kubernetes.io/component": component})
+            for rule in policy["spec"].get("ingress") or []
+        ]
+        assert ways == [
+            {
+                "from": [{"podSelector": {"matchLabels": {"app.kubernetes.io/component": "proxy"}}}],
+                "ports": [{"protocol": "TCP", "port": port}],
+            }
+        ]
+        assert "annotations" not in of_kind(overlay, "Service")[component]["metadata"]  # no load balancer of its own
+    assert {name for name, _ in ways_out(overlay, component="dashboard")} == {
+        "names",
+        "google-apis",
+        "to-postgres",
+        "way-out",
+    }
     assert {name for name, _ in ways_out(overlay, component="proxy")} == {
         "names",
         "to-webservers",
         "to-console",
+        "to-dashboard",
         "way-out",
     }
-    service = of_kind(overlay, "Service")["console"]
-    assert "annotations" not in service["metadata"]  # no load balancer of its own
     from_outside = of_kind(overlay, "NetworkPolicy")["from-load-balancer"]["spec"]
     assert from_outside["podSelector"] == {"matchLabels": {"app.kubernetes.io/component": "proxy"}}
     # each host of the entry leads to the server of nginx that knows itself by that name

@@ -384,3 +384,74 @@ def test_an_upload_is_passed_on_as_it_comes(stewards: tuple[str, Console]) -> No
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(too_large)
         assert connection.recv(100).split()[1] == b"413"
+
+
+DASHBOARD_USES = [
+    ("GET", "/"), ("GET", "/i/turnaround?view=funnel&peer=A&peer=B"), ("GET", "/part/i/turnaround?since=2026-01-01"), ("GET", "/changed"),
+    ("GET", "/i/turnaround/cases?period=2026-01-01&outcome=late"), ("GET", "/i/turnaround/disputes"), ("GET", "/i/turnaround/table.csv"),
+    ("GET", "/i/turnaround/figure.png?view=funnel"), ("GET", "/i/turnaround/slide.pptx"), ("GET", "/i/turnaround/plot/bars.png"), ("GET", "/about"),
+    ("GET", "/static/page.js"), ("GET", "/auth/login"), ("GET", "/auth/callback?code=x&state=y"), ("GET", "/auth/logout"), ("GET", "/health"),
+]  # fmt: skip
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.fixture
+def clinicians(oauth2_proxy: ThreadingHTTPServer) -> Iterator[tuple[str, Console]]:
+    """The dashboard's host at nginx with the login by OIDC, and what stands in the dashboard's place."""
+    behind, port = Console(), free_port()
+    login = (NGINX / "login-oidc.conf").read_text(encoding="utf-8")
+    with serving(behind, port=port), nginx(login, {"dashboard:8600": port}, oauth2_proxy.server_address[1]) as proxy:
+        yield proxy.clinicians, behind
+
+
+def test_only_who_has_logged_in_reaches_the_dashboard_and_no_more_than_it_has(clinicians: tuple[str, Console]) -> None:
+    address, behind = clinicians
+    form = f"{address}/i/turnaround/dispute"
+    for session, expected in ((None, 401), ("bad", 401), ("platform-viewers", 403), ("platform-console", 403)):
+        cookies = {"session": session} if session else {}
+        for method, path in DASHBOARD_USES:
+            asked = requests.request(method, f"{address}{path}", cookies=cookies, allow_redirects=False, timeout=20)
+            assert asked.status_code == expected, path
+        sent = requests.post(form, data={"record": "x"}, headers={"Origin": address}, cookies=cookies, timeout=20)
+        assert sent.status_code == expected
+    assert behind.reached == []
+    known = {"session": "platform-dashboard", "__Host-dashboard": "own", "_oauth2_proxy": "secret"}
+    for method, path in DASHBOARD_USES:
+        asked = requests.request(method, f"{address}{path}", cookies=known, timeout=20)
+        assert asked.status_code == 200, path
+        assert asked.headers["X-Frame-Options"] == "DENY"
+    assert len(behind.reached) == len(DASHBOARD_USES)
+    assert all("own" in cookie and "secret" not in cookie for cookie in behind.cookies)
+    sent = requests.post(form, data={"record": "x"}, headers={"Origin": address}, cookies=known, timeout=20)
+    assert (sent.status_code, behind.reached[-1]) == (200, ("POST", "/i/turnaround/dispute"))
+    reached = len(behind.reached)
+    refused = [
+        ({}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": address, "Content-Type": "text/plain"}, 415),
+        (
+            {
+                "Origin": address,
+                "Sec-Fetch-Site": "cross-site",
+                "Sec-Fetch-Mode": "navigate",
+                "Sec-Fetch-Dest": "document",
+            },
+            403,
+        ),
+    ]
+    for headers, expected in refused:
+        sent = requests.post(form, data="record=x", headers={**FORM, **headers}, cookies=known, timeout=20)
+        assert sent.status_code == expected, headers
+    large = requests.post(form, data="x" * 20_000, headers={**FORM, "Origin": address}, cookies=known, timeout=20)
+    assert large.status_code == 413
+    for method, path in (
+        ("GET", "/i/turnaround/dispute"),
+        ("POST", "/i/turnaround"),
+        ("GET", "/graphql"),
+        ("GET", "/i/../x"),
+        ("PUT", "/"),
+    ):
+        asked = requests.request(method, f"{address}{path}", headers={"Origin": address}, cookies=known, timeout=20)
+        assert asked.status_code == 404, path
+    assert len(behind.reached) == reached

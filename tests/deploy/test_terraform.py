@@ -280,8 +280,20 @@ def test_heads_of_the_audit_log_can_be_added_and_seen_and_nothing_else() -> None
         "the rule that removes must not come before the policy lets it"
     )
     may = {"roles/storage.objectCreator", "roles/storage.objectViewer"}  # storage.objects.delete overwrites, too
-    writers = {"run", "console"}  # who holds the audit key
-    for role in ("daemon", "web", "viewer", "code", "run", "console", "alerts", "proxy", "postgres", "secrets"):
+    writers = {"run", "console", "dashboard"}  # who holds the audit key
+    for role in (
+        "daemon",
+        "web",
+        "viewer",
+        "code",
+        "run",
+        "console",
+        "dashboard",
+        "alerts",
+        "proxy",
+        "postgres",
+        "secrets",
+    ):
         granted = {right for bucket, right in bucket_grants(role) if bucket == "heads"}
         assert granted == (may if role in writers else set()), role
 

@@ -27,7 +27,7 @@ from tests.programs import needed
 NGINX = Path(__file__).resolve().parents[2] / "deploy" / "nginx"
 SITE = NGINX.parent / "kustomize" / "overlays" / "production" / "site.conf"
 NO_LOGIN = ""
-HOSTS = ("dagster", "dagster-view", "console")
+HOSTS = ("dagster", "dagster-view", "console", "dashboard")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Proxy:
     engineers: str
     viewers: str
     stewards: str
+    clinicians: str
     health: str
 
 
@@ -109,7 +110,7 @@ def nginx(login: str, upstreams: dict[str, int], oauth2_proxy: int = 4180, users
         (home / file.name).write_text(text.replace("/dev/stdout", f"{home}/access.log"))
     (home / "login.conf").write_text(login.replace("127.0.0.1:4180", f"127.0.0.1:{oauth2_proxy}"))
     (home / "users").write_text(users)
-    ports = [free_port() for _ in range(4)]
+    ports = [free_port() for _ in range(5)]
     addresses = [f"http://127.0.0.1:{port}" for port in ports]
     site = SITE.read_text(encoding="utf-8")
     places = {
@@ -117,10 +118,10 @@ def nginx(login: str, upstreams: dict[str, int], oauth2_proxy: int = 4180, users
         "127.0.0.1:4180": f"127.0.0.1:{oauth2_proxy}",
         **{
             f"listen {there};": f"listen 127.0.0.1:{p};"
-            for there, p in zip((8080, 8081, 8082, 8089), ports, strict=True)
+            for there, p in zip((8080, 8081, 8082, 8083, 8089), ports, strict=True)
         },
     }
-    for name in ("webserver:3000", "webserver-readonly:3000", "console:8501"):
+    for name in ("webserver:3000", "webserver-readonly:3000", "console:8501", "dashboard:8600"):
         places[f"server {name};"] = f"server 127.0.0.1:{upstreams.get(name, 9)};"  # nothing listens on 9
     for there, here in places.items():
         assert there in site
@@ -131,7 +132,7 @@ def nginx(login: str, upstreams: dict[str, int], oauth2_proxy: int = 4180, users
     with (home / "errors").open("wb") as errors:
         process = subprocess.Popen([program, "-c", str(home / "nginx.conf"), "-g", "daemon off;"], stderr=errors)
     try:
-        _wait(process, f"{addresses[3]}/healthz", home / "errors")
+        _wait(process, f"{addresses[-1]}/healthz", home / "errors")
         yield Proxy(*addresses)
     finally:
         process.terminate()

@@ -24,7 +24,7 @@ from pandera.api.function_dispatch import Dispatcher
 from pandera.api.ibis.types import IbisData
 
 from platform_assets.contracts import dates, model, months, words
-from platform_assets.contracts.columns import TEXTUAL, Column, ColumnType
+from platform_assets.contracts.columns import AS_TEXT, Column, ColumnType
 from platform_assets.contracts.compiling import schema
 from platform_assets.contracts.compiling.queries import CompiledContract
 from platform_assets.contracts.model import Contract
@@ -221,7 +221,7 @@ def _trimmed(text: ir.StringValue) -> ir.StringValue:
 def read(text: ir.StringValue, column: Column, clock: Clock) -> ir.Value:
     """The typed value, NULL where `text` is not written as the contract says."""
     kind = ibis_type(column)
-    if column.type in TEXTUAL:
+    if column.type in AS_TEXT:
         return text
     if column.type is ColumnType.BOOLEAN:
         return ibis.cases(
@@ -384,7 +384,7 @@ def _wrong(contract: Contract, both: ir.Table, today: dt.date) -> list[tuple[ir.
     for name, column in contract.file_columns.items():
         text, value = both[f"{name}__text"], both[name]
         found = ibis.ifelse(text.isnull(), ", found nothing", ibis.literal(", found a value like ") + shape(text))
-        if column.type not in TEXTUAL:
+        if column.type not in AS_TEXT:
             wrong.append((text.notnull() & value.isnull(), ibis.literal(f"{name}: is not {expected(column)}") + found))
         if not column.nullable:
             wrong.append((text.isnull(), ibis.literal(f"{name}: value is missing")))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import importlib
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,7 @@ def dtype_of(column: Column) -> pd.ArrowDtype:
     arrow = {
         ColumnType.STRING: pyarrow.string(),
         ColumnType.CATEGORICAL: pyarrow.string(),
+        ColumnType.LIST: pyarrow.string(),
         ColumnType.INTEGER: pyarrow.int64(),
         ColumnType.DECIMAL: pyarrow.decimal128(column.precision, column.scale),
         ColumnType.FLOAT: pyarrow.float64(),
@@ -70,6 +72,8 @@ def checks_of(column: Column, today: dt.date) -> list[pa.Check]:
         low, high = column.min_length, column.max_length
         bounds = f"between {low or 0} and {high}" if high is not None else f"at least {low}"
         checks.append(pa.Check.str_length(low, high, error=f"has not {bounds} characters"))
+    if column.type is ColumnType.LIST and column.delimiter:
+        checks += _checks_of_list(column, re.escape(column.delimiter))
     for name, words in (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than")):
         limit = getattr(column, name)
         if limit is None:
@@ -103,6 +107,18 @@ def pandera_schema(contract: Contract, today: dt.date) -> pa.DataFrameSchema:
 def rule_check(rule: Rule) -> pa.Check:
     """`rule` as a pandera check of the whole table."""
     return pa.Check(rule_function(rule), name=rule.name, error=rule.description or f"breaks the rule {rule.name}")
+
+
+def _checks_of_list(column: Column, mark: str) -> list[pa.Check]:
+    """That a list is wrapped where it should be, and not longer than it may be. `mark` is its delimiter in a regular expression."""
+    checks = []
+    if column.wrapped:
+        checks.append(pa.Check.str_matches(f"(?s)^{mark}.*{mark}$", error=f"is not wrapped in {column.delimiter}"))
+    if column.max_items is not None:
+        most = column.max_items + (1 if column.wrapped else -1)
+        pattern = f"(?s)^[^{mark}]*(?:{mark}[^{mark}]*){{0,{most}}}$"
+        checks.append(pa.Check.str_matches(pattern, error=f"has more than {column.max_items} items"))
+    return checks
 
 
 def _moment(value: Any, kind: ColumnType) -> Any:

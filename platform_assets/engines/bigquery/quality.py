@@ -68,6 +68,10 @@ class BigFacts(Facts):
         return {c: int(found[c] or 0) for c in cumulative_columns(self.contract)}
 
     @override
+    def tree(self) -> dict[str, int]:
+        return {}  # definitions refuse contracts with a tree on this engine (`engines.refusal`)
+
+    @override
     def broken_rules(self) -> dict[str, int]:
         warned = rules.for_bigquery(self.contract, self.contract.today(), self.warehouse.home / "expressions").warned
         found = self.engine.query(f"WITH typed AS (SELECT * FROM {self._validated}) SELECT * FROM ({warned})")[0]

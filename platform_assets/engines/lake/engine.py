@@ -23,6 +23,7 @@ from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.quality import Outcome
 from platform_assets.ingest.respelling import respell
 from platform_assets.ingest.tables import Tables
+from platform_assets.ingest.worked_out import worked_out
 from resources.identity import IdentityKeys
 from resources.lake.warehouse import TableState, Warehouse
 from resources.object_store import ObjectStore
@@ -90,6 +91,7 @@ class LakeEngine(Engine):
                 self._states(contract, lake),
                 _last_partitions(contract, lake),
                 ledger.read(lake, contract.name, status="held"),
+                beside={t.name: s for t in worked_out(contract) if (s := self.warehouse.state(lake, t.name))},
             )
 
     @override

@@ -214,6 +214,7 @@ def _with_log(path: Path) -> list[Path]:
 
 def _unpacked_and_searched(*, path: Path, texts: Collection[str], target: Path, limits: Limits) -> dict[str, object]:
     """In the process of one file: what stands in it, how much was read, and whether all of it could be unpacked."""
+    tempfile.tempdir = str(target)  # the one folder in which this process may write
     with path.open("rb") as file:
         database = file.read(len(SQLITE)) == SQLITE
     if database:  # SQLite reads a log only where it may write beside it

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlglot import expressions
 
-READABLE = ("validated", "indicators")
+READABLE = ("validated", "history", "indicators")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TABLE = re.compile(r"[a-z][a-z0-9_]*")
 

@@ -96,8 +96,29 @@ def choose(
     if not load.changes.whole:
         # loaded one at a time; a fix joins what it mends
         whole = [d.id for d in batch.deliveries if load.replaces and (d.mending is None or d.mending.released)]
-        return Chosen(whole_of=whole[0] if whole else None)
+        return Chosen(whole_of=whole[0]) if whole else _swept(batch, contract, books)
     return load.changes.choose(batch.deliveries, batch.entries, dates(), present(books, load), load.terms)
+
+
+def _swept(batch: Batch, contract: Contract, books: Books) -> Chosen:
+    """What leaves because a delivery holds everything that the source has. Such deliveries are loaded one at a time."""
+    if contract.source.sweeps is None:
+        return Chosen()
+    for delivery in batch.deliveries:
+        mending = delivery.mending
+        if contract.source.is_whole(mending.file if mending else delivery.file) and (not mending or mending.released):
+            origins = books.entries(deliveries=[mending.origin]) if mending else []
+            at = origins[0].delivered_at if origins else delivery.delivered_at
+            return Chosen(
+                swept=delivery.id, later=frozenset(e.delivery for e in books.entries() if e.delivered_at > at)
+            )
+    return Chosen()
+
+
+def sweep_limit(batch: Batch, contract: Contract, chosen: Chosen) -> float:
+    """The largest share of the table that may leave because of what was chosen; 1 where a person has said yes, or there is no limit."""
+    released = any(d.mending for d in batch.deliveries if d.id == chosen.swept)
+    return 1.0 if chosen.swept is None or released or contract.source.sweeps is None else contract.source.sweeps
 
 
 def present(books: Books, load: Load) -> Present:

@@ -6,12 +6,15 @@ the table are known by their places (`rowid`), which is quickest; BigQuery has n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.mode import Chosen
+from platform_assets.contracts.model import Contract
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading.batch import count_decided, count_valid
 from platform_assets.ingest.loading.rules import Rules
+from resources.identity import pseudonym_sql
 from resources.lake.warehouse import quoted, scalar
 
 if TYPE_CHECKING:
@@ -81,10 +84,31 @@ def into_table(connection: duckdb.DuckDBPyConnection, rules: Rules, entries: dic
     _count_partitions(connection, rules, published)
 
 
+def pseudonymised(contract: Contract, columns: Sequence[str], alias: str) -> list[str]:
+    """The columns of `alias` as tables may hold them, with pseudonyms in the place of identifiers."""
+    purposes = contract.identifiers
+    return [
+        pseudonym_sql(f"{alias}.{quoted(c)}", purposes[c]) if c in purposes else f"{alias}.{quoted(c)}" for c in columns
+    ]
+
+
+def count_leaving(connection: duckdb.DuckDBPyConnection, rules: Rules, chosen: Chosen) -> int:
+    """How many rows leave the table by what was chosen. After `decide`."""
+    return sum(int(scalar(connection, f"SELECT count(*) FROM ({places})")) for _, places in _leaving(rules, chosen))
+
+
 def _leaving(rules: Rules, chosen: Chosen) -> list[tuple[str, str]]:
     """(delivery, SELECT of places) of `Rules.leaving`."""
     keys = f"ANTI JOIN {rules.names.keys} n ON {rules.same_key('v', 'n')}" if rules.contract.load.key else ""
     table = rules.tables.validated
+    if chosen.swept:  # a row that is wrong now is there all the same
+        texts = ", ".join(
+            f"{text} AS {quoted(k)}"
+            for k, text in zip(
+                rules.contract.load.key, pseudonymised(rules.contract, rules.contract.load.key, "t"), strict=True
+            )
+        )
+        keys += f" ANTI JOIN (SELECT {texts} FROM {rules.names.typed} t) a ON {rules.same_key('v', 'a')}"
     return [(d, f"SELECT v.rowid FROM {table} v {keys} WHERE {gone}") for d, gone in rules.leaving(chosen)]
 
 

@@ -11,15 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.compiling.queries import CompiledContract
-from platform_assets.contracts.mode import Chosen
+from platform_assets.contracts.mode import Chosen, held
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading import merge
-from platform_assets.ingest.loading.batch import Batch, choose, count, hold, tell_absent, weigh
+from platform_assets.ingest.loading.batch import Batch, choose, count, hold, sweep_limit, tell_absent, weigh
+from platform_assets.ingest.loading.merge import pseudonymised
 from platform_assets.ingest.loading.relations import Relations
 from platform_assets.ingest.loading.rules import Rules
-from resources.identity import pseudonym_sql
 from resources.lake.warehouse import Warehouse, literal, quoted, scalar
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ def publish(
     by_arrival = _decide(connection, batch, rules, compiled, chosen)
     if weigh(batch, contract, by_arrival):
         _decide(connection, batch, rules, compiled, chosen)
+    if chosen.swept and _hold_sweep(connection, batch, rules, chosen):
+        chosen = Chosen()
+        _decide(connection, batch, rules, compiled, chosen)
     _forget_earlier_attempt(connection, batch, rules)
     source = (
         f"(SELECT t.*, w._reasons AS {WHY} FROM ({compiled.raw}) t LEFT JOIN {rules.names.wrong} w USING (_file, _row))"
@@ -63,6 +66,23 @@ def publish(
     merge.into_table(connection, rules, batch.entries, chosen)
     retire(connection, rules, batch.entries)
     _summarise(connection, batch, rules)
+
+
+def _hold_sweep(connection: duckdb.DuckDBPyConnection, batch: Batch, rules: Rules, chosen: Chosen) -> bool:
+    """Whether more of the table would leave than may: then the delivery is held. After `merge.decide`."""
+    assert chosen.swept is not None
+    entry = batch.entries[chosen.swept]
+    limit = sweep_limit(batch, rules.contract, chosen)
+    rows = scalar(connection, f"SELECT count(*) FROM {rules.tables.validated}")
+    leaving = merge.count_leaving(connection, rules, chosen)
+    if entry.status != "published" or leaving <= limit * rows:
+        return False
+    held(
+        entry,
+        f"{leaving:,} of {rows:,} rows of the table ({leaving / rows:.1%}) are no longer at the source, the contract allows {limit:.1%} "
+        "(source.sweep). Release it if they were deleted there",
+    )
+    return True
 
 
 def _valued(connection: duckdb.DuckDBPyConnection, rules: Rules, columns: Sequence[str]) -> set[str]:
@@ -174,14 +194,6 @@ def retire(connection: duckdb.DuckDBPyConnection, rules: Rules, entries: Mapping
         entries[delivery].merged += rows
     if found:
         connection.execute(rules.retire())
-
-
-def pseudonymised(contract: Contract, columns: Sequence[str], alias: str) -> list[str]:
-    """The columns of `alias` as tables may hold them, with pseudonyms in the place of identifiers."""
-    purposes = contract.identifiers
-    return [
-        pseudonym_sql(f"{alias}.{quoted(c)}", purposes[c]) if c in purposes else f"{alias}.{quoted(c)}" for c in columns
-    ]
 
 
 def kept_texts(contract: Contract, columns: Sequence[str], alias: str) -> list[str]:

@@ -253,6 +253,9 @@ class Rules:
             same = f"{self.about('v')} IN (SELECT {self.about('p')} FROM {valid} p)"
             return [(chosen.whole_of, f"{same} AND v._as_of <= (SELECT max(p._as_of) FROM {valid} p)")]
         # ids are hex digits
+        if chosen.swept:
+            later = ", ".join(map(literal, sorted(chosen.later)))
+            return [(chosen.swept, f"v._delivery NOT IN ({later})" if later else "TRUE")]
         return [
             (delivery, f"v._delivery IN ({', '.join(map(literal, sorted(gone)))})")
             for delivery, gone in chosen.replaced.items()

@@ -9,6 +9,10 @@ from pathlib import Path
 HEAD = 4096
 _TEXT = ("csv", "tsv", "json", "json5")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_OLD_EXCEL = (
+    "an Excel workbook of the old kind (.xls), whatever its name says: open it in Excel and save it as .xlsx, or give it the ending .xls and "
+    "say 'kind: xls' in the contract's format"
+)
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _BINARY = (
     (b"%PDF-", "a PDF document, from which no table can be read: ask for the table itself, as CSV or Excel"),
@@ -24,10 +28,12 @@ _BINARY = (
     (b"\x89PNG", "an image: ask for the table itself, as CSV or Excel"),
     (b"\xff\xd8\xff", "an image: ask for the table itself, as CSV or Excel"),
     (b"GIF8", "an image: ask for the table itself, as CSV or Excel"),
-    (b"$FL2", "an SPSS file: export the table as CSV"),
-    (b"HEADER RECORD*******", "a SAS transport file: export the table as CSV"),
-    (b"<stata_dta>", "a Stata file: export the table as CSV"),
+    (b"$FL", "an SPSS file: give it the ending .sav, and the dataset the format spss"),
+    (b"HEADER RECORD*******", "a SAS transport file: give it the ending .xpt, and the dataset the format xpt"),
+    (b"<stata_dta>", "a Stata file: give it the ending .dta, and the dataset the format stata"),
 )
+_OWN = {"parquet": b"PAR1", "spss": b"$FL", "xpt": b"HEADER RECORD", "sas": b"HEADER RECORD", "stata": b"<stata_dta>"}
+"""How files begin that are what their kind says, though they cannot be read."""
 _HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body|table)[\s>]", re.IGNORECASE)
 
 
@@ -35,7 +41,7 @@ def disguise(path: Path, kind: str, encoding: str = "utf-8") -> str:
     """What is wrong with the file at `path` where it is plainly no file of `kind`; '' where it may be one. A sentence for people."""
     with path.open("rb") as file:
         head = file.read(HEAD)
-    if not head or (kind == "parquet" and head.startswith(b"PAR1")):
+    if not head or head.startswith(_OWN.get(kind, b"\0no kind")):
         return ""
     said = _what(path, head, kind, encoding)
     return f"the file is {said}" if said else ""
@@ -43,7 +49,8 @@ def disguise(path: Path, kind: str, encoding: str = "utf-8") -> str:
 
 def _what(path: Path, head: bytes, kind: str, encoding: str) -> str:
     if head.startswith(_OLE):
-        return _old_office(path)
+        said = _old_office(path)
+        return "" if kind == "xls" and said == _OLD_EXCEL else said
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip(path, kind)
     for magic, words in _BINARY:
@@ -103,7 +110,7 @@ def _old_office(path: Path) -> str:
         return "protected by a password: open it in Excel, take the password off (File, Info, Protect Workbook), and save it anew"
     if "WordDocument".encode("utf-16-le") in whole:
         return "a Word document: ask for the table itself, as CSV or Excel"
-    return "an Excel workbook of the old kind (.xls), whatever its name says: open it in Excel and save it as .xlsx"
+    return _OLD_EXCEL
 
 
 def _zip(path: Path, kind: str) -> str:
@@ -117,11 +124,13 @@ def _zip(path: Path, kind: str) -> str:
     if "xl/workbook.bin" in folded:
         return "a binary Excel workbook (.xlsb): open it in Excel and save it as .xlsx"
     if mime.startswith(b"application/vnd.oasis.opendocument"):
-        return "an OpenDocument file (.ods), which is not read here: save it as .xlsx or CSV"
+        if kind == "ods" and b"spreadsheet" in mime:
+            return ""
+        return "an OpenDocument file: save it as .xlsx or CSV, or say 'kind: ods' in the contract's format for a spreadsheet (.ods)"
     if any(name.startswith("word/") for name in folded):
         return "a Word document: ask for the table itself, as CSV or Excel"
     is_book = any(name.startswith("xl/") or name == "[content_types].xml" for name in folded)
-    if kind == "xlsx":
+    if kind in ("xlsx", "xls", "ods"):  # what was edited is of xlsx
         return "" if is_book else "a zip archive, no Excel workbook: give it the ending .zip"
     return (
         "an Excel workbook: give it the ending .xlsx, and say 'kind: xlsx' in the contract's format"

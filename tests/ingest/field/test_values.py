@@ -18,7 +18,7 @@ from platform_assets.ingest.readers.delimited.engine import suits_engine
 from platform_assets.ingest.readers.rows import NO_VALUES
 from platform_assets.ingest.readers.scan import scan
 from platform_assets.ingest.readers.shape.cells import cells_of
-from platform_assets.ingest.readers.typed.workbook import in_digits, shown_by
+from platform_assets.ingest.readers.typed.number_formats import in_digits, shown_by
 from resources.text.spelling import NO_INK
 from tests.conftest import Bench
 from tests.ingest.field.many import load_many

@@ -15,6 +15,7 @@ from platform_assets.erasure.search import whole
 from platform_assets.erasure.search.scan import Search
 from platform_assets.erasure.targets import identifying_columns
 from platform_assets.ingest import accounts, ledger
+from platform_assets.ingest.worked_out import HISTORY
 from platform_assets.quarantine.disputes import TABLE as DISPUTES
 from platform_assets.quarantine.tables import ACTIONS, STAGED
 from resources.lake.warehouse import LAKE, literal, quoted
@@ -55,7 +56,7 @@ class LakeTables(Holder):
 
     def claims(self) -> Collection[str]:
         """The layers of datasets and of computed tables; those of the platform's own tables that are known to it."""
-        layers = (*LAYERS, *COMPUTED)
+        layers = (*LAYERS, HISTORY, *COMPUTED)
         return ("lake/data", *(f"lake:{layer}.*" for layer in layers), *(f"lake:{table}" for table in PLATFORM))
 
     def count(self, work: Work) -> Count:
@@ -79,6 +80,8 @@ class LakeTables(Holder):
             if work.decided(MEND) | work.decided(DROP):
                 for standing in self._standing(connection, work.searched):
                     self._decide(connection, standing, work)
+            for contract in work.contracts:
+                rows.work_out_anew(warehouse, connection, contract)
         return []
 
     def clean(self, work: Work) -> int:

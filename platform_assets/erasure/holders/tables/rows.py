@@ -11,8 +11,9 @@ from platform_assets.erasure.targets import Tombstone
 from platform_assets.erasure.tombstones import Marks
 from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.books import LakeBooks, origins
-from platform_assets.ingest.judging import view_staged
+from platform_assets.ingest.judging import expression_of, view_staged
 from platform_assets.ingest.tables import Tables
+from platform_assets.ingest.worked_out import work_out
 from platform_assets.quarantine.tables import BOOKKEEPERS, STAGED
 from resources.identity import IdentityKeys
 from resources.lake.catalog import Extremes
@@ -74,6 +75,14 @@ def delete(
         connection.execute(f"DELETE FROM {table} WHERE {quoted(column)} IN (SELECT unnest(?::VARCHAR[]))", [values])
         lost.append(table)
     return lost
+
+
+def work_out_anew(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """Make what is worked out of the dataset's tables of what is left in them (see `ingest.worked_out`)."""
+    if warehouse.columns(connection, ledger.TABLE):
+        books = LakeBooks(warehouse, connection, contract.name, BOOKKEEPERS)
+        compiled = expression_of(warehouse, contract) if contract.load.history else None
+        work_out(warehouse, connection, contract, books, compiled)
 
 
 def kept_records(

@@ -143,6 +143,12 @@ class _NoPandas(MetaPathFinder):
             raise ModuleNotFoundError(name=name)
 
 
+def allow_pandas() -> None:
+    """For a reader that cannot do without it: from here on this process may import it."""
+    # by its name: this module is `__main__` where it was started, so the class is there twice
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != _NoPandas.__name__]
+
+
 # ------------------------------------------------------------------ the second generation
 
 

@@ -16,7 +16,8 @@ import fnmatch
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
 from typing import IO
@@ -30,14 +31,14 @@ from platform_assets.ingest.readers.rows import NOT_TAKEN, FileRejected, Header,
 from platform_assets.ingest.readers.shape.columns import Found
 from platform_assets.ingest.readers.shape.layout import BEFORE, Line, NothingThere, Table, around
 from platform_assets.ingest.readers.shape.names import part_name, told_names
+from platform_assets.ingest.readers.typed.number_formats import in_digits
 from platform_assets.ingest.readers.typed.values import Texts, Unsure, duration
 from platform_assets.ingest.readers.typed.workbook import (
+    Book,
     Cell,
     Number,
     SheetPart,
     Uncomputed,
-    Workbook,
-    in_digits,
     opened,
 )
 from resources.text.spelling import has_ink
@@ -66,11 +67,12 @@ class Xlsx(Format):
     example = "a sheet with the names in its first row and A-1, POS in the next"
     ending = "xlsx"
     magic = b"PK\x03\x04"
+    opened: Callable[[Path, Limits], AbstractContextManager[Book]] = staticmethod(opened)
     lost = "workbooks hold texts only now, of the sheets that are read"
 
     def stage(self, path: Path, contract: Contract, fmt: FileFormat, writer: RowWriter, limits: Limits) -> Header:
         """See `Format`. A row of which a cell cannot be told (`values.Unsure`) is a broken row."""
-        with opened(path, limits) as book:
+        with self.opened(path, limits) as book:
             headers = []
             for sheet in sheets_of(book, contract, fmt, limits):
                 header = _table(sheet, contract, fmt).write(writer)
@@ -92,7 +94,7 @@ class Xlsx(Format):
         self, path: Path, contract: Contract, fmt: FileFormat, edits: Edits, target: Path, limits: Limits
     ) -> None:
         """See `Format`. The sheets that are read, all cells as text; what cannot be told stays as it is."""
-        with opened(path, limits) as book, target.open("wb") as out:
+        with self.opened(path, limits) as book, target.open("wb") as out:
             sheets = {}
             for sheet in sheets_of(book, contract, fmt, limits):
                 sheets[sheet.part.name] = list(_edited(_table(sheet, contract, fmt), sheet, edits))
@@ -114,7 +116,7 @@ class Sheet:
     """The rows of one sheet. Numbered from the first row of the first sheet that is read, one sheet after the other."""
 
     def __init__(
-        self, book: Workbook, part: SheetPart, before: int, contract: Contract, fmt: FileFormat, limits: Limits
+        self, book: Book, part: SheetPart, before: int, contract: Contract, fmt: FileFormat, limits: Limits
     ) -> None:
         self.part = part
         self.before = before
@@ -174,7 +176,7 @@ class Sheet:
 _ANY = Texts()
 
 
-def sheets_of(book: Workbook, contract: Contract, fmt: FileFormat, limits: Limits) -> Iterator[Sheet]:
+def sheets_of(book: Book, contract: Contract, fmt: FileFormat, limits: Limits) -> Iterator[Sheet]:
     """The sheets that are read, one after the other: each is to be gone through before the next is asked for."""
     before = 0
     for part in _chosen(book, fmt):
@@ -195,7 +197,7 @@ def _table(sheet: Sheet, contract: Contract, fmt: FileFormat) -> Table:
         ) from None
 
 
-def _chosen(book: Workbook, fmt: FileFormat) -> list[SheetPart]:
+def _chosen(book: Book, fmt: FileFormat) -> list[SheetPart]:
     """The sheets that `fmt` names; where it names none the first that is not hidden. Raises FileRejected."""
     if fmt.sheets:
         exact = [s for s in book.sheets if s.name in fmt.sheets]
@@ -243,7 +245,7 @@ def _name_for(fmt: FileFormat) -> str:
     return "Sheet1"
 
 
-def _others(book: Workbook, fmt: FileFormat) -> dict[str, int]:
+def _others(book: Book, fmt: FileFormat) -> dict[str, int]:
     """Sheets that are not read, by name -> rows in them. Sheets without anything in them (Sheet2, Sheet3) are not named."""
     found: dict[str, int] = {}
     chosen = _chosen(book, fmt)
@@ -268,6 +270,8 @@ def _text(cell: Cell, texts: Texts, date_1904: bool) -> str | None:
         return cell
     if isinstance(cell, bool):
         return texts.truth(cell)
+    if isinstance(cell, dt.date | dt.time | dt.timedelta):
+        return texts.of(cell)
     if isinstance(cell, Uncomputed):
         raise Unsure("holds a formula that was never computed: open the file in Excel, save it, and deliver it again")
     kind = cell.shown.kind
@@ -316,7 +320,7 @@ def _as_it_stands(cell: Cell) -> str:
         return cell.raw
     if isinstance(cell, bool):
         return _ANY.truth(cell)
-    return (cell or "").replace("\t", " ")
+    return ("" if cell is None else str(cell)).replace("\t", " ")
 
 
 def _edited(table: Table, sheet: Sheet, edits: Edits) -> Iterator[tuple[int, Sequence[Cell]]]:

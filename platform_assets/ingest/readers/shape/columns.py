@@ -41,6 +41,7 @@ def find_columns(names: Sequence[str], contract: Contract, fmt: FileFormat) -> F
         )
     elsewhere = {fmt.wide.name, fmt.wide.value} if fmt.wide else set()
     elsewhere |= {n for n in contract.named if not _among(n, contract.columns[n], names)}
+    elsewhere |= set(contract.parsed)
     wanted = {n: c for n, c in contract.columns.items() if n not in elsewhere}
     if all(c.constant is not None for c in wanted.values()):
         return Found(Header({}, len(names)), tuple(spread))
@@ -50,7 +51,7 @@ def find_columns(names: Sequence[str], contract: Contract, fmt: FileFormat) -> F
             called[place] = name
     for place, _ in spread:
         called[place] = TURNED
-    known = contract.model_copy(update={"columns": wanted, "ignore": (*contract.ignore, TURNED)})
+    known = contract.model_copy(update={"columns": wanted, "ignore": (*contract.ignore, TURNED, *contract.parsed)})
     return Found(match_header(called, known, fmt), tuple(spread))
 
 

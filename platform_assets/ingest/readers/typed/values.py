@@ -11,7 +11,7 @@ import json
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
-from platform_assets.contracts.columns import TEMPORAL, Column, ColumnType
+from platform_assets.contracts.columns import AS_TEXT, TEMPORAL, Column, ColumnType
 from platform_assets.contracts.dates import written
 from resources.text.spelling import has_ink
 
@@ -44,13 +44,14 @@ class Texts:
         self._kind = column.type if column else ColumnType.STRING
         self._formats = column.date_formats(zone) if column and column.type in TEMPORAL else ()
         truth = column if column and column.type is ColumnType.BOOLEAN else None
+        self._list = column if column and column.type is ColumnType.LIST else None
         self.true = truth.true_values[0] if truth and truth.true_values else "true"
         self.false = truth.false_values[0] if truth and truth.false_values else "false"
 
     @property
     def is_text(self) -> bool:
         """Whether the column holds text: there a number is a name for something, and its form counts."""
-        return self._kind in (ColumnType.STRING, ColumnType.CATEGORICAL)
+        return self._kind in AS_TEXT
 
     def of(self, value: Any) -> str | None:
         """`value`, as Python has it; None where there is none. Raises Unsure, RecursionError for what is nested too deep."""
@@ -63,6 +64,8 @@ class Texts:
                 text = self.float(value)
             elif isinstance(value, Decimal):
                 text = plain(self._whole(value))
+            elif isinstance(value, list) and self._list:
+                return self._joined(value, self._list)
             elif isinstance(value, dict | list):
                 return as_json(value, in_order=True)
             elif isinstance(value, dt.timedelta):
@@ -83,6 +86,15 @@ class Texts:
         """In a column of text a whole number is one, also where its writer knows no whole numbers: 12345.0 is the identifier 12345."""
         whole = number.to_integral_value() if self.is_text and number.is_finite() and "." in str(number) else number
         return (whole or Decimal(0)) if whole == number else number
+
+    def _joined(self, items: list[Any], column: Column) -> str | None:
+        """A list of a file as the column writes it. Raises Unsure where an item holds the delimiter."""
+        texts = [text for text in map(self.of, items) if text]
+        mark = column.delimiter or ""
+        if any(mark in text for text in texts):
+            raise Unsure(f"holds a list with {mark} in an item, which is what stands between items")
+        around = mark if column.wrapped and texts else ""
+        return f"{around}{mark.join(texts)}{around}" or None
 
     def truth(self, value: bool) -> str:
         """A truth value."""

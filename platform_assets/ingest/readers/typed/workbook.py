@@ -3,12 +3,13 @@
 Read here and not by a library: the libraries that there are give the same empty cell for an error, for a formula that was never
 computed and for nothing at all, and a number without the zeros that its format puts before it. Nothing of that may be lost, so cells are
 taken as they are written: text, truth value, number with its format, error, formula without a result. Rows come in the order of the file and
-are never all in memory; texts that cells share are. The module is long because it is the whole of the format that we know, parts, cells and
-number formats, and nothing of what a contract makes of it (that is `formats.xlsx`).
+are never all in memory; texts that cells share are. What its number formats
+mean is in `number_formats`, what a contract makes of it in `formats.xlsx`.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import posixpath
 import re
 import zipfile
@@ -17,11 +18,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from xml.parsers import expat
 
 from platform_assets.ingest.readers.apart.limits import Limits, setting
 from platform_assets.ingest.readers.rows import FileRejected
+from platform_assets.ingest.readers.typed.number_formats import BUILT_IN, PLAIN, Shown, shown_by
 
 CHUNK = 1 << 18
 LONGEST_TEXT = 1 << 20
@@ -30,13 +32,6 @@ LAST_COLUMN = 16_384
 _PLACE = re.compile(r"([A-Za-z]{1,3})(\d{1,9})?")
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _NO_TEXT = re.compile("[\ud800-\udfff]")
-_BUILT_IN = {
-    **dict.fromkeys((14, 15, 16, 17, *range(27, 32), 36, 50, 51, 52, 53, 54, 57, 58), "yyyy-mm-dd"),
-    **dict.fromkeys((18, 19, 20, 21, 32, 33, 34, 35, 45, 47, 55, 56), "h:mm"),
-    22: "yyyy-mm-dd h:mm",
-    46: "[h]:mm:ss",
-}
-"""Number formats that have no code in the file (ECMA-376 part 1, 18.8.30), as far as they are dates."""
 
 
 class Number(NamedTuple):
@@ -50,19 +45,8 @@ class Uncomputed(NamedTuple):
     """A formula that has no result: a program wrote it, and no Excel has opened the file since."""
 
 
-Cell = str | bool | Number | Uncomputed | None
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What a number format makes of a number."""
-
-    kind: str = "number"
-    """number, date (also with a time), time, duration, or digits: so many, with what stands between them."""
-    mask: str = ""
-    """Of ``digits``: the format's own text, with 0 for a digit."""
-    literal: frozenset[int] = frozenset()
-    """Places in `mask` of zeros that are no digits."""
+Cell = str | bool | Number | Uncomputed | dt.date | dt.time | dt.timedelta | None
+"""Moments only of workbooks that another reader reads; those of xlsx are numbers with a format."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +58,21 @@ class SheetPart:
     """worksheet, chartsheet, dialogsheet or macrosheet."""
     hidden: bool
     part: str
+
+
+class Book(Protocol):
+    """What readers of rows ask of a workbook, whoever reads it."""
+
+    sheets: list[SheetPart]
+    date_1904: bool
+
+    def rows(self, sheet: SheetPart) -> Iterator[tuple[int, list[Cell]]]:
+        """See `Workbook.rows`."""
+        ...
+
+    def count(self, sheet: SheetPart) -> int:
+        """See `Workbook.count`."""
+        ...
 
 
 @dataclass
@@ -197,7 +196,7 @@ class Workbook:
             elif tag == "xf" and inside[0]:
                 number = given.get("numFmtId", "0")
                 code = codes.get(number)
-                formats.append(shown_by(_BUILT_IN.get(int(number), "") if code is None else code))
+                formats.append(shown_by(BUILT_IN.get(int(number), "") if code is None else code))
 
         def end(tag: str) -> None:
             if tag == "cellXfs":
@@ -399,66 +398,3 @@ def _plain(name: str) -> str:
 
 def _no_doctype(*_: object) -> None:
     raise FileRejected("the file is not a readable Excel workbook: it declares entities, which no Excel writes")
-
-
-# ------------------------------------------------------------------ number formats
-
-PLAIN = Shown()
-_NOT_SHOWN = re.compile(r"\[(?!(?:h+|m+|s+)\])[^\]]*\]|_.|\*.", re.IGNORECASE)
-_QUOTED = re.compile(r'"[^"]*"|\\.')
-_ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
-
-
-def shown_by(code: str) -> Shown:
-    """What a format's code makes of a positive number: its first section counts."""
-    section = _section(_NOT_SHOWN.sub("", code))
-    bare = _QUOTED.sub("", section)
-    if _ELAPSED.search(bare):
-        return Shown("duration")
-    if bare.lower() in ("", "general", "standard", "@"):
-        return PLAIN
-    if re.search("[yd]", bare, re.IGNORECASE):
-        return Shown("date")
-    if re.search("[mhs]", bare, re.IGNORECASE):
-        return Shown("time" if re.search("[hs]", bare, re.IGNORECASE) else "date")
-    if bare.count("0") >= 2 and not re.search(r"[#?.,%@/Ee]", bare):
-        return _digits(section)
-    return PLAIN
-
-
-def _section(code: str) -> str:
-    """The part before the first semicolon that is not quoted."""
-    place = 0
-    while place < len(code) and code[place] != ";":
-        quoted = _QUOTED.match(code, place)
-        place = quoted.end() if quoted else place + 1
-    return code[:place]
-
-
-def _digits(section: str) -> Shown:
-    """Of a format of zeros and texts, ``00000`` or ``"V-"0000``."""
-    mask, literal, place = "", set(), 0
-    while place < len(section):
-        quoted = _QUOTED.match(section, place)
-        if quoted:
-            text = quoted[0][1:-1] if quoted[0].startswith('"') else quoted[0][1]
-            literal |= {len(mask) + n for n, c in enumerate(text) if c == "0"}
-            mask, place = mask + text, quoted.end()
-        else:
-            mask, place = mask + section[place], place + 1
-    return Shown("digits", mask, frozenset(literal))
-
-
-def in_digits(number: int, shown: Shown) -> str:
-    """A whole number as a format of zeros shows it: from the right, what is left over before the first."""
-    rest, out = str(abs(number)), []
-    places = [n for n, c in enumerate(shown.mask) if c == "0" and n not in shown.literal]
-    for place in range(len(shown.mask) - 1, -1, -1):
-        if place not in places:
-            out.append(shown.mask[place])
-        elif place == places[0]:
-            out.append(rest.rjust(1, "0"))
-        else:
-            out.append(rest[-1:] or "0")
-            rest = rest[:-1]
-    return ("-" if number < 0 else "") + "".join(reversed(out))
