@@ -1,9 +1,8 @@
-"""What clinicians came for, on a slow computer and a slow line: four times slower, 10 Mbit/s, 40 ms. Times are of a machine at rest: `make soak`."""
+"""What clinicians came for, on a slow computer and a slow line: four times slower, 10 Mbit/s, 40 ms. Times take many tries: `make soak`."""
 
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import pytest
 from dashboard import words
 from tests.console.conftest import browser as browser
 from tests.dashboard.house import House
-from tests.dashboard.test_browser import EYES, PAGES, opened, served
+from tests.dashboard.test_browser import PAGES, opened, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -55,41 +54,3 @@ def test_a_surgeon_opens_the_overview_and_sees_where_to_look(browser: Browser, l
             assert first.bounding_box()["y"] < 768  # type: ignore[index]
             assert words.MEANINGS[words.Tone.WORSE] in first.inner_text()
     assert statistics.median(painted) < 1000
-
-
-def test_a_filter_answers_at_once(browser: Browser, laptop: str) -> None:
-    with opened(browser) as page:
-        slowed(page)
-        page.goto(laptop + PAGES["counts"])
-        days = page.locator("select[name=since] option").evaluate_all("all => all.map(o => o.value)")
-        took = []
-        for n in range(50):
-            took.append(
-                page.evaluate(
-                    """value => new Promise(done => {
-                      const main = document.querySelector('main'), started = performance.now();
-                      delete main.dataset.state;
-                      new MutationObserver((_, seen) => { if (main.dataset.state === 'ready') { seen.disconnect(); done(performance.now() - started); } })
-                        .observe(main, {attributes: true});
-                      const choice = document.querySelector('select[name=since]');
-                      choice.value = value; choice.dispatchEvent(new Event('change', {bubbles: true}));
-                    })""",
-                    days[(n + 1) % len(days)],
-                )
-            )
-            since = days[(n + 1) % len(days)]
-            assert (f"since={since}" in page.url) == bool(since)
-            assert EYES in page.url
-        assert sorted(took)[int(0.95 * len(took))] < 200
-
-
-def test_the_first_cases_are_there_in_half_a_second(browser: Browser, laptop: str) -> None:
-    with opened(browser) as page:
-        slowed(page)
-        took = []
-        for _ in range(TIMES):
-            started = time.monotonic()
-            page.goto(laptop + PAGES["cases"])
-            page.locator("tbody tr").first.wait_for()
-            took.append(time.monotonic() - started)
-        assert statistics.median(took) < 0.5
