@@ -67,12 +67,15 @@ def main() -> None:
 def _serve(address: str, port: int, sockets: list[socket.socket], guarded: bool) -> None:
     # streamlit takes seconds to import: after the port is known to be free
     from streamlit import config
+    from streamlit.runtime.pages_manager import PagesManager
     from streamlit.web import bootstrap
     from streamlit.web.server.starlette.starlette_app import App
 
     from console import guard, login
 
     bootstrap.load_config_options(options(address, port))
+    # the folder `pages` is ours: taken for Streamlit's own, the first visit to a bookmark would show an empty page
+    PagesManager.uses_pages_directory = False
     try:
         public = urlsplit(login.redirect_uri() if guarded else f"http://{address}:{port}")
     except login.NotConfigured as error:

@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -17,6 +18,7 @@ from platform_assets.access import acts, handing_out
 from platform_assets.access.login import LoginEnded
 from platform_assets.access.roles import AccessDenied
 from platform_assets.office import Office
+from resources.text.markdown import plain
 
 STYLE = (
     "<style>[data-testid='stElementToolbarButton']:has([aria-label*='ownload']) {display: none}"
@@ -66,20 +68,50 @@ def not_let_in(error: AccessDenied) -> None:
 
 
 def show(here: frame.Frame) -> None:
-    """The pages that the user may see, and the one that was chosen."""
+    """The pages that the user may see, and the one that was chosen. Every page has an address; so has what is none, which says where to go."""
     user = here.user
     st.html(STYLE)
     who_is_here(here)
     mine = [page for page in PAGES if page.opens_for(user)]
-    shown = [
-        st.Page(
-            _shown(page, here), title=page.title, icon=page.sign, url_path=page.title.lower(), default=page is mine[0]
-        )
+    others = {page.address for page in PAGES if page not in mine}
+    asked = urlsplit(st.context.url or "").path.strip("/")
+    if asked and asked not in {page.address for page in mine}:
+        others.add(asked)
+    first = _shown(mine[0], here)
+    places = {
+        page.address: st.Page(_shown(page, here), title=page.title, icon=page.sign, url_path=page.address)
         for page in mine
-    ]
-    chosen = st.navigation(shown)
+    }
+    frame.know(places)
+    chosen = st.navigation(
+        [
+            st.Page(first, title=mine[0].title, url_path="", default=True, visibility="hidden"),
+            *places.values(),
+            *(
+                st.Page(_nowhere(name, mine), title="Not here", url_path=name, visibility="hidden")
+                for name in sorted(others)
+            ),
+        ]
+    )
     frame.show_done()
     chosen.run()
+
+
+def _nowhere(name: str, mine: list[Page]) -> Callable[[], None]:
+    """What stands where a page is not, or not for this user."""
+
+    def run() -> None:
+        st.title("Not here")
+        if name in {page.address for page in PAGES}:
+            st.write(
+                "Your roles do not open this page. Ask who runs the platform for the role that does; the page About lists them."
+            )
+        else:
+            st.write(plain(f"There is no page /{name}. These are the pages that you may open:"))
+        for page in mine:
+            frame.link(page.title, page.address)
+
+    return run
 
 
 def who_is_here(here: frame.Frame) -> None:

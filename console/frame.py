@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
+from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo, available_timezones
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -111,8 +114,10 @@ class Frame:
         """
         told = dict(notes or {})
         names: list[str] = [*told, *sorted(set(self.office.contracts) - set(told))]
-        last = str(st.session_state.get("dataset"))
+        asked, last = st.query_params.get("dataset"), str(st.session_state.get("dataset"))
         begins = names.index(last) if last in names and (last in told or not told) else 0
+        if asked in names:  # the address says it: a link, a bookmark, or what was chosen here before
+            begins = names.index(asked)
         chosen = str(
             st.selectbox(
                 plain(label),
@@ -122,7 +127,17 @@ class Frame:
             )
         )
         st.session_state["dataset"] = chosen
+        address(dataset=chosen)
         return chosen
+
+    def named(self, dataset: str, deliveries: Iterable[str]) -> dict[str, str]:
+        """Deliveries (their ids) -> what people call them: the file, and when it was loaded."""
+        contract, warehouse = self.office.contracts[dataset], self.office.warehouse
+        with warehouse.connect() as connection:
+            if not self.office.engine.has_books(connection):
+                return {}
+            entries = self.office.engine.books(contract, connection).entries(deliveries=list(deliveries))
+        return {e.delivery: f"{e.file}, loaded {when(e.loaded_at)}" for e in entries}
 
 
 def current_user() -> User | None:
@@ -160,9 +175,56 @@ def settle(frame: Frame) -> None:
             )
 
 
+def zone() -> ZoneInfo:
+    """The reader's time zone, as the browser tells it; UTC where it tells none."""
+    told_by_browser = st.context.timezone
+    return ZoneInfo(told_by_browser) if told_by_browser in available_timezones() else ZoneInfo("UTC")
+
+
 def moment(label: str) -> Any:
-    """A column of times, as people write them. All times are UTC."""
-    return st.column_config.DatetimeColumn(f"{label} (UTC)", format="YYYY-MM-DD HH:mm", timezone="UTC")
+    """A column of times, by the reader's clock and in the form of the browser's language. What is kept is UTC."""
+    return st.column_config.DatetimeColumn(label, format="localized", timezone=zone().key)
+
+
+def when(at: dt.datetime) -> str:
+    """A moment in a sentence, by the reader's clock: ``27 Nov 2026, 23:20``. Without a zone it is UTC."""
+    local = (at if at.tzinfo else at.replace(tzinfo=dt.UTC)).astimezone(zone())
+    return f"{local.day} {local:%b %Y, %H:%M}"
+
+
+def address(**parts: str | None) -> None:
+    """Let the page's address say what is shown on it, for bookmarks and for others; None: say nothing of it."""
+    for name, value in parts.items():
+        if value:
+            if st.query_params.get(name) != value:
+                st.query_params[name] = value
+        elif name in st.query_params:
+            del st.query_params[name]
+
+
+def know(places: Mapping[str, Any]) -> None:
+    """The pages (`st.Page`) that the user may open, by their address: links lead to these only."""
+    st.session_state["places"] = dict(places)
+
+
+def link(label: str, page: str, **query: str | None) -> None:
+    """A link to a page of the console, in the same window; plain text where the user may not open it."""
+    place = st.session_state.get("places", {}).get(page)
+    if place is None:
+        st.text(label)
+    else:
+        given = {name: value for name, value in query.items() if value}
+        st.page_link(page=place, label=plain(label), query_params=given)
+
+
+def href(page: str, shown: str, **query: str) -> str:
+    """The address of a page for a cell of a table (`links`); `shown` is what stands there."""
+    return f"/{page}?{urlencode(query)}#{quote(shown, safe='')}"
+
+
+def links(label: str) -> Any:
+    """A column of `href`."""
+    return st.column_config.LinkColumn(label, display_text=r"#(.*)$")
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -13,7 +13,7 @@ from platform_assets.components import stewardship as jobs
 from platform_assets.contracts.files import read_contracts
 from platform_assets.exports import GROUP as EXPORTS
 from platform_assets.exports.shelf import read_exports
-from platform_assets.indicators.header import list_indicators
+from platform_assets.indicators.script.header import list_indicators
 from platform_assets.monitoring.sensor import alerts_sensor
 from platform_assets.wide import executor, tags_with_keys
 from resources.clock import zone

@@ -101,7 +101,7 @@ def _held(pod: dict[str, Any]) -> set[str]:
 
 def _everything() -> tuple[dict[str, Contract], list[Path]]:
     from platform_assets.contracts.files import read_contracts
-    from platform_assets.indicators.header import list_indicators
+    from platform_assets.indicators.script.header import list_indicators
     from resources.environment import INDICATORS
 
     return read_contracts(), list_indicators(INDICATORS)

@@ -19,7 +19,12 @@ class Page:
     @property
     def module(self) -> str:
         """Where its `show` is."""
-        return f"{__name__}.{self.title.lower()}"
+        return f"{__name__}.{self.address}"
+
+    @property
+    def address(self) -> str:
+        """Where a browser finds it, without the slash."""
+        return self.title.lower().replace(" ", "_")
 
     def opens_for(self, user: User) -> bool:
         """Whether `user` sees it."""

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from console.frame import Frame, counted, plain
+from console.frame import Frame, counted, href, links, plain, when
 from platform_assets.access.roles import Permission
 from platform_assets.contracts.columns import Column
 from platform_assets.contracts.model import Contract
 from platform_assets.contracts.words import limits_in_words
 from platform_assets.ingest import ledger
 from platform_assets.ingest.ledger import Entry
+from platform_assets.quarantine.reasons import added_up
+from platform_assets.quarantine.reasons import in_words as reason_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,12 +68,20 @@ def _quality(contract: Contract, entries: list[Entry]) -> None:
     if reasons:
         st.write("What was wrong, over all deliveries:")
         st.dataframe(
-            [{"rows": n, "reason": r} for r, n in reasons.most_common(10)],
+            [
+                {
+                    "rows": n,
+                    "reason": reason_in_words(r),
+                    "see them": href("quarantine", "rows still open", dataset=contract.name, reason=r),
+                }
+                for r, n in list(added_up(reasons).items())[:10]
+            ],
             hide_index=True,
             height="content",
             column_config={
                 "rows": st.column_config.NumberColumn(width="small"),
                 "reason": st.column_config.TextColumn(width="large"),
+                "see them": links("see them"),
             },
         )
 
@@ -108,7 +118,7 @@ def per_delivery(entries: list[Entry]) -> pd.DataFrame:
     names = Counter(e.file for e in ordered)
     parts = [
         {
-            "place": (e.file if names[e.file] == 1 else f"{e.file} ({e.delivery[:6]})")
+            "place": (e.file if names[e.file] == 1 else f"{e.file} ({when(e.loaded_at)})")
             if single
             else f"{e.loaded_at:%G-W%V}",
             "number": number if single else 0,

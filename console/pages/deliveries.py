@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from console.frame import Frame, counted, done, moment, told
+from console import delivery
+from console.frame import Frame, address, counted, done, href, links, moment, told
 from platform_assets.access import handing_out
 from platform_assets.access.roles import Permission
 from platform_assets.ingest import ledger
@@ -24,12 +25,31 @@ HIDDEN = ("delivery", "run", "partitions_touched")
 """Columns of the log that are for machines: they are in the download."""
 
 
+NUMBERS = {
+    "rows_in": "rows in",
+    "valid": "right",
+    "quarantined": "quarantined",
+    "superseded": "superseded",
+    "inserted": "new",
+    "updated": "updated",
+    "unchanged": "unchanged",
+}
+"""Columns of the log that are counts, as people read them."""
+
+
 def show(frame: Frame) -> None:
     """Queue, then history."""
     frame.user.require(Permission.SEE_STATUS)
+    asked = st.query_params.get("delivery")
+    if asked:
+        delivery.show(frame, asked)
+        return
     st.title("Deliveries")
     names = sorted(frame.office.contracts)
-    chosen = str(st.selectbox("Dataset", [ALL, *names]))
+    options = [ALL, *names]
+    dataset = st.query_params.get("dataset")
+    chosen = str(st.selectbox("Dataset", options, index=options.index(dataset) if dataset in names else 0))
+    address(dataset=None if chosen == ALL else chosen)
     _waiting(frame, names if chosen == ALL else [chosen])
     st.subheader("History")
     warehouse = frame.office.warehouse
@@ -52,13 +72,18 @@ def show_log(log: pd.DataFrame) -> None:
     empty = [c for c in ("reason",) if (log[c].fillna("") == "").all()]
     order = ["file", "dataset", "status", "loaded_at", "rows_in", "valid", "quarantined", "superseded", "inserted"]
     rest = [c for c in log.columns if c not in (*order, *HIDDEN, *empty)]
+    shown = log[[*order, *rest]].copy()
+    shown["file"] = [
+        href("deliveries", str(f), delivery=str(d), dataset=str(n))
+        for f, d, n in zip(log["file"], log["delivery"], log["dataset"], strict=True)
+    ]
     st.dataframe(
-        log[[*order, *rest]],
+        shown,
         hide_index=True,
         column_config={
+            "file": links("file"),
             "loaded_at": moment("loaded"),
-            "rows_in": "rows in",
-            "inserted": "new",
+            **{c: st.column_config.NumberColumn(NUMBERS.get(c, c), format="localized") for c in shown if c in NUMBERS},
             "reason": st.column_config.TextColumn("why", width="large"),
             "seconds": st.column_config.NumberColumn("seconds", format="%.1f"),
         },

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
 from console.dagster_client import DONE, DagsterError, Run
-from console.frame import Frame, counted, done, moment, plain, told
+from console.frame import Frame, counted, done, moment, plain, told, when
 from platform_assets.access import handing_out
 from platform_assets.access.roles import Permission
 from platform_assets.contracts.columns import TEMPORAL
+from platform_assets.contracts.model import Contract
+from platform_assets.contracts.words import limits_in_words
 from platform_assets.erasure import certificate
 from platform_assets.erasure.decisions import WAYS, WITH_REASON
 from platform_assets.erasure.requests import Request, RequestError
-from platform_assets.erasure.targets import Target, from_rows, identifying_columns, read_csv
+from platform_assets.erasure.targets import MalformedRequest, Target, from_rows, identifying_columns, read_csv
 from platform_assets.people_csv import csv_bytes
 
 REQUEST_TAG = "console/request"
@@ -40,6 +43,8 @@ def show(frame: Frame) -> None:
 
 def _ask(frame: Frame) -> None:
     st.subheader("Ask for an erasure")
+    import pandas as pd
+
     people = [n for n, c in sorted(frame.office.contracts.items()) if c.identifiers]
     dataset = frame.dataset(notes=dict.fromkeys(people, "knows people"))
     contract = frame.office.contracts[dataset]
@@ -54,17 +59,31 @@ def _ask(frame: Frame) -> None:
             st.write(
                 "One identifier alone erases the person wherever that number is known; with a date, that record only."
             )
-            cells = {n: st.text_input(plain(n), key=f"ask-{dataset}-{n}-{version}").strip() for n in names}
+            cells = {
+                n: st.text_input(plain(n), key=f"ask-{dataset}-{n}-{version}", placeholder=_hint(contract, n)).strip()
+                for n in names
+            }
         with uploaded:
             st.write("The header names columns of the dataset; one line per record or person.")
+            frame.download(
+                "Template for the file",
+                f"erasure_{dataset}.csv",
+                lambda: csv_bytes(pd.DataFrame(columns=names)),
+                action="erasure.template",
+            )
             file = st.file_uploader("Request as CSV", type="csv", key=f"request-{version}")
         ground = st.text_input("Ground (stands in the certificate; no names)", key=f"ground-{version}")
         given = {n: v for n, v in cells.items() if v}
         targets: list[Target] = []
-        if file:
-            targets = read_csv(contract, file.getvalue())
-        elif given:
-            targets = from_rows(contract, [given], list(given))
+        try:
+            if file:
+                targets = read_csv(contract, file.getvalue())
+            elif given:
+                targets = from_rows(contract, [given], list(given))
+        except MalformedRequest as error:  # said while it is typed; the buttons wait
+            st.error(plain(error))
+        if targets:
+            st.text(f"{counted(len(targets), 'person or record', 'persons or records')} can be read from this.")
         look, send, _ = st.columns([1, 1, 4])
         if look.button("Preview", disabled=not targets):
             found = frame.office.eraser().preview(targets, frame.user)
@@ -83,12 +102,18 @@ def _ask(frame: Frame) -> None:
             )
 
 
+def _hint(contract: Contract, column: str) -> str:
+    """What is right in a field, in words."""
+    spec = contract.columns[column]
+    return "; ".join(words for words in limits_in_words(spec) if words != "may be missing")
+
+
 def _request(frame: Frame, request: Request) -> None:
     eraser = frame.office.eraser()
     with st.container(border=True):
         st.text(
             f"{request.id}   {_state(request)}   {counted(len(request.targets), 'line')} of {', '.join(request.datasets)}\n"
-            f"asked for by {request.requested_by}, {request.requested_at}\n{request.ground}"
+            f"Asked for by {request.requested_by} on {when(dt.datetime.fromisoformat(request.requested_at))}. Ground: {request.ground}"
         )
         running = _running(frame, request) if request.status in ("approved", "running") else None
         if running:
@@ -224,7 +249,7 @@ def _erase_now(frame: Frame, request: Request, place: Any) -> None:
             config = {"ops": {"erase_request": {"config": {"request": request.id}}}}
             run = frame.start_run("erase", request.ground, config=config, tags={REQUEST_TAG: request.id})
             st.session_state["run"], st.session_state[asked] = run, False
-            done(f"Run {run[:8]} was handed to Dagster: follow it here, or on the page Runs.")
+            done("The erasure was handed to Dagster: follow it here, or on the page Runs.")
 
 
 def _certificates(frame: Frame) -> None:

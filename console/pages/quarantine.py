@@ -1,33 +1,32 @@
-"""Quarantine: every rejected row as text, mended in the grid, checked, staged, sent; or dismissed with a reason."""
+"""Quarantine: every rejected row as text, mended many at once or in the grid, staged, sent; or dismissed with a reason."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from console.frame import Frame, counted, done, moment, plain, settle, told
+from console import grid, mending
+from console.frame import Frame, address, counted, href, links, moment, plain, settle, told
 from platform_assets.access.roles import Permission
 from platform_assets.quarantine import disputes
+from platform_assets.quarantine.bench import Bench
 from platform_assets.quarantine.desk import Desk
-from platform_assets.quarantine.fixes import HELD, Fix
+from platform_assets.quarantine.fixes import HELD
 from platform_assets.quarantine.overview import empty_deliveries, in_quarantine
+from platform_assets.quarantine.reasons import added_up, in_words
 from platform_assets.quarantine.tables import EmptyDelivery, RowKey
+from platform_assets.quarantine.where import Where
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     import pandas as pd
-    from streamlit.delta_generator import DeltaGenerator
 
 SHOWN = 500
-META = ["_row", "_file", "_reasons", "_state", "_staged_by", "_text"]
 
 
 def show(frame: Frame) -> None:
-    """Filters, grid, and what can be done with the rows."""
+    """Filters, what can be mended at once, grid, and what can be done with the rows."""
     frame.user.require(Permission.SEE_QUARANTINE)
     st.title("Quarantine")
     settle(frame)
@@ -45,39 +44,39 @@ def show(frame: Frame) -> None:
         _disputed(frame, dataset)
     if dataset in empty:
         _empty(desk, empty[dataset])
-    if dataset not in waiting:
-        if dataset not in empty and dataset not in disputed:
-            st.success("Nothing waits in quarantine.")
-        return
+    if dataset in waiting:
+        _open(frame, desk)
+    elif dataset not in empty and dataset not in disputed:
+        st.success("Nothing waits in quarantine.")
+    st.subheader("History of a row")
+    _history(desk)
+
+
+def _open(frame: Frame, desk: Desk) -> None:
+    """What there is to do where rows are open."""
     every = desk.counts()
     files = dict(zip(every["delivery"], every["file"], strict=True))
+    files.update(frame.named(desk.contract.name, files))
     held = desk.held()
     for sentence in held.values():
         st.text(sentence)
+    delivery = _delivery(files)
+    mine = every if delivery is None else every[every["delivery"] == delivery]
     # every row of a held delivery has that reason, besides its own or as the only one: it is no count of wrong rows
-    counts = every[~every["reason"].str.startswith(HELD)]
-    st.dataframe(
-        counts[["rows", "reason", "file", "delivery"]],
-        hide_index=True,
-        height=180 if len(counts) > 4 else "auto",
-        column_config={"reason": st.column_config.TextColumn(width="large")},
-    )
-    left, right = st.columns(2)
-    delivery = left.selectbox(
-        "Delivery", [None, *files], format_func=lambda d: "all" if d is None else f"{files[d]} ({d})"
-    )
-    rule = right.selectbox("Reason", [None, *sorted(set(every["reason"]))], format_func=lambda r: r or "all")
-    grid = f"grid-{dataset}-{delivery}-{rule}-{st.session_state.get('quarantine', 0)}"
-    rows = _as_begun(grid, lambda: desk.rows(delivery=delivery, rule=rule, limit=SHOWN))
-    if len(rows) == SHOWN:
-        st.info(f"The first {SHOWN} rows are shown: choose a delivery or a reason, or mend one value in all rows.")
-    _grid(desk, grid, rows)
-    st.subheader("One value in all rows")
-    _bulk(desk, dataset, rows)
+    own = mine[~mine["reason"].str.startswith(HELD)]
+    counts = _by_rule(own)
+    rule = _rule(counts, _by_rule(mine))
+    where = Where(delivery, rule)
+    bench = Bench(desk)
+    mending.undo(bench)
+    st.subheader("Mend many at once")
+    where = mending.show(bench, where, {r: n for r, n in counts.items() if rule is None or r.startswith(rule)})
+    st.subheader("Rows")
+    # another choice is another grid: what was changed in one row is never taken for a change of another
+    name = f"grid-{desk.contract.name}-{hash(repr(where)):x}-{st.session_state.get('quarantine', 0)}"
+    grid.show(desk, name, lambda: desk.rows(delivery=delivery, rule=rule, values=where.values, limit=SHOWN), SHOWN)
     st.subheader("Send staged fixes")
     _send(desk)
-    st.subheader("History of a row")
-    _history(desk, rows)
     _release(desk, list(held), files)
 
 
@@ -98,144 +97,55 @@ def _disputed(frame: Frame, dataset: str) -> None:
                 "by": one.by,
                 "what is wrong": f"{disputes.REASONS[one.reason]}{f': {one.about}' if one.about else ''}",
                 "indicator": one.indicator,
-                "file": one.file,
+                "file": href("deliveries", one.file, delivery=one.key.delivery, dataset=dataset),
                 "row": one.key.row,
                 "since": one.since or "as it was",
-                "delivery": one.key.delivery,
             }
             for n, one in enumerate(found, 1)
         ],
         hide_index=True,
-        column_config={"disputed": moment("disputed")},
+        column_config={"disputed": moment("disputed"), "file": links("file")},
     )
     numbers = st.multiselect("Numbers of the records to answer", range(1, len(found) + 1))
     chosen = [found[n - 1] for n in numbers if n <= len(found)]
     left, middle, right = st.columns([3, 4, 2], vertical_alignment="bottom")
     answer = left.selectbox("Answer", list(disputes.ANSWERS), format_func=lambda key: disputes.ANSWERS[key])
     words = middle.text_input("In your words (kept for good; names nobody)")
-    if right.button(f"Answer {len(chosen)} chosen record(s)", disabled=not chosen):
+    if right.button(f"Answer {counted(len(chosen), 'chosen record')}", disabled=not chosen):
         with told(frame):
             disputes.answer(frame.audit, frame.user, office.warehouse, office.refuse, chosen, answer, words)
-            _again(f"{counted(len(chosen), 'dispute')} answered.")
+            grid.again(f"{counted(len(chosen), 'dispute')} answered.")
 
 
-def _as_begun(grid: str, look: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """The rows as they were when the user began to change them in the `grid`, so that changes are made to what was seen; else as they
-    are now."""
-    begun: tuple[str, pd.DataFrame] | None = st.session_state.get("rows")
-    if begun and begun[0] == grid and (st.session_state.get(grid) or {}).get("edited_rows"):
-        return begun[1]
-    rows = look()
-    st.session_state["rows"] = (grid, rows)
-    return rows
+def _by_rule(counts: pd.DataFrame) -> dict[str, int]:
+    return added_up({str(r): int(n) for r, n in counts.groupby("reason")["rows"].sum().items()})
 
 
-def _grid(desk: Desk, grid: str, rows: pd.DataFrame) -> None:
-    texts = [c for c in rows.columns if not c.startswith("_")]
-    shown = rows[[*META, *texts]].copy()
-    shown["_reasons"] = ["; ".join(r) for r in shown["_reasons"]]
-    for column in (*texts, "_text", "_staged_by"):  # all text: a typed column would hide the bad value
-        shown[column] = [v if isinstance(v, str) else "" for v in shown[column]]
-    shown.insert(0, "choose", False)
-    spoken = {reason.split(":")[0] for reasons in rows["_reasons"] for reason in reasons}
-    wrong = [c for c in texts if c in spoken]  # what has to be mended stands beside the reason
-    lines = ["_text"] if (shown["_text"] != "").any() else []
-    states = ["_state", "_staged_by"] if (shown["_staged_by"] != "").any() else ["_state"]
-    rest = [c for c in texts if c not in wrong]
-    staged = [] if len(states) == 1 else states  # whose text it is has to be seen beside it
-    order = ["choose", "_row", *staged, "_reasons", *lines, *wrong, *rest, *(states if not staged else []), "_file"]
-    edited = st.data_editor(
-        shown,
-        hide_index=True,
-        num_rows="fixed",
-        disabled=META,
-        key=grid,
-        column_order=order,
-        column_config={
-            "choose": st.column_config.CheckboxColumn("choose", width="small"),
-            "_row": st.column_config.NumberColumn("row", width="small"),
-            "_file": "file",
-            "_reasons": st.column_config.TextColumn("why", width="medium"),
-            "_state": "state",
-            "_staged_by": "staged by",
-            "_text": "line that could not be split",
-            **{c: st.column_config.TextColumn(c) for c in texts},
-        },
+def _delivery(files: Mapping[str, str]) -> str | None:
+    """The delivery that is looked at; None: all. The address says which."""
+    options = [None, *files]
+    asked = st.query_params.get("delivery")
+    chosen = st.selectbox(
+        "Delivery",
+        options,
+        index=options.index(asked) if asked in files else 0,
+        format_func=lambda d: f"all ({counted(len(files), 'delivery', 'deliveries')})" if d is None else files[d],
     )
-    keys = [RowKey(d, f, int(r)) for d, f, r in zip(rows["_delivery"], rows["_file"], rows["_row"], strict=True)]
-    changed = [
-        Fix(
-            keys[n], {c: _value(rows.iloc[n][c], edited.iloc[n][c]) for c in texts}, _moment(rows.iloc[n]["_staged_at"])
-        )
-        for n in range(len(rows))
-        if any(edited.iloc[n][c] != shown.iloc[n][c] for c in texts)
-    ]
-    chosen = [keys[n] for n in range(len(rows)) if edited.iloc[n]["choose"]]
-    check, stage, unstage, look = st.columns([2, 2, 3, 3])
-    if check.button(f"Check {len(changed)} changed row(s)", disabled=not changed):
-        with told(desk):
-            for fix, why in zip(changed, desk.check([f.values for f in changed]), strict=True):
-                st.text(f"row {fix.key.row}: {'; '.join(why) or 'right'}")
-    if stage.button(f"Stage {len(changed)} changed row(s)", type="primary", disabled=not changed):
-        with told(desk):
-            wrong = desk.stage(changed)
-            _again(f"{counted(len(changed), 'fix', 'fixes')} staged" + (f", {len(wrong)} still wrong" if wrong else ""))
-    if unstage.button(f"Give back {len(chosen)} chosen row(s) as they came", disabled=not chosen):
-        with told(desk):
-            desk.unstage(chosen)
-            _again("The fixes were dropped.")
-    if look.button("Drop the changes and look again", disabled=not (changed or chosen)):
-        _again("These are the rows as they are now.")
-    left, right = st.columns([4, 1], vertical_alignment="bottom")
-    reason = left.text_input("Reason for dismissing")
-    if right.button(f"Dismiss {len(chosen)} chosen row(s)", disabled=not chosen):
-        with told(desk):
-            desk.dismiss(chosen, reason)
-            _again(f"{counted(len(chosen), 'row')} dismissed.")
+    address(delivery=chosen)
+    return chosen
 
 
-def _moment(at: pd.Timestamp) -> dt.datetime | None:
-    return None if at != at else at.to_pydatetime()  # NaT is not itself
-
-
-def _value(before: Any, now: str) -> str | None:
-    """The grid shows a missing value as empty: empty it stays missing."""
-    return None if now == "" and not isinstance(before, str) else now
-
-
-def _bulk(desk: Desk, dataset: str, rows: pd.DataFrame) -> None:
-    left, middle, right = st.columns(3)
-    reasons = Counter(reason.split(":")[0] for why in rows["_reasons"] for reason in why)
-    frequent = next((c for c, _ in reasons.most_common() if c in desk.texts), desk.texts[0])
-    column = _kept(left, "Column", f"bulk-{dataset}", desk.texts, frequent)
-    assert column is not None
-    concerned = rows[[any(r.startswith(f"{column}:") for r in why) for why in rows["_reasons"]]]
-    concerned = concerned if len(concerned) else rows
-    first = concerned[concerned["_state"] == "open"]  # what is staged already comes last
-    present = list(dict.fromkeys(v for part in (first, concerned) for v in part[column].dropna().value_counts().index))
-    old = _kept(middle, "Value", f"bulk-{dataset}-{column}", present)
-    new = right.text_input("becomes", key=f"becomes-{dataset}-{st.session_state.get('quarantine', 0)}")
-    if old is None:
-        st.write("No open row shown here has a value in this column.")
-        return
-    what = f"{counted(desk.sharing(column, old), 'row')}: {column} {old} -> {new or '(missing)'}"
-    st.text(f"Would change {what}")
-    if st.button("Stage in all rows that share it"):
-        with told(desk):
-            wrong = desk.replace_value(column, old, new or None)
-            still = (
-                f"{counted(len(wrong), 'is', 'are')} still wrong for other reasons"
-                if wrong
-                else "all of them are right now"
-            )
-            _again(f"Staged {what}; {still}.")
-
-
-def _kept(place: DeltaGenerator, label: str, name: str, options: list[str], first: str = "") -> str | None:
-    """A choice that stays while it is among the options; otherwise `first`, or the first of them."""
-    last = st.session_state.get(name, first)
-    chosen: str | None = place.selectbox(plain(label), options, index=options.index(last) if last in options else 0)
-    st.session_state[name] = chosen
+def _rule(counts: Mapping[str, int], every: Mapping[str, int]) -> str | None:
+    """The reason that is looked at, of those that rows have, most first; None: all. The address says which."""
+    options = [None, *sorted(every, key=lambda r: (r not in counts, -every[r]))]
+    asked = st.query_params.get("reason")
+    chosen = st.selectbox(
+        "Reason",
+        options,
+        index=options.index(asked) if asked in every else 0,
+        format_func=lambda r: "all" if r is None else f"{in_words(r)} ({counted(every[r], 'row')})",
+    )
+    address(reason=chosen)
     return chosen
 
 
@@ -252,63 +162,72 @@ def _send(desk: Desk) -> None:
         changes[["rows", "column", "old", "new", "by"]],
         hide_index=True,
         height=180 if len(changes) > 4 else "auto",
+        placeholder="(no value)",
         column_config={"by": "staged by", "old": "from", "new": "to"},
     )
     reason = st.text_input("Note", key="note")
     if st.button("Send staged fixes", type="primary"):
         with told(desk):
             result = desk.resubmit(reason)
-            left = ""
-            if result.still_wrong:
-                why = "; ".join(sorted({reason for reasons in result.still_wrong.values() for reason in reasons})[:5])
-                left = f"{counted(len(result.still_wrong), 'staged fix was', 'staged fixes were')} not sent: {why}"
+            st.session_state.pop(mending.UNDO, None)
+            left = grid.still_wrong(result.still_wrong)
+            left = f"Not sent: {left}" if left else ""
             if result.sent:
-                _again(f"{counted(result.sent, 'row')} sent as {', '.join(result.files)}.", left)
+                grid.again(f"{counted(result.sent, 'row')} sent as {', '.join(result.files)}.", left)
             elif left:
                 st.warning(plain(left))
 
 
-def _history(desk: Desk, rows: pd.DataFrame) -> None:
-    labels = [f"{d}, {f}, row {r}" for d, f, r in zip(rows["_delivery"], rows["_file"], rows["_row"], strict=True)]
-    chosen = st.selectbox("Row", range(len(labels)), format_func=lambda n: labels[n])
-    if chosen is not None and len(rows):
-        row = rows.iloc[chosen]
-        events = desk.history(RowKey(row["_delivery"], row["_file"], int(row["_row"])))
-        st.dataframe(events, hide_index=True, column_config={"at": moment("at")})
+def _history(desk: Desk) -> None:
+    """By the row's key, also long after it was mended."""
+    key = [c for c in desk.contract.load.key if c in desk.texts] or desk.texts[:1]
+    st.write("What happened to a row, from its first rejection to the table. It is found by its key, open or not.")
+    cells = {c: st.text_input(plain(f"{c} of the row"), key=f"history-{desk.contract.name}-{c}").strip() for c in key}
+    texts = {c: v for c, v in cells.items() if v}
+    if not texts:
+        return
+    with told(desk):
+        found = desk.find(texts)
+        if not found:
+            st.info("No row of this dataset with that key was ever in quarantine.")
+            return
+        row = found[0]
+        if len(found) > 1:
+            row = st.selectbox("Which of them", found, format_func=lambda r: f"row {r.row} of {r.file}")
+        _events(desk, row)
+
+
+def _events(desk: Desk, row: RowKey) -> None:
+    events = desk.history(row).drop(columns="delivery")
+    events["reason"] = [
+        "; ".join(map(in_words, str(r or "").split("; "))) if e == "rejected" else str(r or "")
+        for e, r in zip(events["event"], events["reason"], strict=True)
+    ]
+    st.dataframe(events, hide_index=True, column_config={"at": moment("at")})
 
 
 def _empty(desk: Desk, found: list[EmptyDelivery]) -> None:
     st.subheader("Held deliveries without rows")
     st.write("There is nothing to mend in them: ask the sender for another file, or close them.")
-    chosen = st.selectbox(
-        "Delivery without rows",
-        found,
-        format_func=lambda e: f"{e.file} ({e.delivery}): {e.reason}",
-    )
+    chosen = st.selectbox("Delivery without rows", found, format_func=lambda e: f"{e.file}: {e.reason}")
     version = st.session_state.get("quarantine", 0)
     reason = st.text_input("Why it is closed", key=f"closed-{version}")
     if st.button("Close this delivery") and chosen:
         with told(desk):
             desk.dismiss_delivery(chosen.delivery, reason)
-            _again(f"{chosen.file} is closed.")
+            grid.again(f"{chosen.file} is closed.")
 
 
-def _release(desk: Desk, held: list[str], files: dict[str, str]) -> None:
+def _release(desk: Desk, held: list[str], files: Mapping[str, str]) -> None:
     if not held:
         return
     st.subheader("Held deliveries")
-    delivery = st.selectbox("Held delivery", held, format_func=lambda d: f"{files[d]} ({d})")
+    delivery = st.selectbox("Held delivery", held, format_func=lambda d: files[d])
     reason = st.text_input("Why its right rows may be published, or why it is closed")
     send, close = st.columns(2)
     if send.button("Send the right rows of this delivery"):
         with told(desk):
-            _again(f"{counted(desk.release(str(delivery), reason).sent, 'row')} sent.")
+            grid.again(f"{counted(desk.release(str(delivery), reason).sent, 'row')} sent.")
     if close.button("Close it with all its rows: the table stays as it is"):
         with told(desk):
-            _again(f"The delivery is closed, with {counted(desk.dismiss_delivery(str(delivery), reason), 'row')}.")
-
-
-def _again(message: str, trouble: str = "") -> None:
-    """Draw the page anew, with an empty grid."""
-    st.session_state["quarantine"] = st.session_state.get("quarantine", 0) + 1
-    done(message, trouble)
+            grid.again(f"The delivery is closed, with {counted(desk.dismiss_delivery(str(delivery), reason), 'row')}.")

@@ -1,4 +1,4 @@
-"""Runs: start one, follow it live, read its log, cancel it. The state shown is Dagster's own."""
+"""Runs: start one, follow it live, see what came of it, cancel it. The state shown is Dagster's own, and told once."""
 
 from __future__ import annotations
 
@@ -6,29 +6,23 @@ import datetime as dt
 
 import streamlit as st
 
-from console.dagster_client import DONE, Run
-from console.frame import Frame, counted, done, moment, plain, told
+from console.dagster_client import DONE, DagsterError, Run
+from console.frame import Frame, address, counted, done, href, links, moment, plain, told, when
 from platform_assets.access.roles import Permission
+from platform_assets.ingest import ledger
+from platform_assets.ingest.ledger import Entry
 from platform_assets.quarantine import uploads
 
 EVERY = "3s"
 
 
 def show(frame: Frame) -> None:
-    """Start, then the list, then one run."""
+    """Start, then one run, then the list."""
     frame.user.require(Permission.SEE_STATUS)
     st.title("Runs")
     if frame.user.may(Permission.RUN):
         _start(frame)
-    runs = frame.dagster.runs()
-    if not runs:
-        st.write("Nothing has run yet.")
-        return
-    st.dataframe([_line(r) for r in runs], hide_index=True, column_config={"started": moment("started")})
-    ids = [r.id for r in runs]
-    labels = {r.id: f"{r.id[:8]} {r.what}: {r.word}" for r in runs}
-    chosen = st.selectbox("Run", ids, format_func=lambda i: labels.get(i, i), key="run")
-    _follow(frame, str(chosen))
+    _runs(frame)
 
 
 def _start(frame: Frame) -> None:
@@ -50,39 +44,116 @@ def _start(frame: Frame) -> None:
 
 def _started(run: str) -> None:
     st.session_state["run"] = run
-    done(f"Run {run[:8]} was handed to Dagster.")
+    address(run=run)
+    done("The run was handed to Dagster: it is shown below.")
 
 
 @st.fragment(run_every=EVERY)
-def _follow(frame: Frame, run_id: str) -> None:
+def _runs(frame: Frame) -> None:
+    """One look at Dagster for the list and for the run that is followed: they never say two things."""
     with told(frame):
         frame.still_here()
-        run = frame.dagster.run(run_id)
-        st.subheader(plain(f"{run.what}: {run.word}"))
-        if run.steps:
-            st.progress(run.steps_done / run.steps, plain(f"{run.steps_done} of {run.steps} steps begun are done"))
-        if run.status not in DONE and frame.user.may(Permission.RUN) and st.button("Cancel", key=f"cancel{run_id}"):
-            frame.user.require(Permission.RUN)
-            frame.cancel_run(run_id)
-        lines, _ = frame.dagster.log(run_id)
-        errors = [text for level, text in lines if level == "ERROR"]
-        if errors:
-            st.error("The run failed. What Dagster and the script say:")
-            st.code("\n\n".join(errors[:3]), language=None, wrap_lines=True)
-        with st.expander("Log", expanded=run.status not in DONE):
-            st.code(
-                "\n".join(text for level, text in lines if level != "DEBUG")[-20_000:] or "nothing yet",
-                language=None,
-                wrap_lines=True,
-            )
+        runs = {r.id: r for r in frame.dagster.runs()}
+        asked = st.query_params.get("run") or st.session_state.get("run")
+        if asked and asked not in runs:
+            try:
+                runs = {asked: frame.dagster.run(asked), **runs}
+            except DagsterError:
+                st.warning("There is no run with this address any more. The latest runs are listed here.")
+        if not runs:
+            st.write("Nothing has run yet.")
+            return
+        ids = list(runs)
+        chosen = st.selectbox(
+            "Run", ids, index=ids.index(asked) if asked in runs else 0, format_func=lambda i: _called(runs[i])
+        )
+        st.session_state["run"] = chosen
+        address(run=chosen)
+        _one(frame, runs[chosen])
+        st.subheader("Latest runs")
+        st.dataframe(
+            [_line(r) for r in runs.values()],
+            hide_index=True,
+            column_config={
+                "what": links("what"),
+                "started": moment("started"),
+                "seconds": st.column_config.NumberColumn(format="%.1f"),
+            },
+        )
+
+
+def _one(frame: Frame, run: Run) -> None:
+    st.subheader(plain(f"{run.what}: {run.word}"))
+    if run.status == "FAILURE":
+        st.error("The run failed. Nothing of its step is in the tables; what was there before stays.")
+    elif run.status == "SUCCESS":
+        st.success(plain(f"Done{_took(run)}."))
+    elif run.status == "CANCELED":
+        st.warning("The run was cancelled.")
+    elif run.steps:
+        begun = counted(run.steps, "step that has begun is", "steps that have begun are")
+        st.progress(run.steps_done / run.steps, plain(f"{run.steps_done} of {begun} done"))
+    if run.status not in DONE and frame.user.may(Permission.RUN) and st.button("Cancel", key=f"cancel{run.id}"):
+        frame.user.require(Permission.RUN)
+        frame.cancel_run(run.id)
+    _outcome(frame, run)
+    lines, _ = frame.dagster.log(run.id)
+    errors = [text for level, text in lines if level == "ERROR"]
+    if errors:
+        st.write("What Dagster and the script say:")
+        st.code("\n\n".join(errors[:3]), language=None, wrap_lines=True)
+    with st.expander("Log", expanded=run.status not in DONE):
+        st.code(
+            "\n".join(text for level, text in lines if level != "DEBUG")[-20_000:] or "Nothing yet.",
+            language=None,
+            wrap_lines=True,
+        )
+
+
+def _outcome(frame: Frame, run: Run) -> None:
+    """What a load made of each file, and the way to the delivery."""
+    warehouse = frame.office.warehouse
+    with warehouse.connect() as connection:
+        there = bool(warehouse.columns(connection, ledger.TABLE))
+        entries = ledger.of_run(connection, run.id) if there else []
+    if not entries:
+        return
+    rows, wrong = sum(e.rows_in for e in entries), sum(e.quarantined for e in entries)
+    said = f"{counted(len(entries), 'file')} with {counted(rows, 'row')}: {counted(sum(e.inserted for e in entries), 'row')} new, "
+    said += f"{sum(e.updated for e in entries):,} updated, {wrong:,} in quarantine."
+    st.write(plain(said))
+    st.dataframe([_file(e) for e in entries], hide_index=True, column_config={"file": links("file")})
+
+
+def _file(entry: Entry) -> dict[str, object]:
+    return {
+        "file": href("deliveries", entry.file, delivery=entry.delivery, dataset=entry.dataset),
+        "dataset": entry.dataset,
+        "state": entry.status,
+        "rows in": entry.rows_in,
+        "quarantined": entry.quarantined,
+        "new": entry.inserted,
+        "updated": entry.updated,
+        "unchanged": entry.unchanged,
+        "why": entry.reason,
+    }
+
+
+def _took(run: Run) -> str:
+    return f" in {run.ended - run.started:,.1f} seconds" if run.started and run.ended else ""
+
+
+def _called(run: Run) -> str:
+    """A run in a list of choices: what it does and when it began. Its state stands above it, once."""
+    began = f", {when(dt.datetime.fromtimestamp(run.started, dt.UTC))}" if run.started else ", not begun yet"
+    return f"{run.what}{began}"
 
 
 def _line(run: Run) -> dict[str, object]:
     started = dt.datetime.fromtimestamp(run.started, dt.UTC) if run.started else None
     seconds = round(run.ended - run.started, 1) if run.started and run.ended else None
     return {
-        "run": run.id[:8],
-        "what": run.what,
+        "what": href("runs", run.what, run=run.id),
         "state": run.word,
         "started": started,
         "seconds": seconds,

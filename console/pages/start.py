@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from console.dagster_client import DagsterError, FailedCheck
-from console.frame import Frame, counted, plain, settle
+from console.frame import Frame, counted, href, link, links, plain, settle
 from platform_assets.access.roles import Permission
 from platform_assets.quarantine.overview import Waiting, waiting
+from platform_assets.quarantine.reasons import in_words, rule_of
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
 
 
 def show(frame: Frame) -> None:
-    """Counts, then the places that need someone."""
+    """Counts, then the places that need someone; each leads to where it is done."""
     frame.user.require(Permission.SEE_STATUS)
     st.title("What waits")
     settle(frame)
     found = waiting(frame.office, frame.user)
-    left, middle, right, last = st.columns(4)
-    left.metric("Files waiting", f"{sum(w.files for w in found):,}")
-    middle.metric("Rows in quarantine", f"{sum(w.rows for w in found):,}")
-    right.metric("Deliveries held", f"{sum(w.held for w in found):,}")
+    places = st.columns(4)
+    _count(places[0], "Files waiting", sum(w.files for w in found), "deliveries")
+    _count(places[1], "Rows in quarantine", sum(w.rows for w in found), "quarantine")
+    _count(places[2], "Deliveries held", sum(w.held for w in found), "quarantine")
     if frame.user.may(Permission.SEE_ERASURE):
-        last.metric("Requests for erasure", len(frame.office.eraser().requests.all()))
-    _datasets(found)
+        _count(places[3], "Requests for erasure", len(frame.office.eraser().requests.all()), "erasure")
+    _datasets(frame, found)
     try:
         stale, failed = frame.dagster.troubles()
     except DagsterError as error:
@@ -34,21 +40,37 @@ def show(frame: Frame) -> None:
         st.dataframe(
             [
                 {
-                    "table": f.asset,
-                    "check": f.check,
-                    "": "stops" if f.blocking else "warns",
+                    "table": _leads_on(f.asset),
+                    "check": f.check.replace("_", " "),
+                    "what it does": "stops the load" if f.blocking else "warns",
                     "now": now(f, found),
-                    "what it says": f.said,
+                    "what it says": rule_of(f.said),
                 }
                 for f in failed
             ],
             hide_index=True,
-            column_config={"what it says": st.column_config.TextColumn(width="large")},
+            column_config={
+                "table": links("table"),
+                "what it says": st.column_config.TextColumn(width="large"),
+            },
         )
     else:
         st.write("None.")
     st.subheader("Stale tables")
     st.text("\n".join(stale) or "None: every table is made from the latest data.")
+
+
+def _count(place: DeltaGenerator, label: str, number: int, page: str) -> None:
+    """A number, and the way to what it counts."""
+    with place:
+        st.metric(plain(label), f"{number:,}")
+        if number:
+            link("See them", page)
+
+
+def _leads_on(asset: str) -> str:
+    """A table as a link to its dataset."""
+    return href("datasets", asset, dataset=asset.rpartition("/")[2])
 
 
 def now(failed: FailedCheck, found: list[Waiting]) -> str:
@@ -63,26 +85,39 @@ def now(failed: FailedCheck, found: list[Waiting]) -> str:
     )
 
 
-def _datasets(found: list[Waiting]) -> None:
-    """Those where something waits, most first; the others in a sentence."""
+def _datasets(frame: Frame, found: list[Waiting]) -> None:
+    """Those where something waits, most first, each with the way to it; the others in a sentence."""
     busy = sorted((w for w in found if w.files or w.rows or w.held), key=lambda w: (-w.held, -w.rows, -w.files))
     quiet = [w.dataset for w in found if w not in busy]
+    mends = frame.user.may(Permission.SEE_QUARANTINE)
     if busy:
         st.dataframe(
             [
                 {
-                    "dataset": w.dataset,
+                    "dataset": href("datasets", w.dataset, dataset=w.dataset),
                     "files waiting": w.files,
                     "deliveries held": w.held,
                     "rows in quarantine": w.rows,
-                    "most frequent reason": w.reason,
+                    "most frequent reason": in_words(w.reason),
+                    "to do": _to_do(w, mends),
                 }
                 for w in busy
             ],
             hide_index=True,
-            column_config={"most frequent reason": st.column_config.TextColumn(width="large")},
+            column_config={
+                "dataset": links("dataset"),
+                "to do": links("to do"),
+                "most frequent reason": st.column_config.TextColumn(width="large"),
+            },
         )
     else:
         st.success("No dataset needs anybody.")
     if busy and quiet:
         st.text(f"Nothing waits in {', '.join(quiet)}.")
+
+
+def _to_do(waiting: Waiting, mends: bool) -> str:
+    """Where to go on with a dataset."""
+    if mends and (waiting.rows or waiting.held):
+        return href("quarantine", "mend the rows", dataset=waiting.dataset)
+    return href("deliveries", "see the files", dataset=waiting.dataset)

@@ -1,14 +1,41 @@
-"""Upload: several files, what ingest will say about each, then send."""
+"""Upload: several files, what ingest will say about each, mended here where that can be done, then sent."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import streamlit as st
 
 from console.frame import Frame, counted, done, plain, told
+from console.grid import WRONG
 from platform_assets.access.roles import Permission
 from platform_assets.ingest.readers.delimited.encodings import OTHER
 from platform_assets.ingest.readers.rows import NOT_TAKEN
-from platform_assets.quarantine import uploads
+from platform_assets.quarantine import before_sending, uploads
+from platform_assets.quarantine.before_sending import CannotMend, Mends
+from platform_assets.quarantine.bench import Offer, Values, offers_for
+from platform_assets.quarantine.reasons import about_cell, added_up, column_of, in_words
+
+OFFERED = 8
+"""Buttons for one column."""
+
+
+@dataclass
+class _Begun:
+    """What was done to one chosen file so far."""
+
+    offers: list[tuple[str, str, Mapping[str, str | None]]] = field(default_factory=list)
+    """In words, the column, its texts and what they become: in the order in which they were clicked."""
+
+    def values(self) -> dict[str, dict[str, str | None]]:
+        """All of them by column. What a later click makes of an earlier one's text is what the text becomes."""
+        found: dict[str, dict[str, str | None]] = {}
+        for _, column, mapping in self.offers:
+            mine = found.setdefault(column, {})
+            mine.update({old: mapping.get(new, new) if new is not None else None for old, new in mine.items()})
+            mine.update({old: new for old, new in mapping.items() if old not in mine})
+        return found
 
 
 def show(frame: Frame) -> None:
@@ -30,21 +57,103 @@ def show(frame: Frame) -> None:
             if dataset is None:
                 st.warning("No dataset fits this file by its name and columns: choose one, or do not send it.")
                 continue
+            data, mends = _mended(frame, dataset, name, data, f"{file.file_id}-{dataset}")
             found = uploads.check(frame.office, dataset, name, data, frame.user)
             _report(found)
+            _rows(frame, dataset, found, f"{file.file_id}-{dataset}")
             if not found.rejected:
-                ready.append((dataset, name, data))
+                ready.append((dataset, name, data, mends))
     if ready and st.button(f"Send {counted(len(ready), 'file')}", type="primary"):
         sent = 0
         with told(frame):
-            for dataset, name, data in ready:
-                uploads.send(frame.office, dataset, name, data, frame.user)
+            for dataset, name, data, mends in ready:
+                uploads.send(frame.office, dataset, name, data, frame.user, mends.told() if mends else None)
                 sent += 1
             st.session_state["sent"] = st.session_state.get("sent", 0) + 1
             are = "It is" if sent == 1 else "They are"
             done(f"{counted(sent, 'file')} sent. {are} loaded within a minute, or at once: page Runs.")
         if sent:
             st.info(f"{counted(sent, 'file was', 'files were')} sent before that.")
+
+
+def _mended(frame: Frame, dataset: str, name: str, data: bytes, place: str) -> tuple[bytes, Mends]:
+    """The file with what was chosen for it: names of columns, and values."""
+    contract = frame.office.contracts[dataset]
+    begun: _Begun = st.session_state.setdefault(f"mends-{place}", _Begun())
+    found = before_sending.headings(contract, name, data)
+    names: dict[str, str] = {}
+    if found and found.lacking and found.unknown:
+        st.warning(
+            plain(
+                f"The file has no column {', '.join(found.lacking)}. If one of its other columns is meant, say which: "
+                "the file is sent with the right name."
+            )
+        )
+        for lacking in found.lacking:
+            meant = st.selectbox(
+                plain(f"Column for {lacking}"),
+                found.unknown,
+                index=None,
+                placeholder="none of them",
+                key=f"name-{place}-{lacking}",
+            )
+            if meant:
+                names[meant] = lacking
+    mends = Mends(names, begun.values())
+    if begun.offers and st.button(plain(f"Undo: {begun.offers[-1][0]}"), key=f"undo-{place}", icon=":material/undo:"):
+        begun.offers.pop()
+        st.rerun()
+    try:
+        return before_sending.mended(contract, name, data, mends), mends
+    except CannotMend as error:
+        st.error(plain(error))
+        return data, Mends()
+
+
+def _rows(frame: Frame, dataset: str, check: uploads.Check, place: str) -> None:
+    """The wrong rows with their cells marked, and what would mend them."""
+    if not check.wrong_rows:
+        return
+    contract = frame.office.contracts[dataset]
+    judged = uploads.judging(frame.office, dataset, frame.user)
+    for column, values in check.values.items():
+        wrong = Values(_counts(values), _counts(values))
+        for offer in [o for o in offers_for(contract, column, wrong, judged) if not o.empties][:OFFERED]:
+            label = f"{column}: {offer.words} ({counted(offer.rows, 'row')})"
+            st.button(plain(label), key=f"offer-{place}-{column}-{offer.words}", on_click=_take, args=(place, offer))
+    import pandas as pd
+
+    texts = list(contract.file_columns)
+    wrong_columns = {column_of(r, texts) for row in check.wrong_rows for r in row.reasons}
+    order = sorted(texts, key=lambda c: c not in wrong_columns)
+    shown = pd.DataFrame(
+        [
+            {"row": r.row, "what is wrong": "; ".join(map(in_words, r.reasons)), **{c: r.texts[c] or "" for c in order}}
+            for r in check.wrong_rows
+        ]
+    )
+    marks = pd.DataFrame("", index=shown.index, columns=shown.columns)
+    for number, row in enumerate(check.wrong_rows):
+        for column in texts:
+            if about_cell(row.reasons, column):
+                marks.loc[number, column] = WRONG
+    more = f"The first {len(shown)} of " if check.wrong > len(shown) else ""
+    st.write(plain(f"{more}{counted(check.wrong, 'row')} with a fault; its cells are marked."))
+    st.dataframe(
+        shown.style.apply(lambda _: marks, axis=None),
+        hide_index=True,
+        height=300 if len(shown) > 8 else "content",
+        column_config={"what is wrong": st.column_config.TextColumn(width="large")},
+    )
+
+
+def _counts(values: Mapping[str, int]) -> Mapping[str | None, int]:
+    return dict(values.items())
+
+
+def _take(place: str, offer: Offer) -> None:
+    begun: _Begun = st.session_state[f"mends-{place}"]
+    begun.offers.append((offer.words, offer.column, {old: new for old, new in offer.values.items() if old is not None}))
 
 
 def _report(check: uploads.Check) -> None:
@@ -74,7 +183,11 @@ def _report(check: uploads.Check) -> None:
     elif check.wrong:
         st.warning(f"{check.wrong:,} of {counted(check.rows, 'row')} will go to quarantine.")
     if check.reasons:
-        st.dataframe([{"rows": n, "reason": r} for r, n in check.reasons.items()], hide_index=True)
+        st.dataframe(
+            [{"rows": n, "reason": in_words(r)} for r, n in added_up(check.reasons).items()],
+            hide_index=True,
+            column_config={"reason": st.column_config.TextColumn(width="large")},
+        )
     if check.right:
         st.success("The 1 row is right." if check.rows == 1 else f"All {check.rows:,} rows are right.")
     elif not check.rows and not check.held:

@@ -17,8 +17,8 @@ from platform_assets.components.releases import drawing_asset, release_asset
 from platform_assets.components.unreadable import unreadable_asset
 from platform_assets.contracts.files import read_contracts
 from platform_assets.erasure.naming import naming_people
-from platform_assets.indicators.header import list_indicators, read_indicator
 from platform_assets.indicators.model import HeaderError, Indicator
+from platform_assets.indicators.script.header import list_indicators, read_indicator
 from platform_assets.indicators.sensitivity import check_public, organisation_columns
 from platform_assets.indicators.sql.file import list_sql
 from resources.environment import REPOSITORY, Platform

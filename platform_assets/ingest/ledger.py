@@ -166,6 +166,11 @@ def read(
     return _read(connection, f"{' AND '.join(conditions)} ORDER BY loaded_at, delivery", parameters)
 
 
+def of_run(connection: duckdb.DuckDBPyConnection, run: str) -> list[Entry]:
+    """What one run of Dagster made of the files that it loaded, oldest first."""
+    return _read(connection, "run = ? ORDER BY loaded_at, delivery", [run])
+
+
 def newest(connection: duckdb.DuckDBPyConnection, dataset: str) -> Entry | None:
     """The newest published delivery of `dataset`."""
     asked = "dataset = ? AND status = 'published' ORDER BY as_of DESC NULLS LAST, loaded_at DESC LIMIT 1"

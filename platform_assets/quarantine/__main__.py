@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     replace = of_dataset("replace", "one value, in all open rows that share it")
     for name in ("column", "old", "new"):
         replace.add_argument(name)
+    replace.add_argument("--missing", action="store_true", help="new is empty: yes, the cells shall have no value")
     of_dataset("send", "send staged fixes, like any delivery").add_argument("--reason", default="")
     unstage = of_dataset("unstage", "drop a staged fix: the row is open as it came")
     release = of_dataset("release", "send the right rows of a held delivery")
@@ -118,6 +119,8 @@ def _run(desk: Desk, chosen: argparse.Namespace) -> int:
         say(sys.stdout, f"{len(fixes)} fix(es) staged\n")
         return _still_wrong(wrong)
     elif chosen.command == "replace":
+        if not chosen.new and not chosen.missing:
+            raise QuarantineError("the new value is empty: say --missing as well if the cells shall have no value")
         wrong = desk.replace_value(chosen.column, chosen.old or None, chosen.new or None)
         say(sys.stdout, "staged in all open rows that share it\n")
         return _still_wrong(wrong)

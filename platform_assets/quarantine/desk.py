@@ -47,6 +47,7 @@ from platform_assets.quarantine.tables import (
     staged_by_others,
     staged_changes,
 )
+from platform_assets.quarantine.where import Where
 from resources.lake.warehouse import Warehouse, quoted, scalar
 from resources.object_store import ObjectStore
 
@@ -90,7 +91,7 @@ class Desk:
     def counts(self) -> pd.DataFrame:
         """Open rows by delivery and reason: `delivery`, `file`, `reason`, `rows`. No values."""
         self.user.require(Permission.SEE_STATUS)
-        with self._connection() as connection:
+        with self.reading() as connection:
             return connection.execute(
                 "SELECT delivery, file, reason, count(*) AS rows FROM ("
                 "SELECT _delivery AS delivery, _file AS file, unnest(_reasons) AS reason "
@@ -100,7 +101,7 @@ class Desk:
     def held(self) -> dict[str, str]:
         """Held deliveries with open rows -> a sentence: the file, why, and how many of its rows are open (each has its own reasons besides)."""
         self.user.require(Permission.SEE_STATUS)
-        with self._connection() as connection:
+        with self.reading() as connection:
             found = connection.execute(
                 f"SELECT _delivery, min(_file), max(why), count(*) FROM (SELECT *, list_filter(_reasons, r -> starts_with(r, '{HELD}'))[1] "
                 f"AS why FROM ({self.open_sql()})) GROUP BY 1 HAVING max(why) IS NOT NULL ORDER BY 2, 1"
@@ -113,36 +114,37 @@ class Desk:
     def open_rows(self) -> int:
         """How many rows are open."""
         self.user.require(Permission.SEE_STATUS)
-        with self._connection() as connection:
+        with self.reading() as connection:
             return int(scalar(connection, f"SELECT count(*) FROM ({self.open_sql()})"))
 
     def rows(
-        self, *, delivery: str | None = None, rule: str | None = None, limit: int = 1000, offset: int = 0
+        self,
+        *,
+        delivery: str | None = None,
+        rule: str | None = None,
+        values: Mapping[str, Sequence[str | None]] | None = None,
+        limit: int = 1000,
+        offset: int = 0,
     ) -> pd.DataFrame:
         """Open rows: their text (as staged, where a fix is staged), `_text` (a line that could not be split), `_reasons`, `_file`,
         `_delivery`, `_row`, `_quarantined_at`, `_state` (open or staged), `_staged_by`, `_staged_at` (UTC). `rule` is a reason, or how it
-        begins."""
+        begins; `values`: see `Where`."""
         self.user.require(Permission.SEE_QUARANTINE)
-        conditions, parameters = ["true"], []
-        if delivery:
-            conditions.append("_delivery = ?")
-            parameters.append(delivery)
-        if rule:
-            conditions.append("len(list_filter(_reasons, r -> starts_with(r, ?))) > 0")
-            parameters.append(rule)
-        with self._connection() as connection:
+        where = Where(delivery, rule, values or {})
+        condition, parameters = where.sql()
+        with self.reading() as connection:
             found = connection.execute(
-                f"SELECT * FROM ({self.open_sql()}) WHERE {' AND '.join(conditions)} "
+                f"SELECT * FROM ({self.open_sql()}) WHERE {condition} "
                 f"ORDER BY _quarantined_at, _delivery, _file, _row LIMIT {int(limit)} OFFSET {int(offset)}",
                 parameters,
             ).fetchdf()
-        self._seen("quarantine.see", len(found), delivery=delivery or "all", reason=rule or "all", offset=offset)
+        self.seen("quarantine.see", len(found), **where.told(), offset=offset)
         return found
 
     def check(self, rows: Sequence[Mapping[str, str | None]]) -> list[list[str]]:
         """For each row, every reason why ingest would reject it."""
         self.user.require(Permission.SEE_QUARANTINE)
-        with self._connection() as connection:
+        with self.reading() as connection:
             return judge(self.warehouse, connection, self.contract, rows)
 
     def history(self, key: RowKey) -> pd.DataFrame:
@@ -151,24 +153,45 @@ class Desk:
         Follows fixes of fixes; ends with accepted (in the table), superseded, or rejected again.
         """
         self.user.require(Permission.SEE_QUARANTINE)
-        with self._connection() as connection:
+        with self.reading() as connection:
             found = quarantine_history.of(connection, self.books(connection), self.contract.name, self.table, key)
-        self._seen("quarantine.see_history", 1, delivery=key.delivery, file=key.file, row=key.row)
+        self.seen("quarantine.see_history", 1, delivery=key.delivery, file=key.file, row=key.row)
         return found
+
+    def find(self, texts: Mapping[str, str]) -> list[RowKey]:
+        """Rows that were ever in quarantine, open or not, whose columns read as `texts` says when they came; the latest first."""
+        self.user.require(Permission.SEE_QUARANTINE)
+        unknown = sorted(set(texts) - set(self.texts))
+        if unknown or not texts:
+            raise QuarantineError(f"{self.contract.name} has no column {unknown[0]!r}" if unknown else "Say which row")
+        condition = " AND ".join(f"trim({quoted(c)}) = trim(?)" for c in texts)
+        with self.reading() as connection:
+            found = connection.execute(
+                f"SELECT _delivery, _file, _row FROM {self.table} WHERE {condition} ORDER BY _quarantined_at DESC, _row LIMIT 100",
+                list(texts.values()),
+            ).fetchall()
+        self.seen("quarantine.find", len(found), columns=sorted(texts))
+        return [RowKey(*row) for row in found]
+
+    def acts(self, delivery: str) -> pd.DataFrame:
+        """What people did with the rows of a delivery; see `history.of_delivery`. No values."""
+        self.user.require(Permission.SEE_STATUS)
+        with self.reading() as connection:
+            return quarantine_history.of_delivery(connection, self.contract.name, delivery)
 
     def staged(self) -> pd.DataFrame:
         """What the staged fixes change: `column`, `old`, `new`, `rows`, `by`; most rows first. `column` is None where a line that could
         not be split was written anew."""
         self.user.require(Permission.SEE_QUARANTINE)
-        with self._connection() as connection:
+        with self.reading() as connection:
             found = staged_changes(connection, self.contract.name, self.table, self.texts)
-        self._seen("quarantine.see_staged", int(found["rows"].sum()))
+        self.seen("quarantine.see_staged", int(found["rows"].sum()))
         return found
 
     def sharing(self, column: str, old: str | None) -> int:
         """How many open rows `replace_value` would change."""
         self.user.require(Permission.SEE_QUARANTINE)
-        with self._connection() as connection:
+        with self.reading() as connection:
             return len(self._sharing(connection, column, old))
 
     # ------------------------------------------------------------------------------------------------ doing
@@ -186,7 +209,7 @@ class Desk:
         unknown = sorted({c for fix in fixes for c in fix.values} - set(self.texts))
         if unknown:
             raise QuarantineError(f"{self.contract.name} has no column {unknown[0]!r} in its files")
-        with self._connection() as connection:
+        with self.reading() as connection:
             self._require_open(connection, [f.key for f in fixes])
             late = self._too_late(connection, {f.key.delivery for f in fixes}, action)
             if late:
@@ -214,7 +237,7 @@ class Desk:
         self.user.require(Permission.FIX)
         if column not in self.texts:
             raise QuarantineError(f"{self.contract.name} has no column {column!r} in its files")
-        with self._connection() as connection:
+        with self.reading() as connection:
             found = self._sharing(connection, column, old)
         if not found:
             raise QuarantineError(f"no open row of {self.contract.name} has that value in {column}")
@@ -226,7 +249,7 @@ class Desk:
         """Send the right rows of a held delivery after someone has looked; its wrong rows stay in quarantine."""
         self.user.require(Permission.FIX)
         self._need(reason)
-        with self._connection() as connection:
+        with self.reading() as connection:
             names = ", ".join(["_delivery", "_file", "_row", *map(quoted, self.texts)])
             found = connection.execute(
                 f"SELECT {names} FROM ({self.open_sql()}) WHERE _delivery = ? AND _state = 'open' AND _text IS NULL "
@@ -259,7 +282,7 @@ class Desk:
     def _resubmit(self, reason: str, only: set[RowKey] | None, action: str) -> Resubmission:
         self.user.require(Permission.FIX)
         result = Resubmission()
-        with self._connection() as connection:
+        with self.reading() as connection:
             self._moves(connection).finish()
             with self._acting("quarantine.resubmit", reason) as acts, self.warehouse.write(connection):
                 found = staged(connection, self.contract.name)
@@ -284,7 +307,7 @@ class Desk:
     def settle(self) -> int:
         """End what was cut off between the tables and landing, and open rows again whose fix file was removed by hand; how many."""
         self.user.require(Permission.FIX)
-        with self._connection() as connection:
+        with self.reading() as connection:
             moves = self._moves(connection)
             moves.finish()
             with self._acting("quarantine.reopen") as acts:
@@ -327,13 +350,14 @@ class Desk:
 
     # ------------------------------------------------------------------------------------------------ inside
 
-    def _connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    def reading(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection on which the tables of the quarantine exist."""
         return connected(self.warehouse, Tables(self.contract))
 
     @contextmanager
     def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection inside one transaction."""
-        with self._connection() as connection, self.warehouse.write(connection):
+        with self.reading() as connection, self.warehouse.write(connection):
             yield connection
 
     def books(self, connection: duckdb.DuckDBPyConnection) -> Books:
@@ -418,7 +442,8 @@ class Desk:
     def _moves(self, connection: duckdb.DuckDBPyConnection) -> FixMoves:
         return FixMoves(self.warehouse, self.store, connection, self.contract.name, self.user.name)
 
-    def _seen(self, action: str, rows: int, **which: Any) -> None:
+    def seen(self, action: str, rows: int, **which: Any) -> None:
+        """Write down that the user is about to see rows; `which`: without values."""
         if rows:
             handing_out.seen(self.audit, self.user, action, table=self.table, rows=rows, **which)
 

@@ -28,6 +28,16 @@ def of(connection: duckdb.DuckDBPyConnection, books: Books, dataset: str, table:
     return pd.DataFrame(events, columns=["event", "at", "by", "reason", "file", "delivery", "row"])
 
 
+def of_delivery(connection: duckdb.DuckDBPyConnection, dataset: str, delivery: str) -> pd.DataFrame:
+    """What people did with the rows of a delivery, oldest first: `at` (UTC), `by`, `action`, `rows`, `reason`, and the file (`fix_file`,
+    `fix_delivery`) in which rows were sent. No values."""
+    return connection.execute(
+        "SELECT max(acted_at) AS at, acted_by AS by, action, count(*) AS rows, reason, fix_file, fix_delivery "
+        f"FROM {ACTIONS} WHERE dataset = ? AND delivery = ? GROUP BY ALL ORDER BY 1, 3",
+        [dataset, delivery],
+    ).fetchdf()
+
+
 def _events(
     connection: duckdb.DuckDBPyConnection,
     books: Books,

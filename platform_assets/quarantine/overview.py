@@ -14,6 +14,7 @@ from platform_assets.access.roles import Permission, User
 from platform_assets.ingest import ledger
 from platform_assets.quarantine import tables as quarantine_tables
 from platform_assets.quarantine import uploads
+from platform_assets.quarantine.reasons import rule_of
 from platform_assets.quarantine.tables import EmptyDelivery
 from resources.lake.warehouse import literal
 
@@ -33,7 +34,7 @@ class Waiting:
     rows: int
     """Open in quarantine."""
     reason: str
-    """The most frequent one, '' where nothing is open."""
+    """The rule that most of them break, '' where nothing is open."""
     held: int
     """Deliveries of which nothing is published until someone looks: held, and with open rows, or without any and not dismissed."""
 
@@ -132,7 +133,7 @@ def _open_rows(office: Office, user: User, connection: duckdb.DuckDBPyConnection
         rows[name] += count
         deliveries[name].add(delivery)
         for reason in why:
-            reasons[name][reason] += count
+            reasons[name][rule_of(reason)] += count
     # of several that are as frequent, the first by alphabet
     top = {name: min(found, key=lambda r: (-found[r], r)) for name, found in reasons.items() if found}
     return {name: Open(count, top.get(name, ""), frozenset(deliveries[name])) for name, count in rows.items() if count}

@@ -302,3 +302,17 @@ def insert(
     if rows:
         listed = ", ".join(f"unnest(?::{kind}[]) AS {quoted(name)}" for name, kind in columns.items())
         connection.execute(f"INSERT INTO {table} BY NAME SELECT {listed}", [list(c) for c in zip(*rows, strict=True)])
+
+
+def staged_at(
+    connection: duckdb.DuckDBPyConnection, dataset: str, user: str, keys: Sequence[RowKey]
+) -> dict[RowKey, dt.datetime]:
+    """Of the rows `keys`, those with a staged fix by `user` -> when."""
+    parts = [list(part) for part in zip(*keys, strict=True)] or [[], [], []]
+    found = connection.execute(
+        f"SELECT s.delivery, s.file, s.row, s.acted_at FROM {STAGED} s JOIN (SELECT unnest(?::VARCHAR[]) AS delivery, "
+        "unnest(?::VARCHAR[]) AS file, unnest(?::BIGINT[]) AS row) k USING (delivery, file, row) "
+        "WHERE s.dataset = ? AND s.acted_by = ?",
+        [*parts, dataset, user],
+    ).fetchall()
+    return {RowKey(*r[:3]): r[3] for r in found}

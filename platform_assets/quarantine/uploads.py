@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from platform_assets.ingest.deliveries import (
     open_delivery,
 )
 from platform_assets.ingest.judging import expression_of
+from platform_assets.ingest.judging import judge as judge_texts
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.loading.batch import Batch, choose, hold
 from platform_assets.ingest.loading.publish import judge, newest_rows, register, wrong_rows
@@ -43,16 +45,22 @@ from platform_assets.quarantine import tables as quarantine_tables
 from platform_assets.quarantine.fix_moves import FixMoves
 from resources.identity import PREFIX as KEY
 from resources.identity import MissingIdentityKey
+from resources.lake.warehouse import quoted
 from resources.object_store import LocalStore, StoredObject
 from resources.text.spelling import bare
 
 if TYPE_CHECKING:
     import duckdb
 
+    from platform_assets.ingest.readers.interface import TextRow
     from platform_assets.office import Office
 
 LIMIT = "PLATFORM_UPLOAD_LIMIT_MB"
 TOP = 20
+SHOWN = 200
+"""Wrong rows that are shown."""
+MOST_VALUES = 2_000
+"""Wrong texts of a column that are looked at."""
 LONGEST = 120
 """Bytes of a file's name."""
 FITS = 0.5
@@ -63,9 +71,18 @@ class UploadRefused(ValueError):
     """The file is not taken; the message says why and what to do."""
 
 
+@dataclass(frozen=True)
+class WrongRow:
+    """A row of the file that would go to quarantine."""
+
+    row: int
+    texts: dict[str, str | None] = field(repr=False)
+    reasons: list[str]
+
+
 @dataclass
 class Check:
-    """What ingest would say about a file. No values."""
+    """What ingest would say about a file. Shown as text it holds no values."""
 
     rejected: str = ""
     """Why nothing of it could be judged."""
@@ -85,6 +102,11 @@ class Check:
     """Why this snapshot will not become the table."""
     missing_keys: list[str] = field(default_factory=list)
     """Environment variables of keys without which the load will stop."""
+
+    wrong_rows: list[WrongRow] = field(default_factory=list, repr=False)
+    """The first of them, as they came; only for who brings the file."""
+    values: dict[str, dict[str, int]] = field(default_factory=dict, repr=False)
+    """Column -> its wrong texts -> rows, most first; only for who brings the file."""
 
     @property
     def right(self) -> bool:
@@ -149,6 +171,7 @@ def check(office: Office, dataset: str, name: str, data: bytes, user: User) -> C
     result = _checked(office, dataset, name, data, user)
     digest = hashlib.sha256(data).hexdigest()
     counts: dict[str, Any] = {"rows": result.rows, "wrong": result.wrong, "rejected": bool(result.rejected)}
+    counts["shown"] = len(result.wrong_rows)
     handing_out.seen(office.audit, user, "upload.judge", table=dataset, sha256=digest, **counts)
     return result
 
@@ -202,6 +225,38 @@ def _judge(office: Office, connection: duckdb.DuckDBPyConnection, rules: Rules, 
     result.wrong = sum(wrong_rows(connection, rules).values()) + result.malformed
     asked = f"SELECT r, count(*) FROM (SELECT unnest(_reasons) AS r FROM {wrong}) GROUP BY r ORDER BY 2 DESC, 1"
     result.reasons = dict(connection.execute(asked).fetchmany(TOP))
+    _show(connection, rules, result)
+
+
+def _show(connection: duckdb.DuckDBPyConnection, rules: Rules, result: Check) -> None:
+    """The first wrong rows, and the wrong texts of each column by count."""
+    names, columns = rules.names, list(rules.contract.file_columns)
+    listed = ", ".join(f"s.{quoted(c)}" for c in columns)
+    joined = f"{names.wrong} w JOIN {names.staged} s ON s._file = w._file AND s._row = w._row"
+    for row, why, *texts in connection.execute(
+        f"SELECT w._row, w._reasons, {listed} FROM {joined} ORDER BY w._file, w._row LIMIT {SHOWN}"
+    ).fetchall():
+        result.wrong_rows.append(WrongRow(row, dict(zip(columns, texts, strict=True)), list(why)))
+    for column in columns:
+        found = connection.execute(
+            f"SELECT s.{quoted(column)}, count(*) FROM {joined} WHERE s.{quoted(column)} IS NOT NULL "
+            f"AND len(list_filter(w._reasons, r -> starts_with(r, ?))) > 0 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {MOST_VALUES}",
+            [f"{column}:"],
+        ).fetchall()
+        if found:
+            result.values[column] = dict(found)
+
+
+def judging(office: Office, dataset: str, user: User) -> Callable[[Sequence[TextRow]], list[list[str]]]:
+    """For rows in text form, every reason why the contract of `dataset` finds each wrong."""
+    user.require(Permission.UPLOAD)
+    contract = office.contracts[dataset]
+
+    def judged(rows: Sequence[TextRow]) -> list[list[str]]:
+        with office.warehouse.connect() as connection:
+            return judge_texts(office.warehouse, connection, contract, rows)
+
+    return judged
 
 
 def _foresee(
@@ -258,8 +313,10 @@ def missing_keys(office: Office, contract: Contract, sha256: str) -> list[str]:
     return missing
 
 
-def send(office: Office, dataset: str, name: str, data: bytes, user: User) -> str:
-    """Put the file into landing; never over another one that waits. Returns its name there."""
+def send(
+    office: Office, dataset: str, name: str, data: bytes, user: User, mends: Mapping[str, object] | None = None
+) -> str:
+    """Put the file into landing; never over another one that waits. Returns its name there. `mends`: what was changed in it before (no values)."""
     user.require(Permission.UPLOAD)
     name = _accepted(name, data)
     office.refuse(name)
@@ -270,7 +327,7 @@ def send(office: Office, dataset: str, name: str, data: bytes, user: User) -> st
         stem, dot, suffix = name.partition(".")
         name = f"{stem}-{tag}{dot}{suffix}"
     with acting(office.audit, user, "upload", table=dataset) as act:
-        act.note(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+        act.note(bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), **(mends or {}))
         office.store.write(f"{folder}/{name}", data)
     return name
 

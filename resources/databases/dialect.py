@@ -15,7 +15,7 @@ from resources.databases.address import Address
 from resources.requesting import Passing, Permanent
 
 CONNECT_SECONDS = 10
-BATCH_BYTES = 8 << 20
+BATCH_BYTES = 1 << 20
 """About how much text is held at a time: batches are bounded by bytes, since a row may be a note of megabytes."""
 LITERAL = re.compile(r"[0-9A-Za-z :.+-]{1,60}")
 """What a place in time looks like as a server renders it; nothing else is ever put into a query."""

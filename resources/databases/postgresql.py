@@ -166,10 +166,10 @@ class _Left(Exception):
 
 
 class _Pipe:
-    """What COPY writes into, and rows are read from: at most three batches wait."""
+    """What COPY writes into, and rows are read from: at most two batches wait."""
 
     def __init__(self) -> None:
-        self.waiting: queue.Queue[bytes | Exception | None] = queue.Queue(2)
+        self.waiting: queue.Queue[bytes | Exception | None] = queue.Queue(1)
         self.parts: list[bytes] = []
         self.size = 0
         self.left = False

@@ -305,7 +305,7 @@ def test_commands_write_files_for_people_in_one_place() -> None:
 
 def test_every_method_of_a_desk_that_returns_rows_writes_it_down() -> None:
     """What returns a table is listed here, or writes an entry: a new method has to choose."""
-    counts_only = {"counts"}
+    counts_only = {"counts", "acts"}
     tree = ast.parse((REPOSITORY / "platform_assets/quarantine/desk.py").read_text(encoding="utf-8"))
     (desk,) = [n for n in tree.body if isinstance(n, ast.ClassDef)]
     giving = [
@@ -313,7 +313,7 @@ def test_every_method_of_a_desk_that_returns_rows_writes_it_down() -> None:
     ]
     assert {m.name for m in giving} == counts_only | {"rows", "history", "staged"}
     for method in giving:
-        assert method.name in counts_only or "self._seen(" in ast.unparse(method)
+        assert method.name in counts_only or "self.seen(" in ast.unparse(method)
 
 
 def test_the_log_says_nothing_of_patients(place: Place) -> None:

@@ -30,7 +30,7 @@ from tests.erasure.erasing import approved, eraser, subject
 from tests.places import KEYS, SECOND, Place, lab_contract
 
 CANARY = "CANARY-PATIENT-4711"
-PAGES = {page.title.lower(): page.takes for page in pages.PAGES}
+PAGES = {page.address: page.takes for page in pages.PAGES}
 
 
 def test_every_module_of_the_room_is_a_page_of_the_menu() -> None:
@@ -128,18 +128,26 @@ def test_published_counts_are_those_of_the_release(place: Place) -> None:
     assert shown["hidden"].all()
 
 
-def test_a_bulk_fix_on_the_page_is_staged_and_sent(tmp_path: Path) -> None:
+def click(at: AppTest, label: str) -> AppTest:
+    """Click the button whose label begins so."""
+    return next(b for b in at.button if b.label.replace("\\", "").startswith(label)).click().run()
+
+
+def test_like_values_are_mended_in_three_clicks(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    place.deliver("week1.csv", *(f"B-{n},P-{n},north,2024-01-02,Positive," for n in range(5)))
+    values = ["Positive"] * 6 + ["positive"] * 4 + ["POS."] * 2
+    place.deliver("week1.csv", *(f"B-{n},P-{n},north,2024-01-02,{v}," for n, v in enumerate(values)))
     at = opened("quarantine", place, person(Role.STEWARD))
-    at.selectbox[3].select("result").run()
-    next(t for t in at.text_input if t.label == "becomes").input("POS")
-    next(b for b in at.button if b.label.startswith("Stage in all")).click().run()
+    click(at, '"Positive", "positive", "POS." become "POS" (12 rows)')
+    said = next(m.value for m in at.markdown if "touches" in m.value).replace("\\", "")
+    assert said.endswith("touches 12 rows; all of them are right afterwards.")
+    click(at, "Stage 12 rows")
+    assert at.session_state["done"].startswith("Staged 12 rows: ")
+    assert place.desk().rows()["_state"].tolist() == ["staged"] * 12
+    click(at, "Send staged fixes")
     assert not at.exception
-    assert place.desk().rows()["_state"].tolist() == ["staged"] * 5
-    next(b for b in at.button if b.label == "Send staged fixes").click().run()
     place.load()
-    assert len(place.samples()) == 5
+    assert len(place.samples()) == 12
     done = [e for e in place.audit.entries() if not e.action.startswith("quarantine.see")]
     assert [(e.who, e.action) for e in done] == [
         ("steward@example.org", "quarantine.stage"),
@@ -147,34 +155,116 @@ def test_a_bulk_fix_on_the_page_is_staged_and_sent(tmp_path: Path) -> None:
     ]
 
 
-def test_what_a_bulk_fix_would_change_is_told_and_then_what_is_staged(tmp_path: Path) -> None:
+def test_dates_written_otherwise_are_mended_in_three_clicks_and_undone_in_one(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    rows = [f"B-{n},P-{n},north,2024-01-02,Positive," for n in range(5)]
-    place.deliver("week1.csv", *rows, "C-1,P-1,north,2024-01-02,Negative,", "C-2,P-2,north,2024-13-02,Positive,")
+    place.deliver("week1.csv", *(f"B-{n},P-{n},north,{n + 1:02}/01/2024,NEG," for n in range(30)))
     at = opened("quarantine", place, person(Role.STEWARD))
-    assert "Nothing is staged." in [m.value for m in at.markdown]
-    at.selectbox[3].select("result").run()
-    at.selectbox[4].select("Positive").run()
-    next(t for t in at.text_input if t.label == "becomes").input("POS").run()
-    assert "Would change 6 rows: result Positive -> POS" in [t.value for t in at.text]
-    next(b for b in at.button if b.label.startswith("Stage in all")).click().run()
-    assert at.session_state["done"] == "Staged 6 rows: result Positive -> POS; 1 is still wrong for other reasons."
-    assert next(t for t in at.text_input if t.label == "becomes").value == ""
-    assert at.selectbox[3].value == "result"
-    assert at.selectbox[4].value == "Negative"
+    click(at, "Read as day/month/year (30 rows)")
+    click(at, "Stage 30 rows")
+    click(at, "Undo: read as day/month/year (30 rows)")
+    assert at.session_state["done"] == "30 rows are as before."
+    assert place.desk().rows()["_state"].tolist() == ["open"] * 30
+    click(at, "Read as day/month/year (30 rows)")
+    click(at, "Stage 30 rows")
+    click(at, "Send staged fixes")
+    place.load()
+    assert len(place.samples()) == 30
+
+
+def test_own_values_are_mended_too_and_empty_only_when_it_is_said_twice(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    rows = [f"B-{n},P-{n},north,2024-01-02,invalid," for n in range(3)]
+    place.deliver("week1.csv", *rows, "C-2,P-2,north,2024-13-02,invalid,")
+    at = opened("quarantine", place, person(Role.STEWARD))
+    at.multiselect[0].select("invalid").run()
+    stage = next(b for b in at.button if b.label == "Stage 4 rows")
+    assert stage.disabled
+    assert "1 value shall be missing" in at.checkbox[0].label
+    next(t for t in at.text_input if t.label == "become").input("N/A").run()
+    assert not at.checkbox
+    click(at, "Stage 4 rows")
+    assert at.session_state["done"] == 'Staged 4 rows: "invalid" becomes "N/A".'
+    assert at.session_state["trouble"].replace("\n\n", " ") == (
+        "1 row is still wrong: week1.csv, row 5: The test_date is not a date like 2026-12-31"
+    )
     staged = next(f.value for f in at.dataframe if "by" in f.value and "old" in f.value)
-    assert staged[["rows", "column", "old", "new"]].values.tolist() == [[6, "result", "Positive", "POS"]]
-    assert staged["by"].tolist() == ["steward@example.org"]
-    next(b for b in at.button if b.label == "Send staged fixes").click().run()
-    assert at.session_state["done"].startswith("5 rows sent as week1-fix-")
-    assert at.session_state["trouble"].startswith("1 staged fix was not sent: test_date: ")
+    assert staged[["rows", "column", "old", "new"]].values.tolist() == [[4, "result", "invalid", "N/A"]]
+    click(at, "Send staged fixes")
+    assert at.session_state["done"].startswith("3 rows sent as week1-fix-")
+    assert at.session_state["trouble"].startswith("Not sent: 1 row is still wrong")
+
+
+def test_what_is_wrong_stands_beside_the_cell_and_goes_when_it_is_staged_right(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.deliver("week1.csv", "B-1,P-1,north,2024-01-02,Positive,", "B-2,P-2,north,2024-13-02,Positive,")
+
+    def grid() -> list[list[str]]:
+        shown = next(
+            f.value for f in opened("quarantine", place, person(Role.STEWARD)).dataframe if "choose" in f.value
+        )
+        return shown[["wrong test_date", "wrong result", "_state"]].values.tolist()
+
+    date, result = "Is not a date like 2026-12-31", "Is not one of POS, NEG, N/A"
+    assert grid() == [["", result, "open"], [date, result, "open"]]
+    place.desk().replace_value("result", "Positive", "POS")
+    assert grid() == [["", "", "staged, right"], [date, "", "staged, still wrong"]]
+
+
+def test_one_row_is_mended_as_a_form_and_judged_as_it_is_typed(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.deliver("week1.csv", "B-1,P-1,north,2024-13-02,Positive,")
+    at = opened("quarantine", place, person(Role.STEWARD))
+    next(s for s in at.selectbox if s.label == "Row to mend").select_index(0).run()
+    captions = [c.value.replace("\\", "") for c in at.markdown]
+    assert "result: Is not one of POS, NEG, N/A" in captions
+    next(t for t in at.text_input if t.label == "result").input("POS").run()
+    assert not [c for c in at.markdown if c.value.startswith("result:")]
+    next(t for t in at.text_input if t.label == "test_date").input("2024-01-02").run()
+    assert "The row is right now." in [s.value for s in at.success]
+    click(at, "Stage this row")
+    assert place.desk().resubmit().sent == 1
+
+
+def test_the_history_of_a_mended_row_is_found_by_its_key(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.deliver("week1.csv", "B-1,P-1,north,2024-01-02,Positive,")
+    place.desk().replace_value("result", "Positive", "POS")
+    place.desk().resubmit()
+    place.load()
+    at = opened("quarantine", place, person(Role.STEWARD))
+    assert at.success[0].value == "Nothing waits in quarantine."
+    at.text_input[0].input("B-1").run()
+    events = at.dataframe[0].value
+    assert events["event"].tolist() == ["rejected", "staged", "resubmitted", "accepted"]
+    assert events["reason"].tolist()[0] == "The result is not one of POS, NEG, N/A"
+    at.text_input[0].input("B-2").run()
+    assert "ever in quarantine" in at.info[0].value
+
+
+def test_the_address_says_which_rows_are_shown(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.deliver("week1.csv", "B-1,P-1,north,2024-01-02,Positive,")
+    place.deliver("week2.csv", "B-2,P-2,north,2024-13-02,NEG,")
+    counts = place.desk().counts().set_index("file")["delivery"]
+    at = AppTest.from_function(
+        page, args=("quarantine", place.office(), person(Role.STEWARD), "http://127.0.0.1:9"), default_timeout=120
+    )
+    at.query_params["delivery"] = counts["week2.csv"]
+    at.query_params["dataset"] = "lab_results"
+    at.run()
+    grid = next(f.value for f in at.dataframe if "choose" in f.value)
+    assert grid["sample_id"].tolist() == ["B-2"]
+    next(s for s in at.selectbox if s.label == "Delivery").select_index(0).run()
+    grid = next(f.value for f in at.dataframe if "choose" in f.value)
+    assert grid["sample_id"].tolist() == ["B-1", "B-2"]
 
 
 def test_rows_of_a_held_delivery_are_counted_once(tmp_path: Path) -> None:
     place = Place(tmp_path, lab_contract(quality={"max_quarantined": 0.1}))
     place.deliver("week1.csv", "B-1,P-1,north,2024-01-02,POS,", "B-2,P-1,north,2024-01-02,Positive,")
     at = opened("quarantine", place, person(Role.STEWARD))
-    assert at.dataframe[0].value["rows"].tolist() == [1]
+    reasons = next(s for s in at.selectbox if s.label == "Reason").options
+    assert reasons[1] == "The result is not one of POS, NEG, N/A (1 row)"
     (line,) = [t.value for t in at.text if "held as a whole" in t.value]
     assert line.startswith("week1.csv was held as a whole, 1 of 2 rows (50.0%) are wrong")
     assert line.endswith(". Open rows of it: 2")
@@ -261,6 +351,71 @@ def test_what_will_become_of_a_file_is_told_before_it_is_sent(tmp_path: Path) ->
     place.keys = EnvironmentKeys({k: v for k, v in KEYS.items() if not k.endswith("_PATIENT")})
     at = uploaded(place, right=header + "B-1,P-1,north,2024-01-02,POS,\n")
     assert at.error[0].value.replace("\\", "").startswith("PLATFORM_IDENTITY_KEY_PATIENT is not set")
+
+
+def test_a_renamed_column_is_told_and_the_file_is_sent_with_the_right_name(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    at = uploaded(
+        place, week1="sample_id,patient_id,lab,day of test,result,viral_load\nB-1,P-1,north,2024-01-02,POS,\n"
+    )
+    assert at.warning[0].value.replace("\\", "").startswith("The file has no column test_date.")
+    next(s for s in at.selectbox if s.label == "Column for test_date").select("day of test").run()
+    assert [s.value for s in at.success] == ["The 1 row is right."]
+    click(at, "Send 1 file")
+    place.load()
+    assert place.samples() == ["B-1"]
+    (sent,) = [e for e in place.audit.entries() if e.action == "upload"]
+    assert sent.details["renamed"] == ["test_date"]
+
+
+def test_wrong_rows_are_shown_and_mended_before_they_are_sent(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    header = "sample_id,patient_id,lab,test_date,result,viral_load\n"
+    rows = [f"B-{n},P-{n},north,{n + 1:02}/01/2024,{v}," for n, v in enumerate(["Positive", "pos", "NEG"])]
+    at = uploaded(place, week1=header + "\n".join(rows) + "\n")
+    shown = next(f.value for f in at.dataframe if "what is wrong" in f.value)
+    assert shown["row"].tolist() == [2, 3, 4]
+    assert shown["what is wrong"].tolist()[2] == "The test_date is not a date like 2026-12-31"
+    click(at, "test_date: read as day/month/year (3 rows)")
+    click(at, 'result: "Positive", "pos" become "POS" (2 rows)')
+    assert [s.value for s in at.success] == ["All 3 rows are right."]
+    click(at, 'Undo: "Positive", "pos" become "POS"')
+    assert at.warning[0].value.startswith("2 of 3 rows will go to quarantine")
+    click(at, 'result: "Positive", "pos" become "POS" (2 rows)')
+    click(at, "Send 1 file")
+    place.load()
+    assert len(place.samples()) == 3
+    (sent,) = [e for e in place.audit.entries() if e.action == "upload"]
+    assert sent.details["mended"] == {"result": 2, "test_date": 3}
+    assert "Positive" not in place.audit.tape.content().decode()
+
+
+def test_the_life_of_a_delivery_has_an_address(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    entry = place.deliver(
+        "week1.csv",
+        "B-1,P-1,north,2024-01-02,Positive,",
+        f"B-2,{CANARY},north,2024-13-02,POS,",
+        "B-3,P-3,x,2024-01-02,NEG,",
+    )
+    place.desk().replace_value("result", "Positive", "POS")
+    place.desk().resubmit("the laboratory confirmed")
+    at = AppTest.from_function(
+        page, args=("deliveries", place.office(), person(Role.ENGINEER), "http://127.0.0.1:9"), default_timeout=120
+    )
+    at.query_params["delivery"] = entry.delivery
+    at.run()
+    assert not at.exception
+    assert at.title[0].value == "week1.csv"
+    text = everything(at)
+    assert "It has 3 rows: 1 right, 2 in quarantine" in text
+    assert "the laboratory confirmed" in text
+    assert [s.value for s in at.subheader][:2] == ["How it was judged", "Rows that wait"]
+    assert "like Aaaaaaaa" not in text
+    assert CANARY not in text
+    at.query_params["delivery"] = "0000000000000000"
+    at.run()
+    assert at.warning[0].value.startswith("There is no delivery with this address")
 
 
 def test_a_request_of_nobody_is_told(tmp_path: Path) -> None:
@@ -379,7 +534,7 @@ def test_a_steward_answers_a_disputed_record_and_only_that(tmp_path: Path) -> No
     assert at.dataframe[0].value["row"].tolist() == [row for _, row in rows[:2]]
     assert not at.success, "something waits"
     at.multiselect[0].select(2).run()
-    button = next(b for b in at.button if b.label == "Answer 1 chosen record(s)")
+    button = next(b for b in at.button if b.label == "Answer 1 chosen record")
     next(t for t in at.text_input if t.label.startswith("In your words")).input("looked into").run()
     next(b for b in at.button if b.label == button.label).click().run()
     assert not at.exception
@@ -412,15 +567,19 @@ def test_the_start_page_names_what_waits_and_what_does_not(tmp_path: Path) -> No
     place.drop("week2.csv", "waits")
     at = opened("start", place, person(Role.STEWARD), lab_contract(name="quiet"))
     (line,) = at.dataframe[0].value.to_dict("records")
-    assert (line["dataset"], line["files waiting"], line["rows in quarantine"]) == ("lab_results", 1, 2)
-    assert line["most frequent reason"].startswith("result: is not one of")
+    assert (line["dataset"].partition("#")[2], line["files waiting"], line["rows in quarantine"]) == (
+        "lab_results",
+        1,
+        2,
+    )
+    assert line["most frequent reason"] == "The result is not one of POS, NEG, N/A"
     assert "Nothing waits in quiet." in [t.value for t in at.text]
 
 
 def test_an_engineer_reads_the_logs_and_no_report(place: Place) -> None:
     at = opened("reports", place, person(Role.ENGINEER))
     assert [s.value for s in at.subheader] == ["Execution log", "Deletion log"]
-    assert at.dataframe[0].value["file"].tolist() == ["week1.csv"]
+    assert [f.partition("#")[2] for f in at.dataframe[0].value["file"]] == ["week1.csv"]
     assert CANARY not in everything(at)
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from dashboard.people import Provider
 from platform_assets.contracts.files import read_contracts
-from platform_assets.indicators.header import list_indicators
+from platform_assets.indicators.script.header import list_indicators
 from platform_assets.wide import AT_ONCE, COMPONENT, FETCH, KEYS, step_settings
 from resources.databases import mssql, mysql, oracle, postgresql
 from resources.environment import INDICATORS, Settings, resources_for

@@ -86,6 +86,8 @@ def test_rows_are_exported_mended_in_a_file_staged_and_sent(
 def test_one_value_is_replaced_and_a_row_dismissed(
     platform: Platform, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert main(["replace", "lab_results", "result", "Positive", ""]) == 1
+    assert "--missing" in capsys.readouterr().err
     assert main(["replace", "lab_results", "result", "Positive", "POS"]) == 1
     assert "test_date" in capsys.readouterr().err
     assert main(["send", "lab_results"]) == 1

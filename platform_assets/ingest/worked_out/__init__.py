@@ -41,10 +41,10 @@ def work_out(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
     books: Books,
-    compiled: CompiledContract,
+    compiled: CompiledContract | None,
 ) -> None:
     """Make them anew, inside the caller's transaction, from what the dataset's tables and the ledger say in it. Those that the contract no
-    longer asks for go."""
+    longer asks for go. `compiled` is needed for a history."""
     wanted = worked_out(contract)
     names = {table.name for table in wanted}
     for name in _present(connection, contract):

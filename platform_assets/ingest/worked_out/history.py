@@ -26,7 +26,8 @@ CAME, ROWS = "history_came", "history_rows"
 def history_of(contract: Contract) -> WorkedOut:
     """``history.<dataset>``: the contract's columns, `valid_from`, `valid_to` (no value: valid now), and where a row came first."""
 
-    def prepare(connection: duckdb.DuckDBPyConnection, books: Books, compiled: CompiledContract) -> None:
+    def prepare(connection: duckdb.DuckDBPyConnection, books: Books, compiled: CompiledContract | None) -> None:
+        assert compiled is not None
         _came(connection, books)
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {ROWS} AS {_rows(contract, compiled)}")
 

@@ -12,7 +12,7 @@ from platform_assets.ingest.books import Books
 if TYPE_CHECKING:
     import duckdb
 
-Prepare = Callable[["duckdb.DuckDBPyConnection", Books, CompiledContract], None]
+Prepare = Callable[["duckdb.DuckDBPyConnection", Books, CompiledContract | None], None]
 
 
 @dataclass(frozen=True)

@@ -212,3 +212,20 @@ def test_a_query_that_stops_at_a_row_does_not_quote_it(sales: Platform, tmp_path
     with pytest.raises(SqlFailed, match="stopped at a row") as failed:
         run_sql(read_sql(path), sales.warehouse)
     assert "Chaise" not in str(failed.value)
+
+
+def test_tables_that_are_worked_out_of_a_dataset_are_read_like_any_other(platform: Platform, tmp_path: Path) -> None:
+    columns = {"id": {"type": "string"}, "topics": {"type": "list", "delimiter": "|", "required": False}}
+    load = {"mode": "upsert", "key": ["id"], "history": True, "absent": "clear"}
+    pages = Bench(platform, lab_contract(name="topical", columns=columns, load=load, partition=None))
+    pages.send("a.csv", "id,topics\n1,flu|cough\n2,flu\n")
+    pages.send("b.csv", "id,topics\n1,flu\n")
+    path = tmp_path / "domain" / "sql" / "read_topics.sql"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "-- Topics\n--\n-- @owner team:test\n-- @output topic <text> what it is about, rows <integer> how often it was ever said\n"
+        "SELECT v.value AS topic, count(*) AS rows FROM validated.topical__topics t JOIN validated.topical__topics_values v "
+        "ON v.value_id = t.value_id JOIN history.topical h ON h.id = t.id GROUP BY v.value\n"
+    )
+    run_sql(read_sql(path), platform.warehouse)
+    assert rows(platform, "read_topics") == [("flu", 3)]

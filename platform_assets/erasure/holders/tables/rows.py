@@ -81,7 +81,8 @@ def work_out_anew(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, c
     """Make what is worked out of the dataset's tables of what is left in them (see `ingest.worked_out`)."""
     if warehouse.columns(connection, ledger.TABLE):
         books = LakeBooks(warehouse, connection, contract.name, BOOKKEEPERS)
-        work_out(warehouse, connection, contract, books, expression_of(warehouse, contract))
+        compiled = expression_of(warehouse, contract) if contract.load.history else None
+        work_out(warehouse, connection, contract, books, compiled)
 
 
 def kept_records(
