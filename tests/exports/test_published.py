@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from platform_assets.exports.making import NotMade
-from platform_assets.indicators.header import read_indicator
+from platform_assets.indicators.script.header import read_indicator
 from platform_assets.releases import reading
 from platform_assets.releases.reading import NoRelease
 from resources.environment import INDICATORS
