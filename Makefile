@@ -66,8 +66,11 @@ test-one: setup ## One folder, file or test: make test-one T=tests/ingest
 	@test -n "$(T)" || { echo "Say which: make test-one T=tests/ingest"; exit 1; }
 	$(PYTEST) $(T)
 
+# the rooms whose rules can be told without a lake, a server, a browser or R: contracts, readers of files, texts, what R's processes may
+FAST := tests/contracts tests/ingest/readers tests/r_child tests/resources/text $(wildcard tests/resources/test_*.py tests/test_*.py)
+
 .PHONY: test-fast
-test-fast: setup ## What needs no server, browser, R or second process; under two minutes
+test-fast: setup ## What needs no lake, server, browser or R; under two minutes
 	$(PYTEST) -m "not slow and not soak" --numprocesses auto --maxprocesses 8 --dist loadfile $(FAST)
 
 .PHONY: soak

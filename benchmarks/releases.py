@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platform_assets.disclosure.policy import read_policies
-from platform_assets.indicators.header import read_indicator
 from platform_assets.indicators.model import Indicator
+from platform_assets.indicators.script.header import read_indicator
 from platform_assets.releases.making import make
 from platform_assets.releases.sealing import seal_all
 from resources.environment import Settings, resources_for

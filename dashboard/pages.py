@@ -65,6 +65,7 @@ def _card(here: Here, article: Article) -> Card:
     elif not found and not own and (kinds := figures.views(article)):
         every = figures.figure(article, "ranking" if "ranking" in kinds else kinds[0])
         said, tone = every.sentence, (every.tones[0] if every.tones else None)
+    said = said or "It has no single figure: its page has a table and pictures."
     value = scale.written(found.value) if found else "–"
     return Card(article, own, found, tone, value, against, said, through(article))
 
@@ -187,8 +188,8 @@ def _before(here: Here, article: Article, own: str) -> list[str]:
     return found
 
 
-NEWEST = 60
-"""Periods of own cases that a page shows; lists and totals are of all."""
+NEWEST, DRAWN = 60, 26
+"""Periods of own cases that a page lists, and draws; totals are of all."""
 
 
 def _count_table(
@@ -221,7 +222,10 @@ def _count_table(
         "grain": grain,
         "grains": own_cases.GRAINS,
         "more": len(by) - len(newest),
-        "picture": figures.own_counts(article, [(words.period(day, grain), here) for day, here in newest[::-1]]),
+        "picture": figures.own_counts(
+            article, [(words.period(day, grain), here) for day, here in newest[:DRAWN][::-1]]
+        ),
+        "drawn": min(DRAWN, len(newest)),
     }
 
 

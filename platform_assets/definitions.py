@@ -13,7 +13,7 @@ from platform_assets.components import stewardship as jobs
 from platform_assets.contracts.files import read_contracts
 from platform_assets.exports import GROUP as EXPORTS
 from platform_assets.exports.shelf import read_exports
-from platform_assets.indicators.header import list_indicators
+from platform_assets.indicators.script.header import list_indicators
 from platform_assets.monitoring.sensor import alerts_sensor
 from platform_assets.wide import executor, tags_with_keys
 from resources.clock import zone
@@ -55,6 +55,7 @@ def build_definitions(
         minimum_interval_seconds=recompute_seconds,
         description="Indicators, products and logs follow: when a table changed outside a run of theirs (rows were erased), or a script.",
     )
+    places = {name: export.deliver.kind for name, (export, _) in read_exports().items()}
     resources = {"platform": resources_for(os.environ.get("PLATFORM_ENV", "laptop")), **(resource_overrides or {})}
     with warnings.catch_warnings():
         # the component tree's own use of code references, and the one call by which all computed assets get their condition
@@ -72,7 +73,7 @@ def build_definitions(
             schedules=[schedule],
             sensors=[recompute, alerts_sensor(contracts, FOLLOWING)],
             resources=resources,
-            executor=executor(os.environ, contracts, list_indicators(INDICATORS), read_exports()),
+            executor=executor(os.environ, contracts, list_indicators(INDICATORS), places),
         ),
     )
 

@@ -55,6 +55,7 @@ SLICES = {
     "ingest/test_load.py": 3,
     "ingest/test_messy_files.py": 3,
     "ingest/test_spelling.py": 2,
+    "ingest/test_worked_out.py": 2,
     "quarantine/test_desk.py": 3,
     "quarantine/test_former.py": 2,
     "quarantine/test_snapshot_fixes.py": 3,

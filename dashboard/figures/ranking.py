@@ -38,7 +38,7 @@ def _draw_ranking(article: Article, lines: Sequence[Line], width: float) -> Mark
     bottom = top + step * max(len(lines), 1)
     low, high = _limits(article)
     ends = [v for found in lines for v in (found.value, found.row.get(low), found.row.get(high)) if v is not None]
-    axis = Axis.over([*ends, article.reference, article.target], left, width - 26, count=3 if width < 500 else 6)
+    axis = Axis.over([*ends, article.reference, article.target], left + 6, width - 26, count=3 if width < 500 else 6)
     parts = [line(axis(t), top - 8, axis(t), bottom, "grid") for t in axis.ticks]
     parts += [text(scale.tick(t), axis(t), bottom + 18, "tick", "middle") for t in _few(axis.ticks, axis, scale)]
     parts += _guides(article, axis, top, bottom, scale)

@@ -17,8 +17,8 @@ from platform_assets.components.releases import drawing_asset, release_asset
 from platform_assets.components.unreadable import unreadable_asset
 from platform_assets.contracts.files import read_contracts
 from platform_assets.erasure.naming import naming_people
-from platform_assets.indicators.header import list_indicators, read_indicator
 from platform_assets.indicators.model import HeaderError, Indicator
+from platform_assets.indicators.script.header import list_indicators, read_indicator
 from platform_assets.indicators.sensitivity import check_public, organisation_columns
 from platform_assets.indicators.sql.file import list_sql
 from resources.environment import REPOSITORY, Platform
@@ -93,7 +93,7 @@ def script_assets(folder: Path) -> list[dg.AssetsDefinition]:
 
 def is_taken(name: str) -> bool:
     """Whether an indicator or a product that is not an R script's has this name."""
-    if name.endswith("_final_export") or name in ("drawn_counts", "releases"):
+    if name in ("drawn_counts", "releases"):
         return True
     sql = {path.stem for path in list_sql(_DEFS)}
     return name in {*sql, *literature.QUESTIONS, literature.GRAPH.path[-1]}
@@ -104,8 +104,6 @@ def _origin(name: str) -> str:
     sql = next((path for path in list_sql(_DEFS) if path.stem == name), None)
     if sql is not None:
         return sql.relative_to(REPOSITORY).as_posix()
-    if name.endswith("_final_export"):
-        return "the reports of a dataset (platform_assets/components/stewardship.py)"
     return "platform_assets/components/literature.py"
 
 

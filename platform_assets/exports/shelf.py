@@ -6,8 +6,8 @@ from pathlib import Path
 
 from platform_assets.contracts.files import DEFS, ContractError, read_document
 from platform_assets.exports.model import Export
-from platform_assets.indicators.header import list_indicators, read_indicator
 from platform_assets.indicators.model import HeaderError, Indicator
+from platform_assets.indicators.script.header import list_indicators, read_indicator
 from resources.environment import INDICATORS
 
 COMPONENT = "platform_assets.components.Export"

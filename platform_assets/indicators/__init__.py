@@ -4,8 +4,6 @@ Here: what an indicator is made of, and how it is read from text.
 Not here: running it (resources.r_runtime) and its Dagster asset.
 """
 
-from platform_assets.indicators.code import HARNESS
-from platform_assets.indicators.header import list_indicators, read_indicator
 from platform_assets.indicators.model import (
     COLUMN_TYPES,
     Amount,
@@ -20,6 +18,8 @@ from platform_assets.indicators.model import (
     Param,
     Plot,
 )
+from platform_assets.indicators.script.code import HARNESS
+from platform_assets.indicators.script.header import list_indicators, read_indicator
 
 __all__ = [
     "COLUMN_TYPES",

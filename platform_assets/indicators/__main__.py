@@ -10,10 +10,10 @@ from pathlib import Path
 
 from platform_assets.indicators.compute import InputMissing, rederive
 from platform_assets.indicators.derived_tables import TableMissing, remake_table
-from platform_assets.indicators.header import list_indicators
 from platform_assets.indicators.model import HeaderError
 from platform_assets.indicators.receipts import Receipt
 from platform_assets.indicators.removal import NotRemoved, remove
+from platform_assets.indicators.script.header import list_indicators
 from platform_assets.indicators.sql.file import list_sql, read_sql
 from platform_assets.indicators.sql.run import SqlFailed, recipe_of
 from platform_assets.indicators.texts import NotKept

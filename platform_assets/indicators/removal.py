@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platform_assets.indicators import receipts
-from platform_assets.indicators.header import read_indicator
 from platform_assets.indicators.model import HeaderError
+from platform_assets.indicators.script.header import read_indicator
 from platform_assets.indicators.sql.file import read_sql
 from resources.environment import Platform
 

@@ -13,12 +13,8 @@ def tables_of(indicator: Indicator) -> list[str]:
     return [".".join(declared.asset_key) for declared in indicator.inputs.values()]
 
 
-def personal_tables(
-    tables: Iterable[str],
-    contracts: Mapping[str, Contract],
-    indicators: Mapping[str, Indicator],
-) -> list[str]:
-    """Which of `tables` hold personal data, or are made of such, or are not known to be public (tables that SQL makes are not)."""
+def behind(tables: Iterable[str], indicators: Mapping[str, Indicator]) -> list[str]:
+    """`tables` and what they are made of, down to tables that no script makes, each once; an indicator's own table is not among them."""
     found, seen, waiting = [], set[str](), list(tables)
     while waiting:
         table = waiting.pop(0)
@@ -28,9 +24,23 @@ def personal_tables(
         layer, _, name = table.partition(".")
         if layer == "indicators" and name in indicators:
             waiting += tables_of(indicators[name])
-        elif layer not in ("validated", "history") or not _is_public(name, contracts):
+        else:
             found.append(table)
     return found
+
+
+def personal_tables(
+    tables: Iterable[str],
+    contracts: Mapping[str, Contract],
+    indicators: Mapping[str, Indicator],
+) -> list[str]:
+    """Which of `tables` hold personal data, or are made of such, or are not known to be public (tables that SQL makes are not)."""
+
+    def public(table: str) -> bool:
+        layer, _, name = table.partition(".")
+        return layer in ("validated", "history") and _is_public(name, contracts)
+
+    return [table for table in behind(tables, indicators) if not public(table)]
 
 
 def _is_public(table: str, contracts: Mapping[str, Contract]) -> bool:
@@ -48,23 +58,18 @@ def organisation_columns(
 
     Raises HeaderError where cases are given by organisation and nothing says so.
     """
-    found, seen, waiting = [], set[str](), tables_of(indicator)
-    while waiting:
-        table = waiting.pop(0)
-        if table in seen:
-            continue
-        seen.add(table)
+    tables = behind(tables_of(indicator), indicators)
+    found = []
+    for table in tables:
         layer, _, name = table.partition(".")
-        if layer == "indicators" and name in indicators:
-            waiting += tables_of(indicators[name])
-        elif layer == "validated" and name in contracts:
+        if layer in ("validated", "history") and name in contracts:
             columns = contracts[name].columns.items()
             found += [(table, column) for column, said in columns if said.role == "organisation"]
     if not found and indicator.cases is not None and indicator.cases.by_organisation:
         raise HeaderError(
             indicator.path,
             None,
-            f"@grain ... by organisation, but no column of {', '.join(sorted(seen))} has `role: organisation` in its contract",
+            f"@grain ... by organisation, but no column of {', '.join(sorted(tables))} has `role: organisation` in its contract",
         )
     return found
 

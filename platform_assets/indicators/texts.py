@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platform_assets.contracts.files import read_contracts
-from platform_assets.indicators.code import HARNESS
-from platform_assets.indicators.header import read_indicator
 from platform_assets.indicators.model import HeaderError, Indicator
+from platform_assets.indicators.script.code import HARNESS
+from platform_assets.indicators.script.header import read_indicator
 
 if TYPE_CHECKING:
     import duckdb

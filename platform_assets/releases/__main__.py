@@ -18,7 +18,7 @@ from pathlib import Path
 from platform_assets.access.acts import acting
 from platform_assets.access.roles import AccessDenied, Permission, Role, declared_user
 from platform_assets.disclosure.policy import read_policies
-from platform_assets.indicators.header import list_indicators, read_indicator
+from platform_assets.indicators.script.header import list_indicators, read_indicator
 from platform_assets.indicators.texts import NotKept
 from platform_assets.office import Office
 from platform_assets.releases import reading

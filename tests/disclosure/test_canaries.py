@@ -15,7 +15,7 @@ from platform_assets.access.roles import Permission, Role, Scope, User
 from platform_assets.components.indicators import indicator_asset
 from platform_assets.components.releases import drawing_asset, release_asset
 from platform_assets.disclosure.policy import read_policies
-from platform_assets.indicators.header import read_indicator
+from platform_assets.indicators.script.header import read_indicator
 from platform_assets.indicators.sensitivity import organisation_columns
 from platform_assets.releases.making import make
 from platform_assets.releases.sealing import seal

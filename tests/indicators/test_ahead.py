@@ -12,8 +12,8 @@ import pytest
 
 from platform_assets.indicators.ahead import Ahead
 from platform_assets.indicators.compute import Work, compute, pending
-from platform_assets.indicators.header import read_indicator
 from platform_assets.indicators.model import Indicator
+from platform_assets.indicators.script.header import read_indicator
 from resources.r_runtime import Event, IndicatorFailed
 from tests.conftest import Bench
 
@@ -151,7 +151,7 @@ import atexit, sys, time
 from pathlib import Path
 from platform_assets.indicators.ahead import Ahead
 from platform_assets.indicators.compute import pending
-from platform_assets.indicators.header import read_indicator
+from platform_assets.indicators.script.header import read_indicator
 from resources.r_runtime import RRuntime
 from resources.lake.warehouse import Warehouse
 

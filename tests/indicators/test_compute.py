@@ -9,8 +9,8 @@ import pytest
 
 from platform_assets.indicators import receipts
 from platform_assets.indicators.compute import InputMissing, compute, rederive
-from platform_assets.indicators.header import read_indicator
 from platform_assets.indicators.model import Indicator
+from platform_assets.indicators.script.header import read_indicator
 from platform_assets.indicators.texts import NotKept
 from resources.r_runtime import IndicatorFailed
 from tests.conftest import Bench

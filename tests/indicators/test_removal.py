@@ -9,8 +9,8 @@ import pytest
 
 from platform_assets.indicators import receipts
 from platform_assets.indicators.compute import compute
-from platform_assets.indicators.header import read_indicator
 from platform_assets.indicators.removal import NotRemoved, remove
+from platform_assets.indicators.script.header import read_indicator
 from platform_assets.office import engine_of
 from tests.conftest import Bench
 

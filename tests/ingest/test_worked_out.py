@@ -261,7 +261,7 @@ def test_random_deliveries_leave_a_history_whose_present_is_the_table(bench: Mak
     }
     draw = random.Random(len(mode))
     lab = wards(bench, **loads[mode])
-    for n in range(9):
+    for n in range(6):
         rows = []
         for patient in draw.sample(["p1", "p2", "p3", "p4"], draw.randint(1, 4)):
             day = f"2026-{draw.choice(['01', '02', '13'])}-0{draw.randint(1, 9)}"

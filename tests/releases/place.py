@@ -11,8 +11,8 @@ from pathlib import Path
 from platform_assets.contracts.model import Contract
 from platform_assets.disclosure.policy import Policies, read_policies
 from platform_assets.indicators.compute import compute
-from platform_assets.indicators.header import read_indicator
 from platform_assets.indicators.model import Indicator
+from platform_assets.indicators.script.header import read_indicator
 from platform_assets.indicators.sensitivity import organisation_columns
 from platform_assets.releases.making import Made, make
 from platform_assets.releases.sealing import seal_all

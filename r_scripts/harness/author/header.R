@@ -1,4 +1,4 @@
-# Reads an indicator's header from the text of its file, as platform_assets/indicators/header.py does for the
+# Reads an indicator's header from the text of its file, as platform_assets/indicators/script/header.py does for the
 # platform. One grammar, two readers: a test compares what they read and every message.
 
 column_types <- c("text", "integer", "number", "flag", "date", "time")

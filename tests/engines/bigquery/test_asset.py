@@ -15,7 +15,7 @@ from platform_assets.components.dataset import dataset_definitions
 from platform_assets.components.sql import sql_asset
 from platform_assets.engines.bigquery.loading.lending import lend
 from platform_assets.indicators.compute import InputMissing, used_tables
-from platform_assets.indicators.header import read_indicator
+from platform_assets.indicators.script.header import read_indicator
 from platform_assets.ingest import ledger
 from platform_assets.summary import summary
 from resources.environment import Platform, Settings, resources_for

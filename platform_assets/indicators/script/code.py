@@ -6,10 +6,10 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-from platform_assets.indicators import rtext
 from platform_assets.indicators.model import HeaderError
+from platform_assets.indicators.script import rtext
 
-HARNESS = Path(__file__).resolve().parents[2] / "r_scripts" / "harness"
+HARNESS = Path(__file__).resolve().parents[3] / "r_scripts" / "harness"
 """The R code that runs every indicator; part of each code version."""
 
 

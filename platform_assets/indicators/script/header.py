@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from platform_assets.indicators import rtext
-from platform_assets.indicators.code import HARNESS, code_version, files_of, read_code
 from platform_assets.indicators.model import (
     COLUMN_TYPES,
     DIRECTIONS,
@@ -34,6 +32,8 @@ from platform_assets.indicators.model import (
     Plot,
     Target,
 )
+from platform_assets.indicators.script import rtext
+from platform_assets.indicators.script.code import HARNESS, code_version, files_of, read_code
 
 SINGLE = ("unit", "direction", "version", "owner", "minimum_n", "grain", "settles", "publish", "figure", "target")
 TAGS = ("input", "param", "output", "plot", "cases", "amount", *SINGLE)

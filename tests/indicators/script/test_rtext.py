@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from platform_assets.indicators import rtext
+from platform_assets.indicators.script import rtext
 
 
 @pytest.mark.parametrize(
