@@ -18,6 +18,7 @@ BENCHMARKS = {
     "r_exchange": "Tables to R and back",
     "r_statistics": "Statistics of a million patients",
     "releases": "Making a release",
+    "exports": "Doors out",
     "mentions": "Drug names in titles",
 }
 RESULTS = Path(__file__).parent / "results.md"

@@ -26,6 +26,7 @@ from platform_assets.access.login import Activity, user_from_claims
 from platform_assets.access.roles import AccessDenied, Permission, User, laptop_user
 from platform_assets.erasure.requests import RequestError
 from platform_assets.erasure.targets import MalformedRequest
+from platform_assets.exports.resending import NotAgain
 from platform_assets.office import Office
 from platform_assets.quarantine import overview
 from platform_assets.quarantine.fix_files import CannotResubmit
@@ -45,6 +46,7 @@ KNOWN = (
     DagsterError,
     MalformedRequest,
     MissingIdentityKey,
+    NotAgain,
     QuarantineError,
     RequestError,
     UploadRefused,

@@ -55,6 +55,7 @@ def build_definitions(
         minimum_interval_seconds=recompute_seconds,
         description="Indicators, products and logs follow: when a table changed outside a run of theirs (rows were erased), or a script.",
     )
+    places = {name: export.deliver.kind for name, (export, _) in read_exports().items()}
     resources = {"platform": resources_for(os.environ.get("PLATFORM_ENV", "laptop")), **(resource_overrides or {})}
     with warnings.catch_warnings():
         # the component tree's own use of code references, and the one call by which all computed assets get their condition
@@ -72,7 +73,7 @@ def build_definitions(
             schedules=[schedule],
             sensors=[recompute, alerts_sensor(contracts, FOLLOWING)],
             resources=resources,
-            executor=executor(os.environ, contracts, list_indicators(INDICATORS), read_exports()),
+            executor=executor(os.environ, contracts, list_indicators(INDICATORS), places),
         ),
     )
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from platform_assets.erasure.targets import PURPOSE as ERASURE
 from platform_assets.exports import GROUP as EXPORTS
+from resources.credentials import FOLDER as PARTNERS_FOLDER
 from resources.identity import AUDIT, FOLDER, PREFIX, RELEASE
 
 if TYPE_CHECKING:
@@ -26,6 +28,11 @@ AT_ONCE = 8
 """Pods side by side in a run; the namespace's quota has room for them and for a run per sensor (``deploy/kustomize/base/limits.yaml``)."""
 COMPONENT = "app.kubernetes.io/component"
 FETCH = "platform/fetch"
+"""The label of pods that reach public addresses by HTTPS."""
+SFTP = "platform/sftp"
+"""The label of pods that reach them by SSH, port 22."""
+PARTNERS = "platform-partners"
+"""The secret with addresses and keys of partners' servers and buckets, mounted as files where it is there; made by who runs the cluster (docs/cloud.md)."""
 KEYS = "platform-identities"
 """The secret with all keys (``deploy/kustomize/base/secrets.yaml``)."""
 DRAW, PUBLISH = "products__drawn_counts", "products__releases"
@@ -38,9 +45,12 @@ def executor(
     environment: Mapping[str, str],
     contracts: Mapping[str, Contract],
     scripts: list[Path],
-    exports: Collection[str] = (),
+    exports: Mapping[str, str] = MappingProxyType({}),
 ) -> dg.ExecutorDefinition:
-    """What executes the steps of all runs: pods where there is a cluster (PLATFORM_ENV=cloud), the run's own process elsewhere."""
+    """What executes the steps of all runs: pods where there is a cluster (PLATFORM_ENV=cloud), the run's own process elsewhere.
+
+    `exports` says of each export to what kind of place it goes.
+    """
     if environment.get("PLATFORM_ENV", "laptop") != "cloud":
         # a step costs 0.1 s there, and seconds in a process of its own; R has one anyway
         return dg.in_process_executor
@@ -77,7 +87,7 @@ def step_settings(
     contracts: Mapping[str, Contract],
     scripts: list[Path],
     resources: Path = RESOURCES,
-    exports: Collection[str] = (),
+    exports: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, dict[str, Any]]:
     """Step -> what the executor adds to its pod (dagster-k8s's ``per_step_k8s_config``).
 
@@ -89,16 +99,16 @@ def step_settings(
     loads = {f"ingest_{name}": contract for name, contract in contracts.items()}
     of_people = {p for contract in contracts.values() for p in contract.identifiers.values()} | {ERASURE, AUDIT}
     others = {DRAW, PUBLISH} if r_steps else set()
-    doors = {f"{EXPORTS}__{name}" for name in exports}
+    doors = {f"{EXPORTS}__{name}": kind for name, kind in exports.items()}
     given: dict[str, dict[str, str]] = yaml.safe_load(resources.read_text(encoding="utf-8")) or {}
-    unknown = set(given) - r_steps - set(loads) - others - doors
+    unknown = set(given) - r_steps - set(loads) - others - set(doors)
     if unknown:
         raise ValueError(
             f"{resources.name} gives resources to {', '.join(sorted(unknown))}: there is no such step. "
             f"Steps are named ingest_<dataset>, indicators__<name>, exports__<name>, {DRAW} and {PUBLISH}"
         )
     settings: dict[str, dict[str, Any]] = {}
-    for step in sorted(r_steps | set(loads) | others | doors):
+    for step in sorted(r_steps | set(loads) | others | set(doors)):
         pod: dict[str, Any] = {}
         if step in r_steps or step == PUBLISH:
             pod["pod_template_spec_metadata"] = {"labels": {COMPONENT: "r-worker"}}
@@ -106,8 +116,12 @@ def step_settings(
         else:
             purposes = {RELEASE} if step == DRAW else {AUDIT} if step in doors else of_people
             pod = with_keys(environment, purposes) if environment.get(FOLDER) else {}
-            if step in doors or (step in loads and loads[step].source.reaches_out):
-                pod["pod_template_spec_metadata"] = {"labels": {FETCH: "yes"}}
+            kind = doors.get(step) or (
+                loads[step].source.kind if step in loads and loads[step].source.reaches_out else ""
+            )
+            if kind and kind != "folder":
+                pod["pod_template_spec_metadata"] = {"labels": {SFTP if kind == "sftp" else FETCH: "yes"}}
+                _with_partners(environment, pod)
         if step in given:
             # as much as is asked for and no more: a pod that is promised less than it uses is evicted first
             container = pod.setdefault("container_config", {})
@@ -117,6 +131,17 @@ def step_settings(
         if pod:
             settings[step] = pod
     return settings
+
+
+def _with_partners(environment: Mapping[str, str], pod: dict[str, Any]) -> None:
+    """Mount what says where partners are, and how they let us in."""
+    folder = environment.get(PARTNERS_FOLDER)
+    if not folder:
+        return
+    container = pod.setdefault("container_config", {})
+    container.setdefault("volume_mounts", []).append({"name": "partners", "mount_path": folder, "read_only": True})
+    volume = {"name": "partners", "secret": {"secret_name": PARTNERS, "default_mode": 0o440, "optional": True}}
+    pod.setdefault("pod_spec_config", {}).setdefault("volumes", []).append(volume)
 
 
 def engine_memory(memory: str) -> str:

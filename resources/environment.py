@@ -28,6 +28,11 @@ SERVED_BY_UI = "http://127.0.0.1:3001"
 """`make ui` serves what is meant for a browser there."""
 
 
+def deliveries_are_on() -> bool:
+    """Whether exported files are sent here (PLATFORM_DELIVERIES=on)."""
+    return os.environ.get("PLATFORM_DELIVERIES", "off").lower() == "on"
+
+
 @dataclass(frozen=True)
 class Settings:
     """How this installation differs from the default. Everything can be set by environment variables."""
@@ -71,7 +76,7 @@ class Settings:
             r_timeout_seconds=float(os.environ.get("PLATFORM_R_TIMEOUT_SECONDS", "600")),
             r_memory_mb=int(os.environ.get("PLATFORM_R_MEMORY_MB", "4096")),
             r_sandbox=_sandbox_mode(os.environ.get("PLATFORM_R_SANDBOX", "")),
-            deliveries=os.environ.get("PLATFORM_DELIVERIES", "off").lower() == "on",
+            deliveries=deliveries_are_on(),
             settle_seconds=float(os.environ.get("PLATFORM_SETTLE_SECONDS", "2")),
             engine=os.environ.get("PLATFORM_ENGINE", "duckdb").lower(),
             copied_rows=int(os.environ.get("PLATFORM_BIGQUERY_COPY_ROWS", "5000000")),

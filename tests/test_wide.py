@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from platform_assets.contracts.model import Contract
-from platform_assets.wide import COMPONENT, DRAW, FETCH, PUBLISH, engine_memory, executor, step_settings, tags_with_keys
+from platform_assets.wide import (
+    COMPONENT,
+    DRAW,
+    FETCH,
+    PUBLISH,
+    SFTP,
+    engine_memory,
+    executor,
+    step_settings,
+    tags_with_keys,
+)
 from tests.conftest import lab_contract
 
 KEYS = {"PLATFORM_ENV": "cloud", "PLATFORM_IDENTITY_KEYS_DIR": "/keys"}
@@ -35,6 +45,28 @@ def test_only_a_step_that_fetches_gets_a_way_out(tmp_path: Path) -> None:
     }
     settings = step_settings({}, contracts, [], resources(tmp_path, ""))
     assert settings == {"ingest_fetched": {"pod_template_spec_metadata": {"labels": {FETCH: "yes"}}}}
+
+
+def test_who_fetches_or_delivers_gets_the_way_of_the_place_and_the_partners_addresses(tmp_path: Path) -> None:
+    fetched = lab_contract(name="fetched", source={"kind": "sftp", "server": "lab", "folder": "out"})
+    exports = {"to_server": "sftp", "to_bucket": "bucket", "to_folder": "folder"}
+    settings = step_settings(
+        {"PLATFORM_SECRETS_DIR": "/partners"}, {"fetched": fetched}, [], resources(tmp_path, ""), exports
+    )
+    labels = {step: pod["pod_template_spec_metadata"]["labels"] for step, pod in settings.items()}
+    assert labels == {
+        "ingest_fetched": {SFTP: "yes"},
+        "exports__to_server": {SFTP: "yes"},
+        "exports__to_bucket": {FETCH: "yes"},
+    }
+    for pod in settings.values():
+        (mount,) = pod["container_config"]["volume_mounts"]
+        (volume,) = pod["pod_spec_config"]["volumes"]
+        assert (mount["name"], mount["mount_path"], mount["read_only"]) == (volume["name"], "/partners", True)
+        assert volume["secret"]["optional"]  # without it the step says which address is missing
+    held = step_settings({**KEYS, "PLATFORM_SECRETS_DIR": "/partners"}, {}, [], resources(tmp_path, ""), exports)
+    assert _held(held["exports__to_server"]) == {"PLATFORM_IDENTITY_KEY_AUDIT"}
+    assert {v["name"] for v in held["exports__to_server"]["pod_spec_config"]["volumes"]} == {"identities", "partners"}
 
 
 def test_a_step_gets_the_resources_that_the_file_says_as_request_and_limit(tmp_path: Path) -> None:
@@ -94,7 +126,7 @@ def test_runs_that_erase_hold_them_too() -> None:
 
 def _held(pod: dict[str, Any]) -> set[str]:
     """The files that the pod's volume of keys has."""
-    volumes = [v["secret"] for v in pod.get("pod_spec_config", {}).get("volumes", [])]
+    volumes = [v["secret"] for v in pod.get("pod_spec_config", {}).get("volumes", []) if v["name"] == "identities"]
     assert all(item["key"] == item["path"] for volume in volumes for item in volume["items"])
     return {item["path"] for volume in volumes for item in volume["items"]}
 

@@ -9,7 +9,7 @@ from platform_assets.access.roles import Permission, User
 
 @dataclass(frozen=True)
 class Page:
-    """A page of the console. Its module here has the name of its title, in small letters."""
+    """A page of the console. Its module here has the name of its title, in small letters, with _ for a blank."""
 
     title: str
     takes: tuple[Permission, ...]
@@ -35,6 +35,7 @@ PAGES = (
     Page("Start", (Permission.SEE_STATUS,), ":material/home:"),
     Page("Upload", (Permission.UPLOAD,), ":material/upload_file:"),
     Page("Deliveries", (Permission.SEE_STATUS,), ":material/inbox:"),
+    Page("Deliveries out", (Permission.SEE_STATUS,), ":material/outbox:"),
     Page("Runs", (Permission.SEE_STATUS,), ":material/play_circle:"),
     Page("Quarantine", (Permission.SEE_QUARANTINE,), ":material/healing:"),
     Page("Erasure", (Permission.SEE_ERASURE,), ":material/delete_forever:"),

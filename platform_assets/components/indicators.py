@@ -93,7 +93,7 @@ def script_assets(folder: Path) -> list[dg.AssetsDefinition]:
 
 def is_taken(name: str) -> bool:
     """Whether an indicator or a product that is not an R script's has this name."""
-    if name.endswith("_final_export") or name in ("drawn_counts", "releases"):
+    if name in ("drawn_counts", "releases"):
         return True
     sql = {path.stem for path in list_sql(_DEFS)}
     return name in {*sql, *literature.QUESTIONS, literature.GRAPH.path[-1]}
@@ -104,8 +104,6 @@ def _origin(name: str) -> str:
     sql = next((path for path in list_sql(_DEFS) if path.stem == name), None)
     if sql is not None:
         return sql.relative_to(REPOSITORY).as_posix()
-    if name.endswith("_final_export"):
-        return "the reports of a dataset (platform_assets/components/stewardship.py)"
     return "platform_assets/components/literature.py"
 
 

@@ -1,8 +1,8 @@
-"""Stewards' work as Dagster sees it: the job that erases, and the reports and logs as assets. Thin: the work is in the other modules."""
+"""Stewards' work as Dagster sees it: the job that erases, and the logs as assets. Thin: the work is in the other modules."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
@@ -10,15 +10,10 @@ from platform_assets.access.roles import Role, User
 from platform_assets.components.metadata import Told
 from platform_assets.contracts.model import Contract
 from platform_assets.office import Office
-from platform_assets.people_csv import csv_bytes
 from platform_assets.reports import logs
-from platform_assets.reports import tables as reports
 from platform_assets.reports.events import GROUP, log_key, publish_logs, rows_erased, shown
 from resources.environment import Platform
 from resources.text.markdown import plain
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 OWNER = "team:stewardship"
 
@@ -59,11 +54,10 @@ def erase_job(tags: Mapping[str, Any] | None = None) -> dg.JobDefinition:
 
 
 def definitions(contracts: dict[str, Contract], erasure_tags: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """The erasure job, the logs, and the row-level export of every dataset of laboratory results (a date, an organisation, a result)."""
-    assets = [asset for contract in contracts.values() for asset in _reports(contract)]
+    """The erasure job, and the logs."""
     # raw is made by every load, whatever becomes of the rows; the deletion log is also made by every erasure
-    assets.append(_log(logs.EXECUTION_LOG, [dg.AssetKey(["raw", name]) for name in contracts]))
-    assets.append(_log(logs.DELETION_LOG, []))
+    loads = [dg.AssetKey(["raw", name]) for name in contracts]
+    assets = [_log(logs.EXECUTION_LOG, loads), _log(logs.DELETION_LOG, [])]
     return dg.Definitions(jobs=[erase_job(erasure_tags)], assets=assets)
 
 
@@ -94,51 +88,3 @@ def _log(log: logs.Log, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=shown(log, logs.publish(log, platform.warehouse, platform.store)))
 
     return made
-
-
-def _reports(contract: Contract) -> list[dg.AssetsDefinition]:
-    date = reports.report_date(contract)
-    if date is None:
-        return []
-
-    def final(table: "pd.DataFrame") -> "pd.DataFrame":
-        return reports.final_export(table, date)
-
-    return [_report(contract, "final_export", final, "Row level, newest first, for the agency. For stewards only.")]
-
-
-def _report(
-    contract: Contract,
-    kind: str,
-    make: Callable[["pd.DataFrame"], "pd.DataFrame"],
-    description: str,
-) -> dg.AssetsDefinition:
-    name = f"{contract.name}_{kind}"
-    source = dg.AssetKey(["validated", contract.name])
-
-    @dg.asset(
-        key=["products", name],
-        deps=[source],
-        group_name="products",
-        owners=[contract.owner],
-        kinds={"csv"},
-        description=plain(description),
-        required_resource_keys={"platform"},
-        automation_condition=dg.AutomationCondition.eager(),
-    )
-    def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        platform: Platform = context.resources.platform
-        with platform.warehouse.connect() as connection:
-            exists = platform.warehouse.columns(connection, f"validated.{contract.name}")
-            if not exists:
-                raise dg.Failure(
-                    f"there is no table validated.{contract.name} yet: load a delivery first", allow_retries=False
-                )
-            table = make(reports.validated_rows(connection, contract.name))
-        stored = platform.store.write(f"products/{name}/{name}.csv", csv_bytes(table))
-        # metadata is for everyone who can open the UI: rows of people are not
-        return dg.MaterializeResult(
-            metadata={"dagster/row_count": len(table), "file": stored.name, "bytes": stored.size}
-        )
-
-    return report

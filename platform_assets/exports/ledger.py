@@ -1,7 +1,8 @@
 """The ledger of exports: one row per file that was made, with whom it is for, and how far it came.
 
 A window without a row was not exported. A row goes its way `pending -> sending -> sent -> acknowledged`; `refused` and `unanswered` are what
-becomes of it otherwise, `empty` is a window in which there was nothing to send.
+becomes of it otherwise, `empty` is a window in which there was nothing to send, and `withdrawn` are figures of a release that was no longer the
+current one before they had left.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ NOTICE_COLUMNS = {
 """Whom to tell of an erasure: a row per request and file that has gone out. `certain`: they were found in it; otherwise it cannot be told any more."""
 FOLDER = "exports"
 """Where our copies of the files are, in the store."""
-PENDING, SENDING, SENT, EMPTY = "pending", "sending", "sent", "empty"
+PENDING, SENDING, SENT, EMPTY, WITHDRAWN = "pending", "sending", "sent", "empty", "withdrawn"
 ACKNOWLEDGED, REFUSED, UNANSWERED = "acknowledged", "refused", "unanswered"
 LEFT = (SENT, ACKNOWLEDGED, REFUSED, UNANSWERED)
 """States of files that have gone out."""
@@ -94,7 +95,7 @@ class Entry:
     sent_at: dt.datetime | None = None
     answered_at: dt.datetime | None = None
     answer_before: str = ""
-    """The answer that lay there before it was sent, by its size and time: it is none to this sending."""
+    """The answers (taken|refused) that lay there before it was sent, each by its size and time: they are none to this sending."""
     again: bool = False
     """It is sent again on purpose, and may take the place of what the recipient has under its name."""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from platform_assets.contracts.model import Contract
 from platform_assets.exports import ledger
 from platform_assets.exports.allowed import demand_allowed
-from platform_assets.exports.ledger import EMPTY, FOLDER, PENDING, Entry
+from platform_assets.exports.ledger import EMPTY, FOLDER, PENDING, WITHDRAWN, Entry
 from platform_assets.exports.model import Export
 from platform_assets.exports.windows import Window, closed, mark_name, window_of
 from platform_assets.exports.writing import NotWritten, file_hash, write_file
@@ -98,7 +98,7 @@ class Maker:
 
     def due(self, now: dt.datetime) -> list[str | None]:
         """Windows that are closed and have no file yet, oldest first; ``[None]`` where there is news without windows."""
-        known = {entry.window_key for entry in ledger.read(self.warehouse, self.export.name)}
+        known = _known(ledger.read(self.warehouse, self.export.name))
         if self.export.published is not None:
             release = reading.current(self.store)
             return [None] if release and self.export.published in release.indicators and release.id not in known else []
@@ -110,7 +110,7 @@ class Maker:
     # ------------------------------------------------------------------------------------------------ which
 
     def _made(self, key: str | None, entries: list[Entry], now: dt.datetime) -> Entry | None:
-        known = {entry.window_key for entry in entries}
+        known = _known(entries)
         if self.export.published is not None:
             release = reading.current(self.store)
             return self._figures(release, entries) if release and release.id not in known else None
@@ -129,7 +129,10 @@ class Maker:
         others = [e for e in entries if e is not entry]
         made: Entry | None
         if self.export.published is not None:
-            made = self._figures(reading.release(self.store, entry.window_key), others)
+            release = reading.current(self.store)
+            if release is None or release.id != entry.window_key:
+                return  # what sends withdraws it
+            made = self._figures(release, others)
         elif self.export.watermark is not None:
             before = max((e.window_key for e in others if e.window_key < entry.window_key), default="")
             made = self._news(before, entry.window_key, others)
@@ -315,3 +318,8 @@ class Maker:
             raise ValueError(
                 f"{self.export.query} is not beside the YAML of {self.export.name}, or is no UTF-8 text"
             ) from None
+
+
+def _known(entries: list[Entry]) -> set[str]:
+    """Windows that have their file. Of a release that is put back one is made anew where it was withdrawn."""
+    return {entry.window_key for entry in entries if entry.state != WITHDRAWN}

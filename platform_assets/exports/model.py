@@ -57,8 +57,8 @@ class File(Strict):
 
     name: str
     """Template: ``{start:%Y%m%d}``, ``{end:...}`` (the day after the window), ``{last:...}`` (its last day), ``{export}``, ``{release}``."""
-    kind: Literal["csv", "tsv", "parquet", "json"] = "csv"
-    """json: one object a line."""
+    kind: Literal["csv", "tsv", "parquet", "json", "xlsx"] = "csv"
+    """json: one object a line. xlsx: one sheet, of 1,048,575 rows at most."""
     delimiter: str = ","
     quote: Literal["needed", "all", "never"] = "needed"
     """never: refused where a value holds the delimiter, a quotation mark or a line break, or reads like `null`."""
@@ -90,7 +90,7 @@ class File(Strict):
     @model_validator(mode="after")
     def _fits_the_kind(self) -> File:
         delimited = {"delimiter", "quote", "header", "null", "line_end", "encoding"} & self.model_fields_set
-        if self.kind in ("parquet", "json") and delimited:
+        if self.kind not in ("csv", "tsv") and delimited:
             raise ValueError(
                 f"{', '.join(sorted(delimited))}: a file of kind {self.kind} has none of these; leave it out"
             )
@@ -174,6 +174,10 @@ class Destination(Strict):
     def _below(cls, value: str) -> str:
         return below(value)
 
+    @property
+    def _below_it(self) -> str:
+        return "" if self.folder == "." else f", folder {self.folder}"
+
 
 class SftpDestination(Destination):
     """A partner's SFTP server; its address is ``PLATFORM_SFTP_<SERVER>``, as for a source of files."""
@@ -184,7 +188,7 @@ class SftpDestination(Destination):
     @property
     def in_words(self) -> str:
         """For people, without an address."""
-        return f"SFTP server {self.server}, folder {self.folder}"
+        return f"SFTP server {self.server}{self._below_it}"
 
 
 class FolderDestination(Destination):
@@ -196,7 +200,19 @@ class FolderDestination(Destination):
     @property
     def in_words(self) -> str:
         """For people, without a path."""
-        return f"folder {self.place}, {self.folder}"
+        return f"folder {self.place}{self._below_it}"
+
+
+class BucketDestination(Destination):
+    """A partner's bucket; its address is ``PLATFORM_OBJECTS_<BUCKET>``, as for a source of objects."""
+
+    kind: Literal["bucket"]
+    bucket: Name
+
+    @property
+    def in_words(self) -> str:
+        """For people, without an address."""
+        return f"bucket {self.bucket}{self._below_it}"
 
 
 class RowLevel(Strict):
@@ -238,7 +254,7 @@ class Export(Strict):
     file: File
     row_level: RowLevel | None = None
     """Needed where rows of people leave."""
-    deliver: SftpDestination | FolderDestination = Field(discriminator="kind")
+    deliver: SftpDestination | FolderDestination | BucketDestination = Field(discriminator="kind")
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Export:

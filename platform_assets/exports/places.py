@@ -1,4 +1,7 @@
-"""Where files are delivered: a folder, or a partner's SFTP server. A place puts bytes, tells what lies there, and gives a file its name in one step.
+"""Where files are delivered: a folder, a partner's SFTP server, or a partner's bucket. A place takes a file as a whole, and tells what lies there.
+
+Folders and servers show a file while it grows: it is written under a hidden name (``.<name>.part``), compared, and gets its name in one step. What was
+cut off goes on behind the bytes that are the same. In a bucket an object is there as a whole or not at all, and is created under its name.
 
 What a place raises is `Passing` (asked again) or `Permanent`, in words that quote nothing of the other side's.
 """
@@ -6,23 +9,36 @@ What a place raises is `Passing` (asked again) or `Permanent`, in words that quo
 from __future__ import annotations
 
 import errno
+import hashlib
+import io
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from platform_assets.exports.model import Destination, FolderDestination, SftpDestination
+from platform_assets.exports.model import BucketDestination, Destination, FolderDestination, SftpDestination
 from resources import sftp
 from resources.credentials import setting
+from resources.partner_bucket import Bucket, bucket_of
 from resources.requesting import Passing, Permanent
 
 if TYPE_CHECKING:
     import paramiko
 
 CHUNK = 1 << 18
+OTHER_BYTES = "the file that arrived has other bytes than the one that was sent"
+
+
+def hash_of(data: Iterable[bytes]) -> str:
+    """SHA-256 of all pieces together."""
+    digest = hashlib.sha256()
+    for piece in data:
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -32,6 +48,23 @@ class Lying:
     size: int
     look: str
     """Its size and time, by which it is told whether it is another one."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file that is to lie there."""
+
+    name: str
+    size: int
+    sha256: str
+    read_back: bool
+    """Compare every byte that arrived, not only how many."""
+    over: Lying | None
+    """What it takes the place of."""
+
+
+Say = Callable[[str], None]
+"""Told the name of each step before it begins."""
 
 
 class Place(Protocol):
@@ -45,12 +78,8 @@ class Place(Protocol):
         """The bytes of a file."""
         ...
 
-    def put(self, name: str, source: BinaryIO, offset: int) -> None:
-        """Write what `source` has from here on into the file `name` at `offset`; from 0: in place of what was there."""
-        ...
-
-    def rename(self, old: str, new: str) -> None:
-        """Give `old` the name `new`, in one step, in place of what had it."""
+    def take(self, wanted: Wanted, source: BinaryIO, say: Say) -> None:
+        """Have what `source` has lie there as `wanted`: whole, compared, and only then under its name."""
         ...
 
     def close(self) -> None:
@@ -59,17 +88,67 @@ class Place(Protocol):
 
 
 def place_of(destination: Destination, environment: Mapping[str, str]) -> Place:
-    """The place of `destination`. Nothing is opened yet. Raises Permanent where its address is not set."""
+    """The place of `destination`. Nothing is asked yet. Raises Permanent where its address is not set."""
     if isinstance(destination, SftpDestination):
         return SftpPlace(destination, environment)
+    if isinstance(destination, BucketDestination):
+        return BucketPlace(bucket_of(environment, destination.bucket), destination.folder)
     assert isinstance(destination, FolderDestination)
     name = f"PLATFORM_FOLDER_{destination.place.upper()}"
     root = Path(setting(environment, name, f"the path of the folder {destination.place}"))
     return FolderPlace(root / destination.folder)
 
 
+class _ByParts(ABC):
+    """A place that shows a file while it grows."""
+
+    @abstractmethod
+    def find(self, name: str) -> Lying | None:
+        """The file `name`; None where there is none."""
+
+    @abstractmethod
+    def read(self, name: str) -> Iterator[bytes]:
+        """The bytes of a file."""
+
+    @abstractmethod
+    def put(self, name: str, source: BinaryIO, offset: int) -> None:
+        """Write what `source` has from here on into the file `name` at `offset`; from 0: in place of what was there."""
+
+    @abstractmethod
+    def rename(self, old: str, new: str) -> None:
+        """Give `old` the name `new`, in one step, in place of what had it."""
+
+    def take(self, wanted: Wanted, source: BinaryIO, say: Say) -> None:
+        """Under a hidden name, compared, renamed."""
+        part = f".{wanted.name}.part"
+        offset = self._goes_on(part, source, wanted.size)
+        say("put")
+        source.seek(offset)
+        self.put(part, source, offset)
+        say("compare")
+        lying = self.find(part)
+        if lying is None or lying.size != wanted.size:
+            raise Passing("the file that arrived has another size than the one that was sent: is the disk full there?")
+        if wanted.read_back and hash_of(self.read(part)) != wanted.sha256:
+            self.put(part, io.BytesIO(), 0)
+            raise Passing(OTHER_BYTES)
+        say("rename")
+        self.rename(part, wanted.name)
+        say("renamed")
+
+    def _goes_on(self, part: str, source: BinaryIO, size: int) -> int:
+        """From which byte on the file is missing there: behind what is the same as ours."""
+        lying = self.find(part)
+        if lying is None or not 0 < lying.size <= size:
+            return 0
+        for data in self.read(part):
+            if source.read(len(data)) != data:
+                return 0
+        return lying.size
+
+
 @dataclass(frozen=True)
-class FolderPlace:
+class FolderPlace(_ByParts):
     """A folder of this machine, such as a share that is mounted."""
 
     root: Path
@@ -137,7 +216,7 @@ class FolderPlace:
             ) from None
 
 
-class SftpPlace:
+class SftpPlace(_ByParts):
     """A folder on an SFTP server; signed in when it is first used, and again after `close`."""
 
     def __init__(self, destination: SftpDestination, environment: Mapping[str, str]) -> None:
@@ -209,5 +288,42 @@ class SftpPlace:
             self.close()
             if isinstance(error, OSError) and error.errno is None and str(error) == "Failure":
                 # SFTP has no word for it: full, over quota, or a name that is taken
-                raise Passing(f"the server {self._server} failed to {doing} the folder: is its disk full?") from None
+                raise Passing(
+                    f"the server {self._server} failed to {doing} the folder: is its disk full, or can it only be read?"
+                ) from None
             raise sftp.explained(error, self._server) from None
+
+
+@dataclass(frozen=True)
+class BucketPlace:
+    """A folder of a partner's bucket."""
+
+    bucket: Bucket
+    folder: str
+
+    def find(self, name: str) -> Lying | None:
+        """The object `name`."""
+        found = self.bucket.find(self._path(name))
+        return None if found is None else Lying(found.size, found.version)
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """The bytes of an object."""
+        return self.bucket.read(self._path(name))
+
+    def take(self, wanted: Wanted, source: BinaryIO, say: Say) -> None:
+        """Created where there is none, or in place of the version that was looked at; the bucket itself refuses other bytes."""
+        say("put")
+        over = wanted.over.look if wanted.over else ""
+        self.bucket.put(self._path(wanted.name), source, wanted.size, wanted.sha256, over)
+        say("compare")
+        lying = self.find(wanted.name)
+        if lying is None or lying.size != wanted.size:
+            raise Passing("the object that arrived has another size than the file that was sent")
+        if wanted.read_back and hash_of(self.read(wanted.name)) != wanted.sha256:
+            raise Passing(OTHER_BYTES)
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def _path(self, name: str) -> str:
+        return name if self.folder == "." else f"{self.folder}/{name}"

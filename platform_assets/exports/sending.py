@@ -1,36 +1,34 @@
 """Sending what waits, and reading what partners answer. Every step is in the ledger before the next begins, so that what is cut off anywhere goes on.
 
-A file is written under a hidden name (``.<name>.part``), compared, and gets its name in one step. After a cut the ledger says `sending`: where the
-file has its name already and holds the same bytes it is sent; where a part of it lies there it goes on behind what is the same. One file's
-failure marks that file and no other.
+After a cut the ledger says `sending`: where the file has its name already and holds the same bytes it is sent, else the place goes on with it. One
+file's failure marks that file and no other.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import BinaryIO
 
 from platform_assets.access import handing_out
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.exports import ledger
-from platform_assets.exports.ledger import ACKNOWLEDGED, PENDING, REFUSED, SENDING, SENT, UNANSWERED, Entry
+from platform_assets.exports.ledger import ACKNOWLEDGED, PENDING, REFUSED, SENDING, SENT, UNANSWERED, WITHDRAWN, Entry
 from platform_assets.exports.model import Acknowledge, Export
-from platform_assets.exports.places import Place, place_of
+from platform_assets.exports.places import Place, Wanted, hash_of, place_of
+from platform_assets.releases import reading
 from resources.lake.warehouse import Warehouse
 from resources.object_store import ObjectStore
 from resources.requesting import Passing, Permanent, retried
 
-CHUNK = 1 << 18
 LONGEST_ANSWER = 1 << 16
 """Bytes of an acknowledgement that are read."""
 _HASH = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{64}(?![0-9A-Fa-f])")
 _SIZE = re.compile(r"(?im)^\s*(?:size|bytes)\s*[:=]\s*(\d{1,18})\s*$")
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_NAMED = re.compile(r"(?im)^\s*(?:file|file ?name|name)\s*[:=]\s*([A-Za-z0-9_-][A-Za-z0-9._-]*)\s*$")
 
 
 @dataclass
@@ -61,6 +59,7 @@ class Sender:
         """Send what waits, and look for answers. What goes wrong with one file is in the result and in the ledger."""
         done = Delivered()
         with self.warehouse.lock(lock_of(self.export.name)), self._place(done) as place:
+            self._withdraw()
             for entry in self._entries():
                 if place is not None and entry.state in (PENDING, SENDING):
                     self._one(place, entry, done)
@@ -87,6 +86,16 @@ class Sender:
         finally:
             place.close()
 
+    def _withdraw(self) -> None:
+        """Figures leave only as long as their release is the current one."""
+        if self.export.published is None:
+            return
+        release = reading.current(self.store)
+        for entry in self._entries():
+            if entry.state in (PENDING, SENDING) and (release is None or entry.window_key != release.id):
+                entry.state, entry.problem = WITHDRAWN, "another release is the current one: these figures do not leave"
+                ledger.write(self.warehouse, entry)
+
     # ------------------------------------------------------------------------------------------------ sending
 
     def _one(self, place: Place, entry: Entry, done: Delivered) -> None:
@@ -109,10 +118,9 @@ class Sender:
 
     def _send(self, place: Place, entry: Entry) -> None:
         """One attempt. Raises Passing, Permanent."""
-        part = f".{entry.file}.part"
         try:
             there = place.find(entry.file)
-            if there is not None and there.size == entry.bytes and _hash(place.read(entry.file)) == entry.sha256:
+            if there is not None and there.size == entry.bytes and hash_of(place.read(entry.file)) == entry.sha256:
                 self._begun(place, entry)
                 return
             if there is None and self._was_taken(place, entry):
@@ -125,21 +133,8 @@ class Sender:
             if self.store.stat(entry.object) is None:
                 raise Permanent("our copy of the file is gone: have it sent again, which makes it anew")
             with self.store.open(entry.object) as source:
-                offset = self._goes_on(place, part, source, entry.bytes)
-                self._say("put")
-                source.seek(offset)
-                place.put(part, source, offset)
-            self._say("compare")
-            lying = place.find(part)
-            if lying is None or lying.size != entry.bytes:
-                raise Passing("the file that arrived has another size than the one that was sent")
-            if self.export.deliver.verify == "read_back" and _hash(place.read(part)) != entry.sha256:
-                with _empty() as nothing:
-                    place.put(part, nothing, 0)
-                raise Passing("the file that arrived has other bytes than the one that was sent")
-            self._say("rename")
-            place.rename(part, entry.file)
-            self._say("renamed")
+                read_back = self.export.deliver.verify == "read_back"
+                place.take(Wanted(entry.file, entry.bytes, entry.sha256, read_back, there), source, self._say)
         except Passing:
             place.close()
             raise
@@ -149,27 +144,27 @@ class Sender:
         if entry.state == SENDING:
             return
         self._say("begin")
+        self._for_whom(entry)
         self._note(entry, "export.send")
         acknowledge = self.export.deliver.acknowledge
-        lying = place.find(answer_name(acknowledge, entry.file)) if acknowledge else None
-        entry.answer_before = lying.look if lying else ""
+        entry.answer_before = _looks(place, acknowledge, entry.file) if acknowledge else ""
         entry.state, entry.sending_at, entry.attempts = SENDING, ledger.now(), entry.attempts + 1
         ledger.write(self.warehouse, entry)
+
+    def _for_whom(self, entry: Entry) -> None:
+        """What the document says now, which may be another recipient than when the file was made; of those who got it before none is forgotten."""
+        entry.destination = self.export.deliver.in_words
+        who = self.export.row_level
+        if who is None or not entry.row_level:
+            return
+        entry.role, entry.ground = who.role.value, who.ground
+        known = entry.recipient.split("; ") if entry.went_out else []
+        entry.recipient = "; ".join([*known, *([] if who.recipient in known else [who.recipient])])
 
     def _was_taken(self, place: Place, entry: Entry) -> bool:
         """Whether the recipient has answered to it already: cut off after it got its name, and taken away since."""
         said = self.export.deliver.acknowledge
         return entry.state == SENDING and said is not None and bool(self._read_answer(place, entry, said)[0])
-
-    def _goes_on(self, place: Place, part: str, source: BinaryIO, size: int) -> int:
-        """From which byte on the file is missing there: behind what is the same as ours."""
-        lying = place.find(part)
-        if lying is None or not 0 < lying.size <= size:
-            return 0
-        for data in place.read(part):
-            if source.read(len(data)) != data:
-                return 0
-        return lying.size
 
     # ------------------------------------------------------------------------------------------------ answers
 
@@ -195,19 +190,26 @@ class Sender:
     def _read_answer(self, place: Place, entry: Entry, said: Acknowledge) -> tuple[str, str]:
         """(state, problem) that lie there; ('', '') where nothing does."""
         try:
-            if said.refused and place.find(f"{_folder(said)}{said.refused.format(name=entry.file)}"):
+            taken_before, _, refused_before = entry.answer_before.partition("|")
+            refusal = place.find(_refusal_name(said, entry.file)) if said.refused else None
+            if refusal is not None and refusal.look != refused_before:
                 return REFUSED, "the recipient refused it: what they say of it lies beside it"
             name = answer_name(said, entry.file)
             lying = place.find(name)
-            if lying is None or lying.look == entry.answer_before:
+            if lying is None or lying.look == taken_before:
                 return "", ""
             text = b"".join(_first(place.read(name), LONGEST_ANSWER)).decode("utf-8", "replace")
         except Passing:
             place.close()
             raise
+        others = {e.file for e in self._entries()} - {entry.file}
         hashes, sizes = {h.lower() for h in _HASH.findall(text)}, {int(n) for n in _SIZE.findall(text)}
         if (hashes and entry.sha256 not in hashes) or (sizes and entry.bytes not in sizes):
             return REFUSED, "the recipient acknowledges another content than was sent"
+        names = {n.rstrip(".") for n in _NAME.findall(text)}
+        said_names = {n.rstrip(".") for n in _NAMED.findall(text)}
+        if entry.file not in names and (said_names or names & others):
+            return REFUSED, "the recipient's answer to this file names another one"
         return ACKNOWLEDGED, ""
 
     # ------------------------------------------------------------------------------------------------ inside
@@ -241,6 +243,17 @@ def answer_name(said: Acknowledge, file: str) -> str:
     return f"{_folder(said)}{said.file.format(name=file)}"
 
 
+def _refusal_name(said: Acknowledge, file: str) -> str:
+    assert said.refused is not None
+    return f"{_folder(said)}{said.refused.format(name=file)}"
+
+
+def _looks(place: Place, said: Acknowledge, file: str) -> str:
+    """The answers that lie there already, by their looks, with a line between."""
+    names = [answer_name(said, file), *([_refusal_name(said, file)] if said.refused else [])]
+    return "|".join(lying.look if (lying := place.find(name)) else "" for name in names)
+
+
 def late(entry: Entry, export: Export, now: dt.datetime) -> bool:
     """Whether the answer to a file is overdue."""
     said = export.deliver.acknowledge
@@ -253,13 +266,6 @@ def _folder(said: Acknowledge) -> str:
     return f"{said.folder}/" if said.folder else ""
 
 
-def _hash(data: Iterator[bytes]) -> str:
-    digest = hashlib.sha256()
-    for part in data:
-        digest.update(part)
-    return digest.hexdigest()
-
-
 def _first(data: Iterator[bytes], most: int) -> Iterator[bytes]:
     left = most
     for part in data:
@@ -267,9 +273,3 @@ def _first(data: Iterator[bytes], most: int) -> Iterator[bytes]:
         left -= len(part)
         if left <= 0:
             return
-
-
-@contextmanager
-def _empty() -> Iterator[BinaryIO]:
-    with Path("/dev/null").open("rb") as nothing:
-        yield nothing

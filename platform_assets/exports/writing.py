@@ -7,11 +7,13 @@ file could not say is looked for first, and other encodings are made here, stric
 from __future__ import annotations
 
 import codecs
+import contextlib
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platform_assets.exports.model import File
+from platform_assets.exports.workbook import NotInAWorkbook, write_sheet
 from resources.lake.warehouse import literal, quoted, scalar
 
 if TYPE_CHECKING:
@@ -41,6 +43,12 @@ def write_file(engine: duckdb.DuckDBPyConnection, staged: Path, file: File, out:
         _counted(int(scalar(engine, f"SELECT count(*) FROM {reader}({literal(str(out))})")), rows)
         return rows
     _demand_flat(columns)
+    if file.kind == "xlsx":
+        try:
+            _counted(write_sheet(engine, source, columns, rows, out), rows)
+        except NotInAWorkbook as error:
+            raise NotWritten(str(error)) from None
+        return rows
     if len(columns) == 1 and not file.null and scalar(engine, f"SELECT bool_or(COLUMNS(*) IS NULL) FROM {source}"):
         raise NotWritten(
             "a missing value in the only column makes an empty line, which most readers skip: give missing values a text (`null`)"
@@ -49,7 +57,7 @@ def write_file(engine: duckdb.DuckDBPyConnection, staged: Path, file: File, out:
         _demand_bare(engine, source, columns, file)
     plain = out if file.encoding == "utf-8" else out.with_name(f"{out.name}.utf-8")
     engine.execute(f"COPY (FROM {source}) TO {literal(str(plain))} ({_options(file)})")
-    _counted(_read_back(engine, plain, [name for name, _ in columns], file), rows)
+    _counted(_read_back(engine, plain, [name for name, _ in columns], file, rows), rows)
     if plain != out:
         try:
             _recoded(plain, out, file.encoding)
@@ -86,7 +94,7 @@ def _demand_flat(columns: list[tuple[str, str]]) -> None:
     nested = [name for name, kind in columns if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION"))]
     if nested:
         raise NotWritten(
-            f"lists and objects have no place in delimited text ({', '.join(nested)}): write kind: json or parquet"
+            f"lists and objects have no place in a table of cells ({', '.join(nested)}): write kind: json or parquet"
         )
 
 
@@ -118,21 +126,29 @@ def _escaped(sign: str) -> str:
     return f"\\x{{{ord(sign):x}}}"
 
 
-def _read_back(engine: duckdb.DuckDBPyConnection, path: Path, names: list[str], file: File) -> int:
+def _read_back(engine: duckdb.DuckDBPyConnection, path: Path, names: list[str], file: File, rows: int) -> int:
+    """How many rows a strict reader finds, where `rows` were written. Raises NotWritten."""
     import duckdb
 
     sign = "" if file.quote == "never" else '"'
     types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
-    # without new_line: told of CRLF, DuckDB 1.5 reads a file in strict mode as one without rows
+    # without new_line: told of CRLF, DuckDB 1.5 reads a file in strict mode as one without rows. Without buffer_size it asks for sixteen times the longest line
     read = (
         f"read_csv({literal(str(path))}, auto_detect=false, columns={{{types}}}, header={str(file.header).lower()}, "
-        f"delim={literal(file.parted_by)}, quote={literal(sign)}, escape={literal(sign)}, nullstr={literal(file.null)}, "
-        f"strict_mode=true, max_line_size={LONGEST_LINE}, parallel=false)"
+        f"delim={literal(file.parted_by)}, quote={literal(sign)}, escape={literal(sign)}, nullstr={literal(file.null)}, strict_mode=true, "
     )
+    one_by_one = f"max_line_size={LONGEST_LINE}, buffer_size={LONGEST_LINE}, parallel=false"
     if not path.stat().st_size:
         return 0
+    with contextlib.suppress(duckdb.Error):  # a line that is too long for it, or parted where two threads meet
+        if int(scalar(engine, f"SELECT count(*) FROM {read}parallel=true)")) == rows:
+            return rows
     try:
-        return int(scalar(engine, f"SELECT count(*) FROM {read}"))
+        return int(scalar(engine, f"SELECT count(*) FROM {read}{one_by_one})"))
+    except duckdb.OutOfMemoryException:
+        raise NotWritten(
+            "there is too little memory to read the file back: give the engine more (PLATFORM_MEMORY_LIMIT)"
+        ) from None
     except duckdb.Error:  # its message quotes the line
         raise NotWritten("the file cannot be read back as it was written: write quote: all, or kind: parquet") from None
 

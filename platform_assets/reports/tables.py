@@ -1,4 +1,4 @@
-"""The reports: row level for the agency, and the logs. Pure functions from tables. What everyone may see is in releases."""
+"""The reports that people open: rows, and the logs. Pure functions from tables. What everyone may see is in releases, what goes to partners in exports."""
 
 from __future__ import annotations
 
@@ -34,14 +34,8 @@ LOG_MEANINGS = {
 """Columns of the execution log."""
 
 
-def validated_rows(connection: duckdb.DuckDBPyConnection, dataset: str) -> pd.DataFrame:
-    """The validated table of `dataset`; dates are dates (pandas' own type would write them with a time)."""
-    table = connection.execute(f"SELECT * FROM validated.{dataset}").to_arrow_table()
-    return table.to_pandas(date_as_object=True)
-
-
 def final_export(table: pd.DataFrame, date: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """The row-level export: `columns` of `table` (default: all but the platform's own, which begin with _), newest `date` first.
+    """Rows as people open them: `columns` of `table` (default: all but the platform's own, which begin with _), newest `date` first.
 
     Rows of one date keep a fixed order (by the other columns), so that the same table always gives the same file.
     """

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import dagster as dg
-import pandas as pd
 import pytest
 
 from platform_assets.components import stewardship as jobs
@@ -92,18 +90,3 @@ def test_the_command_says_when_there_is_no_file_and_when_nobody_is_found(
     file.write_text("sample_id\nBB-777\n")
     assert main(["preview", str(file), "--dataset", "lab_results"]) == 0
     assert "Nobody" not in capsys.readouterr().err
-
-
-def test_the_export_is_an_asset_with_a_file_and_shows_no_row(platform: Platform) -> None:
-    definitions = jobs.definitions(read_contracts())
-    made = [a for a in definitions.assets or [] if isinstance(a, dg.AssetsDefinition)]
-    assets = [a for a in made if a.key.path[0] == "products"]
-    result = dg.materialize(assets, resources={"platform": platform})
-    assert result.success
-    export = pd.read_csv(
-        io.BytesIO(platform.store.open("products/lab_results_final_export/lab_results_final_export.csv").read())
-    )
-    assert len(export) == 31
-    assert export["test_date"].tolist() == ["2024-01-03", *["2024-01-02"] * 30]
-    for event in result.get_asset_materialization_events():
-        assert "preview" not in event.materialization.metadata

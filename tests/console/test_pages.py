@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import pkgutil
@@ -20,6 +21,9 @@ from console.pages.start import now
 from platform_assets.access.roles import Permission, Role, Scope, User, laptop_user
 from platform_assets.contracts import Contract
 from platform_assets.erasure.eraser import ErasureIncomplete
+from platform_assets.exports import ledger as ledger_of_exports
+from platform_assets.exports.ledger import Entry
+from platform_assets.exports.receipts import receipt
 from platform_assets.ingest import ledger
 from platform_assets.office import Office
 from platform_assets.quarantine import disputes
@@ -627,3 +631,73 @@ def test_a_run_is_called_by_what_it_does() -> None:
     assert run("__ASSET_JOB", "raw/lab_results", "validated/lab_results") == "load lab_results"
     assert run("__ASSET_JOB", "products/a", "products/b", "products/c", "products/d") == "make a, b, c and 1 more"
     assert run("__ASSET_JOB") == "make tables"
+
+
+def stocked_with_exports(place: Place) -> None:
+    """One file that waits and one that was refused, of rows of people."""
+    for number, entry in enumerate(
+        Entry(
+            "results_for_agency", key, f"results_{key[:7]}.csv", f"exports/results_for_agency/{key}", "ab" * 32, 1234, 30,
+            dt.datetime(2026, 2, 6), "validated.lab_results", True, True, "steward", "Public Health Act, article 26",
+            "Agency of the tests", "folder partner, .", state, problem,
+        )
+        for key, state, problem in (
+            ("2026-01-01", "refused", "the recipient refused it: what they say of it lies beside it"),
+            ("2026-02-01", "pending", "the disk of the folder is full"),
+        )
+    ):  # fmt: skip
+        entry.sent_at = None if number else dt.datetime(2026, 2, 7)
+        ledger_of_exports.write(place.warehouse, entry)
+
+
+def test_what_left_is_shown_without_a_row_and_sent_again_with_a_reason(tmp_path: Path) -> None:
+    place = Place(tmp_path / "home")
+    place.deliver("week1.csv", f"N-1,{CANARY},north,2026-01-02,NEG,")
+    shown = everything(opened("deliveries_out", place, person(Role.STEWARD)))
+    assert "No file waits." in shown
+    stocked_with_exports(place)
+    for role in (Role.STEWARD, Role.ENGINEER, Role.ANALYST, Role.AUDITOR):
+        at = opened("deliveries_out", place, person(role))
+        assert not at.exception
+        tables = [f.value for f in at.dataframe]
+        assert tables[0]["what is in its way"].tolist() == ["the disk of the folder is full"]
+        assert tables[1][["to", "answer"]].values.tolist() == [["Agency of the tests", "refused"]]
+        assert "Public Health Act, article 26" in at.code[0].value
+        assert "ab" * 32 in at.code[0].value
+        shown = everything(at)
+        assert CANARY not in shown
+        assert place.pseudonym(CANARY) not in shown
+        # rows of people: an engineer may run things, and not send these
+        assert [b.label for b in at.button if b.label == "Send again"] == ["Send again"] * (role is Role.STEWARD)
+
+    at = opened("deliveries_out", place, person(Role.STEWARD))
+    at.selectbox[0].select("results_for_agency 2026-01-01").run()
+    next(t for t in at.text_input if t.label.startswith("Why")).input("short")
+    next(b for b in at.button if b.label == "Send again").click().run()
+    assert "say why" in at.error[0].value
+    next(t for t in at.text_input if t.label.startswith("Why")).input("their reader is mended")
+    next(b for b in at.button if b.label == "Send again").click().run()
+    assert not at.exception
+    assert at.session_state["done"] == "results_2026-01.csv is sent again at the next visit."
+    assert [e.state for e in ledger_of_exports.read(place.warehouse)] == ["pending", "pending"]
+    (entry,) = [e for e in place.audit.entries() if e.action == "export.resend"]
+    assert (entry.who, entry.ground) == ("steward@example.org", "their reader is mended")
+
+
+def test_a_receipt_is_written_down_when_it_is_taken(tmp_path: Path) -> None:
+    place = Place(tmp_path / "home")
+    stocked_with_exports(place)
+    entry = ledger_of_exports.read(place.warehouse)[0]
+    text = receipt(entry)
+    for said in (
+        entry.file,
+        entry.sha256,
+        "30 rows",
+        entry.recipient,
+        entry.ground,
+        "2026-02-07 00:00:00 UTC",
+        "refused by",
+    ):
+        assert said in text
+    assert "waits" in receipt(replace(entry, state="pending"))
+    assert "removed by an erasure" in receipt(replace(entry, object=""))

@@ -11,7 +11,9 @@ from tests.deploy.overlays import OVERLAYS, Resource, of_kind, pods, selects
 def ways_out(overlay: str, **labels: str) -> list[tuple[str, Resource]]:
     """Egress rules of all policies that select a pod with these labels."""
     named = {
-        k.replace("component", "app.kubernetes.io/component").replace("fetch", "platform/fetch"): v
+        k.replace("component", "app.kubernetes.io/component")
+        .replace("fetch", "platform/fetch")
+        .replace("sftp", "platform/sftp"): v
         for k, v in labels.items()
     }
     policies = of_kind(overlay, "NetworkPolicy")
@@ -71,6 +73,20 @@ def test_who_is_not_listed_reaches_names_only_and_runs_the_internet_only_where_t
         assert not reaches_the_internet(ways_out(overlay, component=component))
     for pod in pods(overlay).values():
         assert ways_out(overlay, component=pod["metadata"]["labels"]["app.kubernetes.io/component"])
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_who_delivers_reaches_the_port_of_the_place_and_no_other(overlay: str) -> None:
+    def public(**labels: str) -> set[int]:
+        rules = ways_out(overlay, component="run", **labels)
+        out = [rule for name, rule in rules if reaches_the_internet([(name, rule)])]
+        assert all(to["ipBlock"]["except"] for rule in out for to in rule["to"])  # never the machines beside us
+        return {port["port"] for rule in out for port in rule["ports"]}
+
+    assert public(sftp="yes") == {22}
+    assert public(fetch="yes") == {443}
+    assert public() == set()
+    assert not reaches_the_internet(ways_out(overlay, component="r-worker", sftp="yes"))
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

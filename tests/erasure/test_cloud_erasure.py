@@ -21,6 +21,7 @@ from resources.lake.warehouse import Warehouse
 from tests.console.conftest import free_port
 from tests.erasure.bucket_versions import Kept, refused, versioned
 from tests.erasure.erasing import eraser, subject
+from tests.exports.exporting import Shop
 from tests.places import SECOND, STEWARD, Place, lab_contract
 from tests.programs import needed_module
 from tests.resources.gcp.gcs_emulator import BUCKET, CloudStorage, client, cloud_storage
@@ -196,3 +197,32 @@ def test_a_bucket_whose_settings_may_not_be_read_is_named_as_such(cloud: CloudSt
     assert store.keeps() == ""
     with refused(r"/storage/v1/b/[^/]+"):
         assert "may not read its settings" in store.keeps()
+
+
+def test_exports_live_in_bucket_and_lake_are_sent_from_there_and_go(
+    place: Place,
+    cloud: CloudStorage,
+    kept: Kept,
+    server: PostgresServer,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    shop = Shop(tmp_path_factory.mktemp("partner"), table="validated.lab_results")
+    shop.place = place
+    place.deliver("w1.csv", "A-1,PATIENT-77,north,2026-01-01,NEG,", "A-2,PATIENT-78,north,2026-01-02,NEG,")
+    made = shop.make()
+    assert made is not None
+    # nothing is left on the machine that made it: the next run is in another pod
+    assert made.object in cloud.contents()
+    assert [p for p in tmp_path.rglob("*") if p.is_file() and b"A-1" in p.read_bytes()] == []
+    assert shop.deliver().sent == ["results_202601.csv"]
+    assert shop.lying()["results_202601.csv"] == cloud.contents()[made.object]
+    assert shop.make() is None
+    assert shop.deliver().sent == []
+    assert shop.actions() == ["export.send"]
+    document = eraser(place).execute(approved(place, "PATIENT-77"), SECOND)
+    assert [(r["file"], r["certain"]) for r in document["recipients_to_tell"]] == [("results_202601.csv", True)]
+    assert in_bucket(cloud, kept, [place.pseudonym("PATIENT-77")]) == []
+    assert in_database(server, [place.pseudonym("PATIENT-77")]) == []
+    (entry,) = shop.entries()
+    assert (entry.object, entry.state) == ("", "sent")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
+import functools
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,7 +44,7 @@ class Shop:
     def __init__(self, home: Path, **changes: Any) -> None:
         self.place = Place(home / "home")
         self.share = home / "share"
-        self.share.mkdir(exist_ok=True)
+        self.share.mkdir(exist_ok=True, parents=True)
         self.folder = home
         self.environment = {"PLATFORM_FOLDER_PARTNER": str(self.share)}
         self.export = export_of(**changes)
@@ -74,6 +78,32 @@ class Shop:
     def actions(self) -> list[str]:
         """What the audit log tells of exports."""
         return [e.action for e in self.place.audit.entries() if e.action.startswith("export.")]
+
+
+@functools.cache
+def _template(*, made: bool) -> Path:
+    """Two months of results loaded (and their files `made`), once for all tests of this process: to copy it takes no time."""
+    home = Path(tempfile.mkdtemp(prefix="exports-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    if made:
+        shop = loaded(home)
+        for key in ("2026-01-01", "2026-02-01"):
+            assert shop.make(key) is not None
+    else:
+        Shop(home).place.deliver("w1.csv", *JANUARY, *FEBRUARY)
+    return home
+
+
+def loaded(home: Path, **changes: Any) -> Shop:
+    """A shop with two months of results, and no file yet."""
+    shutil.copytree(_template(made=False), home, symlinks=True, dirs_exist_ok=True)
+    return Shop(home, **changes)
+
+
+def stocked(home: Path, **changes: Any) -> Shop:
+    """A shop with two files that wait; what is changed does not change the files (`deliver`)."""
+    shutil.copytree(_template(made=True), home, symlinks=True, dirs_exist_ok=True)
+    return Shop(home, **changes)
 
 
 JANUARY = ("A-0001,PATIENT-0077,north,2026-01-05,NEG,12", "A-0002,PATIENT-0078,south,2026-01-31,POS,")

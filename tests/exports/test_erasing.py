@@ -7,7 +7,7 @@ from typing import Any
 
 from platform_assets.erasure.holder import unclaimed
 from tests.erasure.erasing import approved, eraser, subject
-from tests.exports.exporting import FEBRUARY, JANUARY, ROW_LEVEL, Shop
+from tests.exports.exporting import ROW_LEVEL, Shop, loaded
 from tests.places import SECOND
 
 TO_NOBODY = {"kind": "folder", "place": "nobody"}
@@ -17,14 +17,8 @@ def erased(shop: Shop, patient: str) -> dict[str, Any]:
     return eraser(shop.place).execute(approved(shop.place, subject(patient)), SECOND)
 
 
-def stocked(home: Path, **changes: Any) -> Shop:
-    shop = Shop(home, **changes)
-    shop.place.deliver("w1.csv", *JANUARY, *FEBRUARY)
-    return shop
-
-
 def test_copies_go_and_recipients_are_named_with_the_files_concerned(tmp_path: Path) -> None:
-    shop = stocked(tmp_path)
+    shop = loaded(tmp_path)
     for key in ("2026-01-01", "2026-02-01"):
         shop.make(key)
     shop.deliver()
@@ -53,7 +47,7 @@ def test_copies_go_and_recipients_are_named_with_the_files_concerned(tmp_path: P
 
 
 def test_what_was_not_sent_is_made_again_without_them_and_nobody_has_to_be_told(tmp_path: Path) -> None:
-    shop = stocked(tmp_path)
+    shop = loaded(tmp_path)
     shop.make()
     assert erased(shop, "PATIENT-0078")["recipients_to_tell"] == []
     assert [(e.state, e.object) for e in shop.entries()] == [("pending", "")]
@@ -65,7 +59,7 @@ def test_what_was_not_sent_is_made_again_without_them_and_nobody_has_to_be_told(
 
 
 def test_rows_without_a_key_may_be_anybodys(tmp_path: Path) -> None:
-    shop = stocked(tmp_path, table=None, query="q.sql", window={"unit": "month", "start": "2026-01-01"})
+    shop = loaded(tmp_path, table=None, query="q.sql", window={"unit": "month", "start": "2026-01-01"})
     where = "WHERE test_date >= $start AND test_date < $end"
     (tmp_path / "q.sql").write_text(f"SELECT lab, result FROM validated.lab_results {where}")
     shop.make()
@@ -76,7 +70,7 @@ def test_rows_without_a_key_may_be_anybodys(tmp_path: Path) -> None:
 
 
 def test_a_copy_that_an_older_backup_brings_back_goes_again(tmp_path: Path) -> None:
-    shop = stocked(tmp_path)
+    shop = loaded(tmp_path)
     made = shop.make()
     assert made is not None
     kept = shop.text(made)

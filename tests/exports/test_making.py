@@ -11,14 +11,12 @@ import pytest
 from platform_assets.exports import ledger
 from platform_assets.exports.making import NotMade
 from platform_assets.indicators.model import HeaderError
-from tests.exports.exporting import FEBRUARY, JANUARY, NOW, ROW_LEVEL, Shop, export_of
+from tests.exports.exporting import FEBRUARY, JANUARY, NOW, ROW_LEVEL, Shop, export_of, loaded
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
-    made = Shop(tmp_path)
-    made.place.deliver("w1.csv", *JANUARY, *FEBRUARY)
-    return made
+    return loaded(tmp_path)
 
 
 def test_a_window_holds_its_rows_once_and_nothing_of_the_platforms_own(shop: Shop) -> None:
@@ -65,8 +63,7 @@ def test_an_empty_window_is_done_and_sends_nothing(shop: Shop) -> None:
 
 
 def test_a_query_gets_its_window_and_only_its_tables(tmp_path: Path) -> None:
-    shop = Shop(tmp_path, table=None, query="by_lab.sql", window={"unit": "month", "start": "2026-01-01"})
-    shop.place.deliver("w1.csv", *JANUARY, *FEBRUARY)
+    shop = loaded(tmp_path, table=None, query="by_lab.sql", window={"unit": "month", "start": "2026-01-01"})
     query = "SELECT lab, count(*) AS n FROM validated.lab_results WHERE test_date >= $start AND test_date < $end GROUP BY lab ORDER BY lab"
     (tmp_path / "by_lab.sql").write_text(query)
     made = shop.make()

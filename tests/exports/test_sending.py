@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from platform_assets.access.roles import AccessDenied, Role, User
 from platform_assets.exports import ledger
 from platform_assets.exports.resending import NotAgain, resend
 from resources import requesting, sftp
-from tests.exports.exporting import FEBRUARY, FOLDER, JANUARY, Shop
+from tests.exports.exporting import FOLDER, ROW_LEVEL, Shop, export_of, loaded, stocked
 from tests.places import ANALYST, STEWARD
 from tests.servers.ssh_server import SshServer, ssh
 from tests.servers.tcp_proxy import proxy
@@ -33,15 +35,6 @@ def server() -> Iterator[SshServer]:
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requesting, "FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(sftp, "SILENT_SECONDS", 0.5)
-
-
-def stocked(home: Path, **changes: Any) -> Shop:
-    """Two files that wait."""
-    shop = Shop(home, **changes)
-    shop.place.deliver("w1.csv", *JANUARY, *FEBRUARY)
-    for key in ("2026-01-01", "2026-02-01"):
-        assert shop.make(key) is not None
-    return shop
 
 
 @pytest.fixture(params=["folder", "sftp"])
@@ -117,6 +110,80 @@ def test_an_answer_to_another_content_is_none(tmp_path: Path, said: str) -> None
     (shop.share / f"{JAN}.ack").write_text(said.format(other="0" * 64))
     shop.deliver()
     assert states(shop) == ["refused", "sent"]
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        (f"{FEB} taken\n", "refused"),
+        (f"We have {FEB}.", "refused"),
+        ("file: somebody_elses.csv\n", "refused"),
+        ("Filename = results_202601.csv.gz", "refused"),
+        (f"{JAN} and {FEB} taken", "acknowledged"),
+        (f"file: {JAN}\n", "acknowledged"),
+        (f"{JAN}.", "acknowledged"),
+        ("OK, thank you. 2 rows", "acknowledged"),
+        ("", "acknowledged"),
+    ],
+)
+def test_an_answer_that_names_another_file_is_none_to_this(tmp_path: Path, said: str, state: str) -> None:
+    shop = stocked(tmp_path, deliver={**FOLDER, "acknowledge": {}})
+    shop.deliver()
+    (shop.share / f"{JAN}.ack").write_text(said)
+    shop.deliver()
+    assert states(shop) == [state, "sent"]
+
+
+def test_a_refusal_of_before_is_none_of_what_is_sent_again(tmp_path: Path) -> None:
+    shop = stocked(tmp_path, deliver={**FOLDER, "acknowledge": {"refused": "{name}.err"}})
+    shop.deliver()
+    (shop.share / f"{JAN}.err").write_text("not understood")
+    shop.deliver()
+    assert states(shop) == ["refused", "sent"]
+    (shop.share / JAN).unlink()  # the recipient put it away
+    again(shop, "the recipient has mended their reader")
+    with contextlib.suppress(InterruptedError):  # cut off before a byte left
+        shop.sender(_stop_at_put).deliver()
+    assert states(shop)[0] == "sending"
+    assert shop.deliver().sent == [JAN]
+    assert whole(shop)
+    assert states(shop) == ["sent", "sent"]
+    (shop.share / f"{JAN}.err").write_text("still not understood")
+    shop.deliver()
+    assert states(shop) == ["refused", "sent"]
+
+
+def test_another_recipient_is_written_down_beside_the_one_before(tmp_path: Path) -> None:
+    shop = stocked(tmp_path, deliver=FOLDER)
+    shop.export = export_of(deliver=FOLDER, row_level={**ROW_LEVEL, "recipient": "Agency of today"})
+    shop.deliver()  # it was made for another, who never got it
+    assert {e.recipient for e in shop.entries()} == {"Agency of today"}
+    shop.export = export_of(deliver=FOLDER, row_level={**ROW_LEVEL, "recipient": "Agency of tomorrow"})
+    again(shop)
+    shop.deliver()
+    assert shop.entries()[0].recipient == "Agency of today; Agency of tomorrow"
+    sent = [e.details["recipient"] for e in shop.place.audit.entries() if e.action == "export.send"]
+    assert sent == ["Agency of today", "Agency of today", "Agency of today; Agency of tomorrow"]
+
+
+def test_two_visits_at_once_send_once(tmp_path: Path) -> None:
+    shop = loaded(tmp_path, deliver=FOLDER)
+
+    def visit(key: str) -> list[str]:
+        shop.make(key)
+        return shop.deliver().sent
+
+    with ThreadPoolExecutor(4) as pool:
+        sent = list(pool.map(visit, ["2026-01-01", "2026-02-01", "2026-01-01", "2026-02-01"]))
+    assert sorted(itertools.chain(*sent)) == [JAN, FEB]
+    assert states(shop) == ["sent", "sent"]
+    assert whole(shop)
+    assert shop.actions() == ["export.send", "export.send"]
+
+
+def _stop_at_put(step: str) -> None:
+    if step == "put":
+        raise InterruptedError
 
 
 def test_no_answer_is_told_and_a_late_one_still_counts(tmp_path: Path) -> None:

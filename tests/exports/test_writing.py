@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from python_calamine import CalamineWorkbook
 
+from platform_assets.exports import workbook
 from platform_assets.exports.model import File
 from platform_assets.exports.windows import check_names
 from platform_assets.exports.writing import NotWritten, write_file
@@ -120,6 +123,92 @@ def test_json_and_parquet(tmp_path: Path) -> None:
     rows, data = written(tmp_path, AWKWARD, kind="parquet")
     (tmp_path / "back.parquet").write_bytes(data)
     assert [s for (s,) in duckdb.execute(f"SELECT s FROM '{tmp_path}/back.parquet' ORDER BY n").fetchall()] == AWKWARD
+
+
+@pytest.mark.parametrize("name", ["a,b", "a;b", 'a"b', "a\nb", "a b", "é", "'", "select", "COLUMNS(*)", "=1+1"])
+@pytest.mark.parametrize("quote", ["needed", "all"])
+def test_awkward_names_of_columns_come_back_as_they_were(tmp_path: Path, name: str, quote: str) -> None:
+    engine = duckdb.connect()
+    called = '"' + name.replace('"', '""') + '"'
+    engine.execute(
+        f"COPY (SELECT 'x' AS {called}, 1 AS n UNION ALL SELECT NULL, 2) TO '{tmp_path}/r.parquet' (FORMAT parquet)"
+    )
+    file = File.model_validate({"name": "x", "quote": quote})
+    assert write_file(engine, tmp_path / "r.parquet", file, tmp_path / "o") == 2
+    back = list(csv.reader(io.StringIO((tmp_path / "o").read_bytes().decode()), strict=True))
+    assert back == [[name, "n"], ["x", "1"], ["", "2"]]
+
+
+def test_a_file_is_read_back_in_little_memory_also_with_long_lines(tmp_path: Path) -> None:
+    engine = duckdb.connect(config={"memory_limit": "300MB"})
+    for long, rows in ((10, 300_000), (5_000_000, 3)):
+        sql = f"SELECT i AS n, repeat('x', {long - 1}) || chr(10) || i AS s FROM range({rows}) t(i)"
+        engine.execute(f"COPY ({sql}) TO '{tmp_path}/r.parquet' (FORMAT parquet)")
+        assert write_file(engine, tmp_path / "r.parquet", File(name="x"), tmp_path / "o") == rows
+
+
+def sheet(data: bytes) -> list[list[Any]]:
+    """The one sheet of a workbook, by a reader that is not the platform's."""
+    book = CalamineWorkbook.from_filelike(io.BytesIO(data))
+    (name,) = book.sheet_names
+    return book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+
+
+def test_a_workbook_says_the_same_and_nothing_in_it_is_a_formula(tmp_path: Path) -> None:
+    values = [v for v in AWKWARD if v not in ("\r", "one\r\ntwo")] + ["_x0041_", "<&>", "a\u2028b", "\U0001f600"]
+    rows, data = written(tmp_path, values, kind="xlsx")
+    assert rows == len(values)
+    found = sheet(data)
+    assert found[0] == ["n", "s"]
+    assert [(n, s) for n, s in found[1:]] == [(float(n), v or "") for n, v in enumerate(values)]
+    with zipfile.ZipFile(io.BytesIO(data)) as parts:
+        text = parts.read("xl/worksheets/sheet1.xml").decode()
+    assert "<f>" not in text
+    assert text.count("<c ") == 2 + len(values) * 2 - 1  # what is missing has no cell
+
+
+def test_a_workbook_keeps_every_digit_and_rows_of_nothing(tmp_path: Path) -> None:
+    engine = duckdb.connect()
+    engine.execute(
+        f"""COPY (SELECT * FROM (VALUES
+        (999999999999999, 1.5::DOUBLE, 12.50::DECIMAL(9, 2), DATE '2026-01-31', TIMESTAMP '2026-01-31 23:59:59.25', true),
+        (9007199254740993, 'nan'::DOUBLE, -0.10::DECIMAL(9, 2), NULL, NULL, false),
+        (NULL, NULL, NULL, NULL, NULL, NULL),
+        (-1, 1e300::DOUBLE, 0::DECIMAL(9, 2), NULL, NULL, NULL)
+        ) t(whole, share, money, day, moment, flag)) TO '{tmp_path}/r.parquet' (FORMAT parquet)"""
+    )
+    assert write_file(engine, tmp_path / "r.parquet", File(name="x", kind="xlsx"), tmp_path / "o.xlsx") == 4
+    assert sheet((tmp_path / "o.xlsx").read_bytes())[1:] == [
+        [999999999999999.0, 1.5, 12.5, "2026-01-31", "2026-01-31 23:59:59.25", "true"],
+        ["9007199254740993", "nan", -0.1, "", "", "false"],
+        [""] * 6,
+        [-1.0, 1e300, 0.0, "", "", ""],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        ("x" * 32_768, "32,767 characters"),
+        ("\U0001f600" * 16_384, "32,767 characters"),
+        ("\x00", "control"),
+        ("a\x1b", "control"),
+        ("\ufffe", "control"),
+    ],
+    ids=["long", "long in UTF-16", "nul", "escape", "no character"],
+)
+def test_what_a_cell_cannot_say_is_refused_and_not_told(tmp_path: Path, bad: str, why: str) -> None:
+    with pytest.raises(NotWritten, match=f"{why}.*look at s \\(1 rows\\)") as caught:
+        written(tmp_path, ["SECRET", bad], kind="xlsx")
+    assert "SECRET" not in str(caught.value)
+    written(tmp_path, ["x" * 32_767, "\U0001f600" * 16_383, "\t\n"], kind="xlsx")
+
+
+def test_a_sheet_has_so_many_rows_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbook, "MOST_ROWS", 4)
+    assert written(tmp_path, ["x"] * 3, kind="xlsx")[0] == 3
+    with pytest.raises(NotWritten, match="shorter windows"):
+        written(tmp_path, ["x"] * 4, kind="xlsx")
 
 
 def test_a_single_column_of_missing_values_is_refused_not_lost(tmp_path: Path) -> None:

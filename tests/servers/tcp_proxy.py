@@ -1,4 +1,4 @@
-"""Stands between a client and a real server: passes on so many bytes of what the server says, then cuts, or is silent."""
+"""Stands between a client and a real server: passes on so many bytes of what one of them says, then cuts, or is silent."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from typing import Literal
 
 @dataclass
 class Proxy:
-    """Passes everything until `after` bytes came from the server."""
+    """Passes everything until `after` bytes came from the server, or from the client (`of`)."""
 
     target: int
     after: int | None = None
     then: Literal["cut", "silent"] = "cut"
+    of: Literal["server", "client"] = "server"
     port: int = 0
     connections: int = 0
     _open: list[socket.socket] = field(default_factory=list)
@@ -31,8 +32,8 @@ class Proxy:
             self.connections += 1
             server = socket.create_connection(("127.0.0.1", self.target))
             self._open += [client, server]
-            threading.Thread(target=self._pass, args=(client, server, False), daemon=True).start()
-            threading.Thread(target=self._pass, args=(server, client, True), daemon=True).start()
+            threading.Thread(target=self._pass, args=(client, server, self.of == "client"), daemon=True).start()
+            threading.Thread(target=self._pass, args=(server, client, self.of == "server"), daemon=True).start()
 
     def _pass(self, source: socket.socket, target: socket.socket, counted: bool) -> None:
         passed = 0
@@ -49,10 +50,15 @@ class Proxy:
 
 
 @contextmanager
-def proxy(target: int, after: int | None = None, then: Literal["cut", "silent"] = "cut") -> Iterator[Proxy]:
+def proxy(
+    target: int,
+    after: int | None = None,
+    then: Literal["cut", "silent"] = "cut",
+    of: Literal["server", "client"] = "server",
+) -> Iterator[Proxy]:
     """A proxy before the server that listens on the port `target` of loopback."""
     listener = socket.create_server(("127.0.0.1", 0))
-    made = Proxy(target, after, then, listener.getsockname()[1])
+    made = Proxy(target, after, then, of, listener.getsockname()[1])
     threading.Thread(target=made._serve, args=(listener,), daemon=True).start()
     try:
         yield made

@@ -79,7 +79,7 @@ class Exports(FileHolder):
             there = bool(entry.object) and self.parts.store.stat(entry.object) is not None
             if there and texts and search.file(entry.object, lambda name=entry.object: self.parts.store.open(name)):  # type: ignore[misc]
                 yield entry, True
-            elif not (there and entry.keyed and searchable):
+            elif not (there and entry.keyed and searchable) or entry.object in search.found.unreadable:
                 yield entry, False
 
     @contextlib.contextmanager

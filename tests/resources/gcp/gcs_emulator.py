@@ -47,6 +47,7 @@ def cloud_storage() -> Iterator[CloudStorage]:
     kept, emulator.HANDLERS = emulator.HANDLERS, handlers
     upload, finish, incomplete = _guarded_uploads()
     originals = objects._create_resumable_upload, objects._finalize_resumable_object, objects._resumable_incomplete
+    at_once, objects._multipart_upload = objects._multipart_upload, _guarded_at_once(objects._multipart_upload)
     objects._create_resumable_upload, objects._finalize_resumable_object = upload, finish
     objects._resumable_incomplete = incomplete
     server = emulator.create_server("127.0.0.1", 0, in_memory=True)
@@ -60,6 +61,7 @@ def cloud_storage() -> Iterator[CloudStorage]:
         server.stop()
         emulator.HANDLERS = kept
         objects._create_resumable_upload, objects._finalize_resumable_object, objects._resumable_incomplete = originals
+        objects._multipart_upload = at_once
 
 
 def client(port: int) -> storage.Client:
@@ -112,6 +114,19 @@ def _handlers_with_preconditions() -> Any:
         (pattern, {method: _guarded(h) if h in wanted else h for method, h in methods.items()})
         for pattern, methods in emulator.HANDLERS
     )
+
+
+def _guarded_at_once(upload: Handler) -> Handler:
+    """An upload in one request that checks `ifGenerationMatch`."""
+
+    def guarded(request: Any, response: Any, store: Any) -> None:
+        wanted = request.query.get("ifGenerationMatch", [None])[0]
+        name = request.data["meta"]["name"]
+        if wanted is not None and wanted != _generation(store, request.params["bucket_name"], name):
+            return _refuse(response, HTTPStatus.PRECONDITION_FAILED, "conditionNotMet")
+        return upload(request, response, store)
+
+    return guarded
 
 
 def _guarded_uploads() -> tuple[Handler, Handler, Handler]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.model import Contract
@@ -38,24 +39,29 @@ class Lines(Format):
         numbers: list[int] = []
         rows: list[Sequence[str | None]] = []
         left: dict[str, int] = {}
-        for number, text, _ in _lines(path, fmt):
-            if not text or text.isspace() or (fmt.comment is not None and text.startswith(fmt.comment)):
-                what = COMMENTS if text and not text.isspace() else NO_VALUES
-                left[what] = left.get(what, 0) + 1
-                continue
-            row: Sequence[str | None] | None = None
-            for fits, picked in tries:
-                if found := fits(text):
-                    row = picked(found)
-                    break
-            if row is None or not _is_text(text):
-                writer.write_broken(number, text, UNLIKE if row is None else NO_TEXT)
-                continue
-            numbers.append(number)
-            rows.append(row)
-            if len(rows) >= BATCH:
-                writer.write(numbers, list(zip(*rows, strict=True)))
-                numbers, rows = [], []
+        (first, pick_first), others, comment = tries[0], tries[1:], fmt.comment
+        with _opened(path, fmt) as file:
+            for number, line in enumerate(file, start=1):
+                text = line.rstrip("\r\n") if number > 1 else line.rstrip("\r\n").removeprefix("\ufeff")
+                found = None if comment is not None and text.startswith(comment) else first(text)
+                row: Sequence[str | None] | None
+                if found and text.isascii() and not text.isspace():  # most lines
+                    row = pick_first(found)
+                elif not text or text.isspace() or (comment is not None and text.startswith(comment)):
+                    what = COMMENTS if text and not text.isspace() else NO_VALUES
+                    left[what] = left.get(what, 0) + 1
+                    continue
+                else:
+                    by_others = (picked(m) for fits, picked in others if (m := fits(text)))
+                    row = pick_first(found) if found else next(by_others, None)
+                    if row is None or not _is_text(text):
+                        writer.write_broken(number, text, UNLIKE if row is None else NO_TEXT)
+                        continue
+                numbers.append(number)
+                rows.append(row)
+                if len(rows) >= BATCH:
+                    writer.write(numbers, list(zip(*rows, strict=True)))
+                    numbers, rows = [], []
         if rows:
             writer.write(numbers, list(zip(*rows, strict=True)))
         if not (writer.rows or writer.broken):
@@ -120,9 +126,14 @@ def _is_text(text: str) -> bool:
     return text.isascii() or not _NO_CHARACTER.search(text)
 
 
+def _opened(path: Path, fmt: FileFormat) -> TextIO:
+    """The file as text in which bytes that are no characters can be told; a line ends with a line feed only."""
+    return path.open(encoding=fmt.encoding, errors="surrogateescape", newline="\n")
+
+
 def _lines(path: Path, fmt: FileFormat) -> Iterator[tuple[int, str, str]]:
     """(number, line, its end)."""
-    with path.open(encoding=fmt.encoding, errors="surrogateescape", newline="\n") as file:
+    with _opened(path, fmt) as file:
         for number, line in enumerate(file, start=1):
             text = line.rstrip("\r\n")
             yield number, text.removeprefix("\ufeff") if number == 1 else text, line[len(text) :]
