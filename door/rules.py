@@ -155,6 +155,14 @@ DASHBOARD = (
     Rule("health", Kind.FILE, _READ, "/health", passes="/health"),
     Rule("static", Kind.FILE, _READ, r"/static/(?:style\.css|page\.js|icon\.svg)"),
     Rule("picture", Kind.FILE, _READ, rf"/i/[a-z][a-z0-9_]*/plot/[a-z][a-z0-9_]*\.png{_QUERY}", personal=True),
+    # a link that saves a file is no page to the browser
+    Rule(
+        "taken",
+        Kind.FILE,
+        _READ,
+        rf"/i/[a-z][a-z0-9_]*/(?:table\.csv|figure\.png|slide\.pptx){_QUERY}",
+        personal=True,
+    ),
     Rule("part", Kind.CALL, "GET", rf"/part/(?:i/[a-z][a-z0-9_]*)?{_QUERY}", personal=True),
     Rule(
         "dispute",
@@ -172,7 +180,7 @@ DASHBOARD = (
         "page",
         Kind.PAGE,
         _READ,
-        rf"/(?:changed|about|i/[a-z][a-z0-9_]*(?:/cases|/disputes|/table\.csv|/figure\.png|/slide\.pptx)?)?{_QUERY}",
+        rf"/(?:changed|about|i/[a-z][a-z0-9_]*(?:/cases|/disputes)?)?{_QUERY}",
         personal=True,
     ),
 )

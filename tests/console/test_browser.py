@@ -330,7 +330,7 @@ def test_who_logs_in_sees_the_pages_of_the_own_role(browser: Browser, guarded: s
         "About",
     ]
     anna.goto(f"{guarded}/quarantine")
-    anna.get_by_text("Your roles do not open this page").wait_for()
+    anna.get_by_role("heading", name="Not here").wait_for()
     stan = logged_in(browser, guarded, "stan")
     time.sleep(1)
     assert "Quarantine" in seen(stan)

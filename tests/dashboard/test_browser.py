@@ -136,6 +136,21 @@ def test_a_record_is_disputed_by_a_form_with_a_script_and_without(browser: Brows
         assert record not in page.url
 
 
+def test_what_is_taken_along_arrives_as_a_file(browser: Browser, laptop: str) -> None:
+    with opened(browser) as page:
+        page.goto(laptop + PAGES["funnel"])
+        release = page.locator("html").get_attribute("data-release")
+        for link, ending, begins in (
+            ("Table as CSV", "csv", b'"indicator"'),
+            ("Figure as picture", "png", b"\x89PNG"),
+            ("Figure as slide", "pptx", b"PK"),
+        ):
+            with page.expect_download() as got:
+                page.get_by_role("link", name=link).click()
+            assert got.value.suggested_filename == f"positives_{release}.{ending}"
+            assert got.value.path().read_bytes().startswith(begins)
+
+
 @pytest.mark.parametrize("width", [1366, 360])
 def test_words_of_a_picture_do_not_cover_each_other_and_are_not_cut_off(
     browser: Browser, laptop: str, width: int
