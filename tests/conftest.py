@@ -42,18 +42,18 @@ SLICES = {
     "access/test_handing_out.py": 3,
     "components/test_markup.py": 2,
     "engines/bigquery/test_erasure.py": 3,
-    "engines/bigquery/test_mending.py": 3,
+    "engines/bigquery/loading/test_mending.py": 3,
     "engines/bigquery/test_people.py": 3,
     "erasure/test_eraser.py": 4,
     "erasure/test_left_elsewhere.py": 3,
     "exports/test_sending.py": 2,
     "ingest/field/test_draft.py": 6,
-    "ingest/test_arrivals.py": 3,
-    "ingest/test_arrivals_property.py": 3,
-    "ingest/test_formats.py": 2,
-    "ingest/test_hostile_files.py": 3,
-    "ingest/test_load.py": 3,
-    "ingest/test_messy_files.py": 3,
+    "ingest/loading/test_arrivals.py": 3,
+    "ingest/loading/test_arrivals_property.py": 3,
+    "ingest/files/test_formats.py": 2,
+    "ingest/files/test_hostile_files.py": 3,
+    "ingest/loading/test_load.py": 3,
+    "ingest/files/test_messy_files.py": 3,
     "ingest/test_spelling.py": 2,
     "ingest/test_worked_out.py": 2,
     "quarantine/test_desk.py": 3,
@@ -62,7 +62,7 @@ SLICES = {
     "quarantine/test_uploads.py": 2,
 }
 """Files whose tests have long variants -> `make test` runs each so-manieth variant of a test, the first of each always, `make soak` the others."""
-SLICED_WHOLE = {"engines/bigquery/test_both_engines.py": 5}
+SLICED_WHOLE = {"engines/bigquery/loading/test_both_engines.py": 5}
 """Files in which all tests are variants of each other -> `make test` runs each so-manieth test."""
 
 

@@ -378,7 +378,7 @@ def test_in_the_cluster_every_run_of_assets_has_a_pod_for_each_step(
     sampled: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that no process that runs R holds the keys that loads need."""
-    assert _executors(sampled) == {"in_process": {"weekly", "landing", "__ASSET_JOB", "erase"}}
+    assert _executors(sampled) == {"in_process": {"weekly", "landing", "export", "__ASSET_JOB", "erase"}}
     for name, value in {
         "PLATFORM_ENV": "cloud",
         "PLATFORM_BUCKET": "bucket",
@@ -387,7 +387,7 @@ def test_in_the_cluster_every_run_of_assets_has_a_pod_for_each_step(
         "PLATFORM_IDENTITY_KEYS_DIR": "/etc/platform/identity-keys",
     }.items():
         monkeypatch.setenv(name, value)
-    assert _executors(sampled) == {"k8s": {"weekly", "landing", "__ASSET_JOB"}, "in_process": {"erase"}}
+    assert _executors(sampled) == {"k8s": {"weekly", "landing", "export", "__ASSET_JOB"}, "in_process": {"erase"}}
     # which runs no R, and holds them
     erase = _definitions(sampled).resolve_job_def("erase")
     assert "platform-identities" in erase.tags["dagster-k8s/config"]
@@ -397,6 +397,7 @@ def test_in_the_cluster_every_run_of_assets_has_a_pod_for_each_step(
 def _executors(sampled: Platform) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for job in _definitions(sampled).get_repository_def().get_all_jobs():
-        name = "landing" if "landing_" in job.name else job.name
+        # a sensor for each dataset and for each export has a job of its own
+        name = next((kind for kind in ("landing", "export") if f"{kind}_" in job.name), job.name)
         found.setdefault(job.executor_def.name, set()).add(name)
     return found

@@ -9,8 +9,8 @@ import pytest
 from platform_assets.office import Office
 from platform_assets.quarantine import uploads
 from tests.engines.bigquery.conftest import buckets, client, engine, pair  # noqa: F401  (fixtures)
+from tests.engines.bigquery.loading.test_mending import FEW, desk_of, mend
 from tests.engines.bigquery.place import SMALL, Both
-from tests.engines.bigquery.test_mending import FEW, desk_of, mend
 from tests.engines.bigquery.test_people import KEYRING
 from tests.places import STEWARD
 

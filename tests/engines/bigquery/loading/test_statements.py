@@ -23,8 +23,8 @@ from resources.gcp.bigquery import BigQuery
 from resources.gcp.bigquery_types import BigQueryError, bigquery_type
 from resources.lake.warehouse import literal
 from tests.conftest import LAB
-from tests.engines.bigquery.test_both_engines import PAPERS
-from tests.engines.bigquery.test_quality import TOTALS
+from tests.engines.bigquery.loading.test_both_engines import PAPERS
+from tests.engines.bigquery.loading.test_quality import TOTALS
 from tests.resources.gcp.bigquery_emulator import analysed
 
 TODAY = dt.date(2024, 5, 13)

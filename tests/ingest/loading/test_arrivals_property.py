@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from platform_assets.contracts.model import Contract
 from tests.conftest import Bench
-from tests.ingest.test_arrivals import BEDS, BY_NAME
+from tests.ingest.loading.test_arrivals import BEDS, BY_NAME
 
 pytestmark = pytest.mark.slow
 Make = Callable[..., Bench]

@@ -11,7 +11,7 @@ from platform_assets.contracts.files import read_contract
 from tests.conftest import Bench
 
 Make = Callable[..., Bench]
-DEFS = Path(__file__).parents[2] / "platform_assets" / "defs"
+DEFS = Path(__file__).parents[3] / "platform_assets" / "defs"
 NAME = "COVID-19_aantallen_gemeente_cumulatief_{}.csv"
 ADMISSIONS = {
     "Drenthe": 120,

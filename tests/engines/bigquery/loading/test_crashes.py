@@ -23,7 +23,7 @@ from tests.resources.gcp.bigquery_emulator import PROJECT
 
 pytestmark = pytest.mark.slow
 Pair = Callable[..., Both]
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 HEAD = "sample_id,viral_load\n"
 KEYS = 20
 WRONG = 2
@@ -68,7 +68,14 @@ def test_a_load_killed_at_any_request_leaves_the_old_tables_or_the_new_ones(pair
     lab = pair(columns=SMALL).big
     lab.send("g0.csv", generation(0))
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.engines.bigquery.load_worker", str(lab.home), str(wire.port), lab.contract.name],
+        [
+            sys.executable,
+            "-m",
+            "tests.engines.bigquery.loading.load_worker",
+            str(lab.home),
+            str(wire.port),
+            lab.contract.name,
+        ],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

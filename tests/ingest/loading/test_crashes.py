@@ -19,7 +19,7 @@ from resources.environment import Platform
 from tests.conftest import Bench, lab_contract
 
 Make = Callable[..., Bench]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ROWS = 20_000
 HEAD = "sample_id,test_date,result,viral_load\n"
 
@@ -28,7 +28,7 @@ HEAD = "sample_id,test_date,result,viral_load\n"
 def worker(platform: Platform) -> Iterator[Callable[[], str]]:
     """A running load_worker: call it to send `load`; it returns the child's process id."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.ingest.load_worker", str(platform.settings.home)],
+        [sys.executable, "-m", "tests.ingest.loading.load_worker", str(platform.settings.home)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
