@@ -188,14 +188,6 @@ class Desk:
         self.seen("quarantine.see_staged", int(found["rows"].sum()))
         return found
 
-    def sharing(self, column: str, old: str | None) -> int:
-        """How many open rows `replace_value` would change."""
-        self.user.require(Permission.SEE_QUARANTINE)
-        with self.reading() as connection:
-            return len(self._sharing(connection, column, old))
-
-    # ------------------------------------------------------------------------------------------------ doing
-
     def stage(self, fixes: Sequence[Fix]) -> dict[RowKey, list[str]]:
         """Keep fixes to be sent later. Returns those that are still wrong, with the reasons (they are kept all the same).
 
