@@ -188,6 +188,8 @@ class Desk:
         self.seen("quarantine.see_staged", int(found["rows"].sum()))
         return found
 
+    # ------------------------------------------------------------------------------------------------ doing
+
     def stage(self, fixes: Sequence[Fix]) -> dict[RowKey, list[str]]:
         """Keep fixes to be sent later. Returns those that are still wrong, with the reasons (they are kept all the same).
 
