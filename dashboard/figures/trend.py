@@ -32,7 +32,7 @@ def trend(article: Article, own: str, peers: tuple[str, ...], since: dt.date | N
         head(article),
         tuple(lines),
         both(lambda width: _draw_trend(article, lines, width)),
-        "The band is the usual variation, from how much one period differs from the next. Shapes other than circles break a rule of the "
+        "The band is the usual variation, of which the definition says what it is. Shapes other than circles break a rule of the "
         "control chart; the table says which."
         if article.has("lower_limit", "upper_limit")
         else "",
@@ -47,8 +47,15 @@ def _draw_trend(article: Article, lines: Sequence[Line], width: float) -> Markup
     days = [found.row[time] for found in lines]
     first, last = (min(days), max(days)) if days else (dt.date.min, dt.date.min)
     span = max((last - first).days, 1)
-    values = [v for f in lines for v in (f.value, f.row.get("lower_limit"), f.row.get("upper_limit")) if v is not None]
-    up = Axis.over([*values, article.target], bottom, top)
+    # where hardly anything is expected the band has no end worth drawing: it would press all points to the floor
+    most = max(
+        (v for f in lines for v in (f.value, 3 * f.row["centre"] if f.row.get("centre") else None) if v is not None),
+        default=None,
+    )
+    bands = {f.key: _within(f, most) for f in lines}
+    up = Axis.over(
+        [*(f.value for f in lines), *(v for band in bands.values() for v in band), article.target], bottom, top
+    )
 
     def across(day: dt.date) -> float:
         return left + 8 + (day - first).days / span * (right - left - 16)
@@ -62,8 +69,8 @@ def _draw_trend(article: Article, lines: Sequence[Line], width: float) -> Markup
         parts.append(text(words, inside, bottom + 20, "tick", "middle"))
     for low, high in _runs(lines):
         part = lines[low:high]
-        band = [(across(f.row[time]), up(f.row["upper_limit"])) for f in part]
-        band += [(across(f.row[time]), up(f.row["lower_limit"])) for f in reversed(part)]
+        band = [(across(f.row[time]), up(bands[f.key][1])) for f in part]
+        band += [(across(f.row[time]), up(bands[f.key][0])) for f in reversed(part)]
         parts.append(path(band, "usual", closed=True))
         parts.append(path([(across(f.row[time]), up(f.row["centre"])) for f in part], "reference"))
     if article.target is not None:
@@ -76,6 +83,14 @@ def _draw_trend(article: Article, lines: Sequence[Line], width: float) -> Markup
             shape = mark(x, y, found.tone, False, 3.5 if found.tone is Tone.ORDINARY else 5)
             parts.append(reached(shape, x, y, found.said, found.key))
     return svg(width, height, f"{article.title}: over time", parts)
+
+
+def _within(found: Line, most: float | None) -> tuple[float, ...]:
+    """The usual variation of a period, lower and upper, as far as it is drawn; empty where there is none."""
+    low, high = found.row.get("lower_limit"), found.row.get("upper_limit")
+    if low is None or high is None:
+        return ()
+    return low, high if most is None or most <= low else min(high, most)
 
 
 def _runs(lines: Sequence[Line]) -> list[tuple[int, int]]:

@@ -17,9 +17,10 @@
 #' @grain year by organisation
 #' @settles 26 weeks
 #' @plot charts Operations between infections by year, G charts of hospitals
+#' @figure value operations_between, unit organisation, time year, size operations, missing left_out
 #' @unit operations without infection
 #' @direction higher is better
-#' @version 2.0
+#' @version 2.1
 #' @owner team:quality
 #' @minimum_n 20 of operations
 source("../lib/rare_events.R")

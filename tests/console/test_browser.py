@@ -18,7 +18,7 @@ from console import pages
 from platform_assets.access.roles import Role, User
 from platform_assets.contracts.files import read_contracts
 from platform_assets.ingest.load import load_dataset
-from platform_assets.office import Office
+from platform_assets.office import NEIGHBOURS, Office
 from platform_assets.quarantine.fixes import Fix
 from platform_assets.quarantine.tables import RowKey
 from resources.environment import Settings, resources_for
@@ -148,7 +148,14 @@ def test_a_cell_that_was_changed_in_the_grid_mends_the_row_that_was_seen_whateve
     rows = [f"AA-{n:03},2024-01-02,NEG,,north,clinic" for n in range(80)]
     rows += [f"BB-{n},2024-01-03,Positive,5,north,clinic" for n in range(4)]
     platform.store.write("landing/lab_results/week1.csv", "\n".join([HEADER, *rows, ""]).encode())
-    load_dataset(read_contracts()["lab_results"], platform.warehouse, platform.store, platform.keys, settle_seconds=0)
+    load_dataset(
+        read_contracts()["lab_results"],
+        platform.warehouse,
+        platform.store,
+        platform.keys,
+        neighbours=NEIGHBOURS,
+        settle_seconds=0,
+    )
     bert = Office.of(platform).desk("lab_results", User("bert", frozenset({Role.STEWARD})))
     found = bert.rows()
     keys = [RowKey(d, f, int(r)) for d, f, r in zip(found["_delivery"], found["_file"], found["_row"], strict=True)]
@@ -195,7 +202,14 @@ def test_a_file_is_made_when_it_is_asked_for_and_there_is_an_entry_first(
     platform = resources_for("laptop", Settings(tmp_path / "data", settle_seconds=0))
     rows = [f"AA-{n:03},2024-01-02,NEG,,north,=1+1" for n in range(40)]
     platform.store.write("landing/lab_results/week1.csv", "\n".join([HEADER, *rows, ""]).encode())
-    load_dataset(read_contracts()["lab_results"], platform.warehouse, platform.store, platform.keys, settle_seconds=0)
+    load_dataset(
+        read_contracts()["lab_results"],
+        platform.warehouse,
+        platform.store,
+        platform.keys,
+        neighbours=NEIGHBOURS,
+        settle_seconds=0,
+    )
 
     def actions() -> list[str]:
         """Without the views of logs, which the page shows below."""

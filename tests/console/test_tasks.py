@@ -12,7 +12,7 @@ import pytest
 
 from platform_assets.contracts.files import read_contracts
 from platform_assets.ingest.load import load_dataset
-from platform_assets.office import Office
+from platform_assets.office import NEIGHBOURS, Office
 from platform_assets.quarantine.desk import Desk
 from platform_assets.quarantine.tables import RowKey
 from resources.environment import Settings, resources_for
@@ -49,6 +49,7 @@ class Console:
             self.platform.warehouse,
             self.platform.store,
             self.platform.keys,
+            neighbours=NEIGHBOURS,
             settle_seconds=0,
         )
 
@@ -178,10 +179,12 @@ def test_a_cell_that_is_typed_is_judged_at_once_and_a_column_is_pasted(
     page.mouse.move(x, y, steps=5)
     page.wait_for_timeout(300)
     page.mouse.click(x, y, delay=80)
-    page.wait_for_timeout(500)
-    page.keyboard.type(
-        "POS", delay=300
-    )  # Streamlit's grid may lose the first of faster keys; the form of a row loses none
+    page.keyboard.press(
+        "Enter"
+    )  # opens the cell: Streamlit's grid may lose the first of fast keys; the form of a row loses none
+    page.locator("#portal :is(input, textarea)").first.wait_for()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("POS")
     page.keyboard.press("Enter")  # goes on to the next row
     page.get_by_text("1 changed row is right now").wait_for()
     page.evaluate("async () => {await navigator.clipboard.writeText('NEG\\nmaybe')}")
