@@ -130,9 +130,7 @@ def test_with_the_component_bigquery_is_the_engine_and_nothing_else_differs(
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_with_the_component_sources_runs_that_fetch_reach_the_ports_of_databases_and_sftp(
-    overlay: str, tmp_path: Path
-) -> None:
+def test_with_the_component_sources_runs_that_fetch_reach_the_ports_of_databases(overlay: str, tmp_path: Path) -> None:
     shutil.copytree(DEPLOY, tmp_path / "deploy", ignore=shutil.ignore_patterns("terraform", "image"))
     file = tmp_path / "deploy" / "kustomize" / "overlays" / overlay / "kustomization.yaml"
     file.write_text(f"{file.read_text()}components: [../../components/sources]\n")
@@ -148,7 +146,6 @@ def test_with_the_component_sources_runs_that_fetch_reach_the_ports_of_databases
     ports = {name: {p["port"] for rule in r["spec"]["egress"] for p in rule["ports"]} for name, r in added.items()}
     assert ports == {
         "way-out-databases": {d.port for d in (postgresql.DIALECT, mysql.DIALECT, mssql.DIALECT, oracle.DIALECT)},
-        "way-out-sftp": {22},
     }
     for policy in added.values():
         assert problems(policy) == []
