@@ -11,13 +11,13 @@ from console import grid, mending
 from console.frame import Frame, address, counted, href, links, moment, plain, settle, told
 from platform_assets.access.roles import Permission
 from platform_assets.quarantine import disputes
-from platform_assets.quarantine.bench import Bench
 from platform_assets.quarantine.desk import Desk
 from platform_assets.quarantine.fixes import HELD
+from platform_assets.quarantine.mending.bench import Bench
+from platform_assets.quarantine.mending.where import Where
 from platform_assets.quarantine.overview import empty_deliveries, in_quarantine
 from platform_assets.quarantine.reasons import added_up, in_words
 from platform_assets.quarantine.tables import EmptyDelivery, RowKey
-from platform_assets.quarantine.where import Where
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from platform_assets.ingest.readers.delimited.encodings import OTHER
 from platform_assets.ingest.readers.rows import NOT_TAKEN
 from platform_assets.quarantine import before_sending, uploads
 from platform_assets.quarantine.before_sending import CannotMend, Mends
-from platform_assets.quarantine.bench import Offer, Values, offers_for
+from platform_assets.quarantine.mending.bench import Offer, Values, offers_for
 from platform_assets.quarantine.reasons import about_cell, added_up, column_of, in_words
 
 OFFERED = 8

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_assets.quarantine.likeness import clusters, fingerprint, near
+from platform_assets.quarantine.mending.likeness import clusters, fingerprint, near
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=12)
 VALUES = st.dictionaries(WORDS, st.integers(1, 1000), max_size=30)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from platform_assets.contracts.columns import Column
 from platform_assets.contracts.dates import read_format
-from platform_assets.quarantine.rewriting import Row, moves, rewritings
+from platform_assets.quarantine.mending.rewriting import Row, moves, rewritings
 
 ZONE = "Europe/Amsterdam"
 DATE = Column.model_validate({"type": "date", "format": "%Y-%m-%d"})
