@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from resources.lake.warehouse import Warehouse
 
 TABLE = "platform.ledger"
+OLDEST_FIRST = "loaded_at, as_of NULLS FIRST, delivery"
+"""Those that were loaded together have one `loaded_at`: they were taken in the order of `as_of`."""
 COLUMNS = {
     "dataset": "VARCHAR",
     "delivery": "VARCHAR",
@@ -163,12 +165,12 @@ def read(
     if status is not None:
         conditions.append("status = ?")
         parameters.append(status)
-    return _read(connection, f"{' AND '.join(conditions)} ORDER BY loaded_at, delivery", parameters)
+    return _read(connection, f"{' AND '.join(conditions)} ORDER BY {OLDEST_FIRST}", parameters)
 
 
 def of_run(connection: duckdb.DuckDBPyConnection, run: str) -> list[Entry]:
     """What one run of Dagster made of the files that it loaded, oldest first."""
-    return _read(connection, "run = ? ORDER BY loaded_at, delivery", [run])
+    return _read(connection, f"run = ? ORDER BY {OLDEST_FIRST}", [run])
 
 
 def newest(connection: duckdb.DuckDBPyConnection, dataset: str) -> Entry | None:

@@ -13,7 +13,7 @@ from platform_assets.ingest import accounts, ledger
 from platform_assets.ingest.accounts import Erased
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.deliveries import Mending
-from platform_assets.ingest.ledger import Entry, entry_of
+from platform_assets.ingest.ledger import OLDEST_FIRST, Entry, entry_of
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from resources.gcp.bigquery import BigQuery
 from resources.lake.warehouse import Warehouse
@@ -47,7 +47,7 @@ class BigBooks(Books):
         if status is not None:
             conditions.append("status = @status")
             given["status"] = status
-        return self._read(f"{' AND '.join(conditions)} ORDER BY loaded_at, delivery", given)
+        return self._read(f"{' AND '.join(conditions)} ORDER BY {OLDEST_FIRST}", given)
 
     @override
     def newest(self) -> Entry | None:

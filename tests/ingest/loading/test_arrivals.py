@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from platform_assets.contracts.model import Contract
+from platform_assets.ingest import ledger
 from platform_assets.ingest.load import Load
 from platform_assets.ingest.quality import evaluate
 from resources.environment import Platform
@@ -119,6 +120,19 @@ def test_rows_with_dates_tell_themselves_which_are_newer(bench: Make) -> None:
     tie = bench(Contract.model_validate({**dated, "name": "tie"}))
     assert send_all(tie, ("1.csv", old), ("2.csv", same), ("1.csv", old)) == ["published", "published", "held"]
     assert tie.table("ward", "beds") == [("North", 50)]
+
+
+def test_files_that_came_together_are_remembered_in_the_order_in_which_they_were_taken(bench: Make) -> None:
+    lab = bench(Contract.model_validate({**BEDS, "load": {"mode": "append"}}))
+    names = [f"{n}.csv" for n in range(9)]
+    for name in names:
+        lab.drop(name, A)
+    lab.load()
+    with lab.platform.warehouse.connect(read_only=True) as connection:
+        entries = ledger.read(connection, "beds")
+    assert [e.file for e in entries] == names
+    (again,) = lab.send("0.csv", A).entries
+    assert again.same_as == entries[-1].delivery  # the latest of this content
 
 
 def test_two_equal_days_are_two_where_rows_are_added(bench: Make) -> None:
