@@ -11,7 +11,7 @@ from platform_assets.access.roles import Permission
 from platform_assets.indicators import receipts
 from platform_assets.ingest import ledger
 from platform_assets.ingest.ledger import Entry
-from platform_assets.quarantine.reasons import added_up, in_words
+from platform_assets.quarantine.reasons import added_up, drift_in_words, in_words
 
 if TYPE_CHECKING:
     import duckdb
@@ -101,8 +101,8 @@ def _judged(entry: Entry) -> None:
             hide_index=True,
             column_config={"reason": st.column_config.TextColumn(width="large"), "see them": links("see them")},
         )
-    for kind, names in entry.drift.items():
-        st.write(plain(f"Columns {kind}: {', '.join(names)}."))
+    for words in drift_in_words(entry.drift):
+        st.write(plain(f"{words}."))
 
 
 def _waiting(frame: Frame, entry: Entry) -> None:

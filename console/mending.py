@@ -10,8 +10,8 @@ import streamlit as st
 from console.frame import counted, plain, told
 from console.grid import again, still_wrong
 from platform_assets.quarantine.mending.bench import Bench, Mended, Offer, Values, becoming
-from platform_assets.quarantine.mending.where import Where
 from platform_assets.quarantine.reasons import column_of
+from platform_assets.quarantine.where import Where
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

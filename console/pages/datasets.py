@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from console.frame import Frame, counted, href, links, plain, when
+from console.frame import Frame, counted, href, links, moment, plain, when
 from platform_assets.access.roles import Permission
 from platform_assets.contracts.columns import Column
 from platform_assets.contracts.model import Contract
 from platform_assets.contracts.words import limits_in_words
 from platform_assets.ingest import ledger
 from platform_assets.ingest.ledger import Entry
-from platform_assets.quarantine.reasons import added_up
+from platform_assets.ingest.quality import last_due
+from platform_assets.quarantine.reasons import added_up, drift_in_words
 from platform_assets.quarantine.reasons import in_words as reason_in_words
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 RIGHT, WRONG, HELD, OLD = "right", "wrong, in quarantine", "held", "superseded"
 COLOURS = {RIGHT: "#9db8cc", WRONG: "#b5362c", HELD: "#e0a458", OLD: "#d9d9d9"}
+LATEST = 8
+"""Deliveries that are told one by one."""
 SINGLE = 26
 """Up to so many deliveries each has a bar of its own; more are added up by week of loading."""
 
@@ -38,12 +42,15 @@ def show(frame: Frame) -> None:
     with warehouse.connect() as connection:
         there = bool(warehouse.columns(connection, ledger.TABLE))
         entries = ledger.read(connection, dataset) if there else []
+    st.subheader("How fresh it is")
+    st.write(plain(fresh(contract, entries, dt.datetime.now(dt.UTC))))
     st.subheader("Quality over time")
     judged = [e for e in entries if e.rows_in]
     if judged:
         _quality(contract, judged)
     else:
         st.write("Nothing was loaded yet.")
+    _drift(entries)
     st.subheader("Columns")
     st.dataframe(
         [
@@ -84,6 +91,62 @@ def _quality(contract: Contract, entries: list[Entry]) -> None:
                 "see them": links("see them"),
             },
         )
+
+    if len(entries) > 1 and reasons:
+        st.write("The same by delivery, newest first:")
+        st.dataframe(by_rule(entries), hide_index=True, height="content")
+
+
+def by_rule(entries: list[Entry]) -> list[dict[str, str | int | None]]:
+    """A row for each broken rule, most rows first: `reason`, and the rows of each of the latest deliveries that break it; None: none does."""
+    latest = sorted(entries, key=lambda e: (e.loaded_at, e.delivered_at, e.file))[: -LATEST - 1 : -1]
+    broken = [added_up(e.reasons) for e in latest]
+    every: Counter[str] = Counter()
+    for counts in broken:
+        every.update(counts)
+    names = [f"{when(e.loaded_at)}: {e.file}" for e in latest]
+    return [
+        {"reason": reason_in_words(rule), **{n: counts.get(rule) for n, counts in zip(names, broken, strict=True)}}
+        for rule, _ in every.most_common()
+    ]
+
+
+def fresh(contract: Contract, entries: list[Entry], now: dt.datetime) -> str:
+    """When the last delivery came, and whether one should have come since."""
+    taken = [e for e in entries if e.status in ("published", "repeated")]
+    last = max((e.delivered_at.replace(tzinfo=dt.UTC) for e in taken), default=None)
+    said = f"The last delivery that was taken arrived {when(last)}." if last else "No delivery was taken yet."
+    if contract.quality.freshness is None:
+        return f"{said} The contract does not say when one is due."
+    due, before = last_due(contract.quality.freshness, now, contract.timezone)
+    if last is None or last <= before:
+        return f"{said} One was due {when(due)}: ask {contract.owner} or the sender."
+    return f"{said} It came in time."
+
+
+def _drift(entries: list[Entry]) -> None:
+    """What came otherwise than the contract says, delivery by delivery."""
+    otherwise = [e for e in sorted(entries, key=lambda e: e.loaded_at, reverse=True) if e.drift][:LATEST]
+    if not otherwise:
+        return
+    st.subheader("Columns that came otherwise")
+    st.dataframe(
+        [
+            {
+                "delivery": href("deliveries", e.file, delivery=e.delivery),
+                "loaded": e.loaded_at,
+                "what": "; ".join(drift_in_words(e.drift)),
+            }
+            for e in otherwise
+        ],
+        hide_index=True,
+        height="content",
+        column_config={
+            "delivery": links("delivery"),
+            "loaded": moment("loaded"),
+            "what": st.column_config.TextColumn(width="large"),
+        },
+    )
 
 
 def in_words(contract: Contract, entries: list[Entry]) -> str:

@@ -14,10 +14,10 @@ from platform_assets.quarantine import disputes
 from platform_assets.quarantine.desk import Desk
 from platform_assets.quarantine.fixes import HELD
 from platform_assets.quarantine.mending.bench import Bench
-from platform_assets.quarantine.mending.where import Where
 from platform_assets.quarantine.overview import empty_deliveries, in_quarantine
 from platform_assets.quarantine.reasons import added_up, in_words
 from platform_assets.quarantine.tables import EmptyDelivery, RowKey
+from platform_assets.quarantine.where import Where
 
 if TYPE_CHECKING:
     import pandas as pd

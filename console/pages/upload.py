@@ -10,12 +10,10 @@ import streamlit as st
 from console.frame import Frame, counted, done, plain, told
 from console.grid import WRONG
 from platform_assets.access.roles import Permission
-from platform_assets.ingest.readers.delimited.encodings import OTHER
-from platform_assets.ingest.readers.rows import NOT_TAKEN
 from platform_assets.quarantine import before_sending, uploads
 from platform_assets.quarantine.before_sending import CannotMend, Mends
 from platform_assets.quarantine.mending.bench import Offer, Values, offers_for
-from platform_assets.quarantine.reasons import about_cell, added_up, column_of, in_words
+from platform_assets.quarantine.reasons import about_cell, added_up, column_of, drift_in_words, in_words
 
 OFFERED = 8
 """Buttons for one column."""
@@ -192,6 +190,5 @@ def _report(check: uploads.Check) -> None:
         st.success("The 1 row is right." if check.rows == 1 else f"All {check.rows:,} rows are right.")
     elif not check.rows and not check.held:
         st.info("The file has no rows.")
-    for kind, names in check.drift.items():
-        what = {NOT_TAKEN: "Parts", OTHER: "Text"}.get(kind, "Columns")
-        st.info(plain(f"{what} {kind}: {', '.join(names)}"))
+    for words in drift_in_words(check.drift):
+        st.info(plain(words))

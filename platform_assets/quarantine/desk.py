@@ -30,7 +30,6 @@ from platform_assets.quarantine import fix_files
 from platform_assets.quarantine import history as quarantine_history
 from platform_assets.quarantine.fix_moves import PREPARED, FixMoves
 from platform_assets.quarantine.fixes import HELD, Fix, QuarantineError, Resubmission
-from platform_assets.quarantine.mending.where import Where
 from platform_assets.quarantine.tables import (
     DISMISSED,
     RELEASED,
@@ -48,6 +47,7 @@ from platform_assets.quarantine.tables import (
     staged_by_others,
     staged_changes,
 )
+from platform_assets.quarantine.where import Where
 from resources.lake.warehouse import Warehouse, quoted, scalar
 from resources.object_store import ObjectStore
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from platform_assets.ingest.readers.delimited.encodings import OTHER
+from platform_assets.ingest.readers.rows import NOT_TAKEN
 
 _SHAPE = re.compile(r", found (?:a value like .*|nothing)$", re.DOTALL)
 
@@ -44,6 +47,12 @@ def added_up(counts: Mapping[str, int]) -> dict[str, int]:
     for reason, rows in counts.items():
         found[rule_of(reason)] += rows
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def drift_in_words(drift: Mapping[str, Sequence[str]]) -> list[str]:
+    """What a file had otherwise than the contract foresees, a phrase for each kind: ``Columns missing: ward``."""
+    what = {NOT_TAKEN: "Parts", OTHER: "Text"}
+    return [f"{what.get(kind, 'Columns')} {kind}: {', '.join(names)}" for kind, names in drift.items()]
 
 
 def _capital(text: str) -> str:

@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from console import pages
 from console.dagster_client import Client, FailedCheck, Run
 from console.pages.about import WORDS
-from console.pages.datasets import per_delivery
+from console.pages.datasets import fresh, per_delivery
 from console.pages.start import now
 from platform_assets.access.roles import Permission, Role, Scope, User, laptop_user
 from platform_assets.contracts import Contract
@@ -606,6 +606,36 @@ def test_the_quality_of_deliveries_is_told_in_words_and_adds_up(tmp_path: Path) 
     assert rows.groupby("place")["share"].sum().round(9).tolist() == [1.0, 1.0, 1.0]
     assert rows[rows["kind"] == "held"]["rows"].tolist() == [0, 2, 0]
     assert at.dataframe[0].value["rows"].sum() >= 3
+
+
+def test_a_dataset_tells_its_rules_by_delivery_what_came_otherwise_and_how_fresh_it_is(tmp_path: Path) -> None:
+    freshness = {"cron": "0 9 * * 1", "grace_hours": 2}
+    place = Place(tmp_path, lab_contract(quality={"max_quarantined": 1.0, "freshness": freshness}))
+    place.deliver("week1.csv", "B-1,P-1,north,2024-01-02,Neg,", "B-2,P-2,north,2024-01-02,Pos,")
+    place.deliver(
+        "week2.csv", "C-1,P-1,north,2024-13-02,Neg,", header="sample_id,patient_id,lab,test_date,result,extra"
+    )
+    at = opened("datasets", place, person(Role.ANALYST))
+    assert not at.exception
+    said = [m.value.replace("\\", "") for m in at.markdown]
+    assert any(
+        m.startswith("The last delivery that was taken arrived") and m.endswith("It came in time.") for m in said
+    )
+    (rules,) = [d.value for d in at.dataframe if any(str(c).endswith("week1.csv") for c in d.value.columns)]
+    first, second = list(rules.columns)[1:]
+    assert (first[-9:], second[-9:]) == ("week2.csv", "week1.csv")
+    counts = {row["reason"].split(" is ")[0]: (row[first], row[second]) for row in rules.to_dict("records")}
+    assert counts["The result"] == (1, 2)
+    assert counts["The test_date"][0] == 1
+    (otherwise,) = [d.value for d in at.dataframe if "what" in d.value.columns]
+    assert list(otherwise["what"]) == ["Columns missing: viral_load; Columns extra: extra"]
+
+
+def test_a_delivery_that_was_due_is_asked_for() -> None:
+    contract = lab_contract(quality={"freshness": {"cron": "0 9 * * 1", "grace_hours": 2}})
+    monday = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
+    assert fresh(contract, [], monday).startswith("No delivery was taken yet. One was due ")
+    assert fresh(lab_contract(), [], monday) == "No delivery was taken yet. The contract does not say when one is due."
 
 
 def test_many_deliveries_are_added_up_by_week(tmp_path: Path) -> None:

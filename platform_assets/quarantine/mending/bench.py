@@ -16,8 +16,8 @@ from platform_assets.quarantine.desk import Desk
 from platform_assets.quarantine.fixes import Fix, QuarantineError
 from platform_assets.quarantine.mending import likeness, rewriting
 from platform_assets.quarantine.mending.rewriting import Row
-from platform_assets.quarantine.mending.where import Where
 from platform_assets.quarantine.tables import RowKey, staged_at
+from platform_assets.quarantine.where import Where
 from resources.lake.warehouse import quoted
 
 MOST_VALUES = 5_000

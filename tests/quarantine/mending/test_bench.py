@@ -9,7 +9,7 @@ import pytest
 from platform_assets.access.roles import AccessDenied, Role, User
 from platform_assets.quarantine.fixes import Fix, QuarantineError
 from platform_assets.quarantine.mending.bench import Bench, Offer
-from platform_assets.quarantine.mending.where import Where
+from platform_assets.quarantine.where import Where
 from tests.places import SECOND, Place
 
 DATES = [f"D-{n},P-{n},north,{n + 1:02}/01/2024,NEG," for n in range(30)]
