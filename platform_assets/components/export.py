@@ -89,6 +89,10 @@ def export_definitions(export: Document, folder: Path, contracts: dict[str, Cont
     )
     def deliver(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         platform: Platform = context.resources.platform
+        if partitions and not context.has_partition_key:
+            raise dg.Failure(
+                "this export has a file for each window: choose one (in the Dagster UI, a partition)", allow_retries=False
+            )
         told, window = Told(context), context.partition_key if partitions else None
         try:
             made = maker(platform).make(window, local(dt.datetime.now(dt.UTC)))

@@ -60,6 +60,12 @@ def test_a_run_makes_and_delivers_and_the_next_is_green_and_skipped(shop: Shop, 
     assert checks(again) == {"sent": True, "answered": True}
 
 
+def test_without_a_window_it_says_what_to_choose(shop: Shop, platform: Platform) -> None:
+    (failed,) = [e for e in run(shop, platform, None).all_events if e.is_step_failure]
+    assert failed.step_failure_data.user_failure_data is not None
+    assert "choose one" in str(failed.step_failure_data.user_failure_data.description)
+
+
 def test_where_deliveries_are_off_files_wait(shop: Shop, platform: Platform) -> None:
     result = run(shop, platform, "2026-01-01", on=False)
     assert result.success
