@@ -144,10 +144,15 @@ def _used(frame: Frame, entry: Entry) -> None:
     if not made:
         st.write("No indicator has been made of the dataset's table since.")
         return
-    st.write("Indicators that were made of the dataset's table, with the rows of this delivery that stood in it then.")
+    st.write("Indicators that were made of the dataset's table after this delivery had come.")
     st.dataframe(
         [
-            {"indicator": r.indicator, "made": r.made_at, "rows": r.rows, "run": href("runs", "the run", run=r.run)}
+            {
+                "indicator": r.indicator,
+                "made": r.made_at,
+                "rows it has": r.rows,
+                "run": href("runs", "the run", run=r.run),
+            }
             for r in made
         ],
         hide_index=True,

@@ -92,14 +92,15 @@ def _quality(contract: Contract, entries: list[Entry]) -> None:
             },
         )
 
-    if len(entries) > 1 and reasons:
+    if sum(bool(e.reasons) for e in entries) > 1:
         st.write("The same by delivery, newest first:")
         st.dataframe(by_rule(entries), hide_index=True, height="content")
 
 
 def by_rule(entries: list[Entry]) -> list[dict[str, str | int | None]]:
-    """A row for each broken rule, most rows first: `reason`, and the rows of each of the latest deliveries that break it; None: none does."""
-    latest = sorted(entries, key=lambda e: (e.loaded_at, e.delivered_at, e.file))[: -LATEST - 1 : -1]
+    """A row for each broken rule, most rows first: `reason`, and its rows in each of the latest deliveries that break any; None: none does."""
+    broken_in = [e for e in entries if e.reasons]
+    latest = sorted(broken_in, key=lambda e: (e.loaded_at, e.delivered_at, e.file), reverse=True)[:LATEST]
     broken = [added_up(e.reasons) for e in latest]
     every: Counter[str] = Counter()
     for counts in broken:
