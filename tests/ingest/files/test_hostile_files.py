@@ -32,7 +32,6 @@ def _parquet_with_bad_text() -> bytes:
         ("json", "a.json", b'[{"sample_id": "A", "viral_load": ' + b"9" * 4_301 + b"}]", "more than 4,300 digits"),
         ("json", "a.json", b'[{"sample_id": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]", "more than 64 deep"),
         ("json", "a.json", b"[" * 100_000, "more than 64 deep"),
-        ("parquet", "a.parquet", _parquet_with_bad_text(), "not readable Parquet"),
     ],
 )
 def test_a_document_that_would_take_the_reader_down_is_refused(
@@ -45,6 +44,13 @@ def test_a_document_that_would_take_the_reader_down_is_refused(
     assert entries[name].status == "rejected"
     assert said in entries[name].reason
     assert lab.table("sample_id") == [("G",)]
+
+
+def test_a_row_whose_text_is_no_text_waits_alone(bench: Make) -> None:
+    lab = bench(format={"kind": "parquet"})
+    (entry,) = lab.send("a.parquet", _parquet_with_bad_text()).entries
+    assert (entry.status, entry.rows_in, entry.quarantined) == ("published", 1, 1)
+    assert list(entry.reasons) == ["row: holds bytes that are no text (UTF-8)"]
 
 
 @pytest.mark.parametrize(
