@@ -17,7 +17,7 @@ from platform_assets.sources.base import Fetched, Reach, Window
 from platform_assets.sources.sql import SqlSource
 from resources import deadline, requesting
 from resources.databases import oracle
-from resources.databases.dialect import Found
+from resources.databases.dialect import BATCH_BYTES, Found
 from resources.requesting import Passing, Permanent
 from tests.servers.tds_server import ODD, PASSWORD, ROWS, sql_server
 
@@ -193,7 +193,7 @@ def test_batches_of_oracle_are_bounded_by_bytes() -> None:
         def cursor(self) -> Cursor:
             return cursor
 
-    rows: list[tuple[str | None, ...]] = [("x" * 1_000_000, None)] * 150
+    rows: list[tuple[str | None, ...]] = [("x" * (BATCH_BYTES // 8), None)] * 150
     cursor = Cursor(list(rows))
     batches = list(oracle.DIALECT.batches(Connection(), "SELECT 1"))
     assert [value for first, _ in batches for value in first.to_pylist()] == [row[0] for row in rows]
