@@ -91,7 +91,8 @@ def export_definitions(export: Document, folder: Path, contracts: dict[str, Cont
         platform: Platform = context.resources.platform
         if partitions and not context.has_partition_key:
             raise dg.Failure(
-                "this export has a file for each window: choose one (in the Dagster UI, a partition)", allow_retries=False
+                "this export has a file for each window: choose one (in the Dagster UI, a partition)",
+                allow_retries=False,
             )
         told, window = Told(context), context.partition_key if partitions else None
         try:

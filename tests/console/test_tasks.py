@@ -182,10 +182,9 @@ def test_a_cell_that_is_typed_is_judged_at_once_and_a_column_is_pasted(
     page.keyboard.press(
         "Enter"
     )  # opens the cell: Streamlit's grid may lose the first of fast keys; the form of a row loses none
-    page.locator("#portal :is(input, textarea)").first.wait_for()
-    page.keyboard.press("Control+a")
-    page.keyboard.type("POS")
-    page.keyboard.press("Enter")  # goes on to the next row
+    editor = page.locator("#portal :is(input, textarea)").first
+    editor.fill("POS")
+    editor.press("Enter")  # goes on to the next row
     page.get_by_text("1 changed row is right now").wait_for()
     page.evaluate("async () => {await navigator.clipboard.writeText('NEG\\nmaybe')}")
     page.keyboard.press("Control+v")
