@@ -146,9 +146,10 @@ class Both:
             (named(r, known[0]) for r in ours), key=repr
         )
         where = f"FROM platform.ledger WHERE dataset = '{contract.name}' ORDER BY file, status, rows_in"
+        asked = f"SELECT {', '.join(FIGURES)} {where}"
         ledgers = [
-            [tuple(at_some_time(v) for v in row) for row in bench.sql(f"SELECT {', '.join(FIGURES)} {where}")]
-            for bench in (self.lake, self.big)
+            [tuple(in_general(v, ids) for v in row) for row in rows]
+            for rows, ids in ((self.lake.sql(asked), known[0]), (self.big.sql(asked), known[1]))
         ]
         assert ledgers[1] == ledgers[0]
         tables["ledger"] = ledgers[0]
@@ -157,9 +158,13 @@ class Both:
         return tables
 
 
-def at_some_time(value: Any) -> Any:
-    """A reason without the minute at which an earlier delivery was loaded: one engine may load it after the other's minute ended."""
-    return re.sub(r" of \d{4}-\d\d-\d\d \d\d:\d\d ", " of some time ", value) if isinstance(value, str) else value
+def in_general(value: Any, files: Mapping[str, str]) -> Any:
+    """A reason with the file in the place of an earlier delivery, and without the minute at which that was loaded: one engine may load it
+    after the other's minute ended."""
+    if not isinstance(value, str):
+        return value
+    words = re.sub(r" of \d{4}-\d\d-\d\d \d\d:\d\d ", " of some time ", value)
+    return re.sub(r"(?<=delivery )[0-9a-f]{16}", lambda found: files[found[0]], words)
 
 
 def named(row: Iterable[Any], files: Mapping[str, str]) -> tuple[Any, ...]:
