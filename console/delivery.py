@@ -150,7 +150,6 @@ def _used(frame: Frame, entry: Entry) -> None:
             {
                 "indicator": r.indicator,
                 "made": r.made_at,
-                "rows it has": r.rows,
                 "run": href("runs", "the run", run=r.run),
             }
             for r in made

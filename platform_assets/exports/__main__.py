@@ -33,7 +33,10 @@ def main(arguments: list[str]) -> int:
     office = Office.here()
     try:
         if asked.command == "list":
-            for entry in ledger.read(office.warehouse, asked.export):
+            entries = ledger.read(office.warehouse, asked.export)
+            if not entries:
+                sys.stdout.write("no file was made yet\n")
+            for entry in entries:
                 words = [entry.export, entry.window_key, entry.file, f"{entry.rows:,} rows", entry.state]
                 words += [f"to {entry.recipient}"] if entry.recipient else []
                 words += [entry.problem] if entry.problem else []

@@ -21,7 +21,7 @@ from platform_assets.ingest.load import load_dataset
 from platform_assets.office import NEIGHBOURS, Office
 from platform_assets.quarantine.fixes import Fix
 from platform_assets.quarantine.tables import RowKey
-from resources.environment import Settings, resources_for
+from resources.environment import Platform, Settings, resources_for
 from tests.console.conftest import Servers, console_at, environment_of, free_port
 
 if TYPE_CHECKING:
@@ -51,6 +51,18 @@ def go(page: Page, name: str) -> None:
     page.wait_for_timeout(300)
     page.locator("[data-test-script-state='notRunning']").first.wait_for()
     page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
+
+
+def loaded(platform: Platform) -> None:
+    """Load what waits for lab_results, as the platform does."""
+    load_dataset(
+        read_contracts()["lab_results"],
+        platform.warehouse,
+        platform.store,
+        platform.keys,
+        neighbours=NEIGHBOURS,
+        settle_seconds=0,
+    )
 
 
 def shot(page: Page, name: str) -> None:
@@ -148,14 +160,7 @@ def test_a_cell_that_was_changed_in_the_grid_mends_the_row_that_was_seen_whateve
     rows = [f"AA-{n:03},2024-01-02,NEG,,north,clinic" for n in range(80)]
     rows += [f"BB-{n},2024-01-03,Positive,5,north,clinic" for n in range(4)]
     platform.store.write("landing/lab_results/week1.csv", "\n".join([HEADER, *rows, ""]).encode())
-    load_dataset(
-        read_contracts()["lab_results"],
-        platform.warehouse,
-        platform.store,
-        platform.keys,
-        neighbours=NEIGHBOURS,
-        settle_seconds=0,
-    )
+    loaded(platform)
     bert = Office.of(platform).desk("lab_results", User("bert", frozenset({Role.STEWARD})))
     found = bert.rows()
     keys = [RowKey(d, f, int(r)) for d, f, r in zip(found["_delivery"], found["_file"], found["_row"], strict=True)]
@@ -202,14 +207,7 @@ def test_a_file_is_made_when_it_is_asked_for_and_there_is_an_entry_first(
     platform = resources_for("laptop", Settings(tmp_path / "data", settle_seconds=0))
     rows = [f"AA-{n:03},2024-01-02,NEG,,north,=1+1" for n in range(40)]
     platform.store.write("landing/lab_results/week1.csv", "\n".join([HEADER, *rows, ""]).encode())
-    load_dataset(
-        read_contracts()["lab_results"],
-        platform.warehouse,
-        platform.store,
-        platform.keys,
-        neighbours=NEIGHBOURS,
-        settle_seconds=0,
-    )
+    loaded(platform)
 
     def actions() -> list[str]:
         """Without the views of logs, which the page shows below."""

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from platform_assets.contracts.files import read_contracts
-from platform_assets.ingest.load import load_dataset
-from platform_assets.office import NEIGHBOURS, Office
+from platform_assets.office import Office
 from platform_assets.quarantine.desk import Desk
 from platform_assets.quarantine.tables import RowKey
 from resources.environment import Settings, resources_for
 from tests.console.conftest import console_at, environment_of
-from tests.console.test_browser import HEADER, WAIT, shot
+from tests.console.test_browser import HEADER, WAIT, loaded, shot
 from tests.places import SECOND
 
 if TYPE_CHECKING:
@@ -44,14 +42,7 @@ class Console:
             desk.dismiss([RowKey(d, f, int(r)) for d, f, r in keys], "of another test")
         right = [f"{name[:2].upper()}-{n:03},2024-01-02,NEG,,north,clinic" for n in range(300)]
         self.platform.store.write(f"landing/lab_results/{name}", "\n".join([HEADER, *right, *rows, ""]).encode())
-        load_dataset(
-            read_contracts()["lab_results"],
-            self.platform.warehouse,
-            self.platform.store,
-            self.platform.keys,
-            neighbours=NEIGHBOURS,
-            settle_seconds=0,
-        )
+        loaded(self.platform)
 
     def desk(self) -> Desk:
         """What waits."""
