@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from resources.lake.catalog import Catalog, CatalogError, PostgresCatalog, SqliteCatalog, catalog_from
@@ -264,3 +265,18 @@ def test_a_restored_catalog_is_another_one_although_its_file_has_the_same_number
     mark.touch()
     assert file.stat().st_ino == number
     assert catalog.identity() != before
+
+
+def test_an_open_engine_loads_nothing_that_is_not_signed(warehouse: Warehouse, tmp_path: Path) -> None:
+    """Our own extensions are loaded without their signature being computed; the door is shut behind them, in every way to an engine."""
+    forged = tmp_path / "forged.duckdb_extension"
+    forged.write_bytes(b"\\0" * 1000)
+    (tmp_path / "apart").mkdir()
+    bare = warehouse.bare_engine(tmp_path / "apart")
+    with bare, warehouse.connect() as writer, warehouse.connect(read_only=True) as reader:
+        for connection in (bare, writer, reader):
+            assert scalar(connection, "SELECT current_setting('allow_unsigned_extensions')") is False
+            with pytest.raises(duckdb.InvalidInputException, match="while database is running"):
+                connection.execute("SET allow_unsigned_extensions = true")
+            with pytest.raises(duckdb.Error):
+                connection.execute(f"LOAD '{forged}'")
