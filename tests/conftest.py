@@ -19,6 +19,9 @@ from resources.object_store import LocalStore
 from tests.environments import EXPRESSIONS, compiled_before
 
 KEY = "ab" * 32
+# tables of tests are small, and their processes fill the machine: more threads of an engine only take longer. In tests/ingest/loading
+# it has as many as for users
+os.environ.setdefault("PLATFORM_THREADS", "1")
 
 
 _MAIN = sys.modules["__main__"]

@@ -69,7 +69,7 @@ class Warehouse:
         self.catalog = catalog or SqliteCatalog(home)
         self.data = data.rstrip("/") or str(home / "data")
         self.memory_limit = memory_limit
-        self.threads = threads
+        self.threads = threads or _threads()
 
     @property
     def scratch(self) -> Path:
@@ -159,8 +159,8 @@ class Warehouse:
             engine = self._open()
             try:
                 self._attach(engine, read_only=False)
-                for layer in SCHEMAS:
-                    engine.execute(f"CREATE SCHEMA IF NOT EXISTS {LAKE}.{layer}")
+                layers = "".join(f"CREATE SCHEMA IF NOT EXISTS {LAKE}.{layer};" for layer in SCHEMAS)
+                engine.execute(f"BEGIN TRANSACTION; {layers} COMMIT")
                 self.catalog.created()
             except BaseException:
                 engine.close()
@@ -297,6 +297,18 @@ def scalar(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any
     row = connection.execute(sql, parameters or []).fetchone()
     assert row is not None
     return row[0]
+
+
+def _threads() -> int | None:
+    """PLATFORM_THREADS: how many threads an engine may use. None, all processors, where it is not set."""
+    asked = os.environ.get("PLATFORM_THREADS", "")
+    if not asked:
+        return None
+    if not asked.isdecimal() or not 0 < int(asked) < 1000:
+        raise WarehouseError(
+            f"PLATFORM_THREADS={asked!r} is not a number of threads: give one such as 4, or leave it out"
+        )
+    return int(asked)
 
 
 def _open_bucket(connection: duckdb.DuckDBPyConnection) -> None:

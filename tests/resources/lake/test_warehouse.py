@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from resources.lake.catalog import Catalog, CatalogError, PostgresCatalog, SqliteCatalog, catalog_from
-from resources.lake.warehouse import SchemaConflict, Warehouse, scalar
+from resources.lake.warehouse import SchemaConflict, Warehouse, WarehouseError, scalar
 from tests.servers.postgres_server import PASSWORD, PostgresServer
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -280,3 +280,16 @@ def test_an_open_engine_loads_nothing_that_is_not_signed(warehouse: Warehouse, t
                 connection.execute("SET allow_unsigned_extensions = true")
             with pytest.raises(duckdb.Error):
                 connection.execute(f"LOAD '{forged}'")
+
+
+@pytest.mark.parametrize("asked", ["0", "-1", "two", "1.5", "1000000"])
+def test_a_number_of_threads_that_is_none_says_what_to_give(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLATFORM_THREADS", asked)
+    with pytest.raises(WarehouseError, match="give one such as 4, or leave it out"):
+        Warehouse(Path())
+
+
+def test_the_environment_says_how_many_threads_an_engine_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLATFORM_THREADS", "3")
+    with Warehouse(tmp_path).connect() as connection:
+        assert scalar(connection, "SELECT current_setting('threads')") == 3
