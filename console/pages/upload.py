@@ -222,7 +222,7 @@ def _report(check: uploads.Check) -> None:
         )
     if check.right:
         rows = number(check.rows)
-        st.success(tr("The 1 row is right.") if check.rows == 1 else tr("All {rows} rows are right.", rows=rows))
+        st.success(plain(tr("The 1 row is right.") if check.rows == 1 else tr("All {rows} rows are right.", rows=rows)))
     elif not check.rows and not check.held:
         st.info(tr("The file has no rows."))
     for words in drift_in_words(check.drift):
