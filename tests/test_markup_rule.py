@@ -29,11 +29,11 @@ DAGSTER = [
     "def f(context):\n    load(log=context.log.info)",
 ]
 CONSOLE = [
+    "import streamlit as st\nst.markdown('a', unsafe_allow_html=True)",
+    "import streamlit as st\nst.markdown('a', **{'unsafe_allow_html': True})",
     "import streamlit as st\nst.write(tr('{name} is wrong', name=name))",
     "import streamlit as st\nst.write(tr(text))",
     "import streamlit as st\nst.write(retold(reason))",
-    "import streamlit as st\nst.markdown('a', unsafe_allow_html=True)",
-    "import streamlit as st\nst.markdown('a', **{'unsafe_allow_html': True})",
     "import streamlit as st\nst.html(f'<b>{name}</b>')",
     "import streamlit as st\nst.html(text)",
     "import streamlit as st\nst.iframe(url)",
