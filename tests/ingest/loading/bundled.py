@@ -24,8 +24,8 @@ from tests.places import Place
 BUNDLE = Bundle(
     name="weekly",
     members={"lab_results": "results*.csv", "wards": "wards*.csv"},
-    leave_out=["README*"],
-    files=["*.zip", "*.tgz"],
+    leave_out=("README*",),
+    files=("*.zip", "*.tgz"),
 )
 RESULTS = "sample_id,patient_id,lab,test_date,result,viral_load"
 WARDS = "ward_id,beds"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -118,7 +119,6 @@ def test_an_archive_that_is_not_what_it_should_be_is_refused_whole(
     place.load_bundle()
     assert place.statuses() == {"lab_results": ["rejected"], "wards": ["rejected"]}
     (entry,) = place.entries("wards")
-    import re
 
     assert re.search(said, entry.reason)
     assert place.waiting() == []
