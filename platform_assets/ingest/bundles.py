@@ -38,7 +38,7 @@ from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.readers.packing import is_packed, unpack
 from platform_assets.ingest.readers.rows import FileRejected
 from platform_assets.ingest.readers.scan import scan
-from platform_assets.ingest.staging import Drift, stage
+from platform_assets.ingest.staging import Drift
 from resources.identity import IdentityKeys, bound
 from resources.lake.warehouse import Warehouse
 from resources.object_store import ObjectStore, StoredObject
@@ -245,7 +245,7 @@ def _load_together(loads: Mapping[str, Load], files: Mapping[str, Waiting], chil
         if deliveries:
             keys = load.keys.for_files([d.origin_sha256 for d in deliveries])
             read = [d for d in deliveries if d.repeats is None]
-            batch, drift = stage(load.connection, load.contract, read, load.folder, load.entry, child)
+            batch, drift = load.staged(read, load.folder, child)
             parts.append(_Part(load, deliveries, batch, drift, keys, clock))
     if not parts:
         return

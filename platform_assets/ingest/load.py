@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from platform_assets.contracts.compiling.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import accounts, arrivals, ledger
+from platform_assets.ingest.aliases import known_as
 from platform_assets.ingest.arrivals import History, next_lot
 from platform_assets.ingest.books import Books, LakeBooks
 from platform_assets.ingest.deliveries import (
@@ -181,7 +182,7 @@ class Load:
     def _load_lot(self, deliveries: list[Delivery], keys: IdentityKeys, folder: Path, child: Child) -> None:
         name, clock = self.contract.name, time.monotonic()
         read = [d for d in deliveries if d.repeats is None]
-        batch, drift = stage(self.connection, self.contract, read, folder, self.entry, child)
+        batch, drift = self.staged(read, folder, child)
         if read:
             self.log(f"{name}: {sum(sum(s.rows.values()) for s in batch.staged):,} rows read, now judged")
         entries = self.write(batch, deliveries, drift, keys, clock)
@@ -189,6 +190,10 @@ class Load:
         self.report.entries += entries
         for entry in entries:
             self.log(f"{name}: {describe(entry)}")
+
+    def staged(self, read: list[Delivery], folder: Path, child: Child) -> tuple[Batch, Drift]:
+        """Rows of these deliveries, as `staging.stage` makes them, with columns by the names that stewards have agreed to."""
+        return stage(self.connection, known_as(self.contract, self.store), read, folder, self.entry, child)
 
     def write(
         self, batch: Batch, deliveries: list[Delivery], drift: Drift, keys: IdentityKeys, clock: float
