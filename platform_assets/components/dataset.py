@@ -20,7 +20,8 @@ from platform_assets.engines import refusal
 from platform_assets.engines.results import Loaded
 from platform_assets.ingest import quality
 from platform_assets.ingest.deliveries import landing_folder, look_of, never_taken
-from platform_assets.ingest.load import LoadReport, describe, reasons_in_words
+from platform_assets.ingest.ledger_in_words import describe, reasons_in_words
+from platform_assets.ingest.load import LoadReport
 from platform_assets.ingest.readers.registry import format_named
 from platform_assets.ingest.tables import Tables
 from platform_assets.ingest.worked_out import worked_out

@@ -31,7 +31,8 @@ from platform_assets.ingest.deliveries import (
     rejected_name,
 )
 from platform_assets.ingest.ledger import BUNDLE, HELD_WITH, Entry
-from platform_assets.ingest.load import LONGEST_NAME, Load, LoadFailed, LoadReport, Log, describe
+from platform_assets.ingest.ledger_in_words import describe
+from platform_assets.ingest.load import LONGEST_NAME, Load, LoadFailed, LoadReport, Log
 from platform_assets.ingest.loading.batch import Batch
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.readers.apart.process import Child

@@ -13,7 +13,8 @@ import pytest
 
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.load import Load, LoadFailed, describe
+from platform_assets.ingest.ledger_in_words import describe
+from platform_assets.ingest.load import Load, LoadFailed
 from resources.environment import Platform
 from resources.identity import EnvironmentKeys, MissingIdentityKey, pseudonym
 from tests.conftest import KEY, LAB, Bench
