@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboard import words
+from dashboard.address import ONLY
 from dashboard.figures import choice as figures
 from dashboard.figures.choice import VIEWS
 from dashboard.figures.lines import Figure, Line
@@ -15,10 +16,11 @@ from dashboard.freshness import Age
 from dashboard.here import Here, Missing, through
 from dashboard.shelf import Article
 from platform_assets.access.roles import Permission, Scope
+from platform_assets.indicators.model import NOT_KNOWN
 from platform_assets.quarantine.disputes import ANSWERS, REASONS, Dispute
 from platform_assets.releases.reading import benchmark
 from platform_assets.reports import own_cases, own_disputes
-from platform_assets.reports.own_cases import Count, Listed, Source
+from platform_assets.reports.own_cases import Count, Listed, Only, Source
 
 # ---------------------------------------------------------------------------------------------------- overview
 
@@ -82,7 +84,8 @@ def indicator(here: Here, name: str) -> dict[str, Any]:
     """Everything of one indicator."""
     article = here.article(name)
     here.check_org([article])
-    own, figure = here.own(article), shown(here, article)
+    own, figure, source = here.own(article), shown(here, article), here.source(article)
+    only = here.only(source) if source else {}
     view, peers = figure.view if figure else "", _peers(here, article)
     return {
         "article": article,
@@ -98,7 +101,7 @@ def indicator(here: Here, name: str) -> dict[str, Any]:
         "starts": _starts(article) if view in ("trend", "counts") else [],
         "before": _before(here, article, own),
         "ages": here.freshness.of(article.about.get("made_from", ())),
-        "counts": _count_table(article, here.counts(article, here.chosen.by), here.source(article), here.chosen.by),
+        "counts": _count_table(article, here.counts(article, here.chosen.by, only), source, here.chosen.by, only),
         "pictures": list(article.about["plots"].items()),
         "through": through(article),
     }
@@ -178,6 +181,11 @@ def _before(here: Here, article: Article, own: str) -> list[str]:
             atoms = article.atoms
             gone = int(atoms[missing].sum()) if atoms is not None else 0
             found.append(f"Complete: about {gone:,} records of all organisations could not be used ({words_of}).")
+    mix = str(article.about.get("case_mix") or "")
+    if mix:
+        found.append(f"Fair: adjusted for {mix}; what else patients differ in is not.")
+    elif "case_mix" in article.about and article.column("unit"):
+        found.append("Fair: not adjusted for what patients differ in.")
     if article.protected:
         grain, last = article.about["periods"]["grain"], through(article)
         found.append(f"Age: {last}, by {grain}; later {grain}s are published when they are over and settled.")
@@ -193,7 +201,7 @@ NEWEST, DRAWN = 60, 26
 
 
 def _count_table(
-    article: Article, counts: list[Count] | None, source: Source | None, by_: str
+    article: Article, counts: list[Count] | None, source: Source | None, by_: str, only: Only
 ) -> dict[str, Any] | None:
     """Own counts as a table (a row per period, a column per outcome), and as a picture."""
     if counts is None or source is None:
@@ -221,12 +229,22 @@ def _count_table(
         "totals": [(o, sum(here[o] for here in by.values())) for o in outcomes],
         "grain": grain,
         "grains": own_cases.GRAINS,
+        "filters": [
+            (f"{ONLY}{slice_.name}", words.heading(slice_.name), (*slice_.levels, NOT_KNOWN), only.get(slice_.name, ""))
+            for slice_ in source.cases.slices.values()
+        ],
+        "only": _in_words(only),
         "more": len(by) - len(newest),
         "picture": figures.own_counts(
             article, [(words.period(day, grain), here) for day, here in newest[:DRAWN][::-1]]
         ),
         "drawn": min(DRAWN, len(newest)),
     }
+
+
+def _in_words(only: Only) -> str:
+    """``sex F, age 80 and over``; empty: all cases."""
+    return ", ".join(f"{words.heading(name)} {level}" for name, level in only.items())
 
 
 # ---------------------------------------------------------------------------------------------------- own cases
@@ -248,7 +266,7 @@ def own_list(here: Here, name: str) -> dict[str, Any]:
     outcome = here.chosen.outcome
     if outcome and outcome not in source.cases.outcomes:
         raise Missing(outcome)
-    day = dt.date.fromisoformat(here.chosen.period) if here.chosen.period else None
+    day, only = dt.date.fromisoformat(here.chosen.period) if here.chosen.period else None, here.only(source)
     found: Listed = own_cases.cases(
         here.office.audit,
         here.user,
@@ -259,6 +277,7 @@ def own_list(here: Here, name: str) -> dict[str, Any]:
         outcome=outcome,
         first=here.chosen.first,
         grain=here.chosen.by,
+        only=only,
     )
     steps = [
         (f"{n + 1} to {min(n + own_cases.PAGE, found.total)}", n, n == found.first)
@@ -273,6 +292,7 @@ def own_list(here: Here, name: str) -> dict[str, Any]:
         "outcome": outcome,
         "meaning": source.cases.outcomes.get(outcome, "") if outcome else "",
         "when": words.period(day, here.chosen.by or source.cases.grain) if day else "all periods",
+        "only": _in_words(only),
         "found": found,
         "amounts": sorted({amount.column for amount in source.cases.amounts.values()}),
         "steps": steps if len(steps) > 1 else [],

@@ -186,6 +186,8 @@ def _about(indicator: Indicator) -> dict[str, Any]:
         "owner": indicator.owner,
         "figure": vars(indicator.figure) if indicator.figure else None,
         "target": vars(indicator.target) if indicator.target else None,
+        "case_mix": indicator.case_mix,
+        "since": [{"day": one.day.isoformat(), "words": one.words} for one in indicator.since],
         "made_from": sorted(f"{table.layer}.{table.table}" for table in indicator.inputs.values()),
         "columns": {c.name: {"type": c.type, "meaning": c.help} for c in indicator.outputs.values()},
         "plots": {p.name: {"file": f"plots/{p.name}.svg", "title": p.title} for p in indicator.plots.values()},

@@ -34,7 +34,7 @@ open_session <- function(name, folder, event) {
                outputs = if (is.null(cases)) header$outputs else case_columns(cases),
                minimum = if (is.null(cases)) read_minimum(header),
                plots = if (is.null(cases)) names(header$plots), inputs = lapply(header$inputs, function(input) names(input$columns)),
-               params = names(header$params))
+               params = names(header$params), since = names(header$since))
   session <- new_session(spec, event)
   session$header <- header
   session
