@@ -97,9 +97,9 @@ def indicator(here: Here, name: str) -> dict[str, Any]:
         "figure": figure,
         "peers": peers,
         "peer_choices": [unit for unit in article.units if unit != own],
-        "comparison": _comparison(here, article, own, peers),
+        "comparison": comparison(here, article, own, peers),
         "starts": _starts(article) if view in ("trend", "counts") else [],
-        "before": _before(here, article, own),
+        "before": before_label(here, article, own),
         "ages": here.freshness.of(article.about.get("made_from", ())),
         "counts": _count_table(article, here.counts(article, here.chosen.by, only), source, here.chosen.by, only),
         "pictures": list(article.about["plots"].items()),
@@ -140,7 +140,7 @@ class Share:
     groups: tuple[str, ...]
 
 
-def _comparison(here: Here, article: Article, own: str, peers: tuple[str, ...]) -> dict[str, Any] | None:
+def comparison(here: Here, article: Article, own: str, peers: tuple[str, ...]) -> dict[str, Any] | None:
     """Shares of outcomes: own, country, peers; of drawn counts. None where there are no counts by organisation."""
     atoms = article.atoms
     if atoms is None or not article.column("unit") or here.book is None:
@@ -167,8 +167,8 @@ def _comparison(here: Here, article: Article, own: str, peers: tuple[str, ...]) 
     return {"groups": groups, "rows": rows, "least": policy.peers, "few": few}
 
 
-def _before(here: Here, article: Article, own: str) -> list[str]:
-    """What to know before a label is read: how complete, how old, how it was protected; as sentences."""
+def before_label(here: Here, article: Article, own: str, exact: bool = False) -> list[str]:
+    """What to know before a label is read: how complete, how old, how it was protected (`exact`: it was not); as sentences."""
     found = []
     missing = article.column("missing")
     if missing:
@@ -186,6 +186,8 @@ def _before(here: Here, article: Article, own: str) -> list[str]:
         found.append(f"Fair: adjusted for {mix}; what else patients differ in is not.")
     elif "case_mix" in article.about and article.column("unit"):
         found.append("Fair: not adjusted for what patients differ in.")
+    if exact:
+        return found
     if article.protected:
         grain, last = article.about["periods"]["grain"], through(article)
         found.append(f"Age: {last}, by {grain}; later {grain}s are published when they are over and settled.")
