@@ -195,6 +195,8 @@ def test_with_a_script_a_choice_is_drawn_at_once_and_going_back_undoes_it(browse
 def test_own_cases_are_filtered_the_address_says_so_and_going_back_undoes_it(
     browser: Browser, laptop: str, script: bool
 ) -> None:
+    from playwright.sync_api import expect
+
     with opened(browser, java_script_enabled=script) as page:
         page.goto(laptop + PAGES["order"])
         own, published = page.locator("section.private"), page.locator(".figure .numbers").inner_text
@@ -224,10 +226,7 @@ def test_own_cases_are_filtered_the_address_says_so_and_going_back_undoes_it(
         own.get_by_text(re.compile("Of part first half only")).wait_for()
         page.go_back()
         page.wait_for_url(lambda url: "only_" not in url)
-        own.get_by_label("Part").filter(has_text="all").wait_for()
-        page.wait_for_function(
-            "e => document.querySelector('section.private tr:last-child').innerText === e", arg=whole
-        )
+        expect(own.locator("tr").last).to_have_text(whole, use_inner_text=True, timeout=20_000)
 
 
 def test_every_point_is_reached_by_keyboard_says_its_values_and_leads_to_its_row(browser: Browser, laptop: str) -> None:
