@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
-from console.frame import Frame, counted, done, plain, told
+from console.frame import Frame, done, plain, table, told
 from console.grid import WRONG
+from console.language import counted, number, retold, sentence, tr
 from platform_assets.access.roles import Permission
 from platform_assets.quarantine import before_sending, uploads
 from platform_assets.quarantine.before_sending import CannotMend, Mends
@@ -39,11 +40,11 @@ class _Begun:
 def show(frame: Frame) -> None:
     """Choose files; each is checked against its contract before anything is sent."""
     frame.user.require(Permission.UPLOAD)
-    st.title("Upload")
-    st.write(f"Files of at most {uploads.limit_mb()} MB. Nothing is sent before you say so.")
-    chosen = st.file_uploader("Files", accept_multiple_files=True, key=f"files{st.session_state.get('sent', 0)}")
+    st.title(tr("Upload"))
+    st.write(tr("Files of at most {limit_mb} MB. Nothing is sent before you say so.", limit_mb=uploads.limit_mb()))
+    chosen = st.file_uploader(tr("Files"), accept_multiple_files=True, key=f"files{st.session_state.get('sent', 0)}")
     ready = []
-    for number, file in enumerate(chosen or []):
+    for place, file in enumerate(chosen or []):
         with st.container(border=True), told(frame):
             name = uploads.safe_name(file.name)
             st.text(name)
@@ -51,9 +52,9 @@ def show(frame: Frame) -> None:
             data = file.getvalue()
             fits = uploads.fitting(frame.office, name, data[:65_536])
             index = names.index(fits[0]) if fits else None
-            dataset = st.selectbox("Dataset", names, index=index, key=f"dataset{number}{name}")
+            dataset = st.selectbox(tr("Dataset"), names, index=index, key=f"dataset{place}{name}")
             if dataset is None:
-                st.warning("No dataset fits this file by its name and columns: choose one, or do not send it.")
+                st.warning(tr("No dataset fits this file by its name and columns: choose one, or do not send it."))
                 continue
             data, mends = _mended(frame, dataset, name, data, f"{file.file_id}-{dataset}")
             found = uploads.check(frame.office, dataset, name, data, frame.user)
@@ -61,17 +62,16 @@ def show(frame: Frame) -> None:
             _rows(frame, dataset, found, f"{file.file_id}-{dataset}")
             if not found.rejected:
                 ready.append((dataset, name, data, mends))
-    if ready and st.button(f"Send {counted(len(ready), 'file')}", type="primary"):
+    if ready and st.button(tr("Send {files}", files=counted(len(ready), "file")), type="primary"):
         sent = 0
         with told(frame):
             for dataset, name, data, mends in ready:
                 uploads.send(frame.office, dataset, name, data, frame.user, mends.told() if mends else None)
                 sent += 1
             st.session_state["sent"] = st.session_state.get("sent", 0) + 1
-            are = "It is" if sent == 1 else "They are"
-            done(f"{counted(sent, 'file')} sent. {are} loaded within a minute, or at once: page Runs.")
+            done(tr("{files} sent: loaded within a minute, or at once on the page Runs.", files=counted(sent, "file")))
         if sent:
-            st.info(f"{counted(sent, 'file was', 'files were')} sent before that.")
+            st.info(tr("{files} sent before that.", files=counted(sent, "file was", "files were")))
 
 
 def _mended(frame: Frame, dataset: str, name: str, data: bytes, place: str) -> tuple[bytes, Mends]:
@@ -83,28 +83,32 @@ def _mended(frame: Frame, dataset: str, name: str, data: bytes, place: str) -> t
     if found and found.lacking and found.unknown:
         st.warning(
             plain(
-                f"The file has no column {', '.join(found.lacking)}. If one of its other columns is meant, say which: "
-                "the file is sent with the right name."
+                tr(
+                    "The file has no column {lacking}. If one of its other columns is meant, say which: the file is sent with the right name.",
+                    lacking=", ".join(found.lacking),
+                )
             )
         )
         for lacking in found.lacking:
             meant = st.selectbox(
-                plain(f"Column for {lacking}"),
+                plain(tr("Column for {lacking}", lacking=lacking)),
                 found.unknown,
                 index=None,
-                placeholder="none of them",
+                placeholder=tr("none of them"),
                 key=f"name-{place}-{lacking}",
             )
             if meant:
                 names[meant] = lacking
     mends = Mends(names, begun.values())
-    if begun.offers and st.button(plain(f"Undo: {begun.offers[-1][0]}"), key=f"undo-{place}", icon=":material/undo:"):
+    if begun.offers and st.button(
+        plain(tr("Undo: {words}", words=retold(begun.offers[-1][0]))), key=f"undo-{place}", icon=":material/undo:"
+    ):
         begun.offers.pop()
         st.rerun()
     try:
         return before_sending.mended(contract, name, data, mends), mends
     except CannotMend as error:
-        st.error(plain(error))
+        st.error(plain(sentence(str(error))))
         return data, Mends()
 
 
@@ -117,7 +121,7 @@ def _rows(frame: Frame, dataset: str, check: uploads.Check, place: str) -> None:
     for column, values in check.values.items():
         wrong = Values(_counts(values), _counts(values))
         for offer in [o for o in offers_for(contract, column, wrong, judged) if not o.empties][:OFFERED]:
-            label = f"{column}: {offer.words} ({counted(offer.rows, 'row')})"
+            label = f"{column}: {retold(offer.words)} ({counted(offer.rows, 'row')})"
             st.button(plain(label), key=f"offer-{place}-{column}-{offer.words}", on_click=_take, args=(place, offer))
     import pandas as pd
 
@@ -126,18 +130,27 @@ def _rows(frame: Frame, dataset: str, check: uploads.Check, place: str) -> None:
     order = sorted(texts, key=lambda c: c not in wrong_columns)
     shown = pd.DataFrame(
         [
-            {"row": r.row, "what is wrong": "; ".join(map(in_words, r.reasons)), **{c: r.texts[c] or "" for c in order}}
+            {
+                "row": r.row,
+                "what is wrong": "; ".join(retold(in_words(reason)) for reason in r.reasons),
+                **{c: r.texts[c] or "" for c in order},
+            }
             for r in check.wrong_rows
         ]
     )
     marks = pd.DataFrame("", index=shown.index, columns=shown.columns)
-    for number, row in enumerate(check.wrong_rows):
+    for line, row in enumerate(check.wrong_rows):
         for column in texts:
             if about_cell(row.reasons, column):
-                marks.loc[number, column] = WRONG
-    more = f"The first {len(shown)} of " if check.wrong > len(shown) else ""
-    st.write(plain(f"{more}{counted(check.wrong, 'row')} with a fault; its cells are marked."))
-    st.dataframe(
+                marks.loc[line, column] = WRONG
+        rows = counted(check.wrong, "row")
+    if check.wrong > len(shown):
+        st.write(
+            plain(tr("The first {shown} of {rows} with a fault; their cells are marked.", shown=len(shown), rows=rows))
+        )
+    else:
+        st.write(plain(tr("{rows} with a fault; the wrong cells are marked.", rows=rows)))
+    table(
         shown.style.apply(lambda _: marks, axis=None),
         hide_index=True,
         height=300 if len(shown) > 8 else "content",
@@ -156,39 +169,61 @@ def _take(place: str, offer: Offer) -> None:
 
 def _report(check: uploads.Check) -> None:
     if check.rejected:
-        st.error(plain(f"Nothing in this file can be judged, so it is not sent: {check.rejected}"))
+        st.error(
+            plain(
+                tr("Nothing in this file can be judged, so it is not sent: {rejected}", rejected=retold(check.rejected))
+            )
+        )
         return
     if check.missing_keys:
         st.error(
             plain(
-                f"{' and '.join(check.missing_keys)} is not set (as far as the console sees): the load will stop and the file will "
-                "wait in landing. Ask who runs the platform for the key; docs/stewardship.md, 'Keys', says where it comes from."
+                tr(
+                    "{missing_keys} is not set (as far as the console sees): the load will stop and the file will wait in landing. Ask who runs the platform for the key; docs/stewardship.md, 'Keys', says where it comes from.",
+                    missing_keys=", ".join(check.missing_keys),
+                )
             )
         )
     if check.before:
-        st.warning(plain(f"This content was delivered before, {check.before}."))
+        st.warning(plain(tr("This content was delivered before, {before}.", before=retold(check.before))))
     if check.nothing_changes:
         return
     if check.older:
-        st.warning(plain(f"It will not become the table, and none of its rows will be in it: this is {check.older}."))
-    if check.held:
-        rows = f" All its {counted(check.rows, 'row')} will wait in quarantine." if check.rows else ""
         st.warning(
             plain(
-                f"The whole delivery will be held: {check.held}. Nothing of it is published until someone looks.{rows}"
+                tr(
+                    "It will not become the table, and none of its rows will be in it: this is {older}.",
+                    older=retold(check.older),
+                )
+            )
+        )
+    if check.held:
+        rows = (
+            " " + tr("All its {rows} will wait in quarantine.", rows=counted(check.rows, "row")) if check.rows else ""
+        )
+        st.warning(
+            plain(
+                tr(
+                    "The whole delivery will be held: {held}. Nothing of it is published until someone looks.{rows}",
+                    held=retold(check.held),
+                    rows=rows,
+                )
             )
         )
     elif check.wrong:
-        st.warning(f"{check.wrong:,} of {counted(check.rows, 'row')} will go to quarantine.")
+        st.warning(
+            tr("{wrong} of {rows} will go to quarantine.", wrong=number(check.wrong), rows=counted(check.rows, "row"))
+        )
     if check.reasons:
-        st.dataframe(
-            [{"rows": n, "reason": in_words(r)} for r, n in added_up(check.reasons).items()],
+        table(
+            [{"rows": n, "reason": retold(in_words(r))} for r, n in added_up(check.reasons).items()],
             hide_index=True,
             column_config={"reason": st.column_config.TextColumn(width="large")},
         )
     if check.right:
-        st.success("The 1 row is right." if check.rows == 1 else f"All {check.rows:,} rows are right.")
+        rows = number(check.rows)
+        st.success(plain(tr("The 1 row is right.") if check.rows == 1 else tr("All {rows} rows are right.", rows=rows)))
     elif not check.rows and not check.held:
-        st.info("The file has no rows.")
+        st.info(tr("The file has no rows."))
     for words in drift_in_words(check.drift):
-        st.info(plain(words))
+        st.info(plain(retold(words)))

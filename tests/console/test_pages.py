@@ -17,6 +17,7 @@ from console import pages
 from console.dagster_client import Client, FailedCheck, Run
 from console.pages.about import WORDS
 from console.pages.datasets import fresh, per_delivery
+from console.pages.runs import called
 from console.pages.start import now
 from platform_assets.access.roles import Permission, Role, Scope, User, laptop_user
 from platform_assets.contracts import Contract
@@ -338,7 +339,7 @@ def test_only_files_that_can_be_judged_are_sent(tmp_path: Path) -> None:
     at.selectbox[1].select("lab_results").run()
     assert "so it is not sent" in at.error[0].value
     next(b for b in at.button if b.label == "Send 1 file").click().run()
-    assert at.session_state["done"].startswith("1 file sent. It is loaded within a minute")
+    assert at.session_state["done"].startswith("1 file sent: loaded within a minute")
     assert [p.name for p in (place.home / "landing" / "lab_results").iterdir()] == ["week1.csv"]
 
 
@@ -655,7 +656,7 @@ def test_every_permission_is_told_in_words() -> None:
 
 def test_a_run_is_called_by_what_it_does() -> None:
     def run(job: str, *assets: str) -> str:
-        return Run("1", job, "SUCCESS", None, None, "", assets).what
+        return called(Run("1", job, "SUCCESS", None, None, "", assets))
 
     assert run("weekly") == "weekly"
     assert run("__ASSET_JOB", "raw/lab_results", "validated/lab_results") == "load lab_results"
@@ -704,7 +705,7 @@ def test_what_left_is_shown_without_a_row_and_sent_again_with_a_reason(tmp_path:
     at.selectbox[0].select("results_for_agency 2026-01-01").run()
     next(t for t in at.text_input if t.label.startswith("Why")).input("short")
     next(b for b in at.button if b.label == "Send again").click().run()
-    assert "say why" in at.error[0].value
+    assert "Say why" in at.error[0].value
     next(t for t in at.text_input if t.label.startswith("Why")).input("their reader is mended")
     next(b for b in at.button if b.label == "Send again").click().run()
     assert not at.exception
