@@ -23,9 +23,11 @@ from resources.text.markdown import plain
 
 STYLE = (
     "<style>[data-testid='stElementToolbarButton']:has([aria-label*='ownload']) {display: none}"
+    "[data-testid='stFileUploaderDropzoneInstructions'] {display: none}"
     "[data-testid='stMainBlockContainer'] {padding-top: 3rem; max-width: 1400px}</style>"
 )
-"""Hides the grids' own export: it writes a cell that begins with = as a formula. The console's download buttons do not."""
+"""Hides the grids' own export: it writes a cell that begins with = as a formula. The console's download buttons do not. And what Streamlit
+says of an upload in English: the page says it in the reader's language."""
 
 
 @st.cache_resource

@@ -134,7 +134,9 @@ def _own(column: str, values: Values) -> Offer | None:
     if not options:
         st.write(tr("No open row shown here has a value in this column."))
         return None
-    olds = st.multiselect(tr("Or these values"), options, key=f"olds-{column}-{version}")
+    olds = st.multiselect(
+        tr("Or these values"), options, placeholder=tr("choose options"), key=f"olds-{column}-{version}"
+    )
     new = st.text_input(tr("become"), key=f"becomes-{column}-{version}", disabled=not olds)
     if not olds or new in olds:
         return None

@@ -28,6 +28,7 @@ from platform_assets.erasure.naming import Names
 from platform_assets.erasure.redaction import put_away_without_erased
 from platform_assets.erasure.targets import PURPOSE
 from platform_assets.ingest.neighbours import Neighbours
+from platform_assets.quarantine.aliases import Aliases
 from platform_assets.quarantine.desk import Desk
 from platform_assets.quarantine.tables import BOOKKEEPERS
 from resources.identity import IdentityKeys
@@ -106,6 +107,17 @@ class Office:
         """The quarantine of `dataset`, as `user` works on it."""
         contract = self.contracts[dataset]
         return Desk(contract, self.warehouse, self.store, self.audit, user, self.engine, self.refuse, self.told)
+
+    def aliases(self, dataset: str, user: User) -> Aliases:
+        """Other names of the columns of `dataset`, as `user` sees to them."""
+        return Aliases(
+            self.contracts[dataset],
+            self.store,
+            self.audit,
+            user,
+            self.refuse,
+            lambda: self.warehouse.lock(f"aliases-{dataset}"),
+        )
 
     def refuse(self, text: str) -> None:
         """Raise NamesSomeone where a text that is kept for good (a reason, the name of a file) names somebody."""

@@ -109,7 +109,9 @@ def _disputed(frame: Frame, dataset: str) -> None:
         hide_index=True,
         column_config={"disputed": moment("disputed"), "file": links("file")},
     )
-    numbers = st.multiselect(tr("Numbers of the records to answer"), range(1, len(found) + 1))
+    numbers = st.multiselect(
+        tr("Numbers of the records to answer"), range(1, len(found) + 1), placeholder=tr("choose options")
+    )
     chosen = [found[n - 1] for n in numbers if n <= len(found)]
     left, middle, right = st.columns([3, 4, 2], vertical_alignment="bottom")
     answer = left.selectbox(tr("Answer"), list(disputes.ANSWERS), format_func=lambda key: tr(disputes.ANSWERS[key]))

@@ -11,6 +11,7 @@ from console.frame import Frame, done, plain, table, told
 from console.grid import WRONG
 from console.language import counted, number, retold, sentence, tr
 from platform_assets.access.roles import Permission
+from platform_assets.ingest.aliases import ENDED, known_as
 from platform_assets.quarantine import before_sending, uploads
 from platform_assets.quarantine.before_sending import CannotMend, Mends
 from platform_assets.quarantine.mending.bench import Offer, Values, offers_for
@@ -76,7 +77,7 @@ def show(frame: Frame) -> None:
 
 def _mended(frame: Frame, dataset: str, name: str, data: bytes, place: str) -> tuple[bytes, Mends]:
     """The file with what was chosen for it: names of columns, and values."""
-    contract = frame.office.contracts[dataset]
+    contract = known_as(frame.office.contracts[dataset], frame.office.store)
     begun: _Begun = st.session_state.setdefault(f"mends-{place}", _Begun())
     found = before_sending.headings(contract, name, data)
     names: dict[str, str] = {}
@@ -99,6 +100,7 @@ def _mended(frame: Frame, dataset: str, name: str, data: bytes, place: str) -> t
             )
             if meant:
                 names[meant] = lacking
+    _propose(frame, dataset, names, place)
     mends = Mends(names, begun.values())
     if begun.offers and st.button(
         plain(tr("Undo: {words}", words=retold(begun.offers[-1][0]))), key=f"undo-{place}", icon=":material/undo:"
@@ -110,6 +112,31 @@ def _mended(frame: Frame, dataset: str, name: str, data: bytes, place: str) -> t
     except CannotMend as error:
         st.error(plain(sentence(str(error))))
         return data, Mends()
+
+
+def _propose(frame: Frame, dataset: str, names: Mapping[str, str], place: str) -> None:
+    """Buttons that propose the chosen names for every file to come."""
+    if not names or not frame.user.may(Permission.FIX):
+        return
+    contract, aliases = frame.office.contracts[dataset], frame.office.aliases(dataset, frame.user)
+    columns = {(spec.header or (c,))[0]: c for c, spec in contract.file_columns.items()}
+    known = {a.name for a in aliases.all() if a.state != ENDED}
+    for name, meant in names.items():
+        if name in known:
+            st.write(
+                plain(
+                    tr(
+                        "{name} is proposed for every file to come. A second person agrees on the page Datasets.",
+                        name=name,
+                    )
+                )
+            )
+            continue
+        words = tr("Propose {name} as {column} for every file to come", name=name, column=meant)
+        if st.button(plain(words), key=f"propose-{place}-{name}"):
+            with told(frame):
+                aliases.propose(columns[meant], name)
+                st.rerun()
 
 
 def _rows(frame: Frame, dataset: str, check: uploads.Check, place: str) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from platform_assets.contracts.compiling.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import accounts, arrivals, ledger
+from platform_assets.ingest.aliases import known_as
 from platform_assets.ingest.arrivals import History, next_lot
 from platform_assets.ingest.books import Books, LakeBooks
 from platform_assets.ingest.deliveries import (
@@ -179,7 +180,7 @@ class Load:
     def _load_lot(self, deliveries: list[Delivery], keys: IdentityKeys, folder: Path, child: Child) -> None:
         name, clock = self.contract.name, time.monotonic()
         read = [d for d in deliveries if d.repeats is None]
-        batch, drift = stage(self.connection, self.contract, read, folder, self._entry, child)
+        batch, drift = stage(self.connection, known_as(self.contract, self.store), read, folder, self._entry, child)
         if read:
             self.log(f"{name}: {sum(sum(s.rows.values()) for s in batch.staged):,} rows read, now judged")
         entries = self.write(batch, deliveries, drift, keys, clock)

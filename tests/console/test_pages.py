@@ -373,6 +373,25 @@ def test_a_renamed_column_is_told_and_the_file_is_sent_with_the_right_name(tmp_p
     assert sent.details["renamed"] == ["test_date"]
 
 
+def test_a_name_of_a_column_is_proposed_at_the_door_and_agreed_to_by_another(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    rows = "sample_id,patient_id,lab,day of test,result,viral_load\nB-1,P-1,north,2024-01-02,POS,\n"
+    at = uploaded(place, week1=rows)
+    next(s for s in at.selectbox if s.label == "Column for test_date").select("day of test").run()
+    click(at, "Propose day of test as test_date for every file to come")
+    assert not at.exception
+    assert any("A second person agrees" in m.value for m in at.markdown)
+    at = opened("datasets", place, person(Role.STEWARD))
+    assert next(b for b in at.button if b.label == "Agree").disabled
+    at = opened("datasets", place, SECOND)
+    click(at, "Agree")
+    assert at.session_state["done"].replace("\\", "") == "day of test stands for test_date from the next load on."
+    assert [s.value for s in uploaded(place, week1=rows).success] == ["The 1 row is right."]
+    assert not [b for b in opened("datasets", place, person(Role.ANALYST)).button if b.label == "Take back"]
+    click(opened("datasets", place, person(Role.STEWARD)), "Take back")
+    assert uploaded(place, week1=rows).warning
+
+
 def test_wrong_rows_are_shown_and_mended_before_they_are_sent(tmp_path: Path) -> None:
     place = Place(tmp_path)
     header = "sample_id,patient_id,lab,test_date,result,viral_load\n"
