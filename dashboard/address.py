@@ -54,7 +54,7 @@ class Chosen:
     """The first case of a list that is shown."""
     since: str = ""
     """Periods from this day on."""
-    only: tuple[tuple[str, str], ...] = ()
+    filters: tuple[tuple[str, str], ...] = ()
     """Slices of own cases, and the value that cases are to have in each."""
     by: str = ""
     """Periods by which own cases are counted: week, month, quarter, year."""
@@ -80,12 +80,14 @@ class Chosen:
                 raise BadAddress(f"`{name}` is a day, such as 2026-01-01")
         if texts["by"] not in ("", *GRAINS):
             raise BadAddress(f"`by` is one of {', '.join(GRAINS)}")
-        only = tuple((name.removeprefix(ONLY), query[name]) for name in query if name.startswith(ONLY) and query[name])
-        if len(only) > MOST_SLICES or any(
-            len(text) > LONGEST or not text.isprintable() for pair in only for text in pair
+        filters = tuple(
+            (name.removeprefix(ONLY), query[name]) for name in query if name.startswith(ONLY) and query[name]
+        )
+        if len(filters) > MOST_SLICES or any(
+            len(text) > LONGEST or not text.isprintable() for pair in filters for text in pair
         ):
             raise BadAddress(f"cases are filtered by at most {MOST_SLICES} slices")
-        return cls(**texts, peer=peers, first=int(first), only=only)
+        return cls(**texts, peer=peers, first=int(first), filters=filters)
 
     def to(self, path: str, **changes: object) -> str:
         """The address of `path` with these choices, some of them changed."""
@@ -113,6 +115,6 @@ class Chosen:
         }
         return [
             *single.items(),
-            *((ONLY + name, level) for name, level in self.only),
+            *((ONLY + name, level) for name, level in self.filters),
             *(("peer", peer) for peer in self.peer),
         ]

@@ -74,7 +74,7 @@ class Here:
 
     def only(self, source: Source) -> dict[str, str]:
         """The filters of own cases that were chosen. Raises Missing where the script has none such."""
-        only = dict(self.chosen.only)
+        only = dict(self.chosen.filters)
         try:
             own_cases.check_only(source, only)
         except ValueError as error:

@@ -17,11 +17,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
+from jinja2 import ChoiceLoader, PackageLoader
 
 from dashboard import pages, words
 from dashboard.address import Chosen
-from dashboard.app import STATIC, environment
+from dashboard.app import environment
 from dashboard.figures import choice as figures
 from dashboard.freshness import Freshness
 from dashboard.here import Here
@@ -84,8 +84,9 @@ def preview(indicator: Indicator, folder: Path, plots: Path) -> str:
                 if (plots / f"{plot.name}.png").is_file()
             ],
         }
-        style = Markup((STATIC / "style.css").read_text(encoding="utf-8"))
-        return environment().get_template("preview.html").render(here=here, page=page, style=style)
+        templates = environment()
+        templates.loader = ChoiceLoader([PackageLoader("dashboard"), PackageLoader("dashboard", "static")])
+        return templates.get_template("preview.html").render(here=here, page=page)
 
 
 def _released(indicator: Indicator, folder: Path, store: LocalStore) -> str:
