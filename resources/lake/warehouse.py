@@ -287,6 +287,16 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+@contextmanager
+def one_state(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All that is read within is of one state of the lake, and one look at its catalog. Nothing is written."""
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
 def literal(text: str) -> str:
     """`text` as an SQL string literal: for paths of ours. Values of users are bound as parameters."""
     return "'" + text.replace("'", "''") + "'"

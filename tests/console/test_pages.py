@@ -397,9 +397,9 @@ def test_wrong_rows_are_shown_and_mended_before_they_are_sent(tmp_path: Path) ->
     header = "sample_id,patient_id,lab,test_date,result,viral_load\n"
     rows = [f"B-{n},P-{n},north,{n + 1:02}/01/2024,{v}," for n, v in enumerate(["Positive", "pos", "NEG"])]
     at = uploaded(place, week1=header + "\n".join(rows) + "\n")
-    shown = next(f.value for f in at.dataframe if "what is wrong" in f.value)
+    shown = next(f.value for f in at.dataframe if "wrong test_date" in f.value)
     assert shown["row"].tolist() == [2, 3, 4]
-    assert shown["what is wrong"].tolist()[2] == "The test_date is not a date like 2026-12-31"
+    assert shown["wrong test_date"].tolist()[2] == "Is not a date like 2026-12-31"
     click(at, "test_date: read as day/month/year (3 rows)")
     click(at, 'result: "Positive", "pos" become "POS" (2 rows)')
     assert [s.value for s in at.success] == ["All 3 rows are right."]
