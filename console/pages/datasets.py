@@ -18,6 +18,7 @@ from platform_assets.ingest import ledger
 from platform_assets.ingest.aliases import AGREED, ENDED
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.quality import last_due
+from platform_assets.quarantine import drafts
 from platform_assets.quarantine.reasons import added_up, drift_in_words
 from platform_assets.quarantine.reasons import in_words as reason_in_words
 
@@ -63,6 +64,70 @@ def show(frame: Frame) -> None:
         height="content",
     )
     _aliases(frame, dataset)
+    if frame.user.may(Permission.RUN):
+        _draft(frame, contract)
+
+
+def _draft(frame: Frame, contract: Contract) -> None:
+    """A change of the contract, tried on the last deliveries in a copy."""
+    st.subheader(tr("Try a change of the contract"))
+    st.write(
+        tr(
+            "Change what is right, and see what the last deliveries would have become. Nothing is changed by it: each file is judged in a copy, "
+            "which goes afterwards. An engineer makes the change itself."
+        )
+    )
+    with st.expander(tr("Draft")):
+        text = st.text_area(
+            tr("Columns and limits"), drafts.draft_of(contract), height=320, key=f"draft-{contract.name}"
+        )
+        if not st.button(tr("Try it on the last deliveries"), key=f"try-{contract.name}"):
+            return
+        with told(frame), st.spinner(tr("The deliveries are judged.")):
+            _tried(contract, drafts.try_draft(frame.office, contract.name, text, frame.user))
+
+
+def _tried(contract: Contract, found: list[drafts.Tried]) -> None:
+    """What the draft would have made of each delivery, and why."""
+    if not found:
+        st.write(tr("Nothing was loaded yet."))
+        return
+    newly, right = sum(t.newly_wrong for t in found), sum(t.newly_right for t in found)
+    if newly or right:
+        would, valid = counted(newly, "row"), counted(right, "row")
+        said = tr(
+            "{would} more would be in quarantine; {valid} would be right that are wrong now.", would=would, valid=valid
+        )
+        st.write(plain(said))
+    else:
+        st.write(tr("No row would be judged otherwise."))
+    table(
+        [
+            {
+                "delivery": href("deliveries", t.entry.file, delivery=t.entry.delivery, dataset=contract.name),
+                "rows": t.rows,
+                "wrong now": t.wrong,
+                "wrong by the draft": t.wrong_by_draft,
+                "newly in quarantine": t.newly_wrong,
+                "newly right": t.newly_right,
+                "what else": retold(t.left) if t.left else tr("it would be held") if t.held else "",
+            }
+            for t in found
+        ],
+        hide_index=True,
+        height="content",
+        column_config={"delivery": links("delivery")},
+    )
+    reasons: Counter[str] = Counter()
+    for tried in found:
+        reasons.update(tried.reasons)
+    if reasons:
+        st.write(tr("Why rows would be in quarantine:"))
+        table(
+            [{"rows": n, "reason": retold(reason_in_words(r))} for r, n in reasons.most_common()],
+            hide_index=True,
+            column_config={"reason": st.column_config.TextColumn(width="large")},
+        )
 
 
 def _aliases(frame: Frame, dataset: str) -> None:
