@@ -397,7 +397,7 @@ def test_a_change_of_a_contract_is_tried_on_the_page_and_changes_nothing(tmp_pat
     place.deliver("week1.csv", "B-1,P-1,north,2024-01-02,POS,", "B-2,P-1,north,2024-01-02,Positive,")
     at = opened("datasets", place, person(Role.ENGINEER))
     box = at.text_area[0]
-    box.set_value(box.value.replace("- POS\n", "- Positive\n")).run()
+    box.set_value(str(box.value).replace("- POS\n", "- Positive\n")).run()
     click(at, "Try it on the last deliveries")
     assert not at.exception
     assert any("1 row more would be in quarantine; 1 row would be right" in m.value for m in at.markdown)

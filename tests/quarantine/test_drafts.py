@@ -37,7 +37,7 @@ def files(place: Place) -> list[str]:
 def draft(place: Place, **changes: object) -> str:
     said = {"columns": yaml.safe_load(draft_of(place.contract))["columns"]}
     for column, spec in changes.items():
-        said["columns"][column] |= spec  # type: ignore[operator]
+        said["columns"][column] |= spec
     return yaml.safe_dump(said)
 
 
