@@ -118,7 +118,7 @@ def country(folder: Path, hospitals: int = HOSPITALS, indicators: int = INDICATO
         )
         for number, name in enumerate(read):
             connection.execute(
-                f"CREATE TABLE indicators.{name} AS SELECT record, organisation, date, CASE WHEN hash(i, {number}) % 100 < 2 THEN 'left_out' "
+                f"CREATE TABLE indicators.{name} AS SELECT record, organisation, date, CASE WHEN hash(i, {number}, 'l') % 100 < 2 THEN 'left_out' "
                 f"WHEN hash(i, {number}, 'o') % 100 < 10 THEN 'event' ELSE 'none' END AS outcome, "
                 "CASE hash(i, 's') % 2 WHEN 0 THEN 'F' ELSE 'M' END AS sex, "
                 "CASE WHEN years < 60 THEN 'under 60' WHEN years < 80 THEN '60 to 79' ELSE '80 and over' END AS age, "

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from platform_assets.contracts.files import read_contracts
 from platform_assets.sample.operations import INCOMPLETE, INFECTED, POOR_OUTCOMES, REVISED, SICK, operations
 from platform_assets.sample.rows import to_csv
 
@@ -69,6 +70,8 @@ def test_the_hospital_with_bad_data_is_told_apart_from_one_with_bad_care(found: 
     assert max(shares.values()) == 0
     (row,) = [row for row in found["textbook_outcome"] if row["organisation"] == f"Hospital {INCOMPLETE}"]
     assert "99.8" not in row["label"]
+    contract = read_contracts()["operations"]
+    assert contract.columns["asa_class"].nullable, "such rows are counted as left out, and not kept from the platform"
 
 
 def test_the_hospital_where_infections_rose_is_a_concern_since_then(found: dict[str, Rows]) -> None:
