@@ -200,6 +200,7 @@ def _sftp_now(folder: Path) -> None:
 
 def _lines_now(folder: Path) -> None:
     from platform_assets.contracts.model import Contract
+    from platform_assets.ingest.readers.apart.child import spare_collections
     from platform_assets.ingest.readers.apart.limits import Limits
     from platform_assets.ingest.readers.registry import format_named
     from platform_assets.ingest.readers.rows import RowWriter
@@ -215,6 +216,7 @@ def _lines_now(folder: Path) -> None:
             "columns": columns,
         }
     )
+    spare_collections()  # as in the process that reads a file
     writer = RowWriter(folder, 0, list(columns))
     format_named("lines").stage(folder / "access.log", contract, contract.format[0], writer, Limits())
     writer.close()

@@ -53,14 +53,13 @@ class Run:
         return WORDS.get(self.status, self.status.lower())
 
     @property
-    def what(self) -> str:
-        """What it does, for people: the job's name, or what it makes."""
+    def makes(self) -> tuple[str, list[str], int]:
+        """Where no job was chosen, but tables: "load" or "make", the names of the first of them, and how many more there are; "" for a job."""
         if not self.job.startswith("__"):
-            return self.job
+            return "", [], 0
         names = sorted({asset.rpartition("/")[2] for asset in self.assets})
         loads = any(asset.startswith("raw/") for asset in self.assets)
-        listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        return f"{'load' if loads else 'make'} {listed or 'tables'}"
+        return "load" if loads else "make", names[:3], max(len(names) - 3, 0)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from console.frame import Frame, counted, href, link, links, moment, plain, when
+from console.frame import Frame, href, link, links, moment, plain, table, when
+from console.language import counted, number, retold, tr
 from platform_assets.access.roles import Permission
 from platform_assets.indicators import receipts
 from platform_assets.ingest import ledger
@@ -29,15 +30,17 @@ def show(frame: Frame, delivery: str) -> None:
     """One delivery of any dataset; what the user may not see of it is not there."""
     entry = _found(frame, delivery)
     if entry is None:
-        st.title("Deliveries")
-        st.warning("There is no delivery with this address. It may be of another installation, or was never loaded.")
-        link("All deliveries", "deliveries")
+        st.title(tr("Deliveries"))
+        st.warning(
+            tr("There is no delivery with this address. It may be of another installation, or was never loaded.")
+        )
+        link(tr("All deliveries"), "deliveries")
         return
     st.title(plain(entry.file))
-    link("All deliveries of the dataset", "deliveries", dataset=entry.dataset)
+    link(tr("All deliveries of the dataset"), "deliveries", dataset=entry.dataset)
     st.write(plain(_sentences(entry)))
     if entry.reason:
-        st.warning(plain(f"Why: {entry.reason}"))
+        st.warning(plain(tr("Why: {reason}", reason=retold(entry.reason))))
     _sender(frame, entry)
     _judged(entry)
     _waiting(frame, entry)
@@ -59,14 +62,29 @@ def _found(frame: Frame, delivery: str) -> Entry | None:
 def _sentences(entry: Entry) -> str:
     arrived, loaded = when(entry.delivered_at), when(entry.loaded_at)
     said = [
-        f"A file for {entry.dataset}. It arrived on {arrived} and was loaded on {loaded}, in {entry.seconds:.1f} seconds."
+        tr(
+            "A file for {dataset}. It arrived on {arrived} and was loaded on {loaded}, in {seconds} seconds.",
+            dataset=entry.dataset,
+            arrived=arrived,
+            loaded=loaded,
+            seconds=number(entry.seconds, 1),
+        )
     ]
-    said.append(STATES.get(entry.status, f"Its state is {entry.status}."))
+    said.append(
+        tr(STATES[entry.status]) if entry.status in STATES else tr("Its state is {status}.", status=entry.status)
+    )
     if entry.rows_in:
         said.append(
-            f"It has {counted(entry.rows_in, 'row')}: {entry.valid:,} right, {entry.quarantined:,} in quarantine, "
-            f"{entry.superseded:,} superseded. In the table, {entry.inserted:,} are new, {entry.updated:,} replaced an older row, "
-            f"{entry.unchanged:,} were there already."
+            tr(
+                "It has {rows}: {valid} right, {quarantined} in quarantine, {superseded} superseded. In the table, {inserted} are new, {updated} replaced an older row, {unchanged} were there already.",
+                rows=counted(entry.rows_in, "row"),
+                valid=entry.valid,
+                quarantined=entry.quarantined,
+                superseded=entry.superseded,
+                inserted=entry.inserted,
+                updated=entry.updated,
+                unchanged=entry.unchanged,
+            )
         )
     return " ".join(said)
 
@@ -75,25 +93,25 @@ def _sender(frame: Frame, entry: Entry) -> None:
     if frame.user.may(Permission.SEE_AUDIT):
         brought = [e for e in frame.audit.entries() if e.action == "upload" and e.details.get("sha256") == entry.sha256]
         if brought:
-            st.write(plain(f"Sent from this console by {brought[-1].who}."))
+            st.write(plain(tr("Sent from this console by {who}.", who=brought[-1].who)))
         else:
-            st.write("It was not sent from this console: it came into landing by itself.")
+            st.write(tr("It was not sent from this console: it came into landing by itself."))
     if entry.run:
-        link("The run that loaded it", "runs", run=entry.run)
+        link(tr("The run that loaded it"), "runs", run=entry.run)
 
 
 def _judged(entry: Entry) -> None:
-    st.subheader("How it was judged")
+    st.subheader(tr("How it was judged"))
     if not entry.reasons:
-        st.write("No row broke a rule.")
+        st.write(tr("No row broke a rule."))
     else:
-        st.dataframe(
+        table(
             [
                 {
                     "rows": rows,
-                    "reason": in_words(rule),
+                    "reason": retold(in_words(rule)),
                     "see them": href(
-                        "quarantine", "rows still open", dataset=entry.dataset, delivery=entry.delivery, reason=rule
+                        "quarantine", tr("rows still open"), dataset=entry.dataset, delivery=entry.delivery, reason=rule
                     ),
                 }
                 for rule, rows in added_up(entry.reasons).items()
@@ -102,32 +120,40 @@ def _judged(entry: Entry) -> None:
             column_config={"reason": st.column_config.TextColumn(width="large"), "see them": links("see them")},
         )
     for words in drift_in_words(entry.drift):
-        st.write(plain(f"{words}."))
+        st.write(plain(f"{retold(words)}."))
 
 
 def _waiting(frame: Frame, entry: Entry) -> None:
     if not entry.quarantined:
         return
-    st.subheader("Rows that wait")
+    st.subheader(tr("Rows that wait"))
     counts = frame.office.desk(entry.dataset, frame.user).counts()
     mine = counts[counts["delivery"] == entry.delivery]
     if mine.empty:
-        st.write("None: all of its rows were mended or dismissed.")
+        st.write(tr("None: all of its rows were mended or dismissed."))
         return
-    st.write(plain(f"Rows are still open, for {counted(len(added_up(dict.fromkeys(mine['reason'], 1))), 'reason')}."))
-    link("Mend them", "quarantine", dataset=entry.dataset, delivery=entry.delivery)
+    st.write(
+        plain(
+            tr(
+                "Rows are still open, for {reasons}.",
+                reasons=counted(len(added_up(dict.fromkeys(mine["reason"], 1))), "reason"),
+            )
+        )
+    )
+    link(tr("Mend them"), "quarantine", dataset=entry.dataset, delivery=entry.delivery)
 
 
 def _acts(frame: Frame, entry: Entry) -> None:
     acts = frame.office.desk(entry.dataset, frame.user).acts(entry.delivery)
     if acts.empty:
         return
-    st.subheader("What people did with its rows")
+    st.subheader(tr("What people did with its rows"))
+    acts["action"] = [tr(str(action)) for action in acts["action"]]
     acts["sent as"] = [
         href("deliveries", str(file), delivery=str(fix), dataset=entry.dataset) if isinstance(fix, str) else ""
         for file, fix in zip(acts["fix_file"], acts["fix_delivery"], strict=True)
     ]
-    st.dataframe(
+    table(
         acts[["at", "by", "action", "rows", "reason", "sent as"]],
         hide_index=True,
         placeholder="",
@@ -137,20 +163,20 @@ def _acts(frame: Frame, entry: Entry) -> None:
 
 def _used(frame: Frame, entry: Entry) -> None:
     """Indicators that were made of the dataset's table after the delivery came."""
-    st.subheader("What was made of it")
+    st.subheader(tr("What was made of it"))
     warehouse = frame.office.warehouse
     with warehouse.connect() as connection:
         made = _made(frame, connection, entry)
     if not made:
-        st.write("No indicator has been made of the dataset's table since.")
+        st.write(tr("No indicator has been made of the dataset's table since."))
         return
-    st.write("Indicators that were made of the dataset's table after this delivery had come.")
-    st.dataframe(
+    st.write(tr("Indicators that were made of the dataset's table after this delivery had come."))
+    table(
         [
             {
                 "indicator": r.indicator,
                 "made": r.made_at,
-                "run": href("runs", "the run", run=r.run),
+                "run": href("runs", tr("the run"), run=r.run),
             }
             for r in made
         ],

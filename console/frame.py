@@ -17,6 +17,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from console.dagster_client import ASKED_TAG, Client, DagsterError
+from console.language import counted, moment_in_words, sentence, tr
 from console.login import LOGIN
 from platform_assets.access import handing_out
 from platform_assets.access.acts import acting
@@ -109,7 +110,7 @@ class Frame:
         if not self.user.laptop:
             ACTIVITY.used(self.user, click=False)
 
-    def dataset(self, label: str = "Dataset", notes: Mapping[str, str] | None = None) -> str:
+    def dataset(self, label: str = "", notes: Mapping[str, str] | None = None) -> str:
         """Let the user choose a dataset; other pages begin with the same one.
 
         Where `notes` are given (dataset -> what waits there), those datasets stand first, and the page begins with one of them.
@@ -122,7 +123,7 @@ class Frame:
             begins = names.index(asked)
         chosen = str(
             st.selectbox(
-                plain(label),
+                plain(label or tr("Dataset")),
                 names,
                 index=begins,
                 format_func=lambda name: f"{name} ({told[name]})" if name in told else name,
@@ -139,7 +140,7 @@ class Frame:
             if not self.office.engine.has_books(connection):
                 return {}
             entries = self.office.engine.books(contract, connection).entries(deliveries=list(deliveries))
-        return {e.delivery: f"{e.file}, loaded {when(e.loaded_at)}" for e in entries}
+        return {e.delivery: tr("{file}, loaded {at}", file=e.file, at=when(e.loaded_at)) for e in entries}
 
 
 def current_user() -> User | None:
@@ -172,8 +173,10 @@ def settle(frame: Frame) -> None:
         opened = overview.settle(frame.office, frame.user)
         if opened:
             st.warning(
-                f"{counted(opened, 'row is', 'rows are')} open in quarantine again: the file with "
-                f"{'its fix' if opened == 1 else 'their fixes'} was removed from landing before it was loaded."
+                tr(
+                    "{rows} open in quarantine again: the file that mends them was removed from landing before it was loaded.",
+                    rows=counted(opened, "row is", "rows are"),
+                )
             )
 
 
@@ -185,13 +188,13 @@ def zone() -> ZoneInfo:
 
 def moment(label: str) -> Any:
     """A column of times, by the reader's clock and in the form of the browser's language. What is kept is UTC."""
-    return st.column_config.DatetimeColumn(label, format="localized", timezone=zone().key)
+    return st.column_config.DatetimeColumn(tr(label), format="localized", timezone=zone().key)
 
 
 def when(at: dt.datetime) -> str:
     """A moment in a sentence, by the reader's clock: ``27 Nov 2026, 23:20``. Without a zone it is UTC."""
     local = (at if at.tzinfo else at.replace(tzinfo=dt.UTC)).astimezone(zone())
-    return f"{local.day} {local:%b %Y, %H:%M}"
+    return moment_in_words(local)
 
 
 def address(**parts: str | None) -> None:
@@ -226,12 +229,22 @@ def href(page: str, shown: str, **query: str) -> str:
 
 def links(label: str) -> Any:
     """A column of `href`."""
-    return st.column_config.LinkColumn(label, display_text=r"#(.*)$")
+    return st.column_config.LinkColumn(tr(label), display_text=r"#(.*)$")
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """``1 row``, ``1,200 rows``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+def table(rows: Any, column_config: Mapping[str, Any] | None = None, **options: Any) -> Any:
+    """`st.dataframe` whose columns are called in the reader's language. Not for rows of datasets: their columns have names of their own."""
+    config = dict(column_config or {})
+    names = (
+        list(rows[0]) if isinstance(rows, list) and rows else list(getattr(getattr(rows, "data", rows), "columns", []))
+    )
+    for name in names:
+        own = config.get(name)
+        if isinstance(own, dict):
+            config[name] = {**own, "label": tr(own.get("label") or name)}
+        elif own is None:
+            config[name] = tr(str(name))
+    return st.dataframe(rows, column_config=config, **options)
 
 
 class Acting(Protocol):
@@ -257,7 +270,7 @@ def told(acting: Acting) -> Iterator[None]:
     try:
         yield
     except KNOWN as error:
-        st.error(plain(error))
+        st.error(plain(sentence(str(error))))
         if isinstance(error, AccessDenied):
             handing_out.refused(acting.audit, acting.user, error)
 

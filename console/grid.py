@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from console.frame import counted, done, plain, told
+from console.frame import done, plain, told
+from console.language import counted, retold, tr
 from platform_assets.quarantine.desk import Desk
 from platform_assets.quarantine.fixes import Fix
 from platform_assets.quarantine.reasons import about_cell, column_of, in_words
@@ -28,11 +29,16 @@ def show(desk: Desk, grid: str, look: Callable[[], pd.DataFrame], most: int) -> 
     """The grid under the name `grid`, with the rows that `look` gives (at most `most`), and what is done with them."""
     rows = _as_begun(grid, look)
     if not len(rows):
-        st.write("No open row is chosen.")
+        st.write(tr("No open row is chosen."))
         return
     if len(rows) == most:
         st.info(
-            plain(f"The first {most:,} rows are shown: choose a delivery, a reason or a value, or mend many at once.")
+            plain(
+                tr(
+                    "The first {most} rows are shown: choose a delivery, a reason or a value, or mend many at once.",
+                    most=most,
+                )
+            )
         )
     texts = [c for c in rows.columns if not c.startswith("_")]
     keys = [RowKey(d, f, int(r)) for d, f, r in zip(rows["_delivery"], rows["_file"], rows["_row"], strict=True)]
@@ -60,9 +66,12 @@ def still_wrong(wrong: Mapping[RowKey, Sequence[str]]) -> str:
     """Which rows are still wrong, and why: '' where none is."""
     if not wrong:
         return ""
-    named = [f"{key.file}, row {key.row}: {'; '.join(map(in_words, why))}" for key, why in list(wrong.items())[:LISTED]]
-    more = [f"and {len(wrong) - LISTED:,} more"] if len(wrong) > LISTED else []
-    return "\n\n".join([f"{counted(len(wrong), 'row is', 'rows are')} still wrong:", *named, *more])
+    named = [
+        tr("{file}, row {row}: {why}", file=key.file, row=key.row, why="; ".join(retold(in_words(r)) for r in why))
+        for key, why in list(wrong.items())[:LISTED]
+    ]
+    more = [tr("and {rows} more", rows=len(wrong) - LISTED)] if len(wrong) > LISTED else []
+    return "\n\n".join([tr("{rows} still wrong:", rows=counted(len(wrong), "row is", "rows are")), *named, *more])
 
 
 def again(message: str, trouble: str = "") -> None:
@@ -116,11 +125,13 @@ def _drawn(
     for column in (*texts, "_text", "_staged_by"):  # all text: a typed column would hide the bad value
         shown[column] = [v if isinstance(v, str) else "" for v in shown[column]]
     shown.insert(0, "choose", False)
-    shown["wrong "] = ["; ".join(in_words(r) for r in why if column_of(r, texts) not in wrong) for why in reasons]
+    shown["wrong "] = [
+        "; ".join(retold(in_words(r)) for r in why if column_of(r, texts) not in wrong) for why in reasons
+    ]
     for column in wrong:
-        shown[f"wrong {column}"] = [about_cell(why, column) for why in reasons]
+        shown[f"wrong {column}"] = [retold(about_cell(why, column)) for why in reasons]
     shown["_state"] = [
-        state if state == "open" else "staged, still wrong" if why else "staged, right"
+        tr("open") if state == "open" else tr("staged, still wrong") if why else tr("staged, right")
         for state, why in zip(shown["_state"], reasons, strict=True)
     ]
     lines = ["_text"] if (shown["_text"] != "").any() else []
@@ -132,15 +143,15 @@ def _drawn(
     order = ["choose", "_row", *staged, *lines, *beside, *other, *rest, *(states if not staged else []), "_file"]
     text = st.column_config.TextColumn
     config: dict[str, Any] = {
-        "choose": st.column_config.CheckboxColumn("choose", width="small"),
-        "_row": st.column_config.NumberColumn("row", width="small"),
-        "_file": "file",
-        "_state": "state",
-        "_staged_by": "staged by",
-        "_text": "line that could not be split",
-        "wrong ": text("what else is wrong", width="medium"),
+        "choose": st.column_config.CheckboxColumn(tr("choose"), width="small"),
+        "_row": st.column_config.NumberColumn(tr("row"), width="small"),
+        "_file": tr("file"),
+        "_state": tr("state"),
+        "_staged_by": tr("staged by"),
+        "_text": tr("line that could not be split"),
+        "wrong ": text(tr("what else is wrong"), width="medium"),
         **{c: text(c, help=plain(desk.contract.columns[c].description) or None) for c in texts},
-        **{f"wrong {c}": text(f"why {c}", width="medium") for c in wrong},
+        **{f"wrong {c}": text(tr("why {column}", column=c), width="medium") for c in wrong},
     }
     return shown, order, config
 
@@ -152,7 +163,7 @@ def _verdict(changed: Mapping[int, Fix], reasons: list[list[str]], keys: list[Ro
     wrong = {keys[n]: reasons[n] for n in changed if reasons[n]}
     right = len(changed) - len(wrong)
     if right:
-        st.success(plain(f"{counted(right, 'changed row is', 'changed rows are')} right now."))
+        st.success(plain(tr("{changed} right now.", changed=counted(right, "changed row is", "changed rows are"))))
     if wrong:
         st.warning(plain(still_wrong(wrong)))
 
@@ -160,36 +171,41 @@ def _verdict(changed: Mapping[int, Fix], reasons: list[list[str]], keys: list[Ro
 def _buttons(desk: Desk, changed: list[Fix], chosen: list[RowKey]) -> None:
     stage, unstage, look = st.columns([3, 4, 4])
     if stage.button(
-        f"Stage {counted(len(changed), 'changed row')}", type="primary", disabled=not changed, key="stage-changed"
+        tr("Stage {rows}", rows=counted(len(changed), "changed row")),
+        type="primary",
+        disabled=not changed,
+        key="stage-changed",
     ):
         with told(desk):
             wrong = desk.stage(changed)
-            again(f"{counted(len(changed), 'fix', 'fixes')} staged.", still_wrong(wrong))
+            again(tr("{fixes} staged.", fixes=counted(len(changed), "fix", "fixes")), still_wrong(wrong))
     if unstage.button(
-        f"Give back {counted(len(chosen), 'chosen row')} as delivered", disabled=not chosen, key="give-back"
+        tr("Give back {rows} as delivered", rows=counted(len(chosen), "chosen row")),
+        disabled=not chosen,
+        key="give-back",
     ):
         with told(desk):
             desk.unstage(chosen)
-            again("The fixes were dropped: the rows are as they came.")
-    if look.button("Drop the changes and look again", disabled=not (changed or chosen)):
-        again("These are the rows as they are now.")
+            again(tr("The fixes were dropped: the rows are as they came."))
+    if look.button(tr("Drop the changes and look again"), disabled=not (changed or chosen)):
+        again(tr("These are the rows as they are now."))
     left, right = st.columns([4, 1], vertical_alignment="bottom")
-    reason = left.text_input("Reason for dismissing", placeholder="for example: test samples of the laboratory")
-    if right.button(f"Dismiss {counted(len(chosen), 'chosen row')}", disabled=not chosen, key="dismiss"):
+    reason = left.text_input(tr("Reason for dismissing"), placeholder=tr("for example: test samples of the laboratory"))
+    if right.button(tr("Dismiss {rows}", rows=counted(len(chosen), "chosen row")), disabled=not chosen, key="dismiss"):
         with told(desk):
             desk.dismiss(chosen, reason)
-            again(f"{counted(len(chosen), 'row')} dismissed.")
+            again(tr("{rows} dismissed.", rows=counted(len(chosen), "row")))
 
 
 def _one_row(desk: Desk, rows: pd.DataFrame, texts: list[str], keys: list[RowKey]) -> None:
     """One row as a form: for telephones, and for who works by keyboard. Each field says what is wrong with it."""
-    with st.expander("Mend one row as a form"):
+    with st.expander(tr("Mend one row as a form")):
         place = st.selectbox(
-            "Row to mend",
+            tr("Row to mend"),
             range(len(rows)),
             index=None,
-            placeholder="choose a row",
-            format_func=lambda n: f"row {keys[n].row} of {keys[n].file}",
+            placeholder=tr("choose a row"),
+            format_func=lambda n: tr("row {row} of {file}", row=keys[n].row, file=keys[n].file),
         )
         if place is None:
             return
@@ -201,18 +217,18 @@ def _one_row(desk: Desk, rows: pd.DataFrame, texts: list[str], keys: list[RowKey
         (why,) = desk.check([after])
         for column in sorted(texts, key=lambda c: not about_cell(why, c) and not about_cell(row["_reasons"], c)):
             st.text_input(plain(column), value=before[column] or "", key=f"{cell}-{column}")
-            said = about_cell(why, column)
+            said = retold(about_cell(why, column))
             if said:
                 st.write(plain(f"{column}: {said}"))
-        others = [in_words(r) for r in why if not column_of(r, texts)]
+        others = [retold(in_words(r)) for r in why if not column_of(r, texts)]
         if others:
             st.warning(plain("; ".join(others)))
         if after != before and not why:
-            st.success("The row is right now.")
-        if st.button("Stage this row", disabled=after == before):
+            st.success(tr("The row is right now."))
+        if st.button(tr("Stage this row"), disabled=after == before):
             with told(desk):
                 wrong = desk.stage([Fix(keys[place], after, _moment(row["_staged_at"]))])
-                again("1 fix staged.", still_wrong(wrong))
+                again(tr("1 fix staged."), still_wrong(wrong))
 
 
 def _moment(at: pd.Timestamp) -> dt.datetime | None:

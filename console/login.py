@@ -11,15 +11,17 @@ from starlette.responses import HTMLResponse
 from starlette.types import Receive, Scope, Send
 from streamlit.auth_util import encode_provider_token, get_secrets_auth_section
 
+from console.language import preferred, spoken
+
 LOGIN = "PLATFORM_LOGIN"
 """off (default): a laptop, one user, bound to 127.0.0.1. oidc: log in; see docs/stewardship.md."""
 PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Health data platform</title>
+<html lang="{language}"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>body {{font: 18px system-ui, sans-serif; margin: 15vh auto; max-width: 30rem; padding: 0 1rem; color: #1a1a1a}}
 button {{font: inherit; padding: .5rem 1.5rem; border: 0; border-radius: .5rem; background: #a01c1c; color: #fff; cursor: pointer}}</style>
-</head><body><main><h1>Health data platform</h1>
-<form action="/auth/login"><input type="hidden" name="provider" value="{token}"><button>Log in</button></form>
+</head><body><main><h1>{title}</h1>
+<form action="/auth/login"><input type="hidden" name="provider" value="{token}"><button>{button}</button></form>
 </main></body></html>"""
 
 
@@ -40,7 +42,13 @@ def redirect_uri() -> str:
 
 async def entrance(scope: Scope, receive: Receive, send: Send) -> None:
     """The page with the button. Its token is Streamlit's own: for two minutes, so the page asks for itself again before that."""
-    page = PAGE.format(token=escape(encode_provider_token("default"), quote=True))
+    accepted = dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1")
+    language = preferred(accepted)
+    said = {
+        part: escape(spoken(text, language))
+        for part, text in {"title": "Health data platform", "button": "Log in"}.items()
+    }
+    page = PAGE.format(token=escape(encode_provider_token("default"), quote=True), language=language, **said)
     headers = {
         "Cache-Control": "no-store",
         "Refresh": "90",

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from console.frame import counted, plain, told
+from console.frame import plain, table, told
 from console.grid import again, still_wrong
+from console.language import counted, retold, sentence, tr
 from platform_assets.quarantine.mending.bench import Bench, Mended, Offer, Values, becoming
 from platform_assets.quarantine.reasons import column_of
 from platform_assets.quarantine.where import Where
@@ -29,11 +30,11 @@ def undo(bench: Bench) -> None:
     if last is None or last[0] != bench.contract.name:
         return
     mended = last[1]
-    what = f"Undo: {mended.words} ({counted(len(mended.keys), 'row')})"
+    what = tr("Undo: {words} ({rows})", words=retold(mended.words), rows=counted(len(mended.keys), "row"))
     if st.button(plain(what), icon=":material/undo:", key="undo"):
         with told(bench.desk):
             del st.session_state[UNDO]
-            again(f"{counted(bench.undo(mended), 'row is', 'rows are')} as before.")
+            again(tr("{rows} as before.", rows=counted(bench.undo(mended), "row is", "rows are")))
 
 
 def show(bench: Bench, where: Where, counts: Mapping[str, int]) -> Where:
@@ -68,10 +69,10 @@ def _column(bench: Bench, counts: Mapping[str, int]) -> str:
     name = f"bulk-{bench.contract.name}"
     last = st.session_state.get(name)
     chosen = st.selectbox(
-        "Column",
+        tr("Column"),
         order,
         index=order.index(last) if last in order else 0,
-        format_func=lambda c: f"{c} ({counted(wrong[c], 'row')} wrong)" if c in wrong else c,
+        format_func=lambda c: tr("{name} ({rows} wrong)", name=c, rows=counted(wrong[c], "row")) if c in wrong else c,
     )
     st.session_state[name] = chosen
     return str(chosen)
@@ -80,19 +81,23 @@ def _column(bench: Bench, counts: Mapping[str, int]) -> str:
 def _facet(column: str, values: Values) -> list[str | None] | None:
     """Values by count; those that were clicked, None where none was."""
     listed = list(values.counts)[:VALUES]
-    told_ = f"{counted(len(values.counts), 'value')} in {column}. Click some to see and mend their rows only."
+    told_ = tr(
+        "{values} in {column}. Click some to see and mend their rows only.",
+        values=counted(len(values.counts), "value"),
+        column=column,
+    )
     st.write(plain(told_))
-    event: Any = st.dataframe(
-        [{"value": v, "rows": values.counts[v], "wrong": "wrong" if v in values.wrong else ""} for v in listed],
+    event: Any = table(
+        [{"value": v, "rows": values.counts[v], "wrong": tr("wrong") if v in values.wrong else ""} for v in listed],
         hide_index=True,
         height=240 if len(listed) > 5 else "content",
-        placeholder="(no value)",
+        placeholder=tr("(no value)"),
         on_select="rerun",
         selection_mode="multi-row",
         key=f"facet-{column}-{st.session_state.get('quarantine', 0)}",
         column_config={
             "rows": st.column_config.NumberColumn(width="small", format="localized"),
-            "wrong": st.column_config.TextColumn("", width="small"),
+            "wrong": st.column_config.TextColumn(" ", width="small"),
         },
     )
     places: Sequence[int] = event.selection.rows
@@ -107,9 +112,9 @@ def _offers(bench: Bench, column: str, where: Where, values: Values) -> Offer | 
     )
     chosen = st.session_state.get(place)
     if offers:
-        st.write("One click shows what would change; nothing is staged yet.")
+        st.write(tr("One click shows what would change; nothing is staged yet."))
     for offer in offers[:OFFERED]:
-        label = f"{_capital(offer.words)} ({counted(offer.rows, 'row')})"
+        label = f"{sentence(offer.words)} ({counted(offer.rows, 'row')})"
         st.button(
             plain(label),
             key=f"{place}-{offer.words}",
@@ -127,10 +132,12 @@ def _own(column: str, values: Values) -> Offer | None:
         :VALUES
     ]
     if not options:
-        st.write("No open row shown here has a value in this column.")
+        st.write(tr("No open row shown here has a value in this column."))
         return None
-    olds = st.multiselect("Or these values", options, key=f"olds-{column}-{version}")
-    new = st.text_input("become", key=f"becomes-{column}-{version}", disabled=not olds)
+    olds = st.multiselect(
+        tr("Or these values"), options, placeholder=tr("choose options"), key=f"olds-{column}-{version}"
+    )
+    new = st.text_input(tr("become"), key=f"becomes-{column}-{version}", disabled=not olds)
     if not olds or new in olds:
         return None
     rows = sum(values.counts[old] for old in olds)
@@ -143,10 +150,15 @@ def _preview(bench: Bench, offer: Offer, where: Where) -> None:
     with st.container(border=True):
         st.markdown(
             plain(
-                f"{_capital(offer.words)}: touches {counted(found.rows, 'row')}; {_afterwards(found.rows, found.right)}."
+                tr(
+                    "{what}: touches {rows}; {afterwards}.",
+                    what=sentence(offer.words),
+                    rows=counted(found.rows, "row"),
+                    afterwards=_afterwards(found.rows, found.right),
+                )
             )
         )
-        st.dataframe(
+        table(
             [{"before": _cells(before), "after": _cells(after)} for before, after in found.before_and_after],
             hide_index=True,
             height=240 if len(found.before_and_after) > 6 else "content",
@@ -154,35 +166,45 @@ def _preview(bench: Bench, offer: Offer, where: Where) -> None:
         sure = True
         if offer.empties:
             sure = st.checkbox(
-                f"Yes, {counted(len(offer.empties), 'value')} shall be missing afterwards: I give nothing in its place.",
+                tr(
+                    "Yes, {values} shall be missing afterwards: I give nothing in its place.",
+                    values=counted(len(offer.empties), "value"),
+                ),
                 key=f"sure-{offer.words}-{st.session_state.get('quarantine', 0)}",
             )
         if st.button(
-            f"Stage {counted(found.rows, 'row')}", type="primary", disabled=not sure or not found.rows, key="stage-many"
+            tr("Stage {rows}", rows=counted(found.rows, "row")),
+            type="primary",
+            disabled=not sure or not found.rows,
+            key="stage-many",
         ):
             with told(bench.desk):
                 mended = bench.stage(offer, where, empty_too=sure and bool(offer.empties))
                 st.session_state[UNDO] = (bench.contract.name, mended)
                 wrong = still_wrong(mended.wrong)
-                right = "" if wrong else " All of them are right now."
-                again(f"Staged {counted(len(mended.keys), 'row')}: {mended.words}.{right}", wrong)
+                right = "" if wrong else " " + tr("All of them are right now.")
+                again(
+                    tr(
+                        "Staged {rows}: {words}.{right}",
+                        rows=counted(len(mended.keys), "row"),
+                        words=retold(mended.words),
+                        right=right,
+                    ),
+                    wrong,
+                )
 
 
 def _afterwards(rows: int, right: int) -> str:
     if right == rows:
-        return "all of them are right afterwards"
+        return tr("all of them are right afterwards")
     return (
-        "none of them is right in all its columns afterwards"
+        tr("none of them is right in all its columns afterwards")
         if not right
-        else f"{right:,} of them are right afterwards"
+        else tr("{right} of them are right afterwards", right=right)
     )
 
 
 def _cells(row: Mapping[str, str | None]) -> str:
     if len(row) == 1:
-        return next(iter(row.values())) or "(no value)"
-    return ", ".join(f"{column}: {value or '(no value)'}" for column, value in row.items())
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+        return next(iter(row.values())) or tr("(no value)")
+    return ", ".join(f"{column}: {value or tr('(no value)')}" for column, value in row.items())

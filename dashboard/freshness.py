@@ -18,7 +18,7 @@ LOOK = 30.0
 
 @dataclass(frozen=True)
 class Age:
-    """Of one dataset."""
+    """How old the data of one dataset are."""
 
     dataset: str
     last: dt.datetime | None

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from platform_assets.access.audit.entry import Head
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.audit.tape import StoreTape
 from platform_assets.access.roles import User
+from platform_assets.contracts.bundle import Bundle
 from platform_assets.contracts.model import Contract
 from platform_assets.engines import Engine
 from platform_assets.erasure import naming, tombstones
@@ -28,6 +29,7 @@ from platform_assets.erasure.naming import Names
 from platform_assets.erasure.redaction import put_away_without_erased
 from platform_assets.erasure.targets import PURPOSE
 from platform_assets.ingest.neighbours import Neighbours
+from platform_assets.quarantine.aliases import Aliases
 from platform_assets.quarantine.desk import Desk
 from platform_assets.quarantine.tables import BOOKKEEPERS
 from resources.identity import IdentityKeys
@@ -71,10 +73,13 @@ class Office:
     """What loads datasets. What stewards mend is in the lake, whichever it is."""
     published: BigQuery | None = None
     """A BigQuery that has tables of the platform, as engine or with copies: an erasure reaches them."""
+    bundles: Mapping[str, Bundle] = field(default_factory=dict)
+    """Archives that hold files of several datasets, by name."""
 
     @classmethod
     def of(cls, platform: Platform) -> Office:
         """The office of a platform, with the contracts under `platform_assets/defs`."""
+        from platform_assets.contracts.bundle import read_bundles
         from platform_assets.contracts.files import read_contracts
 
         return cls(
@@ -85,6 +90,7 @@ class Office:
             platform.settings.home,
             engine_of(platform),
             platform.published,
+            read_bundles(),
         )
 
     @classmethod
@@ -106,6 +112,17 @@ class Office:
         """The quarantine of `dataset`, as `user` works on it."""
         contract = self.contracts[dataset]
         return Desk(contract, self.warehouse, self.store, self.audit, user, self.engine, self.refuse, self.told)
+
+    def aliases(self, dataset: str, user: User) -> Aliases:
+        """Other names of the columns of `dataset`, as `user` sees to them."""
+        return Aliases(
+            self.contracts[dataset],
+            self.store,
+            self.audit,
+            user,
+            self.refuse,
+            lambda: self.warehouse.lock(f"aliases-{dataset}"),
+        )
 
     def refuse(self, text: str) -> None:
         """Raise NamesSomeone where a text that is kept for good (a reason, the name of a file) names somebody."""
@@ -136,6 +153,7 @@ class Office:
             keys=self.keys,
             audit=self.audit,
             home=self.home,
+            bundles=self.bundles,
             lake=self._lake(),
             bigquery=self.published,
             dagster=dagster,

@@ -10,6 +10,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -80,6 +81,10 @@ class ObjectStore(Protocol):
 
     def write(self, name: str, data: bytes | Path) -> StoredObject:
         """Put `data` (bytes, or the file at a path) under `name`, replacing what was there."""
+        ...
+
+    def take(self, name: str, path: Path) -> StoredObject:
+        """Put the file at `path` under `name`, as `write` does; afterwards there may be none at `path`."""
         ...
 
     def move(self, source: str, target: str) -> None:
@@ -187,7 +192,20 @@ class LocalStore:
                 out.write(data)
             out.flush()
             os.fsync(out.fileno())
-        partial.replace(target)
+        return self._named(partial, name)
+
+    def take(self, name: str, path: Path) -> StoredObject:
+        """Flush to disk, rename; a file of another file system is copied."""
+        target = self._path(name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if path.stat().st_dev != target.parent.stat().st_dev:
+            return self.write(name, path)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        return self._named(path, name)
+
+    def _named(self, path: Path, name: str) -> StoredObject:
+        path.replace(self._path(name))
         found = self.stat(name)
         assert found is not None
         return found
@@ -202,10 +220,19 @@ class LocalStore:
             if not new.exists():
                 raise ObjectStoreError(f"cannot move {source}: it is not in the store (any more)") from None
         private.close(new)  # it came from somebody with a umask of their own
+        self._leave(old.parent)
 
     def delete(self, name: str) -> None:
         """Remove the file, if it is there."""
-        self._path(name).unlink(missing_ok=True)
+        path = self._path(name)
+        path.unlink(missing_ok=True)
+        self._leave(path.parent)
+
+    def _leave(self, folder: Path) -> None:
+        """A hidden folder was made for what is in it, and goes with the last of it."""
+        if folder.name.startswith(".") and folder != self.root:
+            with suppress(OSError):  # others are in it
+                folder.rmdir()
 
     def local_copy(self, name: str, folder: Path) -> Path:
         """The file itself."""

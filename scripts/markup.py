@@ -55,7 +55,22 @@ NAMED = frozenset(
     {"label", "body", "help", "text", "caption", "captions", "placeholder_label", "title", "tabs", "delta"}
 )
 SAFE = frozenset(
-    {"plain", "fenced", "bold", "bullets", "together", "beside", "counted", "len", "limit_mb", "sum", "round"}
+    {
+        "plain",
+        "fenced",
+        "bold",
+        "bullets",
+        "together",
+        "beside",
+        "counted",
+        "number",
+        "share",
+        "when",
+        "len",
+        "limit_mb",
+        "sum",
+        "round",
+    }
 )
 """Functions whose result may be shown: those of `resources.text.markdown`, and such as give numbers or their own words."""
 IN_WORDS = frozenset({"_in_words", "contract_in_words"})
@@ -191,6 +206,10 @@ def _safe(value: ast.expr) -> bool:
             return _safe(one) and _safe(other)
         case ast.BinOp(left=one, right=other, op=ast.Add()):
             return _safe(one) and _safe(other)
+        case ast.Call(
+            func=ast.Name(id="tr"), args=[ast.Constant()], keywords=parts
+        ):  # the console's own words, and what is put into them
+            return all(_safe(part.value) for part in parts)
         case ast.Call(func=function):
             return ast.unparse(function).rpartition(".")[2] in SAFE and not ast.unparse(function).startswith("str.")
         case ast.Name(id=name):

@@ -31,6 +31,9 @@ DAGSTER = [
 CONSOLE = [
     "import streamlit as st\nst.markdown('a', unsafe_allow_html=True)",
     "import streamlit as st\nst.markdown('a', **{'unsafe_allow_html': True})",
+    "import streamlit as st\nst.write(tr('{name} is wrong', name=name))",
+    "import streamlit as st\nst.write(tr(text))",
+    "import streamlit as st\nst.write(retold(reason))",
     "import streamlit as st\nst.html(f'<b>{name}</b>')",
     "import streamlit as st\nst.html(text)",
     "import streamlit as st\nst.iframe(url)",
@@ -67,6 +70,7 @@ CONSOLE = [
     "import streamlit as st\nst.error(plain('a') if x else name)",
 ]
 FINE = [
+    "import streamlit as st\nst.write(tr('{rows} of it', rows=counted(n, 'row')))\nst.write(plain(tr('{name} is wrong', name=name)))",
     "import streamlit as st\nst.error('Nothing was loaded yet.')",
     "import streamlit as st\nst.error(plain(error))",
     "import streamlit as st\nst.error(frame.plain(f'{name} is wrong'))",

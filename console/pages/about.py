@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from console.frame import Frame
+from console.frame import Frame, table
+from console.language import retold, tr
 from platform_assets.access.roles import ALLOWED, Permission, Role
 
 WORDS = {
@@ -26,20 +27,27 @@ WORDS = {
 
 def show(frame: Frame) -> None:
     """For everyone."""
-    st.title("About")
+    st.title(tr("About"))
     st.write(
-        "The console is where data stewards work: what came in, what was rejected and why, how it is mended, what is erased, what "
-        "is reported. Everything here can also be done on the command line; both use the same code, and both are written down "
-        "in the audit log."
+        tr(
+            "The console is where data stewards work: what came in, what was rejected and why, how it is mended, what is erased, what is reported. Everything here can also be done on the command line; both use the same code, and both are written down in the audit log."
+        )
     )
     st.write(
-        "Identifiers are replaced by pseudonyms when a file is loaded. The original text is kept in the archived files and, for "
-        "rejected rows, in quarantine, which only stewards see."
+        tr(
+            "Identifiers are replaced by pseudonyms when a file is loaded. The original text is kept in the archived files and, for rejected rows, in quarantine, which only stewards see."
+        )
     )
-    st.subheader("Roles")
-    st.dataframe(
-        [{"may": WORDS[p], **{r.value: "yes" if p in ALLOWED[r] else "" for r in Role}} for p in Permission],
+    st.subheader(tr("Roles"))
+    table(
+        [{"may": tr(WORDS[p]), **{r.value: tr("yes") if p in ALLOWED[r] else "" for r in Role}} for p in Permission],
         hide_index=True,
         height="content",
     )
-    st.text(f"You are {frame.user.name}; roles: {', '.join(sorted(frame.user.roles)) or 'none'}")
+    st.text(
+        tr(
+            "You are {name}; roles: {roles}",
+            name=retold(frame.user.name),
+            roles=", ".join(tr(r) for r in sorted(frame.user.roles)) or tr("none"),
+        )
+    )

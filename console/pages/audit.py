@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import streamlit as st
 
-from console.frame import Frame, moment, plain, told
+from console.frame import Frame, moment, plain, table, told
+from console.language import counted, number, sentence, tr
 from platform_assets.access import handing_out
 from platform_assets.access.audit.entry import Head
 from platform_assets.access.roles import Permission
@@ -20,21 +21,44 @@ def show(frame: Frame) -> None:
     frame.user.require(Permission.SEE_AUDIT)
     import pandas as pd
 
-    st.title("Audit log")
+    st.title(tr("Audit log"))
     with told(frame):
         handing_out.seen(frame.audit, frame.user, "audit.see")
         noted = [Head.parse(c["audit_head"]) for c in read_all(frame.office.store) if c.get("audit_head")]
         verdict = frame.office.audit.verify(noted)
         if verdict.whole:
-            st.success(plain(f"{verdict.entries} entries, whole; held against {len(noted)} certificate(s)."))
+            st.success(
+                plain(
+                    tr(
+                        "{entries}, whole; held against {certificates}.",
+                        entries=counted(verdict.entries, "entry", "entries"),
+                        certificates=counted(len(noted), "certificate"),
+                    )
+                )
+            )
         for problem in verdict.problems:
-            st.error(plain(problem))
+            st.error(plain(sentence(problem)))
         for note in verdict.notes:
-            st.info(plain(note))
-        entries = [{**asdict(e), "details": json.dumps(e.details)} for e in frame.office.audit.entries()]
-        table = pd.DataFrame(reversed(entries))
-        if not table.empty:
-            table = table[["seq", "at", "who", "action", "table", "ground", "details", "role", "hash"]]
-            shown = table.drop(columns="hash").astype({"at": "datetime64[ns, UTC]"})
-            st.dataframe(shown, hide_index=True, column_config={"seq": "no.", "at": moment("at")})
-            frame.download("Download as CSV", "audit.csv", lambda: csv_bytes(table), action="audit.download")
+            st.info(plain(sentence(note)))
+        entries = [{**asdict(e), "details": in_words(e.details)} for e in frame.office.audit.entries()]
+        log = pd.DataFrame(reversed(entries))
+        if not log.empty:
+            log = log[["seq", "at", "who", "action", "table", "ground", "details", "role", "hash"]]
+            shown = log.drop(columns="hash").astype({"at": "datetime64[ns, UTC]"})
+            table(shown, hide_index=True, column_config={"seq": tr("no."), "at": moment("at")})
+            frame.download(tr("Download as CSV"), "audit.csv", lambda: csv_bytes(log), action="audit.download")
+
+
+def in_words(details: Mapping[str, object]) -> str:
+    """What an entry says besides, for people: ``column: result; rows: 4``."""
+    return "; ".join(f"{tr(name)}: {_said(value)}" for name, value in details.items())
+
+
+def _said(value: object) -> str:
+    if isinstance(value, bool):
+        return tr("yes") if value else tr("no")
+    if isinstance(value, Mapping):
+        return "{" + in_words(value) + "}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_said, value))
+    return number(value) if isinstance(value, int) else str(value)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from console.frame import Frame, counted, href, links, moment, plain, when
+from console.frame import Frame, done, href, links, moment, plain, table, told, when
+from console.language import counted, retold, share, tr
 from platform_assets.access.roles import Permission
 from platform_assets.contracts.columns import Column
 from platform_assets.contracts.model import Contract
 from platform_assets.contracts.words import limits_in_words
 from platform_assets.ingest import ledger
+from platform_assets.ingest.aliases import AGREED, ENDED
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.quality import last_due
 from platform_assets.quarantine.reasons import added_up, drift_in_words
@@ -33,7 +35,7 @@ SINGLE = 26
 def show(frame: Frame) -> None:
     """One dataset."""
     frame.user.require(Permission.SEE_STATUS)
-    st.title("Datasets")
+    st.title(tr("Datasets"))
     dataset = frame.dataset()
     contract = frame.office.contracts[dataset]
     st.text(contract.description)
@@ -42,24 +44,67 @@ def show(frame: Frame) -> None:
     with warehouse.connect() as connection:
         there = bool(warehouse.columns(connection, ledger.TABLE))
         entries = ledger.read(connection, dataset) if there else []
-    st.subheader("How fresh it is")
+    st.subheader(tr("How fresh it is"))
     st.write(plain(fresh(contract, entries, dt.datetime.now(dt.UTC))))
-    st.subheader("Quality over time")
+    st.subheader(tr("Quality over time"))
     judged = [e for e in entries if e.rows_in]
     if judged:
         _quality(contract, judged)
     else:
-        st.write("Nothing was loaded yet.")
+        st.write(tr("Nothing was loaded yet."))
     _drift(entries)
-    st.subheader("Columns")
-    st.dataframe(
+    st.subheader(tr("Columns"))
+    table(
         [
-            {"column": n, "type": c.type.value, "what is right": rule(c), "meaning": c.description}
+            {"column": n, "type": tr(c.type.value), "what is right": rule(c), "meaning": c.description}
             for n, c in contract.columns.items()
         ],
         hide_index=True,
         height="content",
     )
+    _aliases(frame, dataset)
+
+
+def _aliases(frame: Frame, dataset: str) -> None:
+    """Names under which columns also come: proposed at the door, agreed to here by a second person, taken back by any."""
+    aliases = frame.office.aliases(dataset, frame.user)
+    living = [a for a in aliases.all() if a.state != ENDED]
+    if not living:
+        return
+    st.subheader(tr("Other names of columns"))
+    st.write(tr("A file with one of the agreed names is read as if it had the name of the contract."))
+    for alias in living:
+        with st.container(border=True), told(frame):
+            st.text(tr("{name} stands for {column}", name=alias.name, column=alias.column))
+            if alias.state == AGREED:
+                agreed = when(dt.datetime.fromisoformat(alias.agreed_at))
+                st.text(
+                    tr(
+                        "Proposed by {proposer}, agreed to by {agreed_by} on {at}.",
+                        proposer=alias.proposer,
+                        agreed_by=alias.agreed_by,
+                        at=agreed,
+                    )
+                )
+            else:
+                proposed = when(dt.datetime.fromisoformat(alias.proposed_at))
+                st.text(
+                    tr(
+                        "Proposed by {proposer} on {at}: a second person has to agree.",
+                        proposer=alias.proposer,
+                        at=proposed,
+                    )
+                )
+            if not frame.user.may(Permission.FIX):
+                continue
+            own = alias.proposed_by == frame.user.id
+            left, right, _ = st.columns([1, 1, 3])
+            if alias.state != AGREED and left.button(tr("Agree"), key=f"agree-{alias.name}", disabled=own):
+                aliases.agree(alias.name)
+                done(tr("{name} stands for {column} from the next load on.", name=alias.name, column=alias.column))
+            if right.button(tr("Take back"), key=f"take-back-{alias.name}"):
+                aliases.take_back(alias.name)
+                done(tr("{name} is no name of {column} any more.", name=alias.name, column=alias.column))
 
 
 # ------------------------------------------------------------------ quality
@@ -73,13 +118,13 @@ def _quality(contract: Contract, entries: list[Entry]) -> None:
     for entry in entries:
         reasons.update(entry.reasons)
     if reasons:
-        st.write("What was wrong, over all deliveries:")
-        st.dataframe(
+        st.write(tr("What was wrong, over all deliveries:"))
+        table(
             [
                 {
                     "rows": n,
-                    "reason": reason_in_words(r),
-                    "see them": href("quarantine", "rows still open", dataset=contract.name, reason=r),
+                    "reason": retold(reason_in_words(r)),
+                    "see them": href("quarantine", tr("rows still open"), dataset=contract.name, reason=r),
                 }
                 for r, n in list(added_up(reasons).items())[:10]
             ],
@@ -93,8 +138,8 @@ def _quality(contract: Contract, entries: list[Entry]) -> None:
         )
 
     if sum(bool(e.reasons) for e in entries) > 1:
-        st.write("The same by delivery, newest first:")
-        st.dataframe(by_rule(entries), hide_index=True, height="content")
+        st.write(tr("The same by delivery, newest first:"))
+        table(by_rule(entries), hide_index=True, height="content")
 
 
 def by_rule(entries: list[Entry]) -> list[dict[str, str | int | None]]:
@@ -107,7 +152,10 @@ def by_rule(entries: list[Entry]) -> list[dict[str, str | int | None]]:
         every.update(counts)
     names = [f"{when(e.loaded_at)}: {e.file}" for e in latest]
     return [
-        {"reason": reason_in_words(rule), **{n: counts.get(rule) for n, counts in zip(names, broken, strict=True)}}
+        {
+            "reason": retold(reason_in_words(rule)),
+            **{n: counts.get(rule) for n, counts in zip(names, broken, strict=True)},
+        }
         for rule, _ in every.most_common()
     ]
 
@@ -116,13 +164,19 @@ def fresh(contract: Contract, entries: list[Entry], now: dt.datetime) -> str:
     """When the last delivery came, and whether one should have come since."""
     taken = [e for e in entries if e.status in ("published", "repeated")]
     last = max((e.delivered_at.replace(tzinfo=dt.UTC) for e in taken), default=None)
-    said = f"The last delivery that was taken arrived {when(last)}." if last else "No delivery was taken yet."
+    said = (
+        tr("The last delivery that was taken arrived {last}.", last=when(last))
+        if last
+        else tr("No delivery was taken yet.")
+    )
     if contract.quality.freshness is None:
-        return f"{said} The contract does not say when one is due."
+        return " ".join([said, tr("The contract does not say when one is due.")])
     due, before = last_due(contract.quality.freshness, now, contract.timezone)
     if last is None or last <= before:
-        return f"{said} One was due {when(due)}: ask {contract.owner} or the sender."
-    return f"{said} It came in time."
+        return " ".join(
+            [said, tr("One was due {due}: ask {owner} or the sender.", due=when(due), owner=contract.owner)]
+        )
+    return " ".join([said, tr("It came in time.")])
 
 
 def _drift(entries: list[Entry]) -> None:
@@ -130,13 +184,13 @@ def _drift(entries: list[Entry]) -> None:
     otherwise = [e for e in sorted(entries, key=lambda e: e.loaded_at, reverse=True) if e.drift][:LATEST]
     if not otherwise:
         return
-    st.subheader("Columns that came otherwise")
-    st.dataframe(
+    st.subheader(tr("Columns that came otherwise"))
+    table(
         [
             {
                 "delivery": href("deliveries", e.file, delivery=e.delivery),
                 "loaded": e.loaded_at,
-                "what": "; ".join(drift_in_words(e.drift)),
+                "what": "; ".join(map(retold, drift_in_words(e.drift))),
             }
             for e in otherwise
         ],
@@ -155,21 +209,42 @@ def in_words(contract: Contract, entries: list[Entry]) -> str:
     held = [e for e in entries if e.status == "held"]
     judged = [e for e in entries if e.status != "held"]
     rows, wrong = sum(e.rows_in for e in judged), sum(e.quarantined for e in judged)
-    share = f"{wrong / rows:.1%}" if rows else "0%"
+    part = share(wrong / rows if rows else 0)
     said = []
     if judged:
         deliveries = counted(len(judged), "delivery", "deliveries")
-        amount = f"{counted(wrong, 'was', 'were')} wrong ({share})" if wrong else "none was wrong"
-        said.append(f"{deliveries} with {counted(rows, 'row')}: {amount}.")
+        amount = (
+            tr("{were} wrong ({part})", were=counted(wrong, "was", "were"), part=part)
+            if wrong
+            else tr("none was wrong")
+        )
+        said.append(
+            tr("{deliveries} with {rows}: {amount}.", deliveries=deliveries, rows=counted(rows, "row"), amount=amount)
+        )
     if wrong and len(judged) > 1:
         worst = max(judged, key=lambda e: e.quarantined / e.rows_in)
-        said.append(f"Most in {worst.file} ({worst.quarantined / worst.rows_in:.1%} of its rows).")
+        said.append(
+            tr(
+                "Most in {file} ({quarantined} of its rows).",
+                file=worst.file,
+                quarantined=share(worst.quarantined / worst.rows_in),
+            )
+        )
     if held:
         waiting = sum(e.quarantined for e in held)
         said.append(
-            f"{counted(len(held), 'delivery is', 'deliveries are')} held, with {counted(waiting, 'row')}: none is in the table."
+            tr(
+                "{deliveries} held, with {rows}: none is in the table.",
+                deliveries=counted(len(held), "delivery is", "deliveries are"),
+                rows=counted(waiting, "row"),
+            )
         )
-    said.append(f"A delivery with more than {contract.quality.max_quarantined:.1%} wrong rows is held.")
+    said.append(
+        tr(
+            "A delivery with more than {max_quarantined} wrong rows is held.",
+            max_quarantined=share(contract.quality.max_quarantined),
+        )
+    )
     return " ".join(said)
 
 
@@ -217,8 +292,8 @@ def chart(rows: pd.DataFrame, limit: float) -> Any:
     wrong = rows[rows["kind"] == WRONG].copy()
     held = set(rows[(rows["kind"] == HELD) & (rows["rows"] > 0)]["place"])
     wrong["said"] = [
-        f"{share:.1%} ({counted(n, 'row')})" if n else "held" if place in held else "none"
-        for place, share, n in zip(wrong["place"], wrong["share"], wrong["rows"], strict=True)
+        f"{share(part)} ({counted(n, 'row')})" if n else tr("held") if place in held else tr("none")
+        for place, part, n in zip(wrong["place"], wrong["share"], wrong["rows"], strict=True)
     ]
     top = max(float(wrong["share"].max()), 0.01) * 1.6  # room for what stands beside the longest bar
     base = alt.Chart(wrong, width=330, height=alt.Step(24)).encode(
@@ -229,32 +304,32 @@ def chart(rows: pd.DataFrame, limit: float) -> Any:
             axis=alt.Axis(format=".0%" if top > 0.04 else ".1%", tickCount=4),
             scale=alt.Scale(domain=[0, top]),
         ),
-        tooltip=["place", alt.Tooltip("said", title=WRONG)],
+        tooltip=["place", alt.Tooltip("said", title=tr(WRONG))],
     )
     shares = base.mark_bar(color=COLOURS[WRONG]) + base.mark_text(align="left", dx=5, color="#444").encode(text="said")
     if limit <= top:
         line = alt.Chart(alt.Data(values=[{"limit": limit}]))
         shares += line.mark_rule(strokeDash=[4, 4], color="#444").encode(x="limit:Q")
-    kinds = list(COLOURS)
+    kinds = {k: tr(k) for k in COLOURS}
     sizes = (
-        alt.Chart(rows, width=330, height=alt.Step(24))
+        alt.Chart(rows.assign(kind=rows["kind"].map(kinds)), width=330, height=alt.Step(24))
         .mark_bar()
         .encode(
             y=alt.Y("place:N", sort=order, axis=None),
             x=alt.X("rows:Q", title=None, axis=alt.Axis(format=",d", tickCount=4)),
             color=alt.Color(
                 "kind:N",
-                scale=alt.Scale(domain=kinds, range=[COLOURS[k] for k in kinds]),
+                scale=alt.Scale(domain=list(kinds.values()), range=list(COLOURS.values())),
                 legend=alt.Legend(orient="top", title=None),
             ),
             order=alt.Order("order:Q"),
             tooltip=["place", "kind", alt.Tooltip("rows", format=",d")],
         )
     )
-    dashed = "; dashed: held above this" if limit <= top else ""
+    dashed = tr("; dashed: held above this") if limit <= top else ""
     both = alt.hconcat(
-        shares.properties(title=f"Wrong rows, share of the delivery{dashed}"),
-        sizes.properties(title="Rows, by what became of them"),
+        shares.properties(title=tr("Wrong rows, share of the delivery{dashed}", dashed=dashed)),
+        sizes.properties(title=tr("Rows, by what became of them")),
         spacing=30,
     )
     return both.configure_title(fontSize=14, anchor="start").configure_view(stroke=None)
@@ -266,22 +341,28 @@ def chart(rows: pd.DataFrame, limit: float) -> Any:
 def sentences(contract: Contract) -> list[str]:
     """How deliveries are loaded, and what holds them, in words."""
     key = ", ".join(contract.load.key)
-    how = contract.load.changes.in_words(key)
-    limits = (
-        f"A delivery with fewer than {counted(contract.quality.min_rows, 'row')}, or with more than "
-        f"{contract.quality.max_quarantined:.1%} wrong rows, is held until someone looks."
+    how = retold(contract.load.changes.in_words(key))
+    limits = tr(
+        "A delivery with fewer than {rows}, or with more than {max_quarantined} wrong rows, is held until someone looks.",
+        rows=counted(contract.quality.min_rows, "row"),
+        max_quarantined=share(contract.quality.max_quarantined),
     )
     rules = [
-        f"Rule {r.name}: {(r.description or r.check).rstrip('.')} ({'rejects the row' if r.severity == 'error' else 'counted'})."
+        tr(
+            "Rule {name}: {says} ({word}).",
+            name=r.name,
+            says=(r.description or r.check).rstrip("."),
+            word=(tr("rejects the row") if r.severity == "error" else tr("counted")),
+        )
         for r in contract.rules
     ]
-    return [f"Looked after by {contract.owner}.", how, limits, *rules]
+    return [tr("Looked after by {owner}.", owner=contract.owner), how, limits, *rules]
 
 
 def rule(column: Column) -> str:
     """What a value of the column must be, in words."""
-    parts = [] if column.nullable else ["needed"]
+    parts = [] if column.nullable else [tr("needed")]
     if column.role == "identifier":
-        parts.append("replaced by a pseudonym")
-    parts += limits_in_words(column)
+        parts.append(tr("replaced by a pseudonym"))
+    parts += map(retold, limits_in_words(column))
     return "; ".join(parts)

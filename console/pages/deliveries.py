@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from console import delivery
-from console.frame import Frame, address, counted, done, href, links, moment, told
+from console.frame import Frame, address, done, href, links, moment, table, told
+from console.language import counted, retold, tr
 from platform_assets.access import handing_out
 from platform_assets.access.roles import Permission
 from platform_assets.ingest import ledger
@@ -44,27 +45,34 @@ def show(frame: Frame) -> None:
     if asked:
         delivery.show(frame, asked)
         return
-    st.title("Deliveries")
+    st.title(tr("Deliveries"))
     names = sorted(frame.office.contracts)
     options = [ALL, *names]
     dataset = st.query_params.get("dataset")
-    chosen = str(st.selectbox("Dataset", options, index=options.index(dataset) if dataset in names else 0))
+    chosen = str(
+        st.selectbox(
+            tr("Dataset"),
+            options,
+            index=options.index(dataset) if dataset in names else 0,
+            format_func=lambda n: tr(n) if n == ALL else n,
+        )
+    )
     address(dataset=None if chosen == ALL else chosen)
     _waiting(frame, names if chosen == ALL else [chosen])
-    st.subheader("History")
+    st.subheader(tr("History"))
     warehouse = frame.office.warehouse
     with warehouse.connect() as connection:
         if not warehouse.columns(connection, ledger.TABLE):
-            st.write("Nothing was loaded yet.")
+            st.write(tr("Nothing was loaded yet."))
             return
         log = execution_log(connection, None if chosen == ALL else chosen)
     if log.empty:
-        st.write("Nothing was loaded yet.")
+        st.write(tr("Nothing was loaded yet."))
         return
     show_log(handing_out.log(frame.audit, frame.user, "execution", log, chosen))
     if frame.user.may(Permission.SEE_LOGS):
         name = "execution_log.csv" if chosen == ALL else f"{chosen}_log.csv"
-        frame.download("Download as CSV", name, lambda: csv_bytes(log), action="logs.download", rows=len(log))
+        frame.download(tr("Download as CSV"), name, lambda: csv_bytes(log), action="logs.download", rows=len(log))
 
 
 def show_log(log: pd.DataFrame) -> None:
@@ -77,7 +85,10 @@ def show_log(log: pd.DataFrame) -> None:
         href("deliveries", str(f), delivery=str(d), dataset=str(n))
         for f, d, n in zip(log["file"], log["delivery"], log["dataset"], strict=True)
     ]
-    st.dataframe(
+    shown["status"] = [tr(str(s)) for s in log["status"]]
+    if "reason" in shown:
+        shown["reason"] = [retold(str(r or "")) for r in log["reason"]]
+    table(
         shown,
         hide_index=True,
         column_config={
@@ -91,14 +102,14 @@ def show_log(log: pd.DataFrame) -> None:
 
 
 def _waiting(frame: Frame, names: list[str]) -> None:
-    st.subheader("Waiting")
+    st.subheader(tr("Waiting"))
     found: list[tuple[str, StoredObject]] = [
         (name, file) for name in names for file in uploads.waiting(frame.office, frame.office.contracts[name])
     ]
     if not found:
-        st.write("No file waits.")
+        st.write(tr("No file waits."))
         return
-    st.dataframe(
+    table(
         [{"file": f.basename, "dataset": name, "kB": f.size / 1000, "since": f.modified} for name, f in found],
         hide_index=True,
         column_config={"since": moment("since"), "kB": st.column_config.NumberColumn(format="%.1f")},
@@ -106,14 +117,17 @@ def _waiting(frame: Frame, names: list[str]) -> None:
     if not frame.user.may(Permission.WITHDRAW):
         return
     place = st.selectbox(
-        "File to take back", range(len(found)), format_func=lambda n: f"{found[n][1].basename} ({found[n][0]})"
+        tr("File to take back"), range(len(found)), format_func=lambda n: f"{found[n][1].basename} ({found[n][0]})"
     )
     version = st.session_state.get("taken_back", 0)  # what was agreed to was one file: the box is empty for the next
-    sure = st.checkbox("Yes, remove this file. It will have to be sent again.", key=f"sure-{version}-{place}")
-    if st.button("Take back", disabled=not sure) and place is not None:
+    sure = st.checkbox(tr("Yes, remove this file. It will have to be sent again."), key=f"sure-{version}-{place}")
+    if st.button(tr("Take back"), disabled=not sure) and place is not None:
         with told(frame):
             dataset, name = found[place][0], found[place][1].basename
             opened = uploads.withdraw(frame.office, dataset, name, frame.user)
             st.session_state["taken_back"] = version + 1
             are = counted(opened, "row that it was to mend is", "rows that it was to mend are")
-            done(f"{name} was taken back." + (f" {are} open in quarantine again, as delivered." if opened else ""))
+            done(
+                tr("{name} was taken back.", name=name)
+                + (" " + tr("{are} open in quarantine again, as delivered.", are=are) if opened else "")
+            )

@@ -6,7 +6,8 @@ import datetime as dt
 
 import streamlit as st
 
-from console.frame import Frame, counted, done, moment, plain, told
+from console.frame import Frame, done, moment, plain, table, told
+from console.language import counted, retold, tr
 from platform_assets.access.roles import Permission
 from platform_assets.exports import ledger
 from platform_assets.exports.ledger import EMPTY, LEFT, PENDING, SENDING, Entry
@@ -24,9 +25,9 @@ SHOWN = 500
 def show(frame: Frame) -> None:
     """What waits, what was sent, one file's receipt. No row of a file is read here."""
     frame.user.require(Permission.SEE_STATUS)
-    st.title("Deliveries out")
+    st.title(tr("Deliveries out"))
     if not deliveries_are_on():
-        st.info("Deliveries are off here: files are made and wait. PLATFORM_DELIVERIES=on turns them on.")
+        st.info(tr("Deliveries are off here: files are made and wait. PLATFORM_DELIVERIES=on turns them on."))
     entries = sorted(ledger.read(frame.office.warehouse), key=lambda e: e.made_at, reverse=True)
     _waiting(entries)
     _not_made(frame)
@@ -37,19 +38,19 @@ def show(frame: Frame) -> None:
 
 
 def _waiting(entries: list[Entry]) -> None:
-    st.subheader("Waits to be sent")
+    st.subheader(tr("Waits to be sent"))
     waiting = [e for e in entries if e.state in (PENDING, SENDING)]
     if not waiting:
-        st.write("No file waits.")
+        st.write(tr("No file waits."))
         return
-    st.dataframe(
+    table(
         [
             {
                 "file": e.file,
                 "for": _whom(e),
-                "state": e.state,
+                "state": tr(e.state),
                 "rows": e.rows,
-                "what is in its way": e.problem or ("to be sent again" if e.again else ""),
+                "what is in its way": retold(e.problem) or (tr("to be sent again") if e.again else ""),
                 "made": e.made_at,
             }
             for e in waiting[:SHOWN]
@@ -67,29 +68,33 @@ def _not_made(frame: Frame) -> None:
     for name, (export, folder) in exports.items():
         due = Maker(export, folder, office.warehouse, office.store, office.contracts, indicators).due(now)
         if due:
-            what = counted(len(due), "closed window has", "closed windows have") if due[0] else "what is new has"
-            st.write(plain(f"{name}: {what} no file yet. Its runs are on the page Runs."))
+            if due[0]:
+                windows = counted(len(due), "closed window has", "closed windows have")
+                said = tr("{name}: {windows} no file yet. Its runs are on the page Runs.", name=name, windows=windows)
+            else:
+                said = tr("{name}: what is new has no file yet. Its runs are on the page Runs.", name=name)
+            st.write(plain(said))
 
 
 def _sent(entries: list[Entry]) -> None:
-    st.subheader("Sent")
+    st.subheader(tr("Sent"))
     left = [e for e in entries if e.state in LEFT]
     if not left:
-        st.write("Nothing was sent yet.")
+        st.write(tr("Nothing was sent yet."))
         return
     if len(left) > SHOWN:
-        st.write(f"{len(left):,} files; the last {SHOWN} are shown.")
-    st.dataframe(
+        st.write(tr("{files}; the last {most} are shown.", files=counted(len(left), "file"), most=SHOWN))
+    table(
         [
             {
                 "file": e.file,
                 "to": _whom(e),
-                "answer": "none yet" if e.state == "sent" else e.state,
+                "answer": tr("none yet") if e.state == "sent" else tr(e.state),
                 "rows": e.rows,
                 "kB": e.bytes / 1000,
                 "sent": e.sent_at,
                 "answered": e.answered_at,
-                "to be looked at": e.problem,
+                "to be looked at": retold(e.problem),
             }
             for e in left[:SHOWN]
         ],
@@ -104,17 +109,19 @@ def _sent(entries: list[Entry]) -> None:
 
 
 def _one(frame: Frame, files: list[Entry]) -> None:
-    st.subheader("One file")
+    st.subheader(tr("One file"))
     known = {f"{e.export} {e.window_key}": e for e in files}  # by name: the list grows while one is looked at
     chosen = st.selectbox(
-        "File",
+        tr("File"),
         list(known),
-        format_func=lambda key: f"{known[key].file} ({known[key].export}, {known[key].state})" if key in known else key,
+        format_func=lambda key: (
+            f"{known[key].file} ({known[key].export}, {tr(known[key].state)})" if key in known else key
+        ),
     )
     entry = known.get(str(chosen), files[0])
     st.code(receipt(entry), language=None, wrap_lines=True)
     frame.download(
-        "Download the receipt",
+        tr("Download the receipt"),
         f"receipt_{entry.export}_{entry.window_key[:10]}.txt",
         lambda: receipt(entry).encode(),
         action="export.receipt",
@@ -128,9 +135,9 @@ def _again(frame: Frame, entry: Entry) -> None:
     """Asks for the reason; what sends it again asks for the permission once more."""
     version = st.session_state.get("sent_again", 0)
     with st.form(f"again-{version}"):
-        st.write("It is sent again at the next visit, also over what lies there under its name.")
-        reason = st.text_input("Why it is sent again (stands in the audit log; name nobody)", key=f"why-{version}")
-        if st.form_submit_button("Send again"):
+        st.write(tr("It is sent again at the next visit, also over what lies there under its name."))
+        reason = st.text_input(tr("Why it is sent again (stands in the audit log; name nobody)"), key=f"why-{version}")
+        if st.form_submit_button(tr("Send again")):
             with told(frame):
                 resend(
                     entry.export,
@@ -142,7 +149,7 @@ def _again(frame: Frame, entry: Entry) -> None:
                     refuse=frame.office.refuse,
                 )
                 st.session_state["sent_again"] = version + 1
-                done(f"{entry.file} is sent again at the next visit.")
+                done(tr("{file} is sent again at the next visit.", file=entry.file))
 
 
 def _whom(entry: Entry) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 import streamlit as st
 
 from console.dagster_client import DONE, DagsterError, Run
-from console.frame import Frame, counted, done, moment, plain, told, when
+from console.frame import Frame, done, moment, plain, table, told, when
+from console.language import counted, retold, sentence, tr
 from platform_assets.access import handing_out
 from platform_assets.access.roles import Permission
 from platform_assets.contracts.columns import TEMPORAL
@@ -29,11 +30,11 @@ EVERY = 3
 def show(frame: Frame) -> None:
     """Ask, pending list, certificates."""
     frame.user.require(Permission.SEE_ERASURE)
-    st.title("Erasure")
-    st.subheader("Requests that wait")
+    st.title(tr("Erasure"))
+    st.subheader(tr("Requests that wait"))
     requests = frame.office.eraser().requests.all()
     if not requests:
-        st.write("None.")
+        st.write(tr("None."))
     for request in requests:
         _request(frame, request)
     if frame.user.may(Permission.REQUEST_ERASURE):
@@ -42,37 +43,39 @@ def show(frame: Frame) -> None:
 
 
 def _ask(frame: Frame) -> None:
-    st.subheader("Ask for an erasure")
+    st.subheader(tr("Ask for an erasure"))
     import pandas as pd
 
     people = [n for n, c in sorted(frame.office.contracts.items()) if c.identifiers]
-    dataset = frame.dataset(notes=dict.fromkeys(people, "knows people"))
+    dataset = frame.dataset(notes=dict.fromkeys(people, tr("knows people")))
     contract = frame.office.contracts[dataset]
     version = st.session_state.get("asked", 0)
     with told(frame):
-        typed, uploaded = st.tabs(["Form", "CSV file"])
+        typed, uploaded = st.tabs([tr("Form"), tr("CSV file")])
         with typed:
             names = [
                 *identifying_columns(contract),
                 *(n for n, c in contract.file_columns.items() if c.type in TEMPORAL),
             ]
             st.write(
-                "One identifier alone erases the person wherever that number is known; with a date, that record only."
+                tr(
+                    "One identifier alone erases the person wherever that number is known; with a date, that record only."
+                )
             )
             cells = {
                 n: st.text_input(plain(n), key=f"ask-{dataset}-{n}-{version}", placeholder=_hint(contract, n)).strip()
                 for n in names
             }
         with uploaded:
-            st.write("The header names columns of the dataset; one line per record or person.")
+            st.write(tr("The header names columns of the dataset; one line per record or person."))
             frame.download(
-                "Template for the file",
+                tr("Template for the file"),
                 f"erasure_{dataset}.csv",
                 lambda: csv_bytes(pd.DataFrame(columns=names)),
                 action="erasure.template",
             )
-            file = st.file_uploader("Request as CSV", type="csv", key=f"request-{version}")
-        ground = st.text_input("Ground (stands in the certificate; no names)", key=f"ground-{version}")
+            file = st.file_uploader(tr("Request as CSV"), type="csv", key=f"request-{version}")
+        ground = st.text_input(tr("Ground (stands in the certificate; no names)"), key=f"ground-{version}")
         given = {n: v for n, v in cells.items() if v}
         targets: list[Target] = []
         try:
@@ -81,48 +84,63 @@ def _ask(frame: Frame) -> None:
             elif given:
                 targets = from_rows(contract, [given], list(given))
         except MalformedRequest as error:  # said while it is typed; the buttons wait
-            st.error(plain(error))
+            st.error(plain(sentence(str(error))))
         if targets:
-            st.text(f"{counted(len(targets), 'person or record', 'persons or records')} can be read from this.")
+            st.text(
+                tr(
+                    "{persons} can be read from this.",
+                    persons=counted(len(targets), "person or record", "persons or records"),
+                )
+            )
         look, send, _ = st.columns([1, 1, 4])
-        if look.button("Preview", disabled=not targets):
+        if look.button(tr("Preview"), disabled=not targets):
             found = frame.office.eraser().preview(targets, frame.user)
             if certificate.found_nothing(found):
-                st.warning(plain(certificate.NOBODY))
-            st.dataframe(
-                [{"what": certificate.words().get(k, k), "found": v} for k, v in found.items()], hide_index=True
-            )
-        if send.button("Make the request", type="primary", disabled=not targets):
+                st.warning(plain(tr(certificate.NOBODY)))
+            table([{"what": tr(certificate.words().get(k, k)), "found": v} for k, v in found.items()], hide_index=True)
+        if send.button(tr("Make the request"), type="primary", disabled=not targets):
             request = frame.office.eraser().submit(targets, ground, frame.user)
             nobody = certificate.found_nothing(frame.office.eraser().preview(targets, frame.user))
             st.session_state["asked"] = version + 1
             done(
-                f"Request {request.id} was made. Someone else has to approve it.",
-                f"{certificate.NOBODY} If it was mistyped, withdraw the request." if nobody else "",
+                tr("Request {id} was made. Someone else has to approve it.", id=request.id),
+                (
+                    tr("{nobody} If it was mistyped, withdraw the request.", nobody=tr(certificate.NOBODY))
+                    if nobody
+                    else ""
+                ),
             )
 
 
 def _hint(contract: Contract, column: str) -> str:
     """What is right in a field, in words."""
     spec = contract.columns[column]
-    return "; ".join(words for words in limits_in_words(spec) if words != "may be missing")
+    return "; ".join(retold(words) for words in limits_in_words(spec) if words != "may be missing")
 
 
 def _request(frame: Frame, request: Request) -> None:
     eraser = frame.office.eraser()
     with st.container(border=True):
         st.text(
-            f"{request.id}   {_state(request)}   {counted(len(request.targets), 'line')} of {', '.join(request.datasets)}\n"
-            f"Asked for by {request.requested_by} on {when(dt.datetime.fromisoformat(request.requested_at))}. Ground: {request.ground}"
+            tr(
+                "{id}   {state}   {lines} of {datasets}\nAsked for by {requested_by} on {at}. Ground: {ground}",
+                id=request.id,
+                state=_state(request),
+                lines=counted(len(request.targets), "line"),
+                datasets=", ".join(request.datasets),
+                requested_by=request.requested_by,
+                at=when(dt.datetime.fromisoformat(request.requested_at)),
+                ground=request.ground,
+            )
         )
         running = _running(frame, request) if request.status in ("approved", "running") else None
         if running:
             _progress(frame, request.id, running)
             return  # nothing can be done while it runs
         if request.progress.get("left"):
-            st.warning(plain(f"Not done yet: {request.progress['left']}"))
+            st.warning(plain(tr("Not done yet: {left}", left=retold(str(request.progress["left"])))))
         approves = frame.user.may(Permission.APPROVE_ERASURE)
-        if approves and st.button("Show whom and what", key=f"look{request.id}"):
+        if approves and st.button(tr("Show whom and what"), key=f"look{request.id}"):
             with told(frame):
                 st.session_state[f"seen{request.id}"] = eraser.look(request.id, frame.user)[1]
         seen = st.session_state.get(f"seen{request.id}")
@@ -132,25 +150,25 @@ def _request(frame: Frame, request: Request) -> None:
             _decide(frame, request)
         left, right, _ = st.columns([1, 1, 4])
         if request.status == "pending" and approves:
-            help_ = "" if seen is not None else "First look whom it concerns and what it removes."
-            if left.button("Approve", key=f"approve{request.id}", disabled=seen is None, help=plain(help_)):
+            help_ = "" if seen is not None else tr("First look whom it concerns and what it removes.")
+            if left.button(tr("Approve"), key=f"approve{request.id}", disabled=seen is None, help=plain(help_)):
                 with told(frame):
                     eraser.requests.approve(request.id, frame.user)
-                    done(f"Request {request.id} is approved.")
+                    done(tr("Request {id} is approved.", id=request.id))
         elif approves and request.status in ("approved", "running"):
             _erase_now(frame, request, left)
         asks = frame.user.may(Permission.REQUEST_ERASURE)
-        if request.status != "running" and asks and right.button("Withdraw", key=f"withdraw{request.id}"):
+        if request.status != "running" and asks and right.button(tr("Withdraw"), key=f"withdraw{request.id}"):
             with told(frame):
                 eraser.requests.withdraw(request.id, frame.user)
-                done(f"Request {request.id} was withdrawn.")
+                done(tr("Request {id} was withdrawn.", id=request.id))
 
 
 def _state(request: Request) -> str:
     """The state for people: after a run that could not end, a request waits for them."""
     if request.undecided:
-        return "waits for decisions"
-    return "decided, to be finished" if request.spots else request.status
+        return tr("waits for decisions")
+    return tr("decided, to be finished") if request.spots else tr(request.status)
 
 
 def _running(frame: Frame, request: Request) -> Run | None:
@@ -173,102 +191,117 @@ def _progress(frame: Frame, number: str, running: Run) -> None:
         st.rerun()
     step = request.progress.get("step")
     if step:
-        words = f"step {step['number']} of {step['of']}: {step['name']} (since {step['at']})"
+        words = tr(
+            "step {number} of {of}: {name} (since {at})",
+            number=step["number"],
+            of=step["of"],
+            name=retold(str(step["name"])),
+            at=when(dt.datetime.fromisoformat(step["at"])),
+        )
         st.progress(step["number"] / step["of"], plain(words))
     else:
-        st.text(f"handed to Dagster: {now.word}")
+        st.text(tr("handed to Dagster: {word}", word=tr(now.word)))
 
 
 def _whom(request: Request, found: Mapping[str, Mapping[str, int]]) -> None:
     """Whom it names, and what would go: written down in the audit log before it is shown."""
-    st.text("Whom it names")
-    st.dataframe([{"dataset": t.dataset, **t.values} for t in request.targets], hide_index=True)
-    st.text("What would be removed now")
+    st.text(tr("Whom it names"))
+    table([{"dataset": t.dataset, **t.values} for t in request.targets], hide_index=True)
+    st.text(tr("What would be removed now"))
     words = certificate.words()
     rows = [
-        {"dataset": dataset, "what": words.get(place, place), "found": number}
+        {"dataset": dataset, "what": tr(words.get(place, place)), "found": number}
         for dataset, counts in found.items()
         for place, number in counts.items()
     ]
-    st.dataframe(rows, hide_index=True)
+    table(rows, hide_index=True)
 
 
 def _decide(frame: Frame, request: Request) -> None:
     """Where the number still stands, and what becomes of it there."""
-    st.text("Where the number still stands: what becomes of it there?")
+    st.text(tr("Where the number still stands: what becomes of it there?"))
     ways: dict[str, tuple[str, str]] = {}
     for number, spot in enumerate(request.spots, start=1):
-        st.text(f"{number}. {spot.words}")
+        st.text(f"{number}. {retold(spot.words)}")
         for text in spot.shown:
             st.code(text, language=None, wrap_lines=True)
         known = request.decisions.get(spot.key)
         options = ["", *spot.ways]
         chosen = st.selectbox(
-            plain(f"Place {number}"),
+            plain(tr("Place {number}", number=number)),
             options,
             index=options.index(known.way) if known and known.way in options else 0,
-            format_func=lambda way: WAYS[way] if way else "not decided",
+            format_func=lambda way: tr(WAYS[way]) if way else tr("not decided"),
             key=f"way{request.id}{spot.key}",
         )
         reason = ""
         if chosen in WITH_REASON:
             reason = st.text_input(
-                plain(f"Why (place {number}; stands in the certificate, no names)"),
+                plain(tr("Why (place {number}; stands in the certificate, no names)", number=number)),
                 value=known.reason if known else "",
                 key=f"why{request.id}{spot.key}",
             )
         if chosen:
             ways[spot.key] = (chosen, reason)
-    if st.button("Keep these decisions", key=f"decide{request.id}", disabled=not ways):
+    if st.button(tr("Keep these decisions"), key=f"decide{request.id}", disabled=not ways):
         with told(frame):
             frame.office.eraser().requests.decide(request.id, ways, frame.user)
-            done(f"{counted(len(ways), 'decision')} of request {request.id} were kept. Erase again to carry them out.")
+            done(
+                tr(
+                    "{decisions} of request {id} were kept. Erase again to carry them out.",
+                    decisions=counted(len(ways), "decision"),
+                    id=request.id,
+                )
+            )
 
 
 def _erase_now(frame: Frame, request: Request, place: Any) -> None:
     """Asks once more, then hands the request to Dagster."""
     asked = f"sure{request.id}"
     if not st.session_state.get(asked):
-        if place.button("Erase now", key=f"run{request.id}", type="primary"):
+        if place.button(tr("Erase now"), key=f"run{request.id}", type="primary"):
             st.session_state[asked] = True
             st.rerun()
         return
     st.warning(
         plain(
-            f"What is erased cannot be given back. Erase {counted(len(request.targets), 'person or record', 'persons or records')} "
-            f"from {', '.join(request.datasets)} now?"
+            tr(
+                "What is erased cannot be given back. Erase {persons} from {datasets} now?",
+                persons=counted(len(request.targets), "person or record", "persons or records"),
+                datasets=", ".join(request.datasets),
+            )
         )
     )
     yes, no, _ = st.columns([1, 1, 4])
-    if no.button("Not now", key=f"no{request.id}"):
+    if no.button(tr("Not now"), key=f"no{request.id}"):
         st.session_state[asked] = False
         st.rerun()
-    if yes.button("Yes, erase", key=f"yes{request.id}", type="primary"):
+    if yes.button(tr("Yes, erase"), key=f"yes{request.id}", type="primary"):
         with told(frame):
             frame.user.require(Permission.APPROVE_ERASURE)
             config = {"ops": {"erase_request": {"config": {"request": request.id}}}}
             run = frame.start_run("erase", request.ground, config=config, tags={REQUEST_TAG: request.id})
             st.session_state["run"], st.session_state[asked] = run, False
-            done("The erasure was handed to Dagster: follow it here, or on the page Runs.")
+            done(tr("The erasure was handed to Dagster: follow it here, or on the page Runs."))
 
 
 def _certificates(frame: Frame) -> None:
-    st.subheader("Certificates")
+    st.subheader(tr("Certificates"))
     found = certificate.read_all(frame.office.store)
     if not found:
-        st.write("Nothing was erased yet.")
+        st.write(tr("Nothing was erased yet."))
         return
     log = certificate.deletion_log(frame.office.store)
     log["finished_at"] = log["finished_at"].astype("datetime64[ns, UTC]")
     handing_out.log(frame.audit, frame.user, "deletion", log)
-    st.dataframe(log, hide_index=True, column_config={"finished_at": moment("finished")})
+    table(log, hide_index=True, column_config={"finished_at": moment("finished")})
     frame.download(
-        "Deletion log as CSV", "deletion_log.csv", lambda: csv_bytes(log), action="logs.download", rows=len(log)
+        tr("Deletion log as CSV"), "deletion_log.csv", lambda: csv_bytes(log), action="logs.download", rows=len(log)
     )
     names = [str(c["request"]) for c in reversed(found)]
-    chosen = st.selectbox("Certificate", names)
+    chosen = st.selectbox(tr("Certificate"), names)
     text = certificate.as_text(next(c for c in found if c["request"] == chosen))
     st.code(handing_out.certificate(frame.audit, frame.user, chosen or "", text), language=None, wrap_lines=True)
     frame.download(
-        "Download the certificate", f"certificate_{chosen}.txt", text.encode, action="erasure.download_certificate"
+        tr("Download the certificate"), f"certificate_{chosen}.txt", text.encode, action="erasure.download_certificate"
     )

@@ -7,7 +7,8 @@ import io
 import pandas as pd
 import streamlit as st
 
-from console.frame import Frame, counted, moment, plain, told
+from console.frame import Frame, moment, plain, table, told
+from console.language import counted, tr
 from console.pages.deliveries import show_log
 from platform_assets.access import handing_out
 from platform_assets.access.roles import Permission
@@ -28,7 +29,7 @@ def show(frame: Frame) -> None:
     """What is published, rows for those who may see them, and the logs of all."""
     if not frame.user.may(Permission.SEE_LOGS):
         frame.user.require(Permission.SEE_REPORTS)
-    st.title("Reports")
+    st.title(tr("Reports"))
     if frame.user.may(Permission.SEE_REPORTS):
         _published(frame)
     if frame.user.may(Permission.EXPORT_ROWS):
@@ -42,27 +43,33 @@ def _published(frame: Frame) -> None:
     release = reading.current(frame.office.store)
     protected = {n: about for n, about in release.indicators.items() if about["protected"]} if release else {}
     if release is None or not protected:
-        st.write("Nothing was published yet.")
+        st.write(tr("Nothing was published yet."))
         return
-    name = str(st.selectbox("Indicator", sorted(protected), format_func=lambda n: str(protected[n]["title"])))
+    name = str(st.selectbox(tr("Indicator"), sorted(protected), format_func=lambda n: str(protected[n]["title"])))
     about = protected[name]
-    st.subheader("Published counts")
+    st.subheader(tr("Published counts"))
     st.write(
         plain(
-            f"By {about['periods']['grain']}, up to the one of {about['periods']['last']}, with every total; release {release.id}. Each count was drawn "
-            f"once: 1 to {about['policy']['threshold']} is hidden, others are multiples of {about['policy']['base']}. Totals are sums of what is shown."
+            tr(
+                "By {grain}, up to the one of {last}, with every total; release {id}. Each count was drawn once: 1 to {threshold} is hidden, others are multiples of {base}. Totals are sums of what is shown.",
+                grain=tr(str(about["periods"]["grain"])),
+                last=about["periods"]["last"],
+                id=release.id,
+                threshold=about["policy"]["threshold"],
+                base=about["policy"]["base"],
+            )
         )
     )
     counts = release.read(f"{name}/counts.csv")
-    table = pd.read_csv(io.BytesIO(counts), dtype={"count": "Int64"})
-    st.dataframe(
-        table.sort_values("period", ascending=False, kind="stable"),
+    published = pd.read_csv(io.BytesIO(counts), dtype={"count": "Int64"})
+    table(
+        published.sort_values("period", ascending=False, kind="stable"),
         hide_index=True,
-        placeholder="not shown",
-        column_config={"hidden": st.column_config.CheckboxColumn("too small to show")},
+        placeholder=tr("not shown"),
+        column_config={"hidden": st.column_config.CheckboxColumn(tr("too small to show"))},
     )
     frame.download(
-        "Download the counts",
+        tr("Download the counts"),
         f"{name}_counts.csv",
         lambda: counts,
         action="reports.published",
@@ -74,29 +81,34 @@ def _exports(frame: Frame) -> None:
     names = [n for n, c in sorted(frame.office.contracts.items()) if report_date(c)]
     if not names:
         return
-    dataset = str(st.selectbox("Dataset", names))
+    dataset = str(st.selectbox(tr("Dataset"), names))
     contract = frame.office.contracts[dataset]
     warehouse = frame.office.warehouse
     with warehouse.connect() as connection:
         if not warehouse.columns(connection, f"validated.{dataset}"):
-            st.write("Nothing was loaded yet.")
+            st.write(tr("Nothing was loaded yet."))
             return
     date = report_date(contract)
     assert date is not None
-    st.subheader("Final export")
+    st.subheader(tr("Final export"))
     with told(frame):
         rows = final_export(handing_out.own_rows(frame.audit, frame.user, contract, warehouse), date)
         limits = frame.user.limited_to
-        of = f" of {', '.join(map(str, limits))}" if limits else ""
-        first = f"; the first {SHOWN} are shown" if len(rows) > SHOWN else ""
+        of = " " + tr("of {limits}", limits=", ".join(map(str, limits))) if limits else ""
+        first = tr("; the first {most} are shown", most=SHOWN) if len(rows) > SHOWN else ""
         st.write(
             plain(
-                f"{counted(len(rows), 'row')}{of}, newest first{first}. That you see them, and every download, is written down in the audit log."
+                tr(
+                    "{rows}{of}, newest first{first}. That you see them, and every download, is written down in the audit log.",
+                    rows=counted(len(rows), "row"),
+                    of=of,
+                    first=first,
+                )
             )
         )
         st.dataframe(rows.head(SHOWN), hide_index=True, placeholder="")
         frame.download(
-            "Download the final export",
+            tr("Download the final export"),
             f"{dataset}_final_export.csv",
             lambda: csv_bytes(rows),
             action="reports.final_export",
@@ -106,34 +118,36 @@ def _exports(frame: Frame) -> None:
 
 
 def _logs(frame: Frame) -> None:
-    st.subheader("Execution log")
+    st.subheader(tr("Execution log"))
     warehouse = frame.office.warehouse
     with warehouse.connect() as connection:
         there = bool(warehouse.columns(connection, ledger.TABLE))
         log = execution_log(connection) if there else None
     if log is None or log.empty:
-        st.write("Nothing was loaded yet.")
+        st.write(tr("Nothing was loaded yet."))
     else:
-        st.write(f"{counted(len(log), 'delivery', 'deliveries')} of all datasets, newest first.")
+        st.write(
+            tr("{deliveries} of all datasets, newest first.", deliveries=counted(len(log), "delivery", "deliveries"))
+        )
         show_log(handing_out.log(frame.audit, frame.user, "execution", log).head(SHOWN))
         frame.download(
-            "Download the execution log",
+            tr("Download the execution log"),
             "execution_log.csv",
             lambda: csv_bytes(log),
             action="logs.download",
             rows=len(log),
         )
-    st.subheader("Deletion log")
+    st.subheader(tr("Deletion log"))
     deletions = certificate.deletion_log(frame.office.store)
     if deletions.empty:
-        st.write("Nothing was erased yet.")
+        st.write(tr("Nothing was erased yet."))
         return
-    st.write("Rows that erasures have removed, by place. The certificates are on the page Erasure.")
+    st.write(tr("Rows that erasures have removed, by place. The certificates are on the page Erasure."))
     deletions["finished_at"] = deletions["finished_at"].astype("datetime64[ns, UTC]")
     handing_out.log(frame.audit, frame.user, "deletion", deletions)
-    st.dataframe(deletions.head(SHOWN), hide_index=True, column_config={"finished_at": moment("finished")})
+    table(deletions.head(SHOWN), hide_index=True, column_config={"finished_at": moment("finished")})
     frame.download(
-        "Download the deletion log",
+        tr("Download the deletion log"),
         "deletion_log.csv",
         lambda: csv_bytes(deletions),
         action="logs.download",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from console.dagster_client import DagsterError, FailedCheck
-from console.frame import Frame, counted, href, link, links, plain, settle
+from console.frame import Frame, href, link, links, plain, settle, table
+from console.language import counted, number, retold, sentence, tr
 from platform_assets.access.roles import Permission
 from platform_assets.quarantine.overview import Waiting, waiting
 from platform_assets.quarantine.reasons import in_words, rule_of
@@ -19,32 +20,32 @@ if TYPE_CHECKING:
 def show(frame: Frame) -> None:
     """Counts, then the places that need someone; each leads to where it is done."""
     frame.user.require(Permission.SEE_STATUS)
-    st.title("What waits")
+    st.title(tr("What waits"))
     settle(frame)
     found = waiting(frame.office, frame.user)
     places = st.columns(4)
-    _count(places[0], "Files waiting", sum(w.files for w in found), "deliveries")
-    _count(places[1], "Rows in quarantine", sum(w.rows for w in found), "quarantine")
-    _count(places[2], "Deliveries held", sum(w.held for w in found), "quarantine")
+    _count(places[0], tr("Files waiting"), sum(w.files for w in found), "deliveries")
+    _count(places[1], tr("Rows in quarantine"), sum(w.rows for w in found), "quarantine")
+    _count(places[2], tr("Deliveries held"), sum(w.held for w in found), "quarantine")
     if frame.user.may(Permission.SEE_ERASURE):
-        _count(places[3], "Requests for erasure", len(frame.office.eraser().requests.all()), "erasure")
+        _count(places[3], tr("Requests for erasure"), len(frame.office.eraser().requests.all()), "erasure")
     _datasets(frame, found)
     try:
         stale, failed = frame.dagster.troubles()
     except DagsterError as error:
-        st.info(plain(error))
+        st.info(plain(sentence(str(error))))
         return
-    st.subheader("Failed checks")
+    st.subheader(tr("Failed checks"))
     if failed:
-        st.write("They tell how the last load of each table went, and pass again with the next one that is right.")
-        st.dataframe(
+        st.write(tr("They tell how the last load of each table went, and pass again with the next one that is right."))
+        table(
             [
                 {
                     "table": _leads_on(f.asset),
-                    "check": f.check.replace("_", " "),
-                    "what it does": "stops the load" if f.blocking else "warns",
+                    "check": tr(f.check.replace("_", " ")),
+                    "what it does": tr("stops the load") if f.blocking else tr("warns"),
                     "now": now(f, found),
-                    "what it says": rule_of(f.said),
+                    "what it says": sentence(rule_of(f.said)),
                 }
                 for f in failed
             ],
@@ -55,17 +56,17 @@ def show(frame: Frame) -> None:
             },
         )
     else:
-        st.write("None.")
-    st.subheader("Stale tables")
-    st.text("\n".join(stale) or "None: every table is made from the latest data.")
+        st.write(tr("None."))
+    st.subheader(tr("Stale tables"))
+    st.text("\n".join(stale) or tr("None: every table is made from the latest data."))
 
 
-def _count(place: DeltaGenerator, label: str, number: int, page: str) -> None:
+def _count(place: DeltaGenerator, label: str, amount: int, page: str) -> None:
     """A number, and the way to what it counts."""
     with place:
-        st.metric(plain(label), f"{number:,}")
-        if number:
-            link("See them", page)
+        st.metric(plain(label), number(amount))
+        if amount:
+            link(tr("See them"), page)
 
 
 def _leads_on(asset: str) -> str:
@@ -81,7 +82,9 @@ def now(failed: FailedCheck, found: list[Waiting]) -> str:
     if held is None:
         return ""
     return (
-        f"{counted(held, 'delivery is', 'deliveries are')} still held" if held else "settled: nothing is held any more"
+        tr("{deliveries} still held", deliveries=counted(held, "delivery is", "deliveries are"))
+        if held
+        else tr("settled: nothing is held any more")
     )
 
 
@@ -91,14 +94,14 @@ def _datasets(frame: Frame, found: list[Waiting]) -> None:
     quiet = [w.dataset for w in found if w not in busy]
     mends = frame.user.may(Permission.SEE_QUARANTINE)
     if busy:
-        st.dataframe(
+        table(
             [
                 {
                     "dataset": href("datasets", w.dataset, dataset=w.dataset),
                     "files waiting": w.files,
                     "deliveries held": w.held,
                     "rows in quarantine": w.rows,
-                    "most frequent reason": in_words(w.reason),
+                    "most frequent reason": retold(in_words(w.reason)),
                     "to do": _to_do(w, mends),
                 }
                 for w in busy
@@ -111,13 +114,13 @@ def _datasets(frame: Frame, found: list[Waiting]) -> None:
             },
         )
     else:
-        st.success("No dataset needs anybody.")
+        st.success(tr("No dataset needs anybody."))
     if busy and quiet:
-        st.text(f"Nothing waits in {', '.join(quiet)}.")
+        st.text(tr("Nothing waits in {quiet}.", quiet=", ".join(quiet)))
 
 
 def _to_do(waiting: Waiting, mends: bool) -> str:
     """Where to go on with a dataset."""
     if mends and (waiting.rows or waiting.held):
-        return href("quarantine", "mend the rows", dataset=waiting.dataset)
-    return href("deliveries", "see the files", dataset=waiting.dataset)
+        return href("quarantine", tr("mend the rows"), dataset=waiting.dataset)
+    return href("deliveries", tr("see the files"), dataset=waiting.dataset)

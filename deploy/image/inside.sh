@@ -7,7 +7,7 @@ say() { echo "ok: $*"; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
 # wait SECONDS COMMAND...: until the command succeeds
 wait_for() { local left=$1; shift; until "$@" >/dev/null 2>&1; do left=$((left - 1)); [ "$left" -gt 0 ] || fail "$* did not succeed"; sleep 1; done; }
-answers() { python3 -c 'import sys, urllib.request as u; sys.exit(u.urlopen(sys.argv[1], timeout=5).status != 200)' "$1"; }
+answers() { python3 -c 'import sys, urllib.request as u; sys.exit(u.urlopen(sys.argv[1], timeout=60).status != 200)' "$1"; }
 
 [ "$(id -u):$(id -g)" = 10001:10001 ] || fail "user $(id -u)"
 for folder in / /opt/platform "$DAGSTER_HOME"; do ! touch "$folder/x" 2>/dev/null || fail "$folder is writable"; done

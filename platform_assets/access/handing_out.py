@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from platform_assets.access.audit.log import SYSTEM, AuditLog
 from platform_assets.access.roles import AccessDenied, User, rows_in_scope
-from resources.lake.warehouse import scalar
+from resources.lake.warehouse import one_state, scalar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,14 +81,10 @@ def own_rows(audit: AuditLog, user: User, contract: Contract, warehouse: Warehou
     down before the first of them is read. Raises AccessDenied, AuditError."""
     where, values = rows_in_scope(user, contract)
     table = f"validated.{contract.name}"
-    with warehouse.connect(read_only=True) as connection:
-        connection.execute("BEGIN TRANSACTION")  # what is counted is what is read
-        try:
-            rows = int(scalar(connection, f"SELECT count(*) FROM {table} WHERE {where}", values))
-            seen(audit, user, "reports.see_rows", table=table, rows=rows)
-            found = connection.execute(f"SELECT * FROM {table} WHERE {where}", values).to_arrow_table()
-        finally:
-            connection.execute("ROLLBACK")
+    with warehouse.connect(read_only=True) as connection, one_state(connection):  # what is counted is what is read
+        rows = int(scalar(connection, f"SELECT count(*) FROM {table} WHERE {where}", values))
+        seen(audit, user, "reports.see_rows", table=table, rows=rows)
+        found = connection.execute(f"SELECT * FROM {table} WHERE {where}", values).to_arrow_table()
     return found.to_pandas(date_as_object=True)
 
 

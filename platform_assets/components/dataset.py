@@ -10,15 +10,18 @@ import dagster as dg
 from pydantic import BaseModel
 
 from platform_assets.components.describe import contract_in_words, table_kinds, text_schema, validated_schema
-from platform_assets.components.landing import Wanted, landing_sensor
+from platform_assets.components.landing import Wanted, dataset_sensor
 from platform_assets.components.metadata import Told
 from platform_assets.components.source_schedule import source_schedule
+from platform_assets.contracts.bundle import read_bundles
+from platform_assets.contracts.files import read_contracts
 from platform_assets.contracts.model import Contract
 from platform_assets.engines import refusal
 from platform_assets.engines.results import Loaded
 from platform_assets.ingest import quality
 from platform_assets.ingest.deliveries import landing_folder, look_of, never_taken
-from platform_assets.ingest.load import LoadReport, describe, reasons_in_words
+from platform_assets.ingest.ledger_in_words import describe, reasons_in_words
+from platform_assets.ingest.load import LoadReport
 from platform_assets.ingest.readers.registry import format_named
 from platform_assets.ingest.tables import Tables
 from platform_assets.ingest.worked_out import worked_out
@@ -80,7 +83,7 @@ def dataset_definitions(contract: Contract, domain: str) -> dg.Definitions:
         ),
     )
     schedules = [source_schedule(contract, ingest)] if contract.source.every else []
-    return dg.Definitions(assets=[landing, ingest], sensors=[landing_sensor(contract, ingest)], schedules=schedules)
+    return dg.Definitions(assets=[landing, ingest], sensors=[dataset_sensor(contract, ingest)], schedules=schedules)
 
 
 def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
@@ -161,7 +164,11 @@ def _ingest_asset(contract: Contract, domain: str) -> dg.AssetsDefinition:
         told = Told(context)
         collected = collect(contract.source, name, platform, told.info)
         only = None if config.only is None else {*config.only, *_looks(platform, name, collected)}
-        loaded = engine_of(platform).load(contract, run_id=context.run.run_id, log=told.info, only=only)
+        engine = engine_of(platform)
+        for bundle in read_bundles().values():
+            if name in bundle.members:
+                engine.load_bundle(bundle, read_contracts(), run_id=context.run.run_id, log=told.info)
+        loaded = engine.load(contract, run_id=context.run.run_id, log=told.info, only=only)
         report, outcomes, held = loaded.report, loaded.outcomes, loaded.held
         broken = [
             o.check for o in outcomes if not o.passed and o.check in ("row_conservation", "unique_key") and o.blocking

@@ -7,12 +7,15 @@ hashes: they may name somebody.
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import dagster as dg
 
+from platform_assets.contracts.bundle import Bundle
 from platform_assets.contracts.model import Contract
+from platform_assets.engines import LAYERS
 from platform_assets.exports import GROUP
 from platform_assets.ingest.deliveries import complete_files, landing_folder, look_of, never_taken
 from resources.environment import Platform
@@ -72,23 +75,39 @@ class Tried:
         return time.time() - self.ended < RETRY_SECONDS
 
 
-def landing_sensor(contract: Contract, ingest: dg.AssetsDefinition) -> dg.SensorDefinition:
+def dataset_sensor(contract: Contract, ingest: dg.AssetsDefinition) -> dg.SensorDefinition:
     """Starts a run for the files that did not change since the last look."""
-    name, folder = contract.name, landing_folder(contract.name)
+
+    def config(files: list[str]) -> dict[str, Any]:
+        return {"ops": {f"ingest_{contract.name}": {"config": {"only": files}}}}
+
+    return _landing_sensor(contract, ingest.keys, config, "this dataset and all that depends on it")
+
+
+def bundle_sensor(bundle: Bundle) -> dg.SensorDefinition:
+    """The same for archives. The run takes all that waits for the bundle and for its datasets."""
+    keys = [dg.AssetKey([layer, name]) for name in bundle.members for layer in LAYERS]
+    return _landing_sensor(bundle, keys, lambda _: {}, f"{', '.join(bundle.members)} and all that depends on them")
+
+
+def _landing_sensor(
+    waits: Contract | Bundle, keys: Iterable[dg.AssetKey], config: Callable[[list[str]], dict[str, Any]], starts: str
+) -> dg.SensorDefinition:
+    name, folder = waits.name, landing_folder(waits.name)
 
     @dg.sensor(
         name=f"landing_{name}",
-        target=dg.AssetSelection.assets(*ingest.keys).downstream() - dg.AssetSelection.groups(GROUP),
+        target=dg.AssetSelection.assets(*keys).downstream() - dg.AssetSelection.groups(GROUP),
         minimum_interval_seconds=SENSOR_INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         required_resource_keys={"platform"},
-        description=f"New files in {folder}/ start one run: this dataset and all that depends on it.",
+        description=f"New files in {folder}/ start one run: {starts}.",
     )
     def landing(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         platform: Platform = context.resources.platform
         memory = Memory.read(context.cursor)
         # names and versions, not times of ticks: a file that was copied with an old date is still new here
-        waiting = {look_of(o) for o in complete_files(platform.store, contract, settle_seconds=0)}
+        waiting = {look_of(o) for o in complete_files(platform.store, waits, settle_seconds=0)}
         strays = _batch(never_taken(platform.store, name))
         settled = sorted(waiting & set(memory.seen))
         memory.seen = sorted(waiting)
@@ -97,7 +116,9 @@ def landing_sensor(contract: Contract, ingest: dg.AssetsDefinition) -> dg.Sensor
         files, why_not = _ready(settled, memory.asked, tried)
         if not files and strays not in ("", memory.told):
             memory.told = strays
-            return dg.SensorResult(run_requests=[_request(name, f"strays-{strays}", [])], cursor=memory.write())
+            return dg.SensorResult(
+                run_requests=[_request(name, f"strays-{strays}", [], config([]))], cursor=memory.write()
+            )
         if not files:
             context.update_cursor(memory.write())
             if not waiting:
@@ -107,7 +128,9 @@ def landing_sensor(contract: Contract, ingest: dg.AssetsDefinition) -> dg.Sensor
         memory.asked |= dict.fromkeys(files, batch)
         memory.told = strays
         number = tried[batch].runs if batch in tried else 0
-        return dg.SensorResult(run_requests=[_request(name, f"{batch}-{number}", files)], cursor=memory.write())
+        return dg.SensorResult(
+            run_requests=[_request(name, f"{batch}-{number}", files, config(files))], cursor=memory.write()
+        )
 
     return landing
 
@@ -141,11 +164,10 @@ def _tried(instance: dg.DagsterInstance, batch: str) -> Tried:
     )
 
 
-def _request(name: str, key: str, files: list[str]) -> dg.RunRequest:
+def _request(name: str, key: str, files: list[str], config: dict[str, Any]) -> dg.RunRequest:
     tags = {"platform/files": str(len(files))}
     if files:
         tags[BATCH_TAG] = _batch(files)
-    config = {"ops": {f"ingest_{name}": {"config": {"only": files}}}}
     return dg.RunRequest(run_key=f"{name}-{key}", tags=tags, run_config=config)
 
 

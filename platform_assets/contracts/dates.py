@@ -66,7 +66,7 @@ class Count:
     digits: str
     """Pattern of the whole number."""
     microseconds: int
-    """Of one."""
+    """How long one of what is counted is."""
     zero: int
     """What is counted on 1 January 1970, 00:00."""
     rounded: int

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from platform_assets.contracts.bundle import Bundle
     from platform_assets.contracts.model import Contract
     from platform_assets.engines.results import Loaded, MadeBySql, MadeTable
     from platform_assets.indicators.sql.file import SqlIndicator
@@ -31,6 +32,13 @@ LAYERS = ("raw", "validated", "quarantine")
 
 WORKS_OUT = frozenset({"lake"})
 """Engines that make tables beside a dataset's own: lists, trees, histories."""
+
+
+def bundle_refusal(engine: str, bundle: Bundle) -> str:
+    """As `refusal`, of a bundle."""
+    if engine in WORKS_OUT:
+        return ""
+    return f"bundle {bundle.name}: tables are committed together on DuckDB only. Drop it, or load these datasets with PLATFORM_ENGINE=duckdb"
 
 
 def refusal(engine: str, contract: Contract) -> str:
@@ -61,6 +69,12 @@ class Engine(Protocol):
     ) -> Loaded:
         """Load what waits in landing (or `only` some of it, see `ingest.load.load_dataset`), judge the tables, and tell both. Raises what `ingest.load.load_dataset` raises, or the engine's
         own error; nothing was changed then."""
+        ...
+
+    def load_bundle(
+        self, bundle: Bundle, contracts: Mapping[str, Contract], *, run_id: str, log: Callable[[str], None]
+    ) -> None:
+        """Load the archives that wait for `bundle`, of datasets with `contracts` (see `ingest.bundles`). Raises as `load` does."""
         ...
 
     def checks(self, contract: Contract, now: dt.datetime) -> list[Outcome]:

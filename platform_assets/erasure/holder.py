@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from platform_assets.access.audit.log import AuditLog
+from platform_assets.contracts.bundle import Bundle
 from platform_assets.contracts.model import Contract
 from platform_assets.erasure.decisions import DROP, ELSE, MEND, Decision, Spot
 from platform_assets.erasure.search import whole
@@ -52,6 +53,8 @@ class Parts:
     audit: AuditLog
     home: Path
     """DATA_HOME of this machine."""
+    bundles: Mapping[str, Bundle] = field(default_factory=dict)
+    """Archives that hold files of several datasets, by name."""
     lake: ObjectStore | None = None
     """Where the lake's data are in a bucket: that bucket, for what it keeps of replaced files."""
     bigquery: BigQuery | None = None

@@ -206,12 +206,15 @@ class Redactor:
         self, connection: duckdb.DuckDBPyConnection, delivery: Delivery, folder: Path, child: Child
     ) -> Batch | None:
         """The rows of a file; None where it cannot be judged."""
+        from platform_assets.ingest.aliases import known_as
         from platform_assets.ingest.staging import stage
 
         def entry(d: Delivery) -> Entry:
             return Entry(self._contract.name, d.id, d.file, 0, d.sha256, dt.datetime.min, dt.datetime.min)
 
-        batch, _ = stage(connection, self._contract, [delivery], folder, entry, child)
+        batch, _ = stage(
+            connection, known_as(self._contract, self._store, ended=True), [delivery], folder, entry, child
+        )
         return None if delivery.rejected else batch
 
     def _marked(self, connection: duckdb.DuckDBPyConnection, marks: Marks, batch: Batch) -> dict[int, set[int]]:

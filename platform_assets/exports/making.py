@@ -18,7 +18,15 @@ from platform_assets.exports.allowed import demand_allowed
 from platform_assets.exports.ledger import EMPTY, FOLDER, PENDING, WITHDRAWN, Entry
 from platform_assets.exports.model import Export
 from platform_assets.exports.windows import Window, closed, mark_name, window_of
-from platform_assets.exports.writing import NotWritten, file_hash, write_file
+from platform_assets.exports.writing import (
+    NotWritten,
+    check,
+    copy_options,
+    copy_target,
+    file_hash,
+    straight,
+    write_file,
+)
 from platform_assets.indicators.model import Indicator
 from platform_assets.indicators.sql.file import parsed
 from platform_assets.releases import reading
@@ -47,6 +55,14 @@ class Select:
     sql: str
     parameters: Mapping[str, object]
     tables: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What was written straight from the lake: its columns and their types, and how many rows."""
+
+    columns: Mapping[str, str]
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -223,7 +239,8 @@ class Maker:
                 f"the files up to {same[0]} and {key} would both be called {name}: write more of the moment into file.name"
             )
         folder = self.warehouse.wait_for_scratch()
-        staged, out = folder / "rows.parquet", folder / "file"
+        file, staged, out = self.export.file, folder / "rows.parquet", folder / "file"
+        copied: Copied | None = None
         try:
             if isinstance(what, bytes):
                 staged.write_bytes(what)
@@ -232,23 +249,31 @@ class Maker:
                 with self.warehouse.connect() as connection:
                     connection.execute("BEGIN TRANSACTION")  # one state of the lake
                     try:
-                        self._stage(connection, what(connection), folder, staged)
+                        copied = self._copy(connection, what(connection), folder, staged, out)
                     finally:
                         connection.execute("ROLLBACK")
             engine = self.warehouse.bare_engine(folder)
             try:
-                rows = write_file(engine, staged, self.export.file, out)
-            except NotWritten as error:
-                raise NotMade(f"{name}: {error}") from None
+                if copied is None:
+                    rows = write_file(engine, staged, file, out)
+                else:
+                    rows = copied.rows
+                    check(engine, file, copied.columns, rows, out)
             finally:
                 engine.close()
             return self._noted(key, name, out, rows)
+        except NotWritten as error:
+            raise NotMade(f"{name}: {error}") from None
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _stage(self, connection: duckdb.DuckDBPyConnection, select: Select, folder: Path, staged: Path) -> None:
+    def _copy(
+        self, connection: duckdb.DuckDBPyConnection, select: Select, folder: Path, staged: Path, out: Path
+    ) -> Copied | None:
+        """The rows straight into the file, or, where they have to be looked at first, into `staged` (None). Raises NotMade, NotWritten."""
         import duckdb
 
+        target = copy_target(self.export.file, out)
         rows = {}
         for table in select.tables:
             state = self.warehouse.state(connection, table)
@@ -257,16 +282,20 @@ class Maker:
             rows[table] = state.rows
         closed_folder = folder / "closed"
         closed_folder.mkdir(mode=0o700)
-        with closed_lake(self.warehouse, connection, rows, closed_folder, staged) as lake:
+        with closed_lake(self.warehouse, connection, rows, closed_folder, (staged, target), in_order=False) as lake:
             try:
-                lake.describe(select.sql, select.parameters)
+                columns = lake.describe(select.sql, select.parameters)
             except (Refused, TooLarge) as error:
                 raise NotMade(f"{self.export.name}: {error}") from None
             except duckdb.Error as error:
-                columns = [column for table in rows for column in self.warehouse.columns(connection, table)]
-                raise NotMade(f"{self.export.name}: {of_engine(error, ' '.join([select.sql, *columns]))}") from None
+                known = [column for table in rows for column in self.warehouse.columns(connection, table)]
+                raise NotMade(f"{self.export.name}: {of_engine(error, ' '.join([select.sql, *known]))}") from None
             try:
-                lake.write(select.sql, select.parameters, staged)
+                if straight(self.export.file, columns):
+                    options = copy_options(self.export.file)
+                    return Copied(columns, lake.write(select.sql, select.parameters, target, options))
+                lake.write(_for_parquet(select.sql, columns), select.parameters, staged)
+                return None
             except (TooLong, TooLarge) as error:
                 raise NotMade(f"{self.export.name}: {error}") from None
             except duckdb.Error as error:  # its message may quote a value
@@ -296,8 +325,9 @@ class Maker:
         )
         if not rows:
             return entry
-        stored = self.store.write(f"{FOLDER}/{export.name}/{name}", out)
-        return replace(entry, object=stored.name, sha256=file_hash(out), bytes=stored.size, state=PENDING)
+        sha256 = file_hash(out)
+        stored = self.store.take(f"{FOLDER}/{export.name}/{name}", out)
+        return replace(entry, object=stored.name, sha256=sha256, bytes=stored.size, state=PENDING)
 
     @property
     def _keyed(self) -> bool:
@@ -318,6 +348,16 @@ class Maker:
             raise ValueError(
                 f"{self.export.query} is not beside the YAML of {self.export.name}, or is no UTF-8 text"
             ) from None
+
+
+def _for_parquet(sql: str, columns: Mapping[str, str]) -> str:
+    """The same rows without what Parquet would round: it has no whole numbers of 128 bits, as sums are."""
+    wide = ", ".join(
+        f"CAST({quoted(name)} AS DECIMAL(38, 0)) AS {quoted(name)}"
+        for name, kind in columns.items()
+        if kind in ("HUGEINT", "UHUGEINT")
+    )
+    return f"SELECT * REPLACE ({wide}) FROM ({sql}\n)" if wide else sql
 
 
 def _known(entries: list[Entry]) -> set[str]:

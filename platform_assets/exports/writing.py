@@ -1,7 +1,8 @@
-"""From staged rows (Parquet) to the file that a partner gets: written streamed, refused where it would be read otherwise, read back and counted.
+"""The file that a partner gets: written streamed, refused where it would be read otherwise, read back and counted.
 
-DuckDB writes `quote: never` without a word where a value holds the delimiter, and knows no other encoding than UTF-8 for writing: what such a
-file could not say is looked for first, and other encodings are made here, strictly.
+Most files are one COPY of the rows (`straight`), read back by `check`. DuckDB writes `quote: never` without a word where a value holds the
+delimiter: what such a file could not say is looked for first, in rows that are staged (`write_file`). It knows no other encoding than UTF-8 for
+writing: others are made here, strictly.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import hashlib
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,51 +30,26 @@ class NotWritten(RuntimeError):
     """The rows cannot be said in a file of this kind, or the file does not read back as what was written. The message names columns, no values."""
 
 
-def write_file(engine: duckdb.DuckDBPyConnection, staged: Path, file: File, out: Path) -> int:
-    """Write the rows of `staged` to `out` and read them back. Returns how many they are. Raises NotWritten.
+def straight(file: File, columns: Mapping[str, str]) -> bool:
+    """Whether the file is one COPY of its rows, as nothing has to be known of them before. Raises NotWritten where a type has no place in it.
 
-    `engine` is one that knows no catalog (`Warehouse.bare_engine`).
+    `columns`: name -> the engine's type.
     """
-    source = f"read_parquet({literal(str(staged))})"
-    columns = [(str(name), str(kind)) for name, kind, *_ in engine.execute(f"DESCRIBE FROM {source}").fetchall()]
-    rows = int(scalar(engine, f"SELECT count(*) FROM {source}"))
     if file.kind in ("parquet", "json"):
-        options = "FORMAT parquet" if file.kind == "parquet" else "FORMAT json"
-        engine.execute(f"COPY (FROM {source}) TO {literal(str(out))} ({options})")
-        reader = "read_parquet" if file.kind == "parquet" else "read_ndjson_objects"
-        _counted(int(scalar(engine, f"SELECT count(*) FROM {reader}({literal(str(out))})")), rows)
-        return rows
+        return True
     _demand_flat(columns)
-    if file.kind == "xlsx":
-        try:
-            _counted(write_sheet(engine, source, columns, rows, out), rows)
-        except NotInAWorkbook as error:
-            raise NotWritten(str(error)) from None
-        return rows
-    if len(columns) == 1 and not file.null and scalar(engine, f"SELECT bool_or(COLUMNS(*) IS NULL) FROM {source}"):
-        raise NotWritten(
-            "a missing value in the only column makes an empty line, which most readers skip: give missing values a text (`null`)"
-        )
-    if file.quote == "never":
-        _demand_bare(engine, source, columns, file)
-    plain = out if file.encoding == "utf-8" else out.with_name(f"{out.name}.utf-8")
-    engine.execute(f"COPY (FROM {source}) TO {literal(str(plain))} ({_options(file)})")
-    _counted(_read_back(engine, plain, [name for name, _ in columns], file, rows), rows)
-    if plain != out:
-        try:
-            _recoded(plain, out, file.encoding)
-        finally:
-            plain.unlink()
-    return rows
+    return file.kind != "xlsx" and file.quote != "never" and (len(columns) > 1 or file.null != "")
 
 
-def file_hash(path: Path) -> str:
-    """SHA-256 of the bytes of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def copy_target(file: File, out: Path) -> Path:
+    """Where COPY writes: beside `out` where that is to be in another encoding."""
+    return out if file.encoding == "utf-8" else out.with_name(f"{out.name}.utf-8")
 
 
-def _options(file: File) -> str:
+def copy_options(file: File) -> str:
+    """How COPY writes, as it is said to it."""
+    if file.kind in ("parquet", "json"):
+        return f"FORMAT {file.kind}"
     sign = "" if file.quote == "never" else '"'
     said = [
         "FORMAT csv",
@@ -86,31 +63,83 @@ def _options(file: File) -> str:
     return ", ".join([*said, "FORCE_QUOTE *"] if file.quote == "all" else said)
 
 
+def check(engine: duckdb.DuckDBPyConnection, file: File, columns: Collection[str], rows: int, out: Path) -> None:
+    """Read back what COPY wrote at `copy_target`, and count it; then `out` is there in its encoding. Raises NotWritten.
+
+    `engine` is one that knows no catalog (`Warehouse.bare_engine`); `columns` are their names, and `rows` is how many COPY has written.
+    """
+    plain = copy_target(file, out)
+    if file.kind in ("parquet", "json"):
+        reader = "read_parquet" if file.kind == "parquet" else "read_ndjson_objects"
+        _counted(int(scalar(engine, f"SELECT count(*) FROM {reader}({literal(str(plain))})")), rows)
+        return
+    _counted(_read_back(engine, plain, columns, file, rows), rows)
+    if plain != out:
+        try:
+            _recoded(plain, out, file.encoding)
+        finally:
+            plain.unlink()
+
+
+def write_file(engine: duckdb.DuckDBPyConnection, staged: Path, file: File, out: Path) -> int:
+    """Write the rows of `staged` (Parquet) to `out` and read them back. Returns how many they are. Raises NotWritten.
+
+    `engine` is as in `check`.
+    """
+    source = f"read_parquet({literal(str(staged))})"
+    columns = {str(name): str(kind) for name, kind, *_ in engine.execute(f"DESCRIBE FROM {source}").fetchall()}
+    rows = int(scalar(engine, f"SELECT count(*) FROM {source}"))
+    if not straight(file, columns):
+        if file.kind == "xlsx":
+            try:
+                _counted(write_sheet(engine, source, list(columns.items()), rows, out), rows)
+            except NotInAWorkbook as error:
+                raise NotWritten(str(error)) from None
+            return rows
+        if len(columns) == 1 and not file.null and scalar(engine, f"SELECT bool_or(COLUMNS(*) IS NULL) FROM {source}"):
+            raise NotWritten(
+                "a missing value in the only column makes an empty line, which most readers skip: give missing values a text (`null`)"
+            )
+        if file.quote == "never":
+            _demand_bare(engine, source, columns, file)
+    engine.execute(f"COPY (FROM {source}) TO {literal(str(copy_target(file, out)))} ({copy_options(file)})")
+    check(engine, file, columns, rows, out)
+    return rows
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of the bytes of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def _break(file: File) -> str:
     return "\\r\\n" if file.line_end == "crlf" else "\\n"
 
 
-def _demand_flat(columns: list[tuple[str, str]]) -> None:
-    nested = [name for name, kind in columns if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION"))]
+def _demand_flat(columns: Mapping[str, str]) -> None:
+    nested = [
+        name for name, kind in columns.items() if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION"))
+    ]
     if nested:
         raise NotWritten(
             f"lists and objects have no place in a table of cells ({', '.join(nested)}): write kind: json or parquet"
         )
 
 
-def _demand_bare(engine: duckdb.DuckDBPyConnection, source: str, columns: list[tuple[str, str]], file: File) -> None:
+def _demand_bare(engine: duckdb.DuckDBPyConnection, source: str, columns: Collection[str], file: File) -> None:
     """Raises NotWritten where a value, or a name of a column, could not be told without quotation marks."""
     signs = f'[{_escaped(file.parted_by)}"\\r\\n]'
-    for name, _ in columns:
+    for name in columns:
         if file.header and any(sign in name for sign in (file.parted_by, '"', "\r", "\n")):
             raise NotWritten(
                 f"the name of column {name!r} holds the delimiter, a quotation mark or a line break: quote: never cannot say it"
             )
     looks = ", ".join(
-        f"count(*) FILTER (regexp_matches({_text(name)}, $signs) OR {_text(name)} = $null)" for name, _ in columns
+        f"count(*) FILTER (regexp_matches({_text(name)}, $signs) OR {_text(name)} = $null)" for name in columns
     )
     found = engine.execute(f"SELECT {looks} FROM {source}", {"signs": signs, "null": file.null}).fetchone() or ()
-    bad = [f"{name} ({number:,} rows)" for (name, _), number in zip(columns, found, strict=True) if number]
+    bad = [f"{name} ({number:,} rows)" for name, number in zip(columns, found, strict=True) if number]
     if bad:
         raise NotWritten(
             "with quote: never a value must hold no delimiter, quotation mark or line break, and must not read like the text for a missing "
@@ -126,7 +155,7 @@ def _escaped(sign: str) -> str:
     return f"\\x{{{ord(sign):x}}}"
 
 
-def _read_back(engine: duckdb.DuckDBPyConnection, path: Path, names: list[str], file: File, rows: int) -> int:
+def _read_back(engine: duckdb.DuckDBPyConnection, path: Path, names: Collection[str], file: File, rows: int) -> int:
     """How many rows a strict reader finds, where `rows` were written. Raises NotWritten."""
     import duckdb
 

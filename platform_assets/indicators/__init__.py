@@ -1,7 +1,7 @@
-"""Indicators as their authors declare them: the header of one .R file, read without starting R.
+"""Indicators as their authors declare them, and how they are computed on snapshots of their inputs.
 
-Here: what an indicator is made of, and how it is read from text.
-Not here: running it (resources.r_runtime) and its Dagster asset.
+Here: what an indicator is made of (`script`: the header of one .R file, read without starting R; `sql`: a query), its inputs, parameters and receipts.
+Not here: R itself (resources.r_runtime) and the Dagster asset (components).
 """
 
 from platform_assets.indicators.model import (

@@ -16,7 +16,7 @@ from platform_assets.indicators import receipts, texts
 from platform_assets.indicators.model import Indicator
 from platform_assets.indicators.receipts import Receipt, UsedTable
 from platform_assets.ingest import ledger
-from resources.lake.warehouse import Warehouse, literal, quoted
+from resources.lake.warehouse import Warehouse, literal, one_state, quoted
 from resources.r_runtime import Event, InputTable, RRuntime, RunResult
 
 if TYPE_CHECKING:
@@ -225,22 +225,20 @@ def run_on(
         selected = ", ".join(quoted(c) for c in columns)
         order = ["_delivery", "_row"] if {"_delivery", "_row"} <= set(present) else [quoted(c) for c in columns]
         path = folder / f"{name}.parquet"
-        connection.execute("BEGIN TRANSACTION")
         try:
-            # the table as it stands, where it has not changed since: erasure expires old snapshots, also those of unchanged tables
-            state = warehouse.state(connection, table.table)
-            past = "" if state and state.snapshot == table.snapshot else f"AT (VERSION => {table.snapshot})"
-            connection.execute(
-                f"COPY (SELECT {selected} FROM {table.table} {past} ORDER BY {', '.join(order)}) "
-                f"TO {literal(str(path))} (FORMAT parquet)"
-            )
+            with one_state(connection):
+                # the table as it stands, where it has not changed since: erasure expires old snapshots, also those of unchanged tables
+                state = warehouse.state(connection, table.table)
+                past = "" if state and state.snapshot == table.snapshot else f"AT (VERSION => {table.snapshot})"
+                connection.execute(
+                    f"COPY (SELECT {selected} FROM {table.table} {past} ORDER BY {', '.join(order)}) "
+                    f"TO {literal(str(path))} (FORMAT parquet)"
+                )
         except duckdb.Error:
             raise InputMissing(
                 f"{table.table} cannot be read at snapshot {table.snapshot}: it was expired (rows have been erased since), "
                 "or a column that the script asks for did not exist then"
             ) from None
-        finally:
-            connection.execute("ROLLBACK")
         named = tuple(column for column in present if not column.startswith("_"))
         inputs[name] = InputTable(path, table.table, str(table.snapshot), table.rows, named)
     command = f"dagster asset materialize --select indicators/{indicator.name} -m platform_assets.definitions"

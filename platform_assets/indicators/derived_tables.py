@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from platform_assets.indicators import receipts
 from platform_assets.indicators.receipts import Receipt, UsedTable, file_hash
-from resources.lake.warehouse import Warehouse, literal
+from resources.lake.warehouse import Warehouse, literal, one_state
 
 if TYPE_CHECKING:
     import duckdb
@@ -90,14 +90,11 @@ def make_table(recipe: Recipe, warehouse: Warehouse, make: Make, *, run_id: str 
         folder = warehouse.wait_for_scratch()
         path = folder / "table.parquet"
         try:
-            connection.execute("BEGIN TRANSACTION")  # one state of the lake: what is read is what the receipt names
-            try:
+            with one_state(connection):  # what is read is what the receipt names
                 used = used_tables(recipe, warehouse, connection)
                 if before and before.same_work(recipe.code_version, used, recipe.params):
                     return Made(before, fresh=False)
                 rows = _write(make, connection, used, path)
-            finally:
-                connection.execute("ROLLBACK")
             receipt = recipe.receipt(used, rows, file_hash(path), run_id)
             with warehouse.write(connection):
                 connection.execute(f"CREATE OR REPLACE TABLE {recipe.name} AS FROM read_parquet({literal(str(path))})")

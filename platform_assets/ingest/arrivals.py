@@ -17,7 +17,7 @@ from enum import Enum
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.deliveries import Delivery
-from platform_assets.ingest.ledger import Entry
+from platform_assets.ingest.ledger import HELD_WITH, Entry
 from platform_assets.ingest.loading.batch import present
 
 ID_DIGITS = 16
@@ -69,7 +69,12 @@ class History:
     def meaning(self, delivery: Delivery) -> Meaning:
         """What the arrival means. `delivery` is not in `entries`."""
         load = self.contract.load
-        before = [e for e in self._same(delivery) if e.status != "rejected"]
+        # what was held for its bundle's sake was never judged by itself
+        before = [
+            e
+            for e in self._same(delivery)
+            if e.status != "rejected" and not (e.bundle and e.reason.startswith(HELD_WITH))
+        ]
         if load.changes.told_apart_by_name or load.parts:
             before = [e for e in before if e.file == delivery.file]
         whole = self.contract.source.is_whole(delivery.file)

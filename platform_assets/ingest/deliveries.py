@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from platform_assets.contracts.bundle import Bundle
 from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.model import Contract, Order
 from platform_assets.ingest.readers.apart.process import Child
@@ -151,10 +152,12 @@ def look_of(found: StoredObject) -> str:
     return hashlib.sha256(f"{found.name} {found.version}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def complete_files(store: ObjectStore, contract: Contract, *, settle_seconds: float = 2.0) -> list[StoredObject]:
+def complete_files(
+    store: ObjectStore, contract: Contract | Bundle, *, settle_seconds: float = 2.0
+) -> list[StoredObject]:
     """Files in landing that nobody is still writing: no unfinished name, marker there, size and time unchanged for a moment."""
     found = {o.basename: o for o in (_readable_name(store, o) for o in store.list(landing_folder(contract.name)))}
-    marker = contract.source.marker
+    marker = contract.marker if isinstance(contract, Bundle) else contract.source.marker
     candidates = [
         o
         for name, o in found.items()

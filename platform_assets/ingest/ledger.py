@@ -54,6 +54,10 @@ COLUMNS = {
 }
 LATER = ("version", "same_as")
 """Columns that the first ledgers do not have; NULL in their rows."""
+BUNDLE = "bundle-"
+"""How the version of a file begins that came in an archive with others, with which it is committed."""
+HELD_WITH = "held with its bundle"
+"""How the reason begins of one that nothing is wrong with but its bundle."""
 JSON = ("drift", "not_taken", "reasons", "first_rows")
 """Columns that hold an object as text; empty where there is nothing in it."""
 
@@ -112,6 +116,11 @@ class Entry:
     def is_fix(self) -> bool:
         """Whether it holds rows that a steward has mended: these are not named by their content (see `deliveries.Mending`)."""
         return not self.same_as and self.delivery != self.sha256[: len(self.delivery)]
+
+    @property
+    def bundle(self) -> str:
+        """The archive that it came in together with files of other datasets (`ingest.bundles`); '' where it came alone."""
+        return self.version.split(" ", 1)[0] if self.version.startswith(BUNDLE) else ""
 
     def add_reason(self, reason: str, rows: int, file: str, row: int) -> None:
         """Note a reason of quarantine, its rows, and the file and row where it occurs first."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from platform_assets.contracts.compiling.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import accounts, arrivals, ledger
+from platform_assets.ingest.aliases import known_as
 from platform_assets.ingest.arrivals import History, next_lot
 from platform_assets.ingest.books import Books, LakeBooks
 from platform_assets.ingest.deliveries import (
@@ -29,6 +30,7 @@ from platform_assets.ingest.deliveries import (
     rejected_name,
 )
 from platform_assets.ingest.ledger import Entry
+from platform_assets.ingest.ledger_in_words import describe
 from platform_assets.ingest.loading.batch import Batch
 from platform_assets.ingest.loading.publish import publish
 from platform_assets.ingest.neighbours import ALONE, Neighbours
@@ -146,7 +148,7 @@ def waiting_files(
     found: list[tuple[StoredObject, Entry | None]] = [(o, None) for o in complete if only is None or look_of(o) in only]
     for entry in books.entries(status="held"):
         archived = store.stat(archive_name(contract.name, entry.delivery, entry.file))
-        if entry.contract != contract.hash and archived:
+        if entry.contract != contract.hash and archived and not entry.bundle:  # a bundle's are judged together
             found.append((archived, entry))
     return found
 
@@ -166,6 +168,8 @@ class Load:
     log: Log
     report: LoadReport
     neighbours: Neighbours
+    bundle: str = ""
+    """What the archive is called that the files came in, where they are committed together with others of it (`ingest.bundles`)."""
     loaded_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC).replace(tzinfo=None))
     keys: IdentityKeys = field(init=False)
 
@@ -178,7 +182,7 @@ class Load:
 
     def _load(self, waiting: list[tuple[StoredObject, Entry | None]], keys: IdentityKeys, child: Child) -> None:
         """Deliveries in their order, as many at once as do not depend on what becomes of another; each lot is one transaction."""
-        pending = self._open(waiting, child)
+        pending = self.opened(waiting, child)
         if not pending:
             return
         purposes = set(self.contract.identifiers.values())
@@ -196,34 +200,44 @@ class Load:
     def _load_lot(self, deliveries: list[Delivery], keys: IdentityKeys, folder: Path, child: Child) -> None:
         name, clock = self.contract.name, time.monotonic()
         read = [d for d in deliveries if d.repeats is None]
-        batch, drift = stage(self.connection, self.contract, read, folder, self._entry, child)
+        batch, drift = self.staged(read, folder, child)
         if read:
             self.log(f"{name}: {sum(sum(s.rows.values()) for s in batch.staged):,} rows read, now judged")
         entries = self.write(batch, deliveries, drift, keys, clock)
-        self._put_away(deliveries)
+        self.put_away(deliveries)
         self.report.entries += entries
         for entry in entries:
             self.log(f"{name}: {describe(entry)}")
+
+    def staged(self, read: list[Delivery], folder: Path, child: Child) -> tuple[Batch, Drift]:
+        """Rows of these deliveries, as `staging.stage` makes them, with columns by the names that stewards have agreed to."""
+        return stage(self.connection, known_as(self.contract, self.store), read, folder, self.entry, child)
 
     def write(
         self, batch: Batch, deliveries: list[Delivery], drift: Drift, keys: IdentityKeys, clock: float
     ) -> list[Entry]:
         """Rows and ledger in one transaction; the entries as they were written. `clock` is when the work began."""
-        expression = compiled(self.contract, self.contract.today(), self.warehouse.home / "expressions")
         with self.warehouse.write(self.connection):
-            publish(
-                self.warehouse,
-                self.connection,
-                self.contract,
-                expression,
-                batch,
-                self.books,
-                lambda: self._leave_out(batch, keys),
-            )
-            entries = self.complete(batch, deliveries, drift, clock)
-            ledger.write(self.connection, entries)
-            if any(e.status == "published" for e in entries):
-                work_out(self.warehouse, self.connection, self.contract, self.books, expression)
+            return self.apply(batch, deliveries, drift, keys, clock)
+
+    def apply(
+        self, batch: Batch, deliveries: list[Delivery], drift: Drift, keys: IdentityKeys, clock: float
+    ) -> list[Entry]:
+        """As `write`, in the caller's transaction."""
+        expression = compiled(self.contract, self.contract.today(), self.warehouse.home / "expressions")
+        publish(
+            self.warehouse,
+            self.connection,
+            self.contract,
+            expression,
+            batch,
+            self.books,
+            lambda: self._leave_out(batch, keys),
+        )
+        entries = self.complete(batch, deliveries, drift, clock)
+        ledger.write(self.connection, entries)
+        if any(e.status == "published" for e in entries):
+            work_out(self.warehouse, self.connection, self.contract, self.books, expression)
         return entries
 
     def _leave_out(self, batch: Batch, keys: IdentityKeys) -> Mapping[int, tuple[int, int]]:
@@ -237,7 +251,7 @@ class Load:
     def complete(self, batch: Batch, deliveries: list[Delivery], drift: Drift, clock: float) -> list[Entry]:
         """The batch's entries, those of rejected files and of repeated ones, ready for the ledger. Raises AssertionError where rows are
         missing."""
-        rejected = {d.id: self._entry(d, "rejected", d.rejected) for d in deliveries if d.rejected}
+        rejected = {d.id: self.entry(d, "rejected", d.rejected) for d in deliveries if d.rejected}
         repeated = [self._repeated(d, d.repeats) for d in deliveries if d.repeats]
         expression = compiled(self.contract, self.contract.today(), self.warehouse.home / "expressions")
         respelled = respelled_columns(self.connection, expression, batch) if batch.entries else {}
@@ -255,7 +269,7 @@ class Load:
                 )
         return entries
 
-    def _open(self, waiting: list[tuple[StoredObject, Entry | None]], child: Child) -> list[Delivery]:
+    def opened(self, waiting: list[tuple[StoredObject, Entry | None]], child: Child) -> list[Delivery]:
         """Deliveries in the order of loading: oldest first. Files whose load was committed already are only put away."""
         opened: list[Delivery] = []
         fixes = self.books.mendings()
@@ -264,6 +278,8 @@ class Load:
             if delivery is None:
                 self.log(f"{self.contract.name}: {found.basename} is still being written, left for the next run")
                 continue
+            if self.bundle:
+                delivery.version = f"{self.bundle} {delivery.version}"
             if held:
                 # its place in time is that of its first arrival: what came since is newer
                 delivery.held_before, delivery.known_as, delivery.same_as = True, held.delivery, held.same_as
@@ -304,7 +320,7 @@ class Load:
         delivery.known_as = done.delivery
         delivery.rejected = done.reason if done.status == "rejected" else ""
         delivery.repeats = done if done.status == "repeated" else None
-        self._put_away([delivery])
+        self.put_away([delivery])
         return True
 
     def _taken_long_ago(self, entry: Entry | None) -> Entry | None:
@@ -313,7 +329,8 @@ class Load:
             return None
         return None if self._is_archived(entry.delivery) else entry
 
-    def _entry(self, delivery: Delivery, status: str = "published", reason: str = "") -> Entry:
+    def entry(self, delivery: Delivery, status: str = "published", reason: str = "") -> Entry:
+        """What the ledger says of `delivery`, before rows are counted."""
         return Entry(
             dataset=self.contract.name,
             delivery=delivery.id,
@@ -334,12 +351,13 @@ class Load:
 
     def _repeated(self, delivery: Delivery, before: Entry) -> Entry:
         """What says what was said last: its rows were judged and counted then, and none of them takes effect now."""
-        entry = self._entry(delivery, "repeated", f"{arrivals.in_words(before)}: nothing changes")
+        entry = self.entry(delivery, "repeated", f"{arrivals.in_words(before)}: nothing changes")
         entry.rows_in = entry.superseded = before.rows_in
         entry.drift, entry.not_taken = before.drift, before.not_taken
         return entry
 
-    def _put_away(self, deliveries: list[Delivery]) -> None:
+    def put_away(self, deliveries: list[Delivery]) -> None:
+        """Move what was committed out of landing. What cannot be moved now is known by its version to the next run."""
         for delivery in deliveries:
             try:
                 if delivery.rejected:
@@ -379,32 +397,3 @@ class Load:
     def _clear_marker(self, delivery: Delivery) -> None:
         if self.contract.source.marker:
             self.store.delete(delivery.object.name + self.contract.source.marker)
-
-
-def reasons_in_words(entry: Entry) -> list[str]:
-    """The reasons of quarantine, most frequent first: ``12 x result: not one of the values (first in row 17)``."""
-    places = entry.first_rows
-    return [f"{n:,} x {r}" + (f" (first in {places[r]})" if r in places else "") for r, n in entry.reasons.items()]
-
-
-def not_taken_in_words(entry: Entry) -> list[str]:
-    """What the delivery holds and was not read: ``sheet 'Codes' (hidden), 12 rows``."""
-    return [name + (f", {rows:,} row{'s' * (rows != 1)}" if rows else "") for name, rows in entry.not_taken.items()]
-
-
-def describe(entry: Entry) -> str:
-    """One line for people about a delivery; no values in it."""
-    if entry.status == "rejected":
-        return f"{entry.file} REJECTED: {entry.reason}"
-    if entry.status == "repeated":
-        return f"{entry.file} REPEATED: {entry.reason} ({entry.rows_in:,} rows in)"
-    counts = (
-        f"{entry.rows_in:,} rows in = {entry.valid:,} valid ({entry.inserted:,} new, {entry.updated:,} updated, "
-        f"{entry.unchanged:,} unchanged) + {entry.quarantined:,} quarantined + {entry.superseded:,} superseded"
-    )
-    why = f" {entry.status.upper()}: {entry.reason};" if entry.reason else ""
-    reasons = "; ".join(reasons_in_words(entry)[:3])
-    removed = f", {entry.removed:,} removed from the table" if entry.removed else ""
-    merged = f", {entry.merged:,} merged with a copy that has an id" if entry.merged else ""
-    left = f"; not taken: {', '.join(not_taken_in_words(entry)[:5])}" if entry.not_taken else ""
-    return f"{entry.file}{why} {counts}{removed}{merged}" + (f" [{reasons}]" if reasons else "") + left

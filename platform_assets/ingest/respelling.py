@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from platform_assets.contracts.compiling.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import ledger
+from platform_assets.ingest.aliases import known_as
 from platform_assets.ingest.books import Books, LakeBooks
 from platform_assets.ingest.deliveries import archive_name, open_delivery
 from platform_assets.ingest.ledger import Entry
@@ -123,7 +124,7 @@ def find_pairs(
                 def blank(_: object, entry: Entry = entry) -> Entry:
                     return Entry(contract.name, entry.delivery, entry.file, 0, "", dt.datetime.min, dt.datetime.min)
 
-                batch, _ = stage(connection, contract, [delivery], folder, blank, child)
+                batch, _ = stage(connection, known_as(contract, store, ended=True), [delivery], folder, blank, child)
                 if delivery.rejected:
                     moved.unread += 1
                     continue

@@ -20,7 +20,7 @@ from platform_assets.contracts.model import Contract
 from platform_assets.ingest.tables import Tables
 from platform_assets.quarantine.fixes import QuarantineError
 from platform_assets.quarantine.tables import insert, now
-from resources.lake.warehouse import quoted
+from resources.lake.warehouse import one_state, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -207,11 +207,8 @@ def _reading(warehouse: Warehouse) -> Iterator[duckdb.DuckDBPyConnection | None]
         if not warehouse.columns(connection, TABLE):
             yield None
             return
-        connection.execute("BEGIN TRANSACTION")
-        try:
+        with one_state(connection):
             yield connection
-        finally:
-            connection.execute("ROLLBACK")
 
 
 def of(

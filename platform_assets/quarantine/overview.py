@@ -16,7 +16,7 @@ from platform_assets.quarantine import tables as quarantine_tables
 from platform_assets.quarantine import uploads
 from platform_assets.quarantine.reasons import rule_of
 from platform_assets.quarantine.tables import EmptyDelivery
-from resources.lake.warehouse import literal
+from resources.lake.warehouse import literal, one_state
 
 if TYPE_CHECKING:
     import duckdb
@@ -53,16 +53,15 @@ def waiting(office: Office, user: User) -> list[Waiting]:
     user.require(Permission.SEE_STATUS)
     with office.warehouse.connect() as connection:
         _ensure(office, connection)
-        connection.execute("BEGIN TRANSACTION")  # one look at the catalog for all that follows
-        opened = _open_rows(office, user, connection)
-        asked = f"SELECT dataset, delivery FROM {ledger.TABLE} WHERE status = 'held'"
-        held = Counter(
-            name
-            for name, delivery in connection.execute(asked).fetchall()
-            if delivery in opened.get(name, Open()).deliveries
-        )
-        held.update(e.dataset for e in quarantine_tables.empty_held(connection))
-        connection.execute("ROLLBACK")
+        with one_state(connection):
+            opened = _open_rows(office, user, connection)
+            asked = f"SELECT dataset, delivery FROM {ledger.TABLE} WHERE status = 'held'"
+            held = Counter(
+                name
+                for name, delivery in connection.execute(asked).fetchall()
+                if delivery in opened.get(name, Open()).deliveries
+            )
+            held.update(e.dataset for e in quarantine_tables.empty_held(connection))
     return [
         Waiting(
             name,
@@ -80,9 +79,8 @@ def in_quarantine(office: Office, user: User) -> dict[str, int]:
     user.require(Permission.SEE_STATUS)
     with office.warehouse.connect() as connection:
         _ensure(office, connection)
-        connection.execute("BEGIN TRANSACTION")
-        found = _open_rows(office, user, connection)
-        connection.execute("ROLLBACK")
+        with one_state(connection):
+            found = _open_rows(office, user, connection)
     return {name: o.rows for name, o in sorted(found.items(), key=lambda item: (-item[1].rows, item[0]))}
 
 

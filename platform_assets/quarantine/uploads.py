@@ -18,6 +18,7 @@ from platform_assets.access.roles import Permission, User
 from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest import arrivals
+from platform_assets.ingest.aliases import known_as
 from platform_assets.ingest.arrivals import Meaning
 from platform_assets.ingest.books import Books
 from platform_assets.ingest.deliveries import (
@@ -143,7 +144,8 @@ def fitting(office: Office, name: str, head: bytes) -> list[str]:
     for contract in office.contracts.values():
         if not name_fits(name, contract.source.files):
             continue
-        scores = [_columns_found(contract, fmt, name, head) for fmt in contract.format if _has_name(fmt, name)]
+        named = known_as(contract, office.store)
+        scores = [_columns_found(named, fmt, name, head) for fmt in contract.format if _has_name(fmt, name)]
         if any(score >= FITS for score in scores):
             found.append((-max(scores), contract.name))
     return [dataset for _, dataset in sorted(found)]
@@ -199,7 +201,7 @@ def _checked(office: Office, dataset: str, name: str, data: bytes, user: User) -
             def entry(d: object) -> Entry:
                 return Entry(dataset, delivery.id, name, 0, delivery.sha256, dt.datetime.min, dt.datetime.min)
 
-            batch, drift = stage(connection, contract, [delivery], folder, entry, child)
+            batch, drift = stage(connection, known_as(contract, office.store), [delivery], folder, entry, child)
             if delivery.rejected:
                 return Check(rejected=delivery.rejected)
             result = Check(drift=drift.get(delivery.id, {}))

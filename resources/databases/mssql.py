@@ -56,7 +56,7 @@ _SAID = (
 
 
 class SqlServer(Dialect):
-    """See the module."""
+    """How tables of SQL Server are asked for, and what its errors mean."""
 
     port = 1433
 

@@ -49,7 +49,7 @@ _CODES = {
 
 
 class MySQL(Dialect):
-    """See the module."""
+    """How tables of MySQL and MariaDB are asked for, and what its errors mean."""
 
     port = 3306
 

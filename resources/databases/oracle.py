@@ -72,7 +72,7 @@ _CODES = {
 
 
 class Oracle(Dialect):
-    """See the module."""
+    """How tables of Oracle are asked for, and what its errors mean."""
 
     port = 2484  # by TLS; 1521, in clear, is said in the address
 

@@ -65,7 +65,7 @@ _AT_THE_DOOR = (
 
 
 class PostgreSQL(Dialect):
-    """See the module."""
+    """How tables of PostgreSQL are asked for, and what its errors mean."""
 
     port = 5432
 

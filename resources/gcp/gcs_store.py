@@ -162,6 +162,10 @@ class GCSStore:
                 return self._object(written)
         raise ObjectContested(f"{name} could not be written: others keep writing it. Try again, or use another name")
 
+    def take(self, name: str, path: Path) -> StoredObject:
+        """Put the file at `path` under `name`; it stays."""
+        return self.write(name, path)
+
     def move(self, source: str, target: str) -> None:
         """Copy, then delete the source. Safe to repeat; a source that was replaced meanwhile stays, as it is another object."""
         from google.api_core.exceptions import NotFound, PreconditionFailed

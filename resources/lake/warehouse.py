@@ -76,7 +76,7 @@ class Warehouse:
         self.catalog = catalog or SqliteCatalog(home)
         self.data = data.rstrip("/") or str(home / "data")
         self.memory_limit = memory_limit
-        self.threads = threads
+        self.threads = threads or _threads()
         self.past_days = past_days
         """How many days of the past can be read; None: all of it."""
 
@@ -126,12 +126,13 @@ class Warehouse:
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         self.scratch.mkdir(parents=True, exist_ok=True)
-        engine = self.bare_engine(self.scratch)
-        engine.execute(f"LOAD '{_extension_file(self.catalog.extension)}'")
-        return engine
+        return self._engine(self.scratch, "ducklake", self.catalog.extension)
 
     def bare_engine(self, folder: Path) -> duckdb.DuckDBPyConnection:
         """An engine that can read data files and knows no catalog; it spills into `folder`."""
+        return self._engine(folder, "ducklake")
+
+    def _engine(self, folder: Path, *extensions: str) -> duckdb.DuckDBPyConnection:
         import duckdb
 
         config: dict[str, Any] = {
@@ -139,13 +140,17 @@ class Warehouse:
             "temp_directory": str(folder / "spill"),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            "allow_unsigned_extensions": "false",
             "allow_community_extensions": "false",
+            # until ours are loaded, below: DuckDB hashes 35 MB for each signature, 0.2 s of a processor whenever an engine opens.
+            # They are files of packages that were installed by the hashes of the lock file, as the Python code beside them
+            "allow_unsigned_extensions": "true",
         }
         if self.threads:
             config["threads"] = str(self.threads)
         engine = duckdb.connect(config=config)
-        engine.execute(f"LOAD '{_extension_file('ducklake')}'")
+        for name in (*extensions, *(["httpfs"] if self.in_bucket else [])):
+            engine.execute(f"LOAD '{_extension_file(name)}'")
+        engine.execute("SET allow_unsigned_extensions = false")  # DuckDB lets nobody turn it on again
         if self.in_bucket:
             _open_bucket(engine)
         return engine
@@ -163,8 +168,8 @@ class Warehouse:
             engine = self._open()
             try:
                 self._attach(engine, read_only=False)
-                for layer in SCHEMAS:
-                    engine.execute(f"CREATE SCHEMA IF NOT EXISTS {LAKE}.{layer}")
+                layers = "".join(f"CREATE SCHEMA IF NOT EXISTS {LAKE}.{layer};" for layer in SCHEMAS)
+                engine.execute(f"BEGIN TRANSACTION; {layers} COMMIT")
                 self.catalog.created()
             except BaseException:
                 engine.close()
@@ -320,6 +325,16 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+@contextmanager
+def one_state(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All that is read within is of one state of the lake, and one look at its catalog. Nothing is written."""
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
 def literal(text: str) -> str:
     """`text` as an SQL string literal: for paths of ours. Values of users are bound as parameters."""
     return "'" + text.replace("'", "''") + "'"
@@ -332,13 +347,24 @@ def scalar(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any
     return row[0]
 
 
+def _threads() -> int | None:
+    """PLATFORM_THREADS: how many threads an engine may use. None, all processors, where it is not set."""
+    asked = os.environ.get("PLATFORM_THREADS", "")
+    if not asked:
+        return None
+    if not asked.isdecimal() or not 0 < int(asked) < 1000:
+        raise WarehouseError(
+            f"PLATFORM_THREADS={asked!r} is not a number of threads: give one such as 4, or leave it out"
+        )
+    return int(asked)
+
+
 def _open_bucket(connection: duckdb.DuckDBPyConnection) -> None:
     """Let `connection` read and write Cloud Storage, by its S3-compatible interface."""
     names = ("GCS_HMAC_KEY_ID", "GCS_HMAC_SECRET")
     missing = [name for name in names if not os.environ.get(name)]
     if missing:
         raise WarehouseError(f"{' and '.join(missing)} must hold the HMAC key by which the warehouse opens its bucket")
-    connection.execute(f"LOAD '{_extension_file('httpfs')}'")
     # bound, so that no key stands in any SQL text; the endpoint is another only where a test says so
     connection.execute(
         "CREATE SECRET bucket (TYPE gcs, KEY_ID $1, SECRET $2, ENDPOINT $3, URL_STYLE 'path', USE_SSL $4)",

@@ -17,6 +17,7 @@ from console import pages
 from console.dagster_client import Client, FailedCheck, Run
 from console.pages.about import WORDS
 from console.pages.datasets import fresh, per_delivery
+from console.pages.runs import called
 from console.pages.start import now
 from platform_assets.access.roles import Permission, Role, Scope, User, laptop_user
 from platform_assets.contracts import Contract
@@ -338,7 +339,7 @@ def test_only_files_that_can_be_judged_are_sent(tmp_path: Path) -> None:
     at.selectbox[1].select("lab_results").run()
     assert "so it is not sent" in at.error[0].value
     next(b for b in at.button if b.label == "Send 1 file").click().run()
-    assert at.session_state["done"].startswith("1 file sent. It is loaded within a minute")
+    assert at.session_state["done"].startswith("1 file sent: loaded within a minute")
     assert [p.name for p in (place.home / "landing" / "lab_results").iterdir()] == ["week1.csv"]
 
 
@@ -372,14 +373,33 @@ def test_a_renamed_column_is_told_and_the_file_is_sent_with_the_right_name(tmp_p
     assert sent.details["renamed"] == ["test_date"]
 
 
+def test_a_name_of_a_column_is_proposed_at_the_door_and_agreed_to_by_another(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    rows = "sample_id,patient_id,lab,day of test,result,viral_load\nB-1,P-1,north,2024-01-02,POS,\n"
+    at = uploaded(place, week1=rows)
+    next(s for s in at.selectbox if s.label == "Column for test_date").select("day of test").run()
+    click(at, "Propose day of test as test_date for every file to come")
+    assert not at.exception
+    assert any("A second person agrees" in m.value for m in at.markdown)
+    at = opened("datasets", place, person(Role.STEWARD))
+    assert next(b for b in at.button if b.label == "Agree").disabled
+    at = opened("datasets", place, SECOND)
+    click(at, "Agree")
+    assert at.session_state["done"].replace("\\", "") == "day of test stands for test_date from the next load on."
+    assert [s.value for s in uploaded(place, week1=rows).success] == ["The 1 row is right."]
+    assert not [b for b in opened("datasets", place, person(Role.ANALYST)).button if b.label == "Take back"]
+    click(opened("datasets", place, person(Role.STEWARD)), "Take back")
+    assert uploaded(place, week1=rows).warning
+
+
 def test_wrong_rows_are_shown_and_mended_before_they_are_sent(tmp_path: Path) -> None:
     place = Place(tmp_path)
     header = "sample_id,patient_id,lab,test_date,result,viral_load\n"
     rows = [f"B-{n},P-{n},north,{n + 1:02}/01/2024,{v}," for n, v in enumerate(["Positive", "pos", "NEG"])]
     at = uploaded(place, week1=header + "\n".join(rows) + "\n")
-    shown = next(f.value for f in at.dataframe if "what is wrong" in f.value)
+    shown = next(f.value for f in at.dataframe if "wrong test_date" in f.value)
     assert shown["row"].tolist() == [2, 3, 4]
-    assert shown["what is wrong"].tolist()[2] == "The test_date is not a date like 2026-12-31"
+    assert shown["wrong test_date"].tolist()[2] == "Is not a date like 2026-12-31"
     click(at, "test_date: read as day/month/year (3 rows)")
     click(at, 'result: "Positive", "pos" become "POS" (2 rows)')
     assert [s.value for s in at.success] == ["All 3 rows are right."]
@@ -655,7 +675,7 @@ def test_every_permission_is_told_in_words() -> None:
 
 def test_a_run_is_called_by_what_it_does() -> None:
     def run(job: str, *assets: str) -> str:
-        return Run("1", job, "SUCCESS", None, None, "", assets).what
+        return called(Run("1", job, "SUCCESS", None, None, "", assets))
 
     assert run("weekly") == "weekly"
     assert run("__ASSET_JOB", "raw/lab_results", "validated/lab_results") == "load lab_results"
@@ -704,7 +724,7 @@ def test_what_left_is_shown_without_a_row_and_sent_again_with_a_reason(tmp_path:
     at.selectbox[0].select("results_for_agency 2026-01-01").run()
     next(t for t in at.text_input if t.label.startswith("Why")).input("short")
     next(b for b in at.button if b.label == "Send again").click().run()
-    assert "say why" in at.error[0].value
+    assert "Say why" in at.error[0].value
     next(t for t in at.text_input if t.label.startswith("Why")).input("their reader is mended")
     next(b for b in at.button if b.label == "Send again").click().run()
     assert not at.exception

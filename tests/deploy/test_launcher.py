@@ -109,7 +109,7 @@ class Setup:
         """The instance, to look at."""
         return dg.DagsterInstance.from_config(str(self.home))
 
-    def wait(self, run_id: str, *wanted: dg.DagsterRunStatus, seconds: float = 120) -> dg.DagsterRun:
+    def wait(self, run_id: str, *wanted: dg.DagsterRunStatus, seconds: float = 600) -> dg.DagsterRun:
         """The run, once it has one of the statuses `wanted`."""
         deadline = time.monotonic() + seconds
         with self.instance() as instance:

@@ -224,11 +224,12 @@ def erase_and_die(home: Path, number: str, step: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_at_every_step_in_turn_ends_well(place: Place) -> None:
+@pytest.mark.parametrize("each", [4, pytest.param(1, marks=pytest.mark.soak)])
+def test_a_run_that_is_killed_at_one_step_after_the_other_ends_well(place: Place, each: int) -> None:
     place.deliver("week1.csv", "A-1,PATIENT-77,north,2024-01-01,NEG,", "A-2,PATIENT-78,north,2024-01-02,NEG,")
     number = approved(place, subject("PATIENT-77"))
     PROCESSES.set_forkserver_preload([__name__])
-    for step in eraser(place).steps:
+    for step in eraser(place).steps[each - 1 :: each]:
         killed = PROCESSES.Process(target=erase_and_die, args=(place.home, number, step))
         killed.start()
         killed.join()

@@ -370,6 +370,11 @@ def test_every_channel_is_registered_set_by_documented_names_and_has_its_secret_
     repository = folder.parents[2]
     operate = (repository / "docs" / "operate.md").read_text(encoding="utf-8")
     terraform = (repository / "deploy" / "terraform" / "secrets.tf").read_text(encoding="utf-8")
+    variables = (repository / "deploy" / "terraform" / "variables.tf").read_text(encoding="utf-8")
+    known = set(re.findall(r'"(\w+)"', re.search(r"setsubtract\(var\.alert_channels, \[(.*?)\]", variables)[1]))  # type: ignore[index]
+    assert known == set(re.findall(r'^ +(\w+) += "platform-alert-', terraform, flags=re.MULTILINE)), (
+        "Terraform's two lists"
+    )
     for kind in CHANNELS:
         for name in kind.settings:
             # the docs shorten what shares a beginning: PLATFORM_ALERT_SMTP, _SMTP_FROM

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +55,26 @@ def test_files_of_every_size_come_back_whole(store: ObjectStore, tmp_path: Path,
     assert store.write("landing/a/file.bin", source).size == size
     assert read(store, "landing/a/file.bin") == source.read_bytes()
     assert store.local_copy("landing/a/file.bin", tmp_path / "copies").read_bytes() == source.read_bytes()
+
+
+def test_a_file_that_is_taken_is_there_whole_and_replaces(store: ObjectStore, tmp_path: Path) -> None:
+    store.write("a/b", b"older")
+    for data in (b"", b"x" * 3_000_000):
+        (tmp_path / "f").write_bytes(data)
+        taken = store.take("a/b", tmp_path / "f")
+        assert (taken.size, taken) == (len(data), store.stat("a/b"))
+        with store.open("a/b") as stream:
+            assert stream.read() == data
+
+
+def test_a_file_of_another_file_system_is_taken_too(tmp_path: Path) -> None:
+    elsewhere = Path(tempfile.mkdtemp(dir="/dev/shm"))
+    try:
+        (elsewhere / "f").write_bytes(b"x")
+        LocalStore(tmp_path / "store").take("a/b", elsewhere / "f")
+        assert (tmp_path / "store/a/b").read_bytes() == b"x"
+    finally:
+        shutil.rmtree(elsewhere)
 
 
 def test_writing_again_replaces_and_changes_the_version(store: ObjectStore) -> None:

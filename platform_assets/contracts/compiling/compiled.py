@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 
 from platform_assets.contracts.compiling.queries import CompiledContract
@@ -47,13 +47,16 @@ def _fingerprint(contract: Contract, today: dt.date, dialect: str) -> str:
     parts = [
         contract.model_dump_json(),  # words that judge nothing are in it too: messages are made of them
         dialect,
-        version("ibis-framework"),
-        version("pandera"),
+        _version("ibis-framework"),
+        _version("pandera"),
         today.isoformat() if uses_today else "",
         contract.zone if uses_zone else "",
         _code("resources.text.spelling", *rules),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+_version = cache(metadata.version)  # reads the package's description: as long as all else here
 
 
 @cache

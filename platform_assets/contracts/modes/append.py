@@ -13,7 +13,7 @@ from platform_assets.contracts.mode import Mode
 
 
 class Append(Mode):
-    """See the module."""
+    """Adds every row, and replaces none."""
 
     name = "append"
     told_apart_by_name = True

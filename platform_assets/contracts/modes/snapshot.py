@@ -34,7 +34,7 @@ OTHER_FILE = (
 
 
 class Snapshot(Mode):
-    """See the module."""
+    """A delivery is the whole table: what it lacks goes."""
 
     name = "snapshot"
     whole = True

@@ -10,7 +10,7 @@ from platform_assets.contracts.mode import NEWER, Mode
 
 
 class Upsert(Mode):
-    """See the module."""
+    """Replaces rows by their key, and adds those that are new."""
 
     name = "upsert"
     partial = True

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from platform_assets.contracts.bundle import Bundle
 from platform_assets.contracts.model import Contract
-from platform_assets.engines import LAYERS, Engine
+from platform_assets.engines import LAYERS, Engine, bundle_refusal
 from platform_assets.engines.bigquery import quality
 from platform_assets.engines.bigquery.books import BigBooks
 from platform_assets.engines.bigquery.loading import lending
@@ -104,6 +105,12 @@ class BigQueryEngine(Engine):
                 "bytes BigQuery has scanned": report.scanned_bytes,
             },
         )
+
+    @override
+    def load_bundle(
+        self, bundle: Bundle, contracts: Mapping[str, Contract], *, run_id: str, log: Callable[[str], None]
+    ) -> None:
+        raise ValueError(bundle_refusal("bigquery", bundle))  # refused when definitions load, too
 
     @override
     def respell(self, contract: Contract, log: Callable[[str], None]) -> str:

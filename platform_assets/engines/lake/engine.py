@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from platform_assets.contracts.bundle import Bundle
 from platform_assets.contracts.compiling.compiled import compiled
 from platform_assets.contracts.model import Contract
 from platform_assets.engines import LAYERS, Engine
@@ -18,6 +19,7 @@ from platform_assets.indicators import receipts
 from platform_assets.indicators.sql.run import run_sql
 from platform_assets.ingest import ledger, quality
 from platform_assets.ingest.books import Books, LakeBooks
+from platform_assets.ingest.bundles import load_bundle
 from platform_assets.ingest.load import load_dataset
 from platform_assets.ingest.neighbours import ALONE, Neighbours
 from platform_assets.ingest.quality import Outcome
@@ -85,6 +87,9 @@ class LakeEngine(Engine):
             only=only,
         )
         with self._tables_of(contract) as lake:
+            if run_id:  # what came in a bundle was loaded by the first of its datasets whose turn came
+                together = [e for e in ledger.of_run(lake, run_id) if e.dataset == contract.name and e.bundle]
+                report.entries = [*together, *report.entries]
             return Loaded(
                 report,
                 self._checks(contract, lake, dt.datetime.now(dt.UTC)),
@@ -93,6 +98,22 @@ class LakeEngine(Engine):
                 ledger.read(lake, contract.name, status="held"),
                 beside={t.name: s for t in worked_out(contract) if (s := self.warehouse.state(lake, t.name))},
             )
+
+    @override
+    def load_bundle(
+        self, bundle: Bundle, contracts: Mapping[str, Contract], *, run_id: str, log: Callable[[str], None]
+    ) -> None:
+        load_bundle(
+            bundle,
+            contracts,
+            self.warehouse,
+            self.store,
+            self.keys,
+            neighbours=self.neighbours,
+            run_id=run_id,
+            log=log,
+            settle_seconds=self.settle_seconds,
+        )
 
     @override
     def respell(self, contract: Contract, log: Callable[[str], None]) -> str:

@@ -22,7 +22,7 @@ class Audit(FileHolder):
     ways = (STAYS,)
 
     def claims(self) -> Collection[str]:
-        """The folder."""
+        """The folder below DATA_HOME for which it answers."""
         return ("audit",)
 
     def search(self, work: Work, search: Search) -> Iterable[Spot]:

@@ -33,7 +33,7 @@ class DagsterRecords(FileHolder):
     remark = "In what Dagster remembers of runs the number was replaced wherever it stood as a text."
 
     def claims(self) -> Collection[str]:
-        """The folder."""
+        """The folder below DATA_HOME for which it answers."""
         return ("dagster",)
 
     def erase(self, work: Work) -> list[str]:

@@ -28,7 +28,7 @@ class Exports(FileHolder):
     ways = (DROP, ELSE)
 
     def claims(self) -> Collection[str]:
-        """Files and tables."""
+        """The files and tables for which it answers."""
         return (FOLDER, f"lake:{ledger.TABLE}", f"lake:{ledger.NOTICES}")
 
     def stopped(self, work: Work) -> AbstractContextManager[None]:

@@ -10,13 +10,15 @@ from typing import ClassVar
 
 from platform_assets.contracts.model import Contract
 from platform_assets.erasure.decisions import DROP, ELSE, MEND, Spot
-from platform_assets.erasure.holder import Count, FileHolder, Work, key_of
+from platform_assets.erasure.holder import Busy, Count, FileHolder, Work, key_of
 from platform_assets.erasure.holders.tables.rows import keys_of
 from platform_assets.erasure.redaction import NOTE, Cells, NotRedacted, Redacted, Redactor, replace
 from platform_assets.erasure.search import whole
 from platform_assets.erasure.search.scan import Search, search_file
 from platform_assets.erasure.targets import identifying_columns
+from platform_assets.ingest.bundles import take_apart
 from platform_assets.ingest.deliveries import landing_folder
+from platform_assets.ingest.readers.apart.process import Child
 
 
 class Files(FileHolder):
@@ -37,6 +39,8 @@ class Files(FileHolder):
 
     def count(self, work: Work) -> Count:
         """Marked rows by place."""
+        with contextlib.suppress(Busy):  # which stops what follows
+            self._open_bundles(work)
         found = dict.fromkeys(self.places, 0)
         for contract in work.contracts:
             redactor = self._redactor(contract, work)
@@ -48,6 +52,7 @@ class Files(FileHolder):
 
     def erase(self, work: Work) -> list[str]:
         """Write every file that has marked rows anew, do what was decided, and take the texts out of the names of files."""
+        self._open_bundles(work)
         self.decide_files(work)
         for contract in work.contracts:
             redactor = self._redactor(contract, work)
@@ -82,6 +87,19 @@ class Files(FileHolder):
                 yield self.spot(name, left | named, work)
 
     # ------------------------------------------------------------------------------------------------ inside
+
+    def _open_bundles(self, work: Work) -> None:
+        """Take waiting archives of several datasets apart: their files wait with those of their datasets then. Loads of one of these are
+        stopped, so nobody else does it now. Raises Busy where one cannot be, as nobody knows who is in it."""
+        concerned = {contract.name for contract in work.contracts}
+        for bundle in (b for b in self.parts.bundles.values() if concerned & b.members.keys()):
+            with self._scratch() as folder, Child() as child:
+                left = list(take_apart(bundle, self.parts.store, folder, child, settle_seconds=0))
+            if left:
+                raise Busy(
+                    f"{len(left)} archive(s) in landing/{bundle.name} cannot be taken apart, and nobody knows who is in them: load them, which "
+                    "refuses them, or remove them. Then run the request again"
+                )
 
     def _redactor(self, contract: Contract, work: Work) -> Redactor:
         warehouse = self.parts.warehouse

@@ -22,7 +22,7 @@ class Products(FileHolder):
     ways = (DROP, ELSE)
 
     def claims(self) -> Collection[str]:
-        """The folder."""
+        """The folder below DATA_HOME for which it answers."""
         return ("products",)
 
     @override

@@ -16,7 +16,7 @@ class Records(FileHolder):
     ways = (STAYS,)
 
     def claims(self) -> Collection[str]:
-        """The folder."""
+        """The folder below DATA_HOME for which it answers."""
         return ("erasure",)
 
     def spot(self, name: str, texts: Collection[str], work: Work) -> Spot:

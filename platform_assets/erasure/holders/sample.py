@@ -16,7 +16,7 @@ class Sample(FileHolder):
     what = "a file of the sample data"
 
     def claims(self) -> Collection[str]:
-        """The folder."""
+        """The folder below DATA_HOME for which it answers."""
         return ("sample",)
 
     def erase(self, work: Work) -> list[str]:

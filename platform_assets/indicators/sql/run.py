@@ -57,7 +57,7 @@ def recipe_of(indicator: SqlIndicator, warehouse: Warehouse, params: Mapping[str
         folder = path.parent / "closed"
         folder.mkdir(mode=0o700)
         rows = {name: table.rows for name, table in used.items()}
-        with closed_lake(warehouse, connection, rows, folder, path) as lake:
+        with closed_lake(warehouse, connection, rows, folder, [path]) as lake:
             try:
                 found = lake.describe(indicator.query, bound)
             except (Refused, TooLarge) as error:

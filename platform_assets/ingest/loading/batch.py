@@ -30,6 +30,8 @@ class Batch:
     staged: Sequence[StagedFile]
     lacking: Mapping[int, frozenset[str]] = field(default_factory=dict)
     """Number of the member -> columns of the contract that it does not bring."""
+    withheld: str = ""
+    """Why all of it is held, whatever is in it; '' where it is judged by itself."""
 
     def lacked(self, columns: Iterable[str]) -> dict[str, list[int]]:
         """Those of `columns` that some member does not bring -> the numbers of these members."""
@@ -72,6 +74,8 @@ def hold(batch: Batch, contract: Contract) -> None:
                 f"{entry.quarantined:,} of {entry.rows_in:,} rows ({share:.1%}) are wrong, "
                 f"the contract allows {quality.max_quarantined:.1%}",
             )
+        elif batch.withheld:
+            mode.held(entry, batch.withheld)
 
 
 def tell_absent(batch: Batch, contract: Contract, valued: Callable[[Sequence[str]], set[str]]) -> None:

@@ -91,6 +91,8 @@ class RowWriter:
         self._broken_path = folder / BROKEN
         self._writers: dict[Path, Any] = {}
         self._broken_batch: list[tuple[int, str, str]] = []
+        self._numbers: list[int] = []
+        self._batch: list[Sequence[str | None]] = []
 
     def write(self, row_numbers: Sequence[int], values: Iterable[Sequence[str | None]]) -> None:
         """Add rows; `values` holds one sequence per column, in the order of the columns. An empty text is no value, in files of any kind:
@@ -106,6 +108,20 @@ class RowWriter:
         self.rows += table.num_rows
         self._write(self._path, table)
         self._check()
+
+    def add(self, number: int, row: Sequence[str | None]) -> None:
+        """Add one row, as `write`; it is written with others, at the latest by `flush`."""
+        self._numbers.append(number)
+        self._batch.append(row)
+        if len(self._batch) >= BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the rows that were added one by one."""
+        if self._batch:
+            numbers, rows = self._numbers, self._batch
+            self._numbers, self._batch = [], []
+            self.write(numbers, list(zip(*rows, strict=True)))
 
     def write_broken(self, row: int, text: str, reason: str) -> None:
         """Add a line that is no row, with the reason."""
@@ -123,6 +139,7 @@ class RowWriter:
         """Finish the files: rows always, broken lines where there are any."""
         import pyarrow as pa
 
+        self.flush()
         self._flush_broken()
         if self._path not in self._writers:
             empty = pa.schema([*((c, pa.string()) for c in self.columns), ("_file", pa.int64()), ("_row", pa.int64())])

@@ -33,7 +33,7 @@ _BINARY = (
     (b"<stata_dta>", "a Stata file: give it the ending .dta, and the dataset the format stata"),
 )
 _OWN = {"parquet": b"PAR1", "spss": b"$FL", "xpt": b"HEADER RECORD", "sas": b"HEADER RECORD", "stata": b"<stata_dta>"}
-"""How files begin that are what their kind says, though they cannot be read."""
+"""How files begin that are what their kind says, though they cannot be read. What was edited of SAS is a transport file (`formats.sas`)."""
 _HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body|table)[\s>]", re.IGNORECASE)
 
 

@@ -374,7 +374,7 @@ def test_a_file_that_an_older_platform_committed_and_did_not_put_away_is_put_awa
     bench: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab = beds(bench, mode="upsert")
-    monkeypatch.setattr(Load, "_put_away", lambda *_: None)
+    monkeypatch.setattr(Load, "put_away", lambda *_: None)
     lab.send("1.csv", A)
     monkeypatch.undo()
     old_ledger(lab)

@@ -13,7 +13,8 @@ import pytest
 
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.ledger import Entry
-from platform_assets.ingest.load import Load, LoadFailed, describe
+from platform_assets.ingest.ledger_in_words import describe
+from platform_assets.ingest.load import Load, LoadFailed
 from resources.environment import Platform
 from resources.identity import EnvironmentKeys, MissingIdentityKey, pseudonym
 from tests.conftest import KEY, LAB, Bench
@@ -89,9 +90,7 @@ def test_a_file_that_was_committed_but_not_put_away_is_only_put_away(
 ) -> None:
     lab = bench()
     data = HEAD + "A,2024-12-30,POS,10\n"
-    monkeypatch.setattr(
-        Load, "_put_away", lambda *_: None
-    )  # as if the process had died between the commit and the move
+    monkeypatch.setattr(Load, "put_away", lambda *_: None)  # as if the process had died between the commit and the move
     lab.send("a.csv", data)
     assert lab.files("landing") == ["a.csv"]
     monkeypatch.undo()

@@ -100,24 +100,30 @@ def test_all_of_a_run_is_in_a_control_group_of_its_own(attack: Attack) -> None:
     if made is None:
         pytest.skip("no control group (cgroup v2) can be made here")
     made.remove()
-    seen: set[str] = set()
+    seconds = f"2.0{os.getpid()}"  # tells our run from those of other processes
+    ours: dict[Path, set[str]] = {}
     over = threading.Event()
 
     def look() -> None:
         while not over.wait(0.05):
-            for procs in made.folder.parent.glob("platform-run-*/cgroup.procs"):
+            for group in made.folder.parent.glob("platform-run-*"):
                 with contextlib.suppress(OSError):  # it ended between the two looks
-                    seen.update(Path(f"/proc/{n}/comm").read_text().strip() for n in procs.read_text().split())
+                    numbers = (group / "cgroup.procs").read_text().split()
+                    inside = {Path(f"/proc/{n}/cmdline").read_text().replace("\0", " ").strip() for n in numbers}
+                    if any(seconds in command for command in inside):
+                        ours.setdefault(group, set()).update(inside)
 
     looker = threading.Thread(target=look)
     looker.start()
     try:
-        attack("system('sleep 2'); 1")
+        attack(f"system('sleep {seconds}'); 1")
     finally:
         over.set()
         looker.join()
-    assert "sleep" in seen
-    assert not [left for left in made.folder.parent.glob("platform-run-*") if (left / "cgroup.procs").read_text()]
+    (group,) = ours
+    assert f"sleep {seconds}" in ours[group]
+    assert len(ours[group]) > 1, "what R runs in is in it, too"
+    assert not group.exists()
 
 
 def test_a_forged_traceback_costs_little(attack: Attack) -> None:

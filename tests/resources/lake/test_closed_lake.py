@@ -52,7 +52,7 @@ def opened(warehouse: Warehouse, out: Path | None = None) -> Iterator[ClosedLake
         connection.execute("BEGIN TRANSACTION")
         states = [warehouse.state(connection, table) for table in ALLOWED]
         rows = {state.table: state.rows for state in states if state}
-        with closed_lake(warehouse, connection, rows, folder, out) as lake:
+        with closed_lake(warehouse, connection, rows, folder, [out] if out else []) as lake:
             yield lake
 
 

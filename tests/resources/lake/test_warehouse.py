@@ -9,11 +9,12 @@ import threading
 import time
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from resources.lake import compaction
 from resources.lake.catalog import Catalog, CatalogError, PostgresCatalog, SqliteCatalog, catalog_from
-from resources.lake.warehouse import CATALOG, SchemaConflict, Warehouse, scalar
+from resources.lake.warehouse import CATALOG, SchemaConflict, Warehouse, WarehouseError, scalar
 from tests.servers.postgres_server import PASSWORD, PostgresServer
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -294,3 +295,31 @@ def test_files_are_put_together_and_the_past_is_forgotten_whatever_the_catalog(
         assert warehouse.state(connection, "validated.lab") == before
         now = f"SELECT count(*) FROM validated.lab AT (VERSION => {before.snapshot})"
         assert scalar(connection, now) == before.rows
+
+
+def test_an_open_engine_loads_nothing_that_is_not_signed(warehouse: Warehouse, tmp_path: Path) -> None:
+    """Our own extensions are loaded without their signature being computed; the door is shut behind them, in every way to an engine."""
+    forged = tmp_path / "forged.duckdb_extension"
+    forged.write_bytes(b"\\0" * 1000)
+    (tmp_path / "apart").mkdir()
+    bare = warehouse.bare_engine(tmp_path / "apart")
+    with bare, warehouse.connect() as writer, warehouse.connect(read_only=True) as reader:
+        for connection in (bare, writer, reader):
+            assert scalar(connection, "SELECT current_setting('allow_unsigned_extensions')") is False
+            with pytest.raises(duckdb.InvalidInputException, match="while database is running"):
+                connection.execute("SET allow_unsigned_extensions = true")
+            with pytest.raises(duckdb.Error):
+                connection.execute(f"LOAD '{forged}'")
+
+
+@pytest.mark.parametrize("asked", ["0", "-1", "two", "1.5", "1000000"])
+def test_a_number_of_threads_that_is_none_says_what_to_give(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLATFORM_THREADS", asked)
+    with pytest.raises(WarehouseError, match="give one such as 4, or leave it out"):
+        Warehouse(Path())
+
+
+def test_the_environment_says_how_many_threads_an_engine_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLATFORM_THREADS", "3")
+    with Warehouse(tmp_path).connect() as connection:
+        assert scalar(connection, "SELECT current_setting('threads')") == 3

@@ -108,7 +108,7 @@ def test_a_query_of_an_analyst_reads_its_tables_in_the_bucket_and_no_other_file_
     out = tmp_path / "out.parquet"
     with (
         warehouse.connect() as connection,
-        closed_lake(warehouse, connection, {"validated.a": 90}, warehouse.wait_for_scratch(), out) as lake,
+        closed_lake(warehouse, connection, {"validated.a": 90}, warehouse.wait_for_scratch(), [out]) as lake,
     ):
         assert lake.describe("SELECT sum(i) AS n FROM validated.a", {}) == {"n": "HUGEINT"}
         lake.write("SELECT i FROM validated.a ORDER BY i", {}, out)

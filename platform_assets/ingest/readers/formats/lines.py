@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import methodcaller
 from pathlib import Path
 from typing import TextIO
 
@@ -17,6 +18,8 @@ from platform_assets.ingest.readers.shape.columns import find_columns
 UNLIKE = "is a line like none of those that the contract knows (`lines`)"
 NO_TEXT = "holds bytes that are no text in the encoding of the file"
 COMMENTS = "comments"
+PIECE = 1 << 16
+"""Characters that are looked at together."""
 _NO_CHARACTER = re.compile("[\udc80-\udcff]")
 """What a byte becomes that is no character."""
 
@@ -40,28 +43,27 @@ class Lines(Format):
         rows: list[Sequence[str | None]] = []
         left: dict[str, int] = {}
         (first, pick_first), others, comment = tries[0], tries[1:], fmt.comment
-        with _opened(path, fmt) as file:
-            for number, line in enumerate(file, start=1):
-                text = line.rstrip("\r\n") if number > 1 else line.rstrip("\r\n").removeprefix("\ufeff")
-                found = None if comment is not None and text.startswith(comment) else first(text)
-                row: Sequence[str | None] | None
-                if found and text.isascii() and not text.isspace():  # most lines
-                    row = pick_first(found)
-                elif not text or text.isspace() or (comment is not None and text.startswith(comment)):
+        for number, whole, lines in _pieces(path, fmt):
+            plain = None if number == 1 else _plain(whole, lines, comment, first)
+            if plain is not None:  # most pieces: all that is done for a line is done by the interpreter's own loops
+                numbers += range(number, number + len(lines))
+                rows += map(pick_first, plain)
+            for place, line in enumerate(lines if plain is None else (), start=number):
+                text = line.rstrip("\r")
+                text = text.removeprefix("\ufeff") if place == 1 else text
+                if not text or text.isspace() or (comment is not None and text.startswith(comment)):
                     what = COMMENTS if text and not text.isspace() else NO_VALUES
                     left[what] = left.get(what, 0) + 1
                     continue
-                else:
-                    by_others = (picked(m) for fits, picked in others if (m := fits(text)))
-                    row = pick_first(found) if found else next(by_others, None)
-                    if row is None or not _is_text(text):
-                        writer.write_broken(number, text, UNLIKE if row is None else NO_TEXT)
-                        continue
-                numbers.append(number)
+                row = next((picked(m) for fits, picked in ((first, pick_first), *others) if (m := fits(text))), None)
+                if row is None or not _is_text(text):
+                    writer.write_broken(place, text, UNLIKE if row is None else NO_TEXT)
+                    continue
+                numbers.append(place)
                 rows.append(row)
-                if len(rows) >= BATCH:
-                    writer.write(numbers, list(zip(*rows, strict=True)))
-                    numbers, rows = [], []
+            if len(rows) >= BATCH:
+                writer.write(numbers, list(zip(*rows, strict=True)))
+                numbers, rows = [], []
         if rows:
             writer.write(numbers, list(zip(*rows, strict=True)))
         if not (writer.rows or writer.broken):
@@ -111,13 +113,42 @@ class Lines(Format):
                 out.write(text + end)
 
 
+def _pieces(path: Path, fmt: FileFormat) -> Iterator[tuple[int, str, list[str]]]:
+    """(number of the first line, text, lines of it without their line feeds), some thousand characters at a time."""
+    number, begun = 1, ""
+    with _opened(path, fmt) as file:
+        while text := file.read(PIECE):
+            if "\n" not in text:  # a long line
+                text += file.readline()
+            whole, feed, rest = (begun + text).rpartition("\n")
+            begun = rest
+            if feed:
+                lines = whole.split("\n")
+                yield number, whole, lines
+                number += len(lines)
+    if begun:
+        yield number, begun, [begun]
+
+
+def _plain(
+    whole: str, lines: list[str], comment: str | None, fits: Callable[[str], re.Match[str] | None]
+) -> list[re.Match[str]] | None:
+    """The matches of a pattern with all of `lines`, the text `whole`, where each is plain text that it takes; None where one is anything else."""
+    if not whole.isascii() or "\r" in whole or "" in lines or any(map(str.isspace, lines)):
+        return None
+    if comment is not None and (whole.startswith(comment) or f"\n{comment}" in whole):
+        return None
+    found = list(map(fits, lines))
+    return None if None in found else found  # type: ignore[return-value]
+
+
 def _picked(
     pattern: re.Pattern[str], groups: Mapping[str, str], contract: Contract
 ) -> Callable[[re.Match[str]], Sequence[str | None]]:
     """What takes the cells of the contract's columns out of a match; a column that the pattern does not have has no value."""
     places = [pattern.groupindex.get(groups.get(column, ""), 0) for column in contract.file_columns]
     if len(places) > 1 and all(places):
-        return lambda found: found.group(*places)
+        return methodcaller("group", *places)
     return lambda found: [found.group(place) if place else None for place in places]
 
 

@@ -1,6 +1,6 @@
 """Excel workbooks (xlsx): sheets of a workbook, their dates and numbers as text.
 
-What is in the file is read by `readers.workbook`; here it becomes rows. The first sheet that people see is taken, or those that the
+What is in the file is read by `typed.workbook`; here it becomes rows. The first sheet that people see is taken, or those that the
 contract names; others that hold rows are named as not taken.
 
 Where rows of it are edited, a workbook is written anew with the sheets that are read, as texts, each as ingest reads it. What else it may hold (formulas,

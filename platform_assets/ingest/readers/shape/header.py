@@ -100,7 +100,11 @@ def _no_column(fmt: FileFormat, expected: str, found: int) -> str:
             f"none of the required columns is in the header (expected {fmt.separator!r}-separated: {expected}; the header has {found} "
             f"column(s)): is this the right dataset, is the delimiter {fmt.separator!r}, and does the header stand in the first line?"
         )
-    first = "does the header stand in the first row of the sheet (no title above it)?" if fmt.kind == "xlsx" else ""
+    first = (
+        "does the header stand in the first row of the sheet (no title above it)?"
+        if "sheet" in KINDS[fmt.kind].options
+        else ""
+    )
     return (
         f"none of the required columns is in the header (expected: {expected}; the header has {found} column(s)): is this the right "
         f"dataset{', and ' + first if first else '?'}"

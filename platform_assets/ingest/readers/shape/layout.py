@@ -18,7 +18,7 @@ from typing import Protocol
 from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.interface import Edits
-from platform_assets.ingest.readers.rows import BATCH, NO_VALUES, FileRejected, Header, RowWriter
+from platform_assets.ingest.readers.rows import NO_VALUES, FileRejected, Header, RowWriter
 from platform_assets.ingest.readers.shape.columns import Found, find_columns
 from platform_assets.ingest.readers.shape.header import positional_header
 from resources.text.spelling import has_ink
@@ -134,15 +134,6 @@ class Table:
 
     def write(self, writer: RowWriter) -> Header:
         """Write the rows; what is left out is counted in the header that comes back."""
-        numbers: list[int] = []
-        rows: list[Sequence[str | None]] = []
-
-        def flush() -> None:
-            if rows:
-                writer.write(numbers, list(zip(*rows, strict=True)))
-                numbers.clear()
-                rows.clear()
-
         for line in self.lines():
             if line.left:
                 continue
@@ -150,11 +141,8 @@ class Table:
                 writer.write_broken(self.numbers(line)[0], line.text, line.reason)
                 continue
             for number, row in self._rows(line):
-                numbers.append(number)
-                rows.append(row)
-            if len(rows) >= BATCH:
-                flush()
-        flush()
+                writer.add(number, row)
+        writer.flush()
         return replace(self.header, not_taken={**self.header.not_taken, **self.left})
 
     def _rows(self, line: Line) -> Iterator[tuple[int, Sequence[str | None]]]:

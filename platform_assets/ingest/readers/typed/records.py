@@ -72,15 +72,7 @@ def stage_records(
     ]
     known = {*names, *passed, *contract.ignore, *(name for _, names_of, _ in accepted for name in names_of)}
     later: dict[str, None] = {}
-    numbers: list[int] = []
-    rows: list[list[str | None]] = []
     empty = left = last = 0
-
-    def flush() -> None:
-        if rows:
-            writer.write(numbers, list(zip(*rows, strict=True)))
-            numbers.clear()
-            rows.clear()
 
     for number, record, broken, text in chain(head, records):
         number = last + 1 if spread else number
@@ -111,11 +103,8 @@ def stage_records(
             if any(v is not None and "\0" in v for v in row):
                 writer.write_broken(place, shown(part.view), NUL)
                 continue
-            numbers.append(place)
-            rows.append(row)
-        if len(rows) >= BATCH:
-            flush()
-    flush()
+            writer.add(place, row)
+    writer.flush()
     header.not_taken.update({what: count for what, count in ((NO_VALUES, empty), (NO_VALUE, left)) if count})
     if later:
         header.drift.setdefault("extra", []).extend(
