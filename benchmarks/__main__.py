@@ -19,6 +19,7 @@ BENCHMARKS = {
     "r_exchange": "Tables to R and back",
     "r_statistics": "Statistics of a million patients",
     "releases": "Making a release",
+    "dashboard": "A thousand people at the dashboard",
     "exports": "Doors out",
     "mentions": "Drug names in titles",
 }
