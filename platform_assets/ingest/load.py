@@ -38,8 +38,9 @@ from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.staging import Drift, respelled_columns, stage
 from platform_assets.ingest.worked_out import work_out
 from resources.identity import IdentityKeys, bound
+from resources.lake.catalog import CatalogError
 from resources.lake.compaction import compact
-from resources.lake.warehouse import Warehouse
+from resources.lake.warehouse import Warehouse, WarehouseError
 from resources.object_store import ObjectStore, StoredObject
 from resources.text.shown import of_engine
 
@@ -131,7 +132,7 @@ def tidy(warehouse: Warehouse, log: Log) -> None:
 
     try:
         done = compact(warehouse)
-    except duckdb.Error as error:
+    except (duckdb.Error, WarehouseError, CatalogError) as error:
         said = of_engine(str(error).split("\n\n")[0])
         log(f"small files of the lake could not be put together, the next load tries again: {said[:300]}")
         return

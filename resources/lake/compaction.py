@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resources.lake.warehouse import CATALOG, COMPACTION, LAKE, Warehouse, literal, quoted, scalar
+from resources.lake.warehouse import CATALOG, COMPACTION, LAKE, Warehouse, WarehouseError, literal, quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb
@@ -71,7 +71,7 @@ def compact(warehouse: Warehouse) -> list[str]:
     """Put small files together, table by table, where it pays; returns the tables (``layer.name``).
 
     Readers are not held up; a writer waits for one table at a time. It may be killed at any moment. Raises duckdb.Error where the engine
-    fails: no table is changed by that.
+    fails, WarehouseError or CatalogError: no table is changed by that.
     """
     done = []
     with warehouse.connect() as connection:
@@ -105,13 +105,13 @@ def rewrite(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, load: L
             return
         named = [[file for (file,) in files]]
         connection.execute(f"CALL ducklake_set_commit_message({literal(LAKE)}, 'platform', {literal(COMPACTION)})")
-        try:
-            these = "filename IN (SELECT unnest(?::VARCHAR[]))"
-            connection.execute(f"CREATE OR REPLACE TEMP TABLE compacted AS SELECT * FROM {table} WHERE {these}", named)
-            connection.execute(f"DELETE FROM {table} WHERE {these}", named)
-            connection.execute(f"INSERT INTO {table} BY NAME FROM compacted")
-        finally:
-            connection.execute("DROP TABLE IF EXISTS compacted")
+        these = "filename IN (SELECT unnest(?::VARCHAR[]))"
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE compacted AS SELECT * FROM {table} WHERE {these}", named)
+        gone = scalar(connection, f"DELETE FROM {table} WHERE {these}", named)
+        put = scalar(connection, f"INSERT INTO {table} BY NAME FROM compacted")
+        if gone != put:  # cannot happen; if it does, nothing is committed
+            raise WarehouseError(f"{load.layer}.{load.name}: {gone} rows were taken out of files and {put} put in")
+    connection.execute("DROP TABLE compacted")
 
 
 def forget_past(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> int:
