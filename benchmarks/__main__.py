@@ -13,11 +13,13 @@ from pathlib import Path
 
 BENCHMARKS = {
     "ingest": "Landing to raw, validated and quarantine",
+    "years": "Ten years of weekly deliveries",
     "sources": "Doors in",
     "r_startup": "Starting an indicator",
     "r_exchange": "Tables to R and back",
     "r_statistics": "Statistics of a million patients",
     "releases": "Making a release",
+    "dashboard": "A thousand people at the dashboard",
     "exports": "Doors out",
     "mentions": "Drug names in titles",
 }

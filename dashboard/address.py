@@ -10,10 +10,13 @@ from urllib.parse import quote, urlencode
 
 from starlette.datastructures import QueryParams
 
+from platform_assets.indicators.script.of_cases import MOST_SLICES
 from platform_assets.reports.own_cases import GRAINS
 
 MOST_PEERS = 200
 LONGEST = 200
+ONLY = "only_"
+"""Begins the names of filters: ``only_sex=F``."""
 
 
 class BadAddress(ValueError):
@@ -51,6 +54,8 @@ class Chosen:
     """The first case of a list that is shown."""
     since: str = ""
     """Periods from this day on."""
+    filters: tuple[tuple[str, str], ...] = ()
+    """Slices of own cases, and the value that cases are to have in each."""
     by: str = ""
     """Periods by which own cases are counted: week, month, quarter, year."""
     eyes: str = ""
@@ -75,7 +80,14 @@ class Chosen:
                 raise BadAddress(f"`{name}` is a day, such as 2026-01-01")
         if texts["by"] not in ("", *GRAINS):
             raise BadAddress(f"`by` is one of {', '.join(GRAINS)}")
-        return cls(**texts, peer=peers, first=int(first))
+        filters = tuple(
+            (name.removeprefix(ONLY), query[name]) for name in query if name.startswith(ONLY) and query[name]
+        )
+        if len(filters) > MOST_SLICES or any(
+            len(text) > LONGEST or not text.isprintable() for pair in filters for text in pair
+        ):
+            raise BadAddress(f"cases are filtered by at most {MOST_SLICES} slices")
+        return cls(**texts, peer=peers, first=int(first), filters=filters)
 
     def to(self, path: str, **changes: object) -> str:
         """The address of `path` with these choices, some of them changed."""
@@ -101,4 +113,8 @@ class Chosen:
             "first": str(self.first) if self.first else "",
             "eyes": self.eyes,
         }
-        return [*single.items(), *(("peer", peer) for peer in self.peer)]
+        return [
+            *single.items(),
+            *((ONLY + name, level) for name, level in self.filters),
+            *(("peer", peer) for peer in self.peer),
+        ]

@@ -39,6 +39,7 @@ from platform_assets.people_csv import csv_bytes
 from platform_assets.quarantine.fixes import QuarantineError
 from platform_assets.releases.reading import NoRelease
 from platform_assets.reports import own_disputes
+from platform_assets.reports.own_cases import NotComputed
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -182,7 +183,7 @@ def _answered(desk: Desk, request: Request, asked: QueryParams, page: Callable[[
         return desk.message("Not found", "There is no such page.", 404)
     except BadAddress as error:
         return desk.message("This address cannot be read", f"{error}.", 400)
-    except QuarantineError as error:
+    except (QuarantineError, NotComputed) as error:
         return desk.message("This was not done", f"{error}.", 409)
     except AuditError:
         sentence = "What you asked for could not be written down in the audit log, so it is not shown. Tell whoever runs the platform."

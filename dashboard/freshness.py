@@ -38,12 +38,15 @@ class Freshness:
 
     def of(self, tables: Sequence[str]) -> list[Age]:
         """The ages of the datasets among `tables` (``validated.lab_results``)."""
+        names = [name.removeprefix("validated.") for name in tables if name.startswith("validated.")]
+        names = [name for name in names if name in self._office.contracts]
+        if not names:
+            return []
         with self._lock:
             if time.monotonic() - self._looked >= LOOK:
                 self._known, self._looked = self._deliveries(), time.monotonic()
             known = self._known
-        names = [name.removeprefix("validated.") for name in tables if name.startswith("validated.")]
-        return [self._age(name, known.get(name)) for name in names if name in self._office.contracts]
+        return [self._age(name, known.get(name)) for name in names]
 
     def _deliveries(self) -> dict[str, dt.datetime]:
         warehouse = self._office.warehouse

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from dashboard import words
 from dashboard.address import Chosen
@@ -14,7 +15,7 @@ from dashboard.shelf import Article, Book
 from platform_assets.access.roles import Permission, Scope, User
 from platform_assets.office import Office
 from platform_assets.reports import own_cases
-from platform_assets.reports.own_cases import Count, Source
+from platform_assets.reports.own_cases import Count, Only, Source
 
 
 class Missing(LookupError):
@@ -71,13 +72,22 @@ class Here:
         script = self.scripts.get(article.name)
         return own_cases.source_of(script, self.office.contracts) if script else None
 
-    def counts(self, article: Article, grain: str = "") -> list[Count] | None:
-        """Exact own counts by `grain` (empty: the script's own); None where there are none to be had, or not for this user."""
+    def only(self, source: Source) -> dict[str, str]:
+        """The filters of own cases that were chosen. Raises Missing where the script has none such."""
+        only = dict(self.chosen.filters)
+        try:
+            own_cases.check_only(source, only)
+        except ValueError as error:
+            raise Missing(source.indicator.name) from error
+        return only
+
+    def counts(self, article: Article, grain: str = "", only: Only = MappingProxyType({})) -> list[Count] | None:
+        """Exact own counts by `grain` (empty: the script's own), of the cases that are as `only` says; None where there are none to be had, or not for this user."""
         source, own = self.source(article), self.own(article)
         if source is None or not own or not self.user.may(Permission.EXPORT_ROWS):
             return None
         scope = Scope(source.unit, own)
-        return own_cases.counts(self.office.audit, self.user, source, scope, self.office.warehouse, grain)
+        return own_cases.counts(self.office.audit, self.user, source, scope, self.office.warehouse, grain, only)
 
     def to(self, path: str, **changes: object) -> str:
         """An address with what is chosen now."""

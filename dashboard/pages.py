@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboard import words
+from dashboard.address import ONLY
 from dashboard.figures import choice as figures
 from dashboard.figures.choice import VIEWS
 from dashboard.figures.lines import Figure, Line
@@ -15,10 +16,11 @@ from dashboard.freshness import Age
 from dashboard.here import Here, Missing, through
 from dashboard.shelf import Article
 from platform_assets.access.roles import Permission, Scope
+from platform_assets.indicators.model import NOT_KNOWN
 from platform_assets.quarantine.disputes import ANSWERS, REASONS, Dispute
 from platform_assets.releases.reading import benchmark
 from platform_assets.reports import own_cases, own_disputes
-from platform_assets.reports.own_cases import Count, Listed, Source
+from platform_assets.reports.own_cases import Count, Listed, Only, Source
 
 # ---------------------------------------------------------------------------------------------------- overview
 
@@ -82,7 +84,8 @@ def indicator(here: Here, name: str) -> dict[str, Any]:
     """Everything of one indicator."""
     article = here.article(name)
     here.check_org([article])
-    own, figure = here.own(article), shown(here, article)
+    own, figure, source = here.own(article), shown(here, article), here.source(article)
+    only = here.only(source) if source else {}
     view, peers = figure.view if figure else "", _peers(here, article)
     return {
         "article": article,
@@ -94,11 +97,11 @@ def indicator(here: Here, name: str) -> dict[str, Any]:
         "figure": figure,
         "peers": peers,
         "peer_choices": [unit for unit in article.units if unit != own],
-        "comparison": _comparison(here, article, own, peers),
+        "comparison": comparison(here, article, own, peers),
         "starts": _starts(article) if view in ("trend", "counts") else [],
-        "before": _before(here, article, own),
+        "before": before_label(here, article, own),
         "ages": here.freshness.of(article.about.get("made_from", ())),
-        "counts": _count_table(article, here.counts(article, here.chosen.by), here.source(article), here.chosen.by),
+        "counts": _count_table(article, here.counts(article, here.chosen.by, only), source, here.chosen.by, only),
         "pictures": list(article.about["plots"].items()),
         "through": through(article),
     }
@@ -137,7 +140,7 @@ class Share:
     groups: tuple[str, ...]
 
 
-def _comparison(here: Here, article: Article, own: str, peers: tuple[str, ...]) -> dict[str, Any] | None:
+def comparison(here: Here, article: Article, own: str, peers: tuple[str, ...]) -> dict[str, Any] | None:
     """Shares of outcomes: own, country, peers; of drawn counts. None where there are no counts by organisation."""
     atoms = article.atoms
     if atoms is None or not article.column("unit") or here.book is None:
@@ -164,8 +167,8 @@ def _comparison(here: Here, article: Article, own: str, peers: tuple[str, ...]) 
     return {"groups": groups, "rows": rows, "least": policy.peers, "few": few}
 
 
-def _before(here: Here, article: Article, own: str) -> list[str]:
-    """What to know before a label is read: how complete, how old, how it was protected; as sentences."""
+def before_label(here: Here, article: Article, own: str, exact: bool = False) -> list[str]:
+    """What to know before a label is read: how complete, how old, how it was protected (`exact`: it was not); as sentences."""
     found = []
     missing = article.column("missing")
     if missing:
@@ -178,6 +181,13 @@ def _before(here: Here, article: Article, own: str) -> list[str]:
             atoms = article.atoms
             gone = int(atoms[missing].sum()) if atoms is not None else 0
             found.append(f"Complete: about {gone:,} records of all organisations could not be used ({words_of}).")
+    mix = str(article.about.get("case_mix") or "")
+    if mix:
+        found.append(f"Fair: adjusted for {mix}; what else patients differ in is not.")
+    elif "case_mix" in article.about and article.column("unit"):
+        found.append("Fair: not adjusted for what patients differ in.")
+    if exact:
+        return found
     if article.protected:
         grain, last = article.about["periods"]["grain"], through(article)
         found.append(f"Age: {last}, by {grain}; later {grain}s are published when they are over and settled.")
@@ -193,7 +203,7 @@ NEWEST, DRAWN = 60, 26
 
 
 def _count_table(
-    article: Article, counts: list[Count] | None, source: Source | None, by_: str
+    article: Article, counts: list[Count] | None, source: Source | None, by_: str, only: Only
 ) -> dict[str, Any] | None:
     """Own counts as a table (a row per period, a column per outcome), and as a picture."""
     if counts is None or source is None:
@@ -221,12 +231,22 @@ def _count_table(
         "totals": [(o, sum(here[o] for here in by.values())) for o in outcomes],
         "grain": grain,
         "grains": own_cases.GRAINS,
+        "filters": [
+            (f"{ONLY}{slice_.name}", words.heading(slice_.name), (*slice_.levels, NOT_KNOWN), only.get(slice_.name, ""))
+            for slice_ in source.cases.slices.values()
+        ],
+        "only": _in_words(only),
         "more": len(by) - len(newest),
         "picture": figures.own_counts(
             article, [(words.period(day, grain), here) for day, here in newest[:DRAWN][::-1]]
         ),
         "drawn": min(DRAWN, len(newest)),
     }
+
+
+def _in_words(only: Only) -> str:
+    """``sex F, age 80 and over``; empty: all cases."""
+    return ", ".join(f"{words.heading(name)} {level}" for name, level in only.items())
 
 
 # ---------------------------------------------------------------------------------------------------- own cases
@@ -248,7 +268,7 @@ def own_list(here: Here, name: str) -> dict[str, Any]:
     outcome = here.chosen.outcome
     if outcome and outcome not in source.cases.outcomes:
         raise Missing(outcome)
-    day = dt.date.fromisoformat(here.chosen.period) if here.chosen.period else None
+    day, only = dt.date.fromisoformat(here.chosen.period) if here.chosen.period else None, here.only(source)
     found: Listed = own_cases.cases(
         here.office.audit,
         here.user,
@@ -259,6 +279,7 @@ def own_list(here: Here, name: str) -> dict[str, Any]:
         outcome=outcome,
         first=here.chosen.first,
         grain=here.chosen.by,
+        only=only,
     )
     steps = [
         (f"{n + 1} to {min(n + own_cases.PAGE, found.total)}", n, n == found.first)
@@ -273,6 +294,7 @@ def own_list(here: Here, name: str) -> dict[str, Any]:
         "outcome": outcome,
         "meaning": source.cases.outcomes.get(outcome, "") if outcome else "",
         "when": words.period(day, here.chosen.by or source.cases.grain) if day else "all periods",
+        "only": _in_words(only),
         "found": found,
         "amounts": sorted({amount.column for amount in source.cases.amounts.values()}),
         "steps": steps if len(steps) > 1 else [],

@@ -11,11 +11,13 @@ from console.frame import Frame, done, plain, table, told
 from console.grid import WRONG
 from console.language import counted, number, retold, sentence, tr
 from platform_assets.access.roles import Permission
+from platform_assets.contracts.model import Contract
 from platform_assets.ingest.aliases import ENDED, known_as
 from platform_assets.quarantine import before_sending, uploads
 from platform_assets.quarantine.before_sending import CannotMend, Mends
 from platform_assets.quarantine.mending.bench import Offer, Values, offers_for
 from platform_assets.quarantine.reasons import about_cell, added_up, column_of, drift_in_words, in_words
+from platform_assets.quarantine.uploads import WrongRow
 
 OFFERED = 8
 """Buttons for one column."""
@@ -27,6 +29,30 @@ class _Begun:
 
     offers: list[tuple[str, str, Mapping[str, str | None]]] = field(default_factory=list)
     """In words, the column, its texts and what they become: in the order in which they were clicked."""
+    cells: dict[int, dict[str, str | None]] = field(default_factory=dict)
+    """Row of the file -> column -> text: cells that were typed into grids before the one that is shown."""
+    grid: int = 0
+    """Number of the grid that is shown: another one is drawn where a click has changed its rows."""
+    shown: list[WrongRow] = field(default_factory=list, repr=False)
+    """Its rows, as they were when the first of its cells was changed."""
+
+    def typed(self, place: str) -> dict[int, dict[str, str | None]]:
+        """All cells that were typed, with those of the grid that is shown."""
+        found = {line: dict(cells) for line, cells in self.cells.items()}
+        for line, cells in self.edits(place).items():
+            if int(line) < len(self.shown):
+                found.setdefault(self.shown[int(line)].row, {}).update(cells)
+        return found
+
+    def edits(self, place: str) -> Mapping[int, Mapping[str, str | None]]:
+        """What was changed in the grid that is shown: number of its row -> column -> text."""
+        state = st.session_state.get(f"cells-{place}-{self.grid}") or {}
+        return dict(state.get("edited_rows", {}))
+
+    def next_grid(self, place: str) -> None:
+        """Keep what was typed, and draw a new grid."""
+        self.cells = self.typed(place)
+        self.grid += 1
 
     def values(self) -> dict[str, dict[str, str | None]]:
         """All of them by column. What a later click makes of an earlier one's text is what the text becomes."""
@@ -60,7 +86,7 @@ def show(frame: Frame) -> None:
             data, mends = _mended(frame, dataset, name, data, f"{file.file_id}-{dataset}")
             found = uploads.check(frame.office, dataset, name, data, frame.user)
             _report(found)
-            _rows(frame, dataset, found, f"{file.file_id}-{dataset}")
+            _rows(frame, dataset, found, f"{file.file_id}-{dataset}", name, data)
             if not found.rejected:
                 ready.append((dataset, name, data, mends))
     if ready and st.button(tr("Send {files}", files=counted(len(ready), "file")), type="primary"):
@@ -101,10 +127,19 @@ def _mended(frame: Frame, dataset: str, name: str, data: bytes, place: str) -> t
             if meant:
                 names[meant] = lacking
     _propose(frame, dataset, names, place)
-    mends = Mends(names, begun.values())
+    mends = Mends(names, begun.values(), begun.typed(place))
+    if mends.cells and st.button(
+        plain(tr("Undo: {cells} typed", cells=counted(sum(map(len, mends.cells.values())), "cell"))),
+        key=f"untype-{place}",
+        icon=":material/undo:",
+    ):
+        begun.next_grid(place)
+        begun.cells = {}
+        st.rerun()
     if begun.offers and st.button(
         plain(tr("Undo: {words}", words=retold(begun.offers[-1][0]))), key=f"undo-{place}", icon=":material/undo:"
     ):
+        begun.next_grid(place)
         begun.offers.pop()
         st.rerun()
     try:
@@ -139,49 +174,80 @@ def _propose(frame: Frame, dataset: str, names: Mapping[str, str], place: str) -
                 st.rerun()
 
 
-def _rows(frame: Frame, dataset: str, check: uploads.Check, place: str) -> None:
-    """The wrong rows with their cells marked, and what would mend them."""
-    if not check.wrong_rows:
+def _rows(frame: Frame, dataset: str, check: uploads.Check, place: str, name: str, data: bytes) -> None:
+    """The wrong rows with what is wrong beside each cell, and what would mend them."""
+    begun: _Begun = st.session_state[f"mends-{place}"]
+    if not check.wrong_rows and not begun.edits(place):
         return
-    contract = frame.office.contracts[dataset]
+    contract = known_as(frame.office.contracts[dataset], frame.office.store)
     judged = uploads.judging(frame.office, dataset, frame.user)
     for column, values in check.values.items():
         wrong = Values(_counts(values), _counts(values))
         for offer in [o for o in offers_for(contract, column, wrong, judged) if not o.empties][:OFFERED]:
             label = f"{column}: {retold(offer.words)} ({counted(offer.rows, 'row')})"
             st.button(plain(label), key=f"offer-{place}-{column}-{offer.words}", on_click=_take, args=(place, offer))
+    if not begun.edits(place):
+        begun.shown = check.wrong_rows
+    rows = counted(check.wrong, "row")
+    if check.wrong > len(begun.shown):
+        first = counted(len(begun.shown), "row")
+        st.write(
+            plain(
+                tr(
+                    "The first {first} of {rows} with a fault; what is wrong stands beside each cell.",
+                    first=first,
+                    rows=rows,
+                )
+            )
+        )
+    else:
+        st.write(plain(tr("{rows} with a fault; what is wrong stands beside each cell.", rows=rows)))
+    fixed = before_sending.headings(contract, name, data) is None
+    if fixed:
+        st.write(tr("A file of this kind is mended after it was loaded, on the page Quarantine."))
+    else:
+        st.write(tr("Type into a cell to mend it: the row is judged at once."))
+    _grid(contract, check, begun, place, fixed=fixed)
+
+
+def _grid(contract: Contract, check: uploads.Check, begun: _Begun, place: str, *, fixed: bool) -> None:
+    """The wrong rows, with what is wrong now beside each cell; typed into unless they are `fixed`."""
     import pandas as pd
 
     texts = list(contract.file_columns)
-    wrong_columns = {column_of(r, texts) for row in check.wrong_rows for r in row.reasons}
-    order = sorted(texts, key=lambda c: c not in wrong_columns)
-    shown = pd.DataFrame(
+    began = {column_of(r, texts) for row in begun.shown for r in row.reasons}
+    wrong = [c for c in texts if c in began]
+    now = {row.row: row.reasons for row in check.wrong_rows}
+    table_ = pd.DataFrame(
         [
             {
                 "row": r.row,
-                "what is wrong": "; ".join(retold(in_words(reason)) for reason in r.reasons),
-                **{c: r.texts[c] or "" for c in order},
+                **{c: r.texts[c] or "" for c in texts},
+                **{f"wrong {c}": retold(about_cell(now.get(r.row, []), c)) for c in wrong},
+                "wrong ": "; ".join(
+                    retold(in_words(why)) for why in now.get(r.row, []) if column_of(why, texts) not in wrong
+                ),
             }
-            for r in check.wrong_rows
+            for r in begun.shown
         ]
     )
-    marks = pd.DataFrame("", index=shown.index, columns=shown.columns)
-    for line, row in enumerate(check.wrong_rows):
-        for column in texts:
-            if about_cell(row.reasons, column):
-                marks.loc[line, column] = WRONG
-        rows = counted(check.wrong, "row")
-    if check.wrong > len(shown):
-        st.write(
-            plain(tr("The first {shown} of {rows} with a fault; their cells are marked.", shown=len(shown), rows=rows))
-        )
-    else:
-        st.write(plain(tr("{rows} with a fault; the wrong cells are marked.", rows=rows)))
-    table(
-        shown.style.apply(lambda _: marks, axis=None),
+    marks = [c for c in table_.columns if c.startswith("wrong ")]
+    beside = [name for c in wrong for name in (c, f"wrong {c}")]
+    other = ["wrong "] if (table_["wrong "] != "").any() else []
+    st.data_editor(
+        table_.style.map(lambda cell: WRONG if cell else "", subset=marks),
         hide_index=True,
-        height=300 if len(shown) > 8 else "content",
-        column_config={"what is wrong": st.column_config.TextColumn(width="large")},
+        num_rows="fixed",
+        disabled=True if fixed else ["row", *marks],
+        height=300 if len(table_) > 8 else "content",
+        key=f"cells-{place}-{begun.grid}",
+        column_order=["row", *beside, *other, *(c for c in texts if c not in wrong)],
+        column_config={
+            "row": st.column_config.NumberColumn(tr("row"), width="small"),
+            "wrong ": st.column_config.TextColumn(tr("what else is wrong"), width="medium"),
+            **{c: st.column_config.TextColumn(c) for c in texts},
+            **{f"wrong {c}": st.column_config.TextColumn(tr("why {column}", column=c), width="medium") for c in wrong},
+        },
     )
 
 
@@ -191,6 +257,7 @@ def _counts(values: Mapping[str, int]) -> Mapping[str | None, int]:
 
 def _take(place: str, offer: Offer) -> None:
     begun: _Begun = st.session_state[f"mends-{place}"]
+    begun.next_grid(place)
     begun.offers.append((offer.words, offer.column, {old: new for old, new in offer.values.items() if old is not None}))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
-from dashboard.figures.drawing import LETTER, Axis, both, el, line, mark, path, reached, svg, text
+from dashboard.figures.drawing import LETTER, Axis, both, el, line, mark, path, reached, shortened, svg, text
 from dashboard.figures.lines import Figure, Line, grain_in, head, line_of, tally, tones
 from dashboard.shelf import Article
 from dashboard.words import Scale, Tone, heading, many, period
@@ -28,7 +29,7 @@ def trend(article: Article, own: str, peers: tuple[str, ...], since: dt.date | N
     return Figure(
         "trend",
         f"Over time: {name}",
-        last + tally(lines, grain_in(article) or "period"),
+        last + tally(lines, grain_in(article) or "period") + _marked(article, lines),
         head(article),
         tuple(lines),
         both(lambda width: _draw_trend(article, lines, width)),
@@ -67,7 +68,8 @@ def _draw_trend(article: Article, lines: Sequence[Line], width: float) -> Markup
         words = period(day, grain)
         inside = min(across(day), width - 2 - len(words) * LETTER / 2)  # the last one is not cut off
         parts.append(text(words, inside, bottom + 20, "tick", "middle"))
-    for low, high in _runs(lines):
+    parts += _marks(article, lines, across, top, bottom, width)
+    for low, high in _runs(lines, [one.at for one in changes(article, lines)]):
         part = lines[low:high]
         band = [(across(f.row[time]), up(bands[f.key][1])) for f in part]
         band += [(across(f.row[time]), up(bands[f.key][0])) for f in reversed(part)]
@@ -93,17 +95,62 @@ def _within(found: Line, most: float | None) -> tuple[float, ...]:
     return low, high if most is None or most <= low else min(high, most)
 
 
-def _runs(lines: Sequence[Line]) -> list[tuple[int, int]]:
-    """Stretches of neighbours that have limits."""
+@dataclass(frozen=True)
+class Change:
+    """Where the process was knowingly changed, as the script says."""
+
+    at: int
+    """The first of the lines that lies after it."""
+    day: dt.date
+    words: str
+
+
+def changes(article: Article, lines: Sequence[Line]) -> list[Change]:
+    """The changes that lie within `lines`."""
+    time = article.column("time")
+    found = []
+    for said in article.about.get("since", ()):
+        day = dt.date.fromisoformat(said["day"])
+        at = next((n for n, one in enumerate(lines) if one.row[time] >= day), 0)
+        if at:
+            found.append(Change(at, day, said["words"]))
+    return found
+
+
+def _marked(article: Article, lines: Sequence[Line]) -> str:
+    return "".join(f" Marked: {one.words} ({one.day:%d %b %Y})." for one in changes(article, lines))
+
+
+def _marks(
+    article: Article,
+    lines: Sequence[Line],
+    across: Callable[[dt.date], float],
+    top: float,
+    bottom: float,
+    width: float,
+) -> list[Markup]:
+    """An upright line at each change, and what it was."""
+    parts = []
+    for n, one in enumerate(changes(article, lines)):
+        x, y = across(one.day), top + 12 + 16 * (n % 3)
+        right = x > width / 2
+        parts.append(line(x, top, x, bottom, "change"))
+        words = shortened(one.words, x - 70 if right else width - x - 20)
+        parts.append(text(words, x - 5 if right else x + 5, y, "guide", "end" if right else "start"))
+    return parts
+
+
+def _runs(lines: Sequence[Line], begins: Collection[int]) -> list[tuple[int, int]]:
+    """Stretches of neighbours that have limits; at each of `begins` limits start afresh."""
     found: list[tuple[int, int]] = []
     begun: int | None = None
     for n, one in enumerate([*lines, None]):
         has = one is not None and all(one.row.get(c) is not None for c in ("centre", "lower_limit", "upper_limit"))
         if has and begun is None:
             begun = n
-        if not has and begun is not None:
+        elif begun is not None and (not has or n in begins):
             found.append((begun, n))
-            begun = None
+            begun = n if has else None
     return found
 
 

@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from platform_assets.contracts.dates import DateFormat, DateFormatError, ambiguous, read_format
+from platform_assets.contracts.dates.formats import DateFormat, DateFormatError, ambiguous, read_format
 from platform_assets.contracts.parsed import ParsedFrom
 from platform_assets.strict import Name, Strict, TextList
 
@@ -103,7 +103,7 @@ class Column(Strict):
     null_tokens: tuple[str, ...] | None = None
 
     format: TextList = ()
-    """How a date or timestamp may be written: `strptime` directives, or the name of a way of counting (see `contracts.dates`)."""
+    """How a date or timestamp may be written: `strptime` directives, or the name of a way of counting (see `contracts.dates.formats`)."""
     two_digit_years_from: int | None = Field(default=None, ge=1800, le=2100)
     """First of the hundred years that %y stands for: with 1930, 29 is 2029 and 30 is 1930."""
     decimal_separator: Literal[".", ","] = "."

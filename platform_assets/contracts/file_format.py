@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from platform_assets.contracts.columns import regular_expression
-from platform_assets.contracts.formats import KINDS, LAYOUT
+from platform_assets.contracts.file_kinds import KINDS, LAYOUT
 from platform_assets.strict import Name, Strict, TextList
 
 

@@ -23,7 +23,7 @@ from platform_assets.contracts.columns import (
     ColumnType,
     regular_expression,
 )
-from platform_assets.contracts.dates import DateFormat, DateFormatError, ambiguous, read_format
+from platform_assets.contracts.dates.formats import DateFormat, DateFormatError, ambiguous, read_format
 from platform_assets.contracts.file_format import FileFormat
 from platform_assets.contracts.fingerprint import fingerprint
 from platform_assets.contracts.mode import Mode, Terms

@@ -104,6 +104,20 @@ class Amount:
     help: str = ""
 
 
+NOT_KNOWN = "not known"
+"""What a case is called that has no value in a slice."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A characteristic of cases by which an organisation filters its own; published figures are of all cases."""
+
+    name: str
+    """The column of the cases."""
+    levels: tuple[str, ...]
+    """Its values, in the order in which they are offered. A case may have none."""
+
+
 @dataclass(frozen=True)
 class Cases:
     """What a script that is published of personal data gives: one row per case. Its figures are made of their protected counts alone."""
@@ -116,6 +130,7 @@ class Cases:
     """Whether counts are per organisation and period, or per period alone."""
     settles: int
     """Days after the end of a period until its cases are taken to be complete."""
+    slices: Mapping[str, Slice] = field(default_factory=dict)
 
     @property
     def grain_in_words(self) -> str:
@@ -130,6 +145,7 @@ class Cases:
             kinds["organisation"] = "text"
         kinds |= {"date": "date", "outcome": "text"}
         kinds |= {amount.column: "number" for amount in self.amounts.values()}
+        kinds |= dict.fromkeys(self.slices, "text")
         return {name: Column(name, kind) for name, kind in kinds.items()}
 
     @property
@@ -178,6 +194,14 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Since:
+    """A day on which the process was knowingly changed, and how."""
+
+    day: date
+    words: str
+
+
+@dataclass(frozen=True)
 class Indicator:
     """Everything the platform knows about an indicator before it runs."""
 
@@ -199,6 +223,10 @@ class Indicator:
     figure: Figure | None = None
     """How the table is drawn; without it pages show the table as it is."""
     target: Target | None = None
+    case_mix: str = ""
+    """What the figure is adjusted for; empty: for nothing."""
+    since: tuple[Since, ...] = ()
+    """When the process was changed, in order: marked over time, and known to the script as `since`."""
     public: str = ""
     """Why the table may be published as it is; empty: it may not."""
     files: tuple[Path, ...] = ()

@@ -35,13 +35,19 @@ class Mends:
     """Name in the file's header -> the dataset's name of that column."""
     values: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
     """Column of the dataset -> text -> what it becomes."""
+    cells: Mapping[int, Mapping[str, str | None]] = field(default_factory=dict)
+    """Row of the file, as readers count them (the header is 1, empty lines are none) -> column of the dataset -> its text, after `values`."""
 
     def __bool__(self) -> bool:
-        return bool(self.names or self.values)
+        return bool(self.names or self.values or self.cells)
 
     def told(self) -> dict[str, object]:
         """The same for the audit log: which columns, and how many values; no values."""
-        return {"renamed": sorted(self.names.values()), "mended": {c: len(v) for c, v in sorted(self.values.items())}}
+        said: dict[str, object] = {"renamed": sorted(self.names.values())}
+        said["mended"] = {c: len(v) for c, v in sorted(self.values.items())}
+        if self.cells:
+            said["cells"] = sum(map(len, self.cells.values()))
+        return said
 
 
 @dataclass(frozen=True)
@@ -84,13 +90,18 @@ def mended(contract: Contract, name: str, data: bytes, mends: Mends) -> bytes:
         raise CannotMend(f"Two columns of the file cannot both be {min(twice)}: choose one of them")
     renamed = [mends.names.get(n, n) for n in header]
     out = [lines[0] if renamed == header else _line(renamed, lines[0], fmt)]
-    if not mends.values:
+    if not (mends.values or mends.cells):
         return _bytes([*out, *lines[1:]], data, fmt)
     places = _places(contract, renamed, fmt)
     changes = {places[c]: values for c, values in mends.values.items() if c in places}
+    row = 1
     for number, line in enumerate(lines[1:], start=2):
+        row += bool(line.rstrip("\r\n"))
         cells = _cells(line, fmt, number) if line.strip() else []
         changed = [_changed(cell, changes.get(place)) for place, cell in enumerate(cells)]
+        for column, text in mends.cells.get(row, {}).items() if cells else ():
+            if places.get(column, len(cells)) < len(cells):  # a line that lacks cells is mended after it was loaded
+                changed[places[column]] = text or ""
         out.append(line if changed == cells else _line(changed, line, fmt))
     return _bytes(out, data, fmt)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from platform_assets.contracts.file_format import FileFormat
-from platform_assets.contracts.formats import KINDS
+from platform_assets.contracts.file_kinds import KINDS
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.deliveries import format_of, name_fits, place_in_time
 from platform_assets.ingest.readers.interface import CannotWrite, TextRow, rendered

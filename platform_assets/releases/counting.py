@@ -72,6 +72,14 @@ def check(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, indicator
         raise CasesRefused(
             f"{indicator.name}: there are cases with an outcome that @cases does not name; it names {', '.join(outcomes)}"
         )
+    for name, slice_ in cases_of(indicator).slices.items():
+        if connection.execute(
+            f"SELECT count(*) FROM indicators.{quoted(indicator.name)} WHERE NOT list_contains($1, {quoted(name)})",
+            [list(slice_.levels)],
+        ).fetchall()[0][0]:
+            raise CasesRefused(
+                f"{indicator.name}: there are cases with a value of `{name}` that @slices does not name; it names {' | '.join(slice_.levels)}"
+            )
     if rows != records:
         raise CasesRefused(
             f"{indicator.name}: a record stands in several cases, or has none: give each case the identifier of its row as `record`"

@@ -4,10 +4,11 @@ anybody who has the atoms can make every file again, byte for byte.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -71,19 +72,8 @@ def of_atoms(
     }
     periods = sorted({seal.period for seal in seals})
     about = {
-        **_about(indicator),
-        "protected": True,
-        "policy": json.loads(policy.model_dump_json()),
+        **about_cases(indicator, policy, periods),
         "audit": audit,
-        "periods": {
-            "grain": cases_of(indicator).grain,
-            "first": periods[0].isoformat() if periods else None,
-            "last": periods[-1].isoformat() if periods else None,
-        },
-        "outcomes": dict(cases_of(indicator).outcomes),
-        "amounts": {
-            a.name: {"kind": a.kind, "step": a.step, "meaning": a.help} for a in cases_of(indicator).amounts.values()
-        },
         "atoms": hashlib.sha256(atoms).hexdigest(),
     }
     key = _key(FORMAT, indicator.code_version, atoms, json.dumps(about, sort_keys=True).encode())
@@ -151,7 +141,7 @@ def counts_table(atoms: pd.DataFrame, outcomes: list[str]) -> pd.DataFrame:
 
 def of_public(indicator: Indicator, table: Path, sha256: str, plots: Mapping[str, bytes]) -> Publication:
     """What is published of an indicator that reads public data alone: its table as it is, and its plots (file name -> bytes)."""
-    about = {**_about(indicator), "protected": False, "why": indicator.public}
+    about = {**about_table(indicator), "protected": False, "why": indicator.public}
     drawn = b"".join(hashlib.sha256(data).digest() for _, data in sorted(plots.items()))
     key = _key(FORMAT, indicator.code_version, sha256.encode(), drawn, json.dumps(about, sort_keys=True).encode())
 
@@ -175,7 +165,26 @@ def parquet_bytes(table: pd.DataFrame, columns: Mapping[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def _about(indicator: Indicator) -> dict[str, Any]:
+def about_cases(indicator: Indicator, policy: Policy, periods: Sequence[dt.date]) -> dict[str, Any]:
+    """What is said of an indicator that gives cases, of `periods` in order."""
+    return {
+        **about_table(indicator),
+        "protected": True,
+        "policy": json.loads(policy.model_dump_json()),
+        "periods": {
+            "grain": cases_of(indicator).grain,
+            "first": periods[0].isoformat() if periods else None,
+            "last": periods[-1].isoformat() if periods else None,
+        },
+        "outcomes": dict(cases_of(indicator).outcomes),
+        "amounts": {
+            a.name: {"kind": a.kind, "step": a.step, "meaning": a.help} for a in cases_of(indicator).amounts.values()
+        },
+    }
+
+
+def about_table(indicator: Indicator) -> dict[str, Any]:
+    """What is said of any indicator."""
     return {
         "title": indicator.title,
         "description": indicator.description,
@@ -186,6 +195,8 @@ def _about(indicator: Indicator) -> dict[str, Any]:
         "owner": indicator.owner,
         "figure": vars(indicator.figure) if indicator.figure else None,
         "target": vars(indicator.target) if indicator.target else None,
+        "case_mix": indicator.case_mix,
+        "since": [{"day": one.day.isoformat(), "words": one.words} for one in indicator.since],
         "made_from": sorted(f"{table.layer}.{table.table}" for table in indicator.inputs.values()),
         "columns": {c.name: {"type": c.type, "meaning": c.help} for c in indicator.outputs.values()},
         "plots": {p.name: {"file": f"plots/{p.name}.svg", "title": p.title} for p in indicator.plots.values()},

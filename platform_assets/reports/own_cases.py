@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.access import handing_out
 from platform_assets.access.roles import AccessDenied, Permission, Scope, User, organisation_columns
-from platform_assets.indicators.model import Cases, Indicator
+from platform_assets.indicators.model import NOT_KNOWN, Cases, Indicator
 from resources.lake.warehouse import LAKE, quoted, scalar
 
 if TYPE_CHECKING:
@@ -61,9 +62,27 @@ class Count:
     cases: int
 
 
+Only = Mapping[str, str]
+"""Slice -> the value that cases are to have; NOT_KNOWN: none. Empty: all cases."""
+
+
+class NotComputed(RuntimeError):
+    """The table of cases was made before the script named these slices."""
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """Own cases that are alike in period, outcome and every slice."""
+
+    period: dt.date
+    outcome: str
+    cases: int
+    slices: tuple[str, ...]
+
+
 MOST = 2000
 """Counts that are kept in memory: the same as long as nothing in the lake changes."""
-_KNOWN: dict[tuple[Any, ...], tuple[Count, ...]] = {}
+_KNOWN: dict[tuple[Any, ...], tuple[_Cell, ...]] = {}
 _LOCK = threading.Lock()
 
 
@@ -115,32 +134,45 @@ def may(user: User, source: Source, scope: Scope) -> None:
 
 
 def counts(
-    audit: AuditLog, user: User, source: Source, scope: Scope, warehouse: Warehouse, grain: str = ""
+    audit: AuditLog,
+    user: User,
+    source: Source,
+    scope: Scope,
+    warehouse: Warehouse,
+    grain: str = "",
+    only: Only = MappingProxyType({}),
 ) -> list[Count]:
     """Exact counts of own cases by `grain` (empty: the script's own), newest period first; those of outcomes without any are left out.
-    Raises AccessDenied, AuditError."""
+    Raises AccessDenied, AuditError, NotComputed."""
     may(user, source, scope)
     grain = _grain(source, grain)
+    check_only(source, only)
     table = f"indicators.{source.indicator.name}"
-    handing_out.seen(audit, user, "dashboard.own_counts", table=table, of=str(scope), by=grain)
-    with reading(warehouse, source) as connection:
+    handing_out.seen(audit, user, "dashboard.own_counts", table=table, of=str(scope), by=grain, only=dict(only))
+    with reading(warehouse, source, only) as connection:
         if connection is None:
             return []
+        names = list(source.cases.slices) if _sliced(warehouse, connection, source) else []
         snapshot = int(scalar(connection, f"SELECT id FROM {LAKE}.current_snapshot()"))
-        key = (warehouse.catalog.identity(), snapshot, source.indicator.name, source.unit, grain, scope)
+        key = (warehouse.catalog.identity(), snapshot, source.indicator.name, source.unit, grain, scope, tuple(names))
         with _LOCK:
             kept = _KNOWN.get(key)
         if kept is None:
             rows = connection.execute(
-                f"SELECT period, outcome, count(*) FROM ({_own(source, grain)}) GROUP BY ALL ORDER BY period DESC, outcome",
+                f"SELECT period, outcome, count(*){''.join(f', {_level(name)}' for name in names)} FROM ({_own(source, grain, names)}) "
+                "GROUP BY ALL ORDER BY period DESC, outcome",
                 _whose(scope),
             ).fetchall()
-            kept = tuple(Count(*row) for row in rows)
+            kept = tuple(_Cell(period, outcome, number, tuple(levels)) for period, outcome, number, *levels in rows)
             with _LOCK:
                 _KNOWN[key] = kept
                 while len(_KNOWN) > MOST:
                     del _KNOWN[next(iter(_KNOWN))]
-    return list(kept)
+    sums: dict[tuple[dt.date, str], int] = {}
+    for cell in kept:
+        if all(cell.slices[names.index(name)] == level for name, level in only.items()):
+            sums[cell.period, cell.outcome] = sums.get((cell.period, cell.outcome), 0) + cell.cases
+    return [Count(period, outcome, number) for (period, outcome), number in sums.items()]
 
 
 def cases(
@@ -154,14 +186,21 @@ def cases(
     outcome: str = "",
     first: int = 0,
     grain: str = "",
+    only: Only = MappingProxyType({}),
 ) -> Listed:
-    """Own cases of a period by `grain` (None: all) and outcome (empty: all), newest first, PAGE of them from `first` on. Raises AccessDenied, AuditError."""
+    """Own cases of a period by `grain` (None: all) and outcome (empty: all), newest first, PAGE of them from `first` on. Raises AccessDenied, AuditError,
+    NotComputed."""
     may(user, source, scope)
-    with reading(warehouse, source) as connection:
+    check_only(source, only)
+    with reading(warehouse, source, only) as connection:
         if connection is None:
             return Listed(0, 0, ())
-        chosen = f"SELECT * FROM ({_own(source, _grain(source, grain))}) WHERE ($3 IS NULL OR period = $3) AND ($4 = '' OR outcome = $4)"
-        values = [*_whose(scope), period, outcome]
+        levels = "".join(f" AND {_level(name)} = ${n}" for n, name in enumerate(only, 5))
+        chosen = (
+            f"SELECT * FROM ({_own(source, _grain(source, grain), list(only))}) "
+            f"WHERE ($3 IS NULL OR period = $3) AND ($4 = '' OR outcome = $4){levels}"
+        )
+        values = [*_whose(scope), period, outcome, *only.values()]
         total = int(scalar(connection, f"SELECT count(*) FROM ({chosen})", values))
         handing_out.seen(
             audit,
@@ -173,11 +212,13 @@ def cases(
             period=period.isoformat() if period else "",
             outcome=outcome,
             first=first,
+            only=dict(only),
         )
         amounts = sorted({amount.column for amount in source.cases.amounts.values()})
         columns = ", ".join(["record", "date", "outcome", *(quoted(f"amount {a}") for a in amounts)])
         rows = connection.execute(
-            f"SELECT {columns} FROM ({chosen}) ORDER BY date DESC, record LIMIT {PAGE} OFFSET $5", [*values, first]
+            f"SELECT {columns} FROM ({chosen}) ORDER BY date DESC, record LIMIT {PAGE} OFFSET ${len(values) + 1}",
+            [*values, first],
         ).fetchall()
         known = _variables(connection, source, scope, [row[0] for row in rows])
     return Listed(
@@ -197,14 +238,31 @@ def _grain(source: Source, grain: str) -> str:
     return grain or source.cases.grain
 
 
-def _own(source: Source, grain: str) -> str:
-    """SQL of the own cases; $1 is the organisation as the script names it, $2 as the record does."""
+def check_only(source: Source, only: Only) -> None:
+    """Raises ValueError where `only` names a slice, or a value of it, that the script does not."""
+    for name, level in only.items():
+        if name not in source.cases.slices or level not in (*source.cases.slices[name].levels, NOT_KNOWN):
+            raise ValueError("cases are filtered by values that the script names")
+
+
+def _level(name: str) -> str:
+    return f"coalesce({quoted(name)}, '{NOT_KNOWN}')"
+
+
+def _sliced(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, source: Source) -> bool:
+    """Whether the table of cases has the slices that the script names now."""
+    return set(source.cases.slices) <= set(warehouse.columns(connection, f"indicators.{source.indicator.name}"))
+
+
+def _own(source: Source, grain: str, slices: Sequence[str] = ()) -> str:
+    """SQL of the own cases, with `slices`; $1 is the organisation as the script names it, $2 as the record does."""
     amounts = "".join(
         f", c.{quoted(column)} AS {quoted(f'amount {column}')}"
         for column in sorted({amount.column for amount in source.cases.amounts.values()})
     )
+    more = "".join(f", c.{quoted(name)}" for name in slices)
     return (
-        f"SELECT c.record, c.date, date_trunc('{grain}', c.date)::DATE AS period, c.outcome{amounts} FROM {source.table} c "
+        f"SELECT c.record, c.date, date_trunc('{grain}', c.date)::DATE AS period, c.outcome{amounts}{more} FROM {source.table} c "
         f"WHERE c.organisation = $1 AND c.date IS NOT NULL AND EXISTS (SELECT 1 FROM validated.{quoted(source.dataset)} v "
         f"WHERE CAST(v.{quoted(source.record)} AS VARCHAR) = c.record AND v.{quoted(source.unit)} = $2)"
     )
@@ -240,13 +298,19 @@ def _variables(
 
 
 @contextmanager
-def reading(warehouse: Warehouse, source: Source) -> Iterator[duckdb.DuckDBPyConnection | None]:
-    """A connection on which everything is read of one state; None where the tables are not there yet."""
+def reading(
+    warehouse: Warehouse, source: Source, only: Only = MappingProxyType({})
+) -> Iterator[duckdb.DuckDBPyConnection | None]:
+    """A connection on which everything is read of one state; None where the tables are not there yet. Raises NotComputed."""
     with warehouse.connect(read_only=True) as connection:
         there = warehouse.columns(connection, f"indicators.{source.indicator.name}")
         if not {"record", "organisation", "date", "outcome"} <= set(there):
             yield None
             return
+        if only and not _sliced(warehouse, connection, source):
+            raise NotComputed(
+                "These filters come with the next weekly run, which makes the cases anew: take them away to see all cases"
+            )
         connection.execute("BEGIN TRANSACTION")
         try:
             yield connection

@@ -9,6 +9,7 @@ case_columns <- function(cases) {
   columns$date <- plain("date")
   columns$outcome <- plain("text")
   for (amount in cases$amounts) columns[[amount$column]] <- plain("number")
+  for (slice in names(cases$slices)) columns[[slice]] <- plain("text")
   columns
 }
 
@@ -21,6 +22,12 @@ exact_atoms <- function(data, cases) {
   if (length(unknown)) {
     fail("wrong_output", "column \"outcome\" has a value that @cases does not name; it names ",
          paste(cases$outcomes, collapse = ", "))
+  }
+  for (slice in names(cases$slices)) {
+    if (!all(data[[slice]] %in% c(cases$slices[[slice]], NA))) {
+      fail("wrong_output", "column \"", slice, "\" has a value that @slices does not name; it names ",
+           paste(cases$slices[[slice]], collapse = " | "))
+    }
   }
   period <- first_day(data$date, cases$grain)
   key <- if (cases$by_organisation) paste(format(period), data$organisation) else format(period)

@@ -9,6 +9,7 @@
 #   plots    names of the declared plots
 #   inputs   list of input name -> names of its declared columns
 #   params   names of the declared parameters
+#   since    days (2026-03-01) on which the process was changed; the script finds them as `since`
 #   minimum  list(n, of): rows whose column `of` is below n publish no other numbers; NULL where none is declared
 # `event(level, text, file, line)` is told of messages ("info"), warnings ("warning") and what is noted in the script
 # before it runs ("note"), as they happen.
@@ -45,6 +46,7 @@ load_script <- function(session) {
     session$script <- new.env(parent = globalenv())
     session$script$source <- source_replacement(session)
     session$script$quit <- session$script$q <- quit_replacement
+    session$script$since <- as.Date(as.character(unlist(session$spec$since)))
     evaluate_file(session, session$spec$script)
     session$indicator <- get0(session$spec$name, session$script, mode = "function", inherits = FALSE)
     if (is.null(session$indicator)) {

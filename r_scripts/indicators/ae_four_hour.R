@@ -73,7 +73,8 @@ monthly_totals <- function(rows) {
 
 #' XmR chart of one organisation's months.
 chart_organisation <- function(months) {
-  chart <- xmr(months$value, "higher is better", period = months$period, minimum = minimum_months)
+  chart <- xmr(months$value, "higher is better", period = months$period, minimum = minimum_months,
+               phase = phase_since(months$period, since))
   months$centre <- chart$centre
   months$lower_limit <- pmax(chart$lower, 0)
   months$upper_limit <- pmin(chart$upper, 1)

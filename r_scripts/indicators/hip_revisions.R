@@ -22,12 +22,14 @@
 #'        kept neither within the year, left_out operations without age or follow-up
 #' @amount years sum of years 0..1 in steps of 0.5 years at risk
 #' @amount expected sum of expected 0..1 in steps of 0.5 revisions expected of the time at risk
+#' @slices age under 60 | 60 to 69 | 70 to 79 | 80 and over
 #' @grain year by organisation
 #' @settles 52 weeks
 #' @plot funnel Revisions over expected by hospital, funnel plot
 #' @plot ranking Hospitals in order of the share revised within a year
 #' @figure value ratio, unit organisation, size expected, reference 1, missing left_out
 #' @unit ratio of observed to expected revisions (1 is as expected)
+#' @case_mix age
 #' @direction higher is worse
 #' @version 2.0
 #' @owner team:quality
@@ -57,7 +59,8 @@ hip_revisions <- function(operations, params = list()) {
   outcome[revised %in% TRUE] <- "revised"
   outcome[!known] <- "left_out"
   data.frame(record = rows$operation_id, organisation = rows$organisation, date = rows$operation_date,
-             outcome = as.character(outcome), years = years, expected = expected)
+             outcome = as.character(outcome), years = years, expected = expected,
+             age = replace(age_group, age_group == "unknown", NA))
 }
 
 hip_revisions_figures <- function(atoms) {

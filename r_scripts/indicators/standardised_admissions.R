@@ -26,12 +26,14 @@
 #'         label <text> the organisation in words, crude_mortality <number> deaths per stay
 #' @cases died deaths in hospital, lived stays that the patient left alive, left_out stays without age or outcome
 #' @amount expected sum of expected 0..1 in steps of 0.5 deaths expected from the patients' ages
+#' @slices age under 60 | 60 to 79 | 80 and over, stay up to a week | over a week
 #' @grain quarter by organisation
 #' @settles 8 weeks
 #' @plot funnel Observed over expected deaths by organisation, funnel plot
 #' @plot ranking Organisations in order of O/E, with 95 % limits
 #' @figure value ratio, unit organisation, size expected, reference 1, missing left_out
 #' @unit ratio of observed to expected deaths (1 is as expected)
+#' @case_mix age
 #' @direction higher is worse
 #' @version 2.0
 #' @owner team:quality
@@ -53,7 +55,9 @@ standardised_admissions <- function(hospital_stays, params = list()) {
   stays <- expected_deaths(stays)
   known <- !is.na(stays$expected)
   data.frame(record = stays$stay_id, organisation = stays$organisation, date = stays$admission_date,
-             outcome = ifelse(!known, "left_out", ifelse(stays$died, "died", "lived")), expected = stays$expected)
+             outcome = ifelse(!known, "left_out", ifelse(stays$died, "died", "lived")), expected = stays$expected,
+             age = as.character(cut(stays$age, c(-Inf, 60, 80, Inf), c("under 60", "60 to 79", "80 and over"), right = FALSE)),
+             stay = as.character(ifelse(stays$length_of_stay <= 7, "up to a week", "over a week")))
 }
 
 standardised_admissions_figures <- function(atoms) {

@@ -26,11 +26,13 @@
 #' @cases textbook everything went as it should, other something did not, left_out operations without outcome age or ASA class
 #' @amount expected sum of expected 0..1 in steps of 0.5 textbook outcomes expected from the patients
 #' @amount variance sum of variance 0..0.25 in steps of 0.5 variance of the number by chance
+#' @slices age under 60 | 60 to 79 | 80 and over, asa 1 | 2 | 3 and over
 #' @grain quarter by organisation
 #' @settles 8 weeks
 #' @plot funnel Adjusted textbook outcome by hospital, funnel plot
 #' @figure value adjusted, unit organisation, size effective, reference target, missing left_out
 #' @unit percentage of operations
+#' @case_mix age and ASA class
 #' @direction higher is better
 #' @version 2.0
 #' @owner team:quality
@@ -54,7 +56,9 @@ textbook_outcome <- function(operations, params = list()) {
   tell_model(rows, mix)
   data.frame(record = rows$operation_id, organisation = rows$organisation, date = rows$operation_date,
              outcome = ifelse(!mix$known, "left_out", ifelse(rows$textbook_outcome, "textbook", "other")),
-             expected = mix$expected, variance = mix$expected * (1 - mix$expected))
+             expected = mix$expected, variance = mix$expected * (1 - mix$expected),
+             age = as.character(cut(rows$age, c(-Inf, 60, 80, Inf), c("under 60", "60 to 79", "80 and over"), right = FALSE)),
+             asa = as.character(rows$asa))
 }
 
 textbook_outcome_figures <- function(atoms) {

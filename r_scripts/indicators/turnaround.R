@@ -59,7 +59,7 @@ turnaround_figures <- function(atoms) {
                       mean_hours = atoms$mean_hours[place])
   charted <- weeks$median_hours
   charted[weeks$tests < minimum_results] <- NA
-  chart <- xmr(charted, "higher is worse", period = weeks$week_start)
+  chart <- xmr(charted, "higher is worse", period = weeks$week_start, phase = phase_since(weeks$week_start, since))
   weeks$value <- charted
   weeks$centre <- chart$centre
   weeks$lower_limit <- pmax(chart$lower, 0)

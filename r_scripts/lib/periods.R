@@ -130,6 +130,18 @@ check_end <- function(day, name) {
   check_days(day, name)
 }
 
+#' The phase that each period is in: a new one begins with the first period that begins on a day of `since` or later
+#'
+#' For `phase` of control charts, whose limits then start afresh. The days of a script's `@since` lines are there as `since`.
+#' @param starts  first days of periods
+#' @param since   days; none: one phase
+#' @return whole numbers from 1
+phase_since <- function(starts, since) {
+  starts <- check_days(starts, "starts")
+  stop_at(is.na(starts), "starts is missing")
+  findInterval(as.numeric(starts), sort(as.numeric(since))) + 1L
+}
+
 #' A period in words, for subtitles: "1 March 2017 to 31 March 2019" is written 01-03-2017 to 31-03-2019.
 #' @return one text
 period_text <- function(days) {

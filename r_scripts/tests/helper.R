@@ -29,6 +29,7 @@ load_indicator <- function(name) {
   env <- load_script("indicators", paste0(name, ".R"))
   header <- harness$read_header(file.path(r_scripts, "indicators", paste0(name, ".R")))
   cases <- harness$read_cases(header)
+  env$since <- as.Date(names(header$since))
   function(...) {
     result <- env[[name]](...)
     if (!is.null(cases)) {

@@ -296,6 +296,7 @@ class _Run:
                 "plots": list(indicator.plots),
                 "inputs": {name: list(i.columns) for name, i in indicator.inputs.items()},
                 "params": list(indicator.params),
+                "since": [one.day.isoformat() for one in indicator.since],
                 "minimum": asdict(indicator.minimum) if indicator.minimum else None,
             },
             "inputs": tables,

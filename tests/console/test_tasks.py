@@ -154,6 +154,30 @@ def test_a_renamed_column_is_put_right_at_the_door_in_four_clicks(
     assert kept.startswith(HEADER)
 
 
+def test_a_cell_is_typed_before_the_file_is_sent(console: Console, at: Callable[..., Hand], tmp_path: Path) -> None:
+    file = tmp_path / "typed.csv"
+    file.write_text(f"{HEADER}\nTT-001,2024-01-02,NEG,,north,clinic\nTT-002,2024-01-02,perhaps,,north,clinic\n")
+    hand = at("upload")
+    page = hand.page
+    page.locator("input[type=file]").set_input_files(str(file))
+    page.get_by_text("1 row with a fault").wait_for()
+    page.wait_for_timeout(1500)
+    box = page.get_by_test_id("stDataFrame").last.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 130, box["y"] + 45)
+    page.mouse.click(box["x"] + 150, box["y"] + 35 + 17, delay=80)  # the column result, first row
+    page.keyboard.press("Enter")
+    editor = page.locator("#portal :is(input, textarea)").first
+    editor.fill("POS")
+    editor.press("Enter")
+    page.get_by_text("All 2 rows are right").wait_for()
+    shot(page, "typed_at_the_door")
+    hand.click("Send 1 file")
+    page.get_by_text("1 file sent").wait_for()
+    kept = (console.home / "landing" / "lab_results" / "typed.csv").read_text()
+    assert kept == file.read_text().replace("perhaps", "POS")
+
+
 def test_a_cell_that_is_typed_is_judged_at_once_and_a_column_is_pasted(
     console: Console, at: Callable[..., Hand]
 ) -> None:

@@ -13,7 +13,7 @@ from dateutil import parser as dateutil_parser  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
 from platform_assets.contracts.columns import Column
-from platform_assets.contracts.dates import DateFormatError, ambiguous, read_format, written
+from platform_assets.contracts.dates.formats import DateFormatError, ambiguous, read_format, written
 from platform_assets.contracts.model import Contract
 from tests.conftest import LAB
 from tests.contracts.test_expression import _run

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from platform_assets.contracts.dates import DateFormatError, ambiguous, read_format
+from platform_assets.contracts.dates.formats import DateFormatError, ambiguous, read_format
 from platform_assets.contracts.files import DEFS, ContractError, read_contract, read_contracts
 from platform_assets.contracts.model import Contract
 from tests.conftest import LAB, lab_contract

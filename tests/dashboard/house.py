@@ -59,6 +59,8 @@ POSITIVES = f"""#' Positive tests by laboratory
 #'   tests <integer> positive and negative, funnel_lower_95 <number>, funnel_upper_95 <number>, funnel_lower_998 <number>,
 #'   funnel_upper_998 <number>
 #' @cases positive found, negative not found, unread no valid result
+#' @slices part first half | second half, clinic own | other
+#' @case_mix nothing but chance
 #' @grain month by organisation
 #' @settles 1 weeks
 #' @plot bars Share by laboratory
@@ -70,7 +72,9 @@ POSITIVES = f"""#' Positive tests by laboratory
 #' @minimum_n 10 of tests
 positives <- function(lab) {{
   data.frame(record = lab$sample_id, organisation = lab$laboratory, date = lab$test_date,
-             outcome = c(POS = "positive", NEG = "negative", "N/A" = "unread")[lab$result])
+             outcome = c(POS = "positive", NEG = "negative", "N/A" = "unread")[lab$result],
+             part = replace(ifelse(as.POSIXlt(lab$test_date)$mday < 15, "first half", "second half"), lab$result == "N/A", NA),
+             clinic = ifelse(lab$clinic == lab$laboratory, "own", "other"))
 }}
 
 positives_figures <- function(atoms) {{
@@ -92,6 +96,7 @@ WEEKLY = f"""#' Tests by month
 #' @grain month
 #' @settles 1 weeks
 #' @figure value value, time month, size tests, missing unread
+#' @since 2024-03-01 new <b>reader</b>
 #' @unit hours
 #' @owner team:test
 months <- function(lab) {{

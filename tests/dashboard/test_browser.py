@@ -37,6 +37,8 @@ PAGES = {
     "cases": f"/i/positives/cases?outcome=positive&{EYES}",
     "disputes": f"/i/positives/disputes?{EYES}",
     "weeks": f"/i/positives?by=week&{EYES}",
+    "filtered": f"/i/positives?only_part=first+half&only_clinic=other&by=week&{EYES}",
+    "filtered cases": f"/i/positives/cases?outcome=negative&only_part=first+half&{EYES}",
     "changed": f"/changed?{EYES}",
     "about": f"/about?{EYES}",
     "missing": f"/i/positives?org=Lab+3&{EYES}",
@@ -187,6 +189,44 @@ def test_with_a_script_a_choice_is_drawn_at_once_and_going_back_undoes_it(browse
         page.locator(".numbers tbody tr").nth(3).wait_for()
         page.reload()
         assert page.locator(".numbers tbody tr").count() == 4
+
+
+@pytest.mark.parametrize("script", [False, True])
+def test_own_cases_are_filtered_the_address_says_so_and_going_back_undoes_it(
+    browser: Browser, laptop: str, script: bool
+) -> None:
+    from playwright.sync_api import expect
+
+    with opened(browser, java_script_enabled=script) as page:
+        page.goto(laptop + PAGES["order"])
+        own, published = page.locator("section.private"), page.locator(".figure .numbers").inner_text
+        stands, whole = published(), own.locator("tr").last.inner_text()
+        for field, level, asked in (
+            ("Part", "first half", "only_part=first"),
+            ("Clinic", "other", "only_clinic=other"),
+        ):
+            own.get_by_label(field).select_option(label=level)
+            if not script:
+                own.get_by_role("button", name="Show").click()
+            page.wait_for_url(re.compile(re.escape(asked)))
+            own.get_by_text(re.compile(rf"Of .*{level} only")).wait_for()
+        assert EYES in page.url
+        part = own.locator("tr").last.inner_text()
+        assert part != whole
+        assert published() == stands, "what is published has no filters"
+        number = own.locator("a.number").last
+        shown = number.inner_text()
+        number.click()
+        page.get_by_role("heading", level=1).filter(
+            has_text=re.compile(rf"^{shown} case.*first half.*other")
+        ).wait_for()
+        page.go_back()
+        own.get_by_text(re.compile("Of part first half, clinic other only")).wait_for()
+        page.go_back()
+        own.get_by_text(re.compile("Of part first half only")).wait_for()
+        page.go_back()
+        page.wait_for_url(lambda url: "only_" not in url)
+        expect(own.locator("tr").last).to_have_text(whole, use_inner_text=True, timeout=20_000)
 
 
 def test_every_point_is_reached_by_keyboard_says_its_values_and_leads_to_its_row(browser: Browser, laptop: str) -> None:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
+from types import MappingProxyType
 from unittest.mock import patch
 
 import pytest
@@ -13,6 +18,7 @@ from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.roles import AccessDenied, Role, Scope, User
 from platform_assets.contracts.model import Contract
 from platform_assets.indicators.compute import compute
+from platform_assets.indicators.model import NOT_KNOWN, Slice
 from platform_assets.reports import own_cases
 from platform_assets.reports.own_cases import Case, Source, source_of
 from resources.environment import Platform
@@ -30,7 +36,14 @@ def source(house: House, name: str = "positives") -> Source:
     return found
 
 
-def every(house: House, name: str, lab: str, period: dt.date | None = None, outcome: str = "") -> list[Case]:
+def every(
+    house: House,
+    name: str,
+    lab: str,
+    period: dt.date | None = None,
+    outcome: str = "",
+    only: Mapping[str, str] = MappingProxyType({}),
+) -> list[Case]:
     """The whole list, part by part."""
     office, user, scope = house.office, clinician(lab), Scope("laboratory", lab)
     found: list[Case] = []
@@ -44,6 +57,7 @@ def every(house: House, name: str, lab: str, period: dt.date | None = None, outc
             period=period,
             outcome=outcome,
             first=len(found),
+            only=only,
         )
         found += part.cases
         if len(found) >= part.total or not part.cases:
@@ -74,6 +88,73 @@ def test_a_list_has_as_many_rows_as_its_number_says_and_all_are_of_the_organisat
         assert {case.record for case in listed} <= records
         assert {(case.outcome, case.date.replace(day=1)) for case in listed} == {(count.outcome, count.period)}
     assert {case.record for case in every(house, name, lab)} == expected
+
+
+def filters(of: Source) -> list[dict[str, str]]:
+    """Every choice of filters that a page offers."""
+    names = list(of.cases.slices)
+    levels = [("", *of.cases.slices[name].levels, NOT_KNOWN) for name in names]
+    return [{n: level for n, level in zip(names, chosen, strict=True) if level} for chosen in product(*levels)]
+
+
+@pytest.mark.parametrize("name", ["positives", pytest.param("mixing", marks=pytest.mark.soak)])
+def test_rows_equal_the_number_shown_for_every_filter_and_filters_tell_what_records_say(
+    house: House, name: str
+) -> None:
+    office, scope, of = house.office, Scope("laboratory", OWN), source(house, name)
+    whole = {case.record: case for case in every(house, name, OWN)}
+
+    def is_of(case: Case, only: Mapping[str, str]) -> bool:
+        part = "first half" if case.date.day < 15 else "second half"
+        said = {
+            "part": NOT_KNOWN if case.outcome == "unread" else part,
+            "clinic": "own" if case.variables["clinic"] == OWN else "other",
+        }
+        return all(said[slice_] == level for slice_, level in only.items())
+
+    shown = 0
+    for only in filters(of):
+        counts = own_cases.counts(office.audit, ME, of, scope, office.warehouse, "month", only)
+        expected = {record for record, case in whole.items() if is_of(case, only)}
+        listed = every(house, name, OWN, only=only)
+        assert {case.record for case in listed} == expected
+        assert Counter((case.date.replace(day=1), case.outcome) for case in listed) == {
+            (count.period, count.outcome): count.cases for count in counts
+        }
+        for count in counts[:1] if len(only) == 2 else ():
+            part = every(house, name, OWN, count.period, count.outcome, only)
+            assert len({case.record for case in part}) == count.cases
+        shown += bool(counts)
+    assert shown > 5, "most filters find something"
+
+
+def test_a_filter_that_the_script_does_not_name_is_none(house: House) -> None:
+    for only in ({"sex": "F"}, {"part": "x"}, {"part": "' OR 1=1 --"}, {'part" OR 1=1 --': "first half"}, {"part": ""}):
+        for ask in (own_cases.counts, own_cases.cases):
+            with pytest.raises(ValueError, match="values that the script names"):
+                ask(house.office.audit, ME, source(house), MINE, house.office.warehouse, only=only)
+
+
+def test_a_filter_is_written_down_with_the_entry(house: House) -> None:
+    own_cases.cases(house.office.audit, ME, source(house), MINE, house.office.warehouse, only={"clinic": "own"})
+    assert house.audited("dashboard.own_cases")[-1].details["only"] == {"clinic": "own"}
+
+
+def test_filters_that_the_table_does_not_have_yet_are_not_said_to_find_nothing(house: House) -> None:
+    """The script names a slice since this morning, and its cases are of last week."""
+    indicator = house.place.indicators["positives"]
+    assert indicator.cases
+    slices = {**indicator.cases.slices, "urgent": Slice("urgent", ("yes", "no"))}
+    newer = replace(indicator, cases=replace(indicator.cases, slices=slices))
+    found = source_of(newer, house.office.contracts)
+    assert found
+    office = house.office
+    assert own_cases.counts(office.audit, ME, found, MINE, office.warehouse) == own_cases.counts(
+        office.audit, ME, source(house), MINE, office.warehouse
+    )
+    for ask in (own_cases.counts, own_cases.cases):
+        with pytest.raises(own_cases.NotComputed, match="next weekly run"):
+            ask(office.audit, ME, found, MINE, office.warehouse, only={"urgent": "yes"})
 
 
 def test_each_case_says_why_it_counts(house: House) -> None:

@@ -20,6 +20,7 @@ from dashboard.shelf import Shelf
 from platform_assets.access.audit.entry import AuditError
 from platform_assets.access.audit.log import AuditLog
 from platform_assets.access.roles import Role, User
+from platform_assets.indicators.model import NOT_KNOWN
 from platform_assets.releases import reading
 from platform_assets.reports.own_cases import GRAINS
 from tests.dashboard.house import LABS, OWN, House, clinician, crawl
@@ -36,12 +37,75 @@ def heading(page: str) -> str:
     return html.unescape(found[1])
 
 
-@pytest.mark.parametrize("by", ["", *(pytest.param(by, marks=pytest.mark.soak) for by in GRAINS[1:]), "week"])
-def test_every_number_leads_to_as_many_cases(house: House, by: str) -> None:
+FEW = {"only_part": "first half", "only_clinic": "other"}
+
+
+def test_filters_are_of_own_cases_and_change_nothing_that_is_published(house: House) -> None:
     with house.seen_by(ME) as client:
-        page = client.get("/i/positives", params={"by": by}).text
+        whole, part = client.get("/i/positives").text, client.get("/i/positives", params=FEW).text
+        own = '<section aria-labelledby="own"'
+        assert whole.partition(own)[2] != part.partition(own)[2]
+        for page in (whole, part):
+            assert "the country and other organisations have no filters" in page
+        assert "Of part first half, clinic other only." in part
+        for section in ("before", "stands", "compared"):
+            said = [re.search(rf'<section aria-labelledby="{section}".*?</section>', p, re.S) for p in (whole, part)]
+            assert said[0]
+            assert said[1]
+            assert said[0][0] == said[1][0], section
+        links = re.findall(r'href="(/i/positives/cases[^"]*)"', part)
+        assert links
+        assert all("only_part=first+half" in link and "only_clinic=other" in link for link in links)
+        files = re.findall(r'href="(/i/positives/(?:figure|slide|table)[^"]*)"', part)
+        assert files
+        assert not any("only_" in link for link in files)
+        counted = [
+            sum(int(n) for _, n in NUMBER.findall(client.get("/i/positives", params=asked).text))
+            for asked in ({}, *({"only_part": level} for level in ("first half", "second half", NOT_KNOWN)))
+        ]
+        assert counted[0] == sum(counted[1:])
+        for asked in ({"only_part": "x"}, {"only_sex": "F"}, {"only_part": "<b>"}):
+            assert client.get("/i/positives", params=asked).status_code == 404
+            assert client.get("/i/positives/cases", params=asked).status_code == 404
+        assert client.get("/i/positives", params={f"only_{n}": "x" for n in "abcd"}).status_code == 400
+    with house.seen_by(ANALYST) as client:
+        assert "Your own cases" not in client.get("/i/positives", params=FEW).text
+
+
+def test_a_change_is_marked_and_limits_start_afresh_there(house: House) -> None:
+    book = Shelf(house.office.store).live()
+    assert book
+    article = book.articles["months"]
+    shown = figure(article, "trend")
+    assert shown.sentence.endswith("Marked: new <b>reader</b> (01 Mar 2024).")
+    assert shown.picture.count('class="change"') == 2, "once for wide windows, once for narrow ones"
+    assert "new &lt;b&gt;reader" in shown.picture
+    months = [line.row["month"] for line in shown.lines]
+    assert shown.picture.count('class="usual"') == 2 * 2, "a band before and a band after"
+    late = figure(article, "trend", since=months[2])
+    assert late.picture.count('class="change"') == 0, "nothing that is shown lies before it"
+    for said in ("Fair: adjusted for nothing but chance", "months"):
+        with house.seen_by(ME) as client:
+            assert said in client.get("/i/positives").text
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        *(pytest.param({"by": by}, marks=pytest.mark.soak) for by in GRAINS[1:]),
+        {"by": "week"},
+        {"only_clinic": "other", "by": "quarter"},
+        pytest.param({"only_part": NOT_KNOWN}, marks=pytest.mark.soak),
+        pytest.param(FEW, marks=pytest.mark.soak),
+    ],
+    ids=str,
+)
+def test_every_number_leads_to_as_many_cases(house: House, asked: dict[str, str]) -> None:
+    with house.seen_by(ME) as client:
+        page = client.get("/i/positives", params=asked).text
         numbers = NUMBER.findall(page)
-        assert len(numbers) >= 4  # of all, for three outcomes, and of each period; zeros lead nowhere
+        assert len(numbers) >= 2  # of all, for three outcomes, and of each period; zeros lead nowhere
         sums = dict.fromkeys(("positive", "negative", "unread"), 0)
         for address, number in numbers:
             outcome = re.search(r"outcome=(\w+)", address)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from platform_assets.access.roles import laptop_user
+from platform_assets.quarantine import uploads
 from platform_assets.quarantine.before_sending import CannotMend, Headings, Mends, headings, mended
-from tests.places import lab_contract
+from tests.places import Place, lab_contract
 
 CONTRACT = lab_contract()
 HEADER = "sample_id,patient_id,lab,test_date,result,viral_load"
@@ -77,3 +80,46 @@ def test_what_cannot_be_mended_is_said_with_what_to_do(
 ) -> None:
     with pytest.raises(CannotMend, match=why):
         mended(lab_contract(**changes), name, data, Mends(values={"result": {"x": "\u2603"}}))
+
+
+@settings(deadline=None)
+@given(ROWS, st.sampled_from(["\n", "\r\n"]), st.integers(0, 9), CELL)
+def test_a_cell_that_is_typed_changes_and_no_other(rows: list[list[str]], end: str, line: int, new: str) -> None:
+    data = written(rows, end)
+    found = mended(CONTRACT, "week1.csv", data, Mends(cells={line: {"lab": new}}))
+    before = read(data)
+    wanted = [
+        [new if number == line and place == 2 and number > 1 else cell for place, cell in enumerate(row)]
+        for number, row in enumerate(before, start=1)
+    ]
+    assert read(found) == wanted
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["A-1,P-1,north,2024-01-02,wrong,"],
+        ["A-0,P-1,north,2024-01-02,POS,", "", "A-1,P-1,north,2024-01-02,wrong,"],
+        ["", "", "A-1,P-1,north,2024-01-02,wrong,", "", "A-2,P-1,north,2024-01-02,POS,"],
+        ["   ", "A-1,P-1,north,2024-01-02,wrong,", "\t", "A-2,P-1,north,2024-01-02,POS,"],
+        [",,,,,", "A-1,P-1,north,2024-01-02,wrong,"],
+        ["A-0,P-1", "A-1,P-1,north,2024-01-02,wrong,"],
+        ['A-0,P-1,"nor,th",2024-01-02,POS,', "A-1,P-1,north,2024-01-02,wrong,"],
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_row_that_is_shown_is_the_line_that_is_changed(tmp_path: Path, lines: list[str], end: str) -> None:
+    office = Place(tmp_path).office()
+    data = end.join([HEADER, *lines, ""]).encode()
+    shown = next(
+        r
+        for r in uploads.check(office, "lab_results", "w.csv", data, laptop_user()).wrong_rows
+        if r.texts["result"] == "wrong"
+    )
+    found = mended(office.contracts["lab_results"], "w.csv", data, Mends(cells={shown.row: {"result": "NEG"}}))
+    assert found == data.replace(b"wrong", b"NEG")
+    assert not [
+        r
+        for r in uploads.check(office, "lab_results", "w.csv", found, laptop_user()).wrong_rows
+        if r.texts["sample_id"] == "A-1"
+    ]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from platform_assets.sample.operations import INFECTED, POOR_OUTCOMES, REVISED, SICK, operations
+from platform_assets.contracts.files import read_contracts
+from platform_assets.sample.operations import INCOMPLETE, INFECTED, POOR_OUTCOMES, REVISED, SICK, operations
 from platform_assets.sample.rows import to_csv
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,19 @@ def test_the_hospital_with_poor_outcomes_is_found_and_the_one_with_sick_patients
     everybody = sum(int(row["observed"]) for row in rows) / sum(int(row["operations"]) for row in rows) * 100
     assert float(sick["crude"]) < everybody - 4
     assert abs(float(sick["z"])) < 1.96
+
+
+def test_the_hospital_with_bad_data_is_told_apart_from_one_with_bad_care(found: dict[str, Rows]) -> None:
+    shares = {
+        row["organisation"]: int(row["left_out"]) / (int(row["operations"]) + int(row["left_out"]))
+        for row in found["textbook_outcome"]
+    }
+    assert 0.25 < shares.pop(f"Hospital {INCOMPLETE}") < 0.42
+    assert max(shares.values()) == 0
+    (row,) = [row for row in found["textbook_outcome"] if row["organisation"] == f"Hospital {INCOMPLETE}"]
+    assert "99.8" not in row["label"]
+    contract = read_contracts()["operations"]
+    assert contract.columns["asa_class"].nullable, "such rows are counted as left out, and not kept from the platform"
 
 
 def test_the_hospital_where_infections_rose_is_a_concern_since_then(found: dict[str, Rows]) -> None:

@@ -23,10 +23,12 @@ import pandera.pandas as pa
 from pandera.api.function_dispatch import Dispatcher
 from pandera.api.ibis.types import IbisData
 
-from platform_assets.contracts import dates, model, months, words
+from platform_assets.contracts import model, words
 from platform_assets.contracts.columns import AS_TEXT, Column, ColumnType
 from platform_assets.contracts.compiling import schema
 from platform_assets.contracts.compiling.queries import CompiledContract
+from platform_assets.contracts.dates import formats as dates
+from platform_assets.contracts.dates import months
 from platform_assets.contracts.model import Contract
 from resources.text import spelling
 

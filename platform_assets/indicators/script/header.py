@@ -6,8 +6,9 @@ together.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -16,8 +17,6 @@ from platform_assets.indicators.model import (
     DIRECTIONS,
     GRAINS,
     OWNER,
-    Amount,
-    AmountKind,
     Cases,
     Column,
     ColumnType,
@@ -30,13 +29,27 @@ from platform_assets.indicators.model import (
     Minimum,
     Param,
     Plot,
+    Since,
     Target,
 )
 from platform_assets.indicators.script import rtext
 from platform_assets.indicators.script.code import HARNESS, code_version, files_of, read_code
+from platform_assets.indicators.script.of_cases import NAME, NUMBER, OfCases, named
 
-SINGLE = ("unit", "direction", "version", "owner", "minimum_n", "grain", "settles", "publish", "figure", "target")
-TAGS = ("input", "param", "output", "plot", "cases", "amount", *SINGLE)
+SINGLE = (
+    "unit",
+    "direction",
+    "version",
+    "owner",
+    "minimum_n",
+    "grain",
+    "settles",
+    "publish",
+    "figure",
+    "target",
+    "case_mix",
+)
+TAGS = ("input", "param", "output", "plot", "cases", "amount", "slices", "since", *SINGLE)
 
 _COLUMN = re.compile(r"(?:`(?P<quoted>[^`]+)`|(?P<plain>[^\s,<>`]+))\s*<(?P<type>[^<>]*)>")
 _TYPE = re.compile(r"(?P<type>\w+)(?:\s+(?P<low>-?[\d.]+?)?\.\.(?P<high>-?\d[\d.]*)?)?")
@@ -44,22 +57,15 @@ _INPUT = re.compile(r"(?P<name>\S+)(?:\s+from\s+(?P<source>[^\s<]\S*))?(?:\s+(?P
 _SOURCE = re.compile(r"(?P<layer>[a-z][a-z0-9_]*)/(?P<table>[a-z][a-z0-9_]*)")
 _PARAM = re.compile(r"(?P<name>\S+)\s+<(?P<type>\w+)>\s*(?P<help>.*?)(?:,?\s*\bdefault\s+(?P<default>.+))?", re.DOTALL)
 _MINIMUM = re.compile(r"(?P<n>\d+) of (?P<of>\S+)")
-_NUMBER = r"-?\d+(?:\.\d+)?"
-_AMOUNT = re.compile(
-    rf"(?P<name>\S+)\s+(?P<kind>sum|mean|median) of (?P<column>\S+)\s+(?P<low>{_NUMBER})\.\.(?P<high>{_NUMBER})"
-    rf"\s+in steps of (?P<step>{_NUMBER})(?:\s+(?P<help>.*))?",
-    re.DOTALL,
-)
 _GRAIN = re.compile(r"(?P<grain>\w+)(?P<by> by organisation)?")
 _SETTLES = re.compile(r"(?P<n>\d+) (?P<unit>days|weeks)")
 _FIGURE = re.compile(
     r"value (?P<value>\w+)(?:, unit (?P<unit>\w+))?(?:, time (?P<time>\w+))?(?:, size (?P<size>\w+))?"
     r"(?:, reference (?P<reference>[\w.]+))?(?:, missing (?P<missing>\w+))?"
 )
-_TARGET = re.compile(rf"(?P<value>{_NUMBER}) (?P<words>\S.*)", re.DOTALL)
+_TARGET = re.compile(rf"(?P<value>{NUMBER}) (?P<words>\S.*)", re.DOTALL)
 _PUBLISH = re.compile(r"public (?P<reason>.{10,})", re.DOTALL)
-_OF_CASES = ("record", "organisation", "date", "outcome", "period", "cases")
-_TABLE_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_SINCE = re.compile(r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2}) (?P<words>\S.{0,59})")
 
 
 def list_indicators(folder: Path) -> list[Path]:
@@ -119,8 +125,8 @@ class _Header:
         self.params: dict[str, Param] = {}
         self.outputs: dict[str, Column] = {}
         self.plots: dict[str, Plot] = {}
-        self.outcomes: dict[str, str] = {}
-        self.amounts: dict[str, Amount] = {}
+        self.of_cases = OfCases()
+        self.since: dict[dt.date, str] = {}
         self.single: dict[str, str] = {}
 
     def add(self, line: int, tag: str, text: str) -> None:
@@ -144,26 +150,38 @@ class _Header:
             if name == "data":
                 raise self.error(line, '@plot cannot be named "data": that is the name of the table')
             self.plots[name] = Plot(name, title.strip() or name)
-        elif tag == "cases":
-            for part in text.split(","):
-                name, _, meaning = part.strip().partition(" ")
-                self._new(line, tag, name, self.outcomes)
-                if name in _OF_CASES:
-                    raise self.error(line, f'@cases cannot be named "{name}": that is a column of the cases')
-                self.outcomes[name] = meaning.strip()
-        elif tag == "amount":
-            self._amount(line, text)
+        elif tag in ("cases", "amount", "slices"):
+            try:
+                self.of_cases.add(tag, text)
+            except ValueError as error:
+                raise self.error(line, str(error)) from None
+        elif tag == "since":
+            self._since(line, text)
         else:
             self._single(line, tag, text)
 
     def error(self, line: int | None, reason: str) -> HeaderError:
         return HeaderError(self.path, line, reason)
 
-    def _new(self, line: int, tag: str, name: str, known: object) -> None:
-        if not _TABLE_NAME.fullmatch(name):
-            raise self.error(line, f'@{tag} "{name}": a name has small letters, digits and _, and starts with a letter')
-        if name in cast("dict[str, object]", known):
-            raise self.error(line, f'@{tag} "{name}" is declared twice')
+    def _new(self, line: int, tag: str, name: str, known: Collection[str]) -> None:
+        try:
+            named(tag, name, known)
+        except ValueError as error:
+            raise self.error(line, str(error)) from None
+
+    def _since(self, line: int, text: str) -> None:
+        match = _SINCE.fullmatch(text)
+        try:
+            day = dt.date.fromisoformat(match["day"]) if match else None
+        except ValueError:
+            day = None
+        if match is None or day is None:
+            raise self.error(
+                line, f'@since is "{text}"; write a day and at most 60 letters on what changed: 2026-03-01 new triage'
+            )
+        if day in self.since:
+            raise self.error(line, f"@since {day} is declared twice")
+        self.since[day] = match["words"]
 
     def _input(self, line: int, text: str) -> None:
         match = cast("re.Match[str]", _INPUT.fullmatch(text))
@@ -216,24 +234,6 @@ class _Header:
                 raise self.error(line, f'@{tag} is "{text}"; write {example}')
         self.single[tag] = text
 
-    def _amount(self, line: int, text: str) -> None:
-        match = _AMOUNT.fullmatch(text)
-        if match is None:
-            raise self.error(line, "cannot read @amount; write: @amount name sum of column 0..1 in steps of 0.5")
-        self._new(line, "amount", match["name"], self.amounts)
-        low, high, step = (float(match[part]) for part in ("low", "high", "step"))
-        if low >= high or step <= 0:
-            raise self.error(line, f'@amount "{match["name"]}": the limits must rise, and the step be above 0')
-        if match["kind"] == "sum" and step < (high - low) / 2:
-            raise self.error(
-                line,
-                f'@amount "{match["name"]}": a step must be at least half of what one case can bring ({(high - low) / 2:g})',
-            )
-        kind = cast("AmountKind", match["kind"])
-        self.amounts[match["name"]] = Amount(
-            match["name"], kind, match["column"], low, high, step, (match["help"] or "").strip()
-        )
-
     def _type(self, line: int, name: str) -> ColumnType:
         if name not in COLUMN_TYPES:
             raise self.error(line, f"unknown type <{name}>; the types are {', '.join(COLUMN_TYPES)}")
@@ -282,14 +282,17 @@ class _Header:
         minimum = self._minimum()
         if minimum and (minimum.of not in self.outputs or self.outputs[minimum.of].type != "integer"):
             raise self.error(None, f'@minimum_n: "{minimum.of}" is no <integer> column of @output')
+        outcomes = self.of_cases.outcomes
         for tag in ("grain", "settles"):
-            if bool(self.outcomes) != (tag in self.single):
+            if bool(outcomes) != (tag in self.single):
                 raise self.error(None, "@cases, @grain and @settles go together: write all three, or none")
-        if self.amounts and not self.outcomes:
-            raise self.error(None, "@amount is of cases: add a line @cases")
-        if self.outcomes and "publish" in self.single:
+        if wrong := self.of_cases.wrong():
+            raise self.error(None, wrong)
+        if outcomes and "publish" in self.single:
             raise self.error(None, "@publish public is for tables that are published as they are: leave out @cases")
         self._check_figure()
+        if self.since and not (self._figure() or Figure("")).time:
+            raise self.error(None, "@since is drawn over time: name the column of the period in @figure ... time")
 
     def _check_figure(self) -> None:
         figure = self._figure()
@@ -300,11 +303,11 @@ class _Header:
             ("unit", figure.unit, ("text",)),
             ("time", figure.time, ("date",)),
             ("size", figure.size, ("number", "integer")),
-            ("reference", "" if re.fullmatch(_NUMBER, figure.reference) else figure.reference, ("number",)),
+            ("reference", "" if re.fullmatch(NUMBER, figure.reference) else figure.reference, ("number",)),
         ):
             if name and (name not in self.outputs or self.outputs[name].type not in kinds):
                 raise self.error(None, f'@figure {part}: "{name}" is no <{kinds[0]}> column of @output')
-        if figure.missing and figure.missing not in self.outcomes:
+        if figure.missing and figure.missing not in self.of_cases.outcomes:
             raise self.error(None, f'@figure missing: "{figure.missing}" is no outcome of @cases')
 
     def _figure(self) -> Figure | None:
@@ -320,12 +323,13 @@ class _Header:
         return Minimum(int(match["n"]), match["of"]) if match else None
 
     def _cases(self) -> Cases | None:
-        if not self.outcomes:
+        if not self.of_cases.outcomes:
             return None
         grain = cast("re.Match[str]", _GRAIN.fullmatch(self.single["grain"]))
         settles = cast("re.Match[str]", _SETTLES.fullmatch(self.single["settles"]))
         days = int(settles["n"]) * (7 if settles["unit"] == "weeks" else 1)
-        return Cases(self.outcomes, self.amounts, cast("Grain", grain["grain"]), bool(grain["by"]), days)
+        of = self.of_cases
+        return Cases(of.outcomes, of.amounts, cast("Grain", grain["grain"]), bool(grain["by"]), days, of.slices)
 
     def indicator(self, files: tuple[Path, ...], code_version: str) -> Indicator:
         return Indicator(
@@ -345,6 +349,8 @@ class _Header:
             cases=self._cases(),
             figure=self._figure(),
             target=self._target(),
+            case_mix=self.single.get("case_mix", ""),
+            since=tuple(Since(day, words) for day, words in sorted(self.since.items())),
             public=self.single.get("publish", "").removeprefix("public").strip(),
             files=files,
             code_version=code_version,
@@ -372,7 +378,7 @@ _FORMS = (
 
 def _check_function(path: Path, code: str, masked: str, header: _Header) -> None:
     name = path.stem
-    if not _TABLE_NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise HeaderError(
             path, None, f'"{name}": a file name has small letters, digits and _, and starts with a letter'
         )
@@ -388,7 +394,7 @@ def _check_function(path: Path, code: str, masked: str, header: _Header) -> None
             f"{name}({', '.join(function.arguments)}): the arguments must be the inputs of the header: "
             f"{name}({', '.join(wanted)})",
         )
-    if not header.outcomes:
+    if not header.of_cases.outcomes:
         return
     figures = rtext.find_function(code, masked, f"{name}_figures")
     if figures is None or list(figures.arguments) != ["atoms"]:

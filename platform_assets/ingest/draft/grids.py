@@ -16,7 +16,7 @@ from typing import Any
 
 from platform_assets.contracts.columns import Column, ColumnType
 from platform_assets.contracts.file_format import FileFormat
-from platform_assets.contracts.formats import KINDS
+from platform_assets.contracts.file_kinds import KINDS
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.draft.guessing import NOTHING, _kind
 from platform_assets.ingest.readers.apart.limits import Limits

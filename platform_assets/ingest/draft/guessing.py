@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from platform_assets.contracts.dates import read_format
+from platform_assets.contracts.dates.formats import read_format
 
 DAYS = (
     "%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y", "%Y/%m/%d", "%Y%m%d", "%-d/%-m/%Y", "%-m/%-d/%Y",

@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import PurePosixPath
 from typing import Any
 
-from platform_assets.contracts.dates import read_format
+from platform_assets.contracts.dates.formats import read_format
 from platform_assets.ingest.draft.grids import Grid
 from platform_assets.ingest.draft.guessing import DAYS, Guess, column, plain_name
 

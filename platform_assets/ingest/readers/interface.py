@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, ClassVar
 
 from platform_assets.contracts.file_format import FileFormat
-from platform_assets.contracts.formats import KINDS
+from platform_assets.contracts.file_kinds import KINDS
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.rows import MAX_BROKEN_TEXT, Header, RowWriter, kept
@@ -54,7 +54,7 @@ class Format(ABC):
     trust nothing in it, and raise FileRejected with a sentence for people."""
 
     kind: ClassVar[str]
-    """As contracts name it; `contracts.formats` has its usual endings and its options."""
+    """As contracts name it; `contracts.file_kinds` has its usual endings and its options."""
     words: ClassVar[str]
     """What it is, for people."""
     example: ClassVar[str]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from platform_assets.contracts.columns import NUMERIC, TEMPORAL, TEXTUAL, Column, ColumnType
-from platform_assets.contracts.dates import DateFormat, read_format
+from platform_assets.contracts.dates.formats import DateFormat, read_format
 from resources.text import spelling
 
 Row = Mapping[str, str | None]

@@ -34,7 +34,7 @@ open_session <- function(name, folder, event) {
                outputs = if (is.null(cases)) header$outputs else case_columns(cases),
                minimum = if (is.null(cases)) read_minimum(header),
                plots = if (is.null(cases)) names(header$plots), inputs = lapply(header$inputs, function(input) names(input$columns)),
-               params = names(header$params))
+               params = names(header$params), since = names(header$since))
   session <- new_session(spec, event)
   session$header <- header
   session
@@ -89,7 +89,9 @@ call_figures <- function(session, data, cases, plot_folder) {
   session$indicator <- session$script[[session$spec$name]]
   atoms <- guard(session, function() exact_atoms(data, cases))
   if (is.null(atoms)) return(NULL)
-  call_indicator(session, list(atoms = atoms), NULL, plot_folder)
+  result <- call_indicator(session, list(atoms = atoms), NULL, plot_folder)
+  if (!is.null(result)) result$atoms <- atoms
+  result
 }
 
 # A function that puts back what fix_conditions() changes.
@@ -162,6 +164,8 @@ command_line <- function(arguments, folder, samples, plots, contracts) {
   print(utils::head(result$data, 10))
   cat(nrow(result$data), if (nrow(result$data) == 1) "row" else "rows", "- columns, types and limits are as declared\n")
   for (file in result$files) cat("plot: ", file, "\n", sep = "")
+  cat("page: ", write_preview(file.path(folder, paste0(arguments[1], ".R")), result, file.path(plots, arguments[1]),
+                              file.path(dirname(plots), "preview", paste0(arguments[1], ".html"))), "\n", sep = "")
   0L
 }
 

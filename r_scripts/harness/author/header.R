@@ -2,14 +2,12 @@
 # platform. One grammar, two readers: a test compares what they read and every message.
 
 column_types <- c("text", "integer", "number", "flag", "date", "time")
-single_tags <- c("unit", "direction", "version", "owner", "minimum_n", "grain", "settles", "publish", "figure", "target")
-header_tags <- c("input", "param", "output", "plot", "cases", "amount", single_tags)
+single_tags <- c("unit", "direction", "version", "owner", "minimum_n", "grain", "settles", "publish", "figure", "target",
+                 "case_mix")
+header_tags <- c("input", "param", "output", "plot", "cases", "amount", "slices", "since", single_tags)
 owner_words <- "^(team:[A-Za-z0-9_.-]+|[A-Za-z0-9_][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+[.][A-Za-z]{2,7})$"
 directions <- c("higher is better", "higher is worse", "neutral")
-of_cases <- c("record", "organisation", "date", "outcome", "period", "cases")
 number_words <- "-?[0-9]+(?:[.][0-9]+)?"
-amount_words <- paste0("^(\\S+)\\s+(sum|mean|median) of (\\S+)\\s+(", number_words, ")[.][.](", number_words,
-                       ")\\s+in steps of (", number_words, ")(?:\\s+(.*))?$")
 # Tag -> what it must look like, and what to write instead.
 single_forms <- list(
   minimum_n = c("^([0-9]+) of (\\S+)$", "a number and the column that it is of: 20 of stays"),
@@ -31,9 +29,9 @@ read_header <- function(path) {
   code <- read_code(path)
   header <- list(
     name = sub("[.][Rr]$", "", basename(path)), script = path, title = "", description = "", inputs = list(),
-    params = list(), outputs = list(), plots = list(), outcomes = list(), amounts = list(), unit = "",
-    direction = "neutral", version = "1", owner = "", minimum_n = NULL, grain = NULL, settles = NULL, publish = NULL,
-    figure = NULL, target = NULL
+    params = list(), outputs = list(), plots = list(), outcomes = list(), amounts = list(), slices = list(),
+    since = list(), unit = "", direction = "neutral", version = "1", owner = "", minimum_n = NULL, grain = NULL, settles = NULL, publish = NULL,
+    figure = NULL, target = NULL, case_mix = NULL
   )
   read <- header_lines(path, code)
   for (tag in read$tags) header <- add_tag(header, tag)
@@ -65,13 +63,15 @@ check_together <- function(path, header) {
       header_error(path, NULL, "@cases, @grain and @settles go together: write all three, or none")
     }
   }
-  if (length(header$amounts) && !length(header$outcomes)) {
-    header_error(path, NULL, "@amount is of cases: add a line @cases")
-  }
+  wrong <- wrong_cases(header)
+  if (nzchar(wrong)) header_error(path, NULL, wrong)
   if (length(header$outcomes) && !is.null(header$publish)) {
     header_error(path, NULL, "@publish public is for tables that are published as they are: leave out @cases")
   }
   check_figure(path, header)
+  if (length(header$since) && is.null(read_figure(header)$time)) {
+    header_error(path, NULL, "@since is drawn over time: name the column of the period in @figure ... time")
+  }
 }
 
 # The parts of @figure name columns of @output, or an outcome.
@@ -104,13 +104,6 @@ read_minimum <- function(header) {
   if (is.null(header$minimum_n)) return(NULL)
   parts <- regmatches(header$minimum_n, regexec(single_forms$minimum_n[1], header$minimum_n))[[1]]
   list(n = as.integer(parts[2]), of = parts[3])
-}
-
-# What a script that gives cases declares of them: list(outcomes, amounts, grain, by_organisation), or NULL.
-read_cases <- function(header) {
-  if (!length(header$outcomes)) return(NULL)
-  list(outcomes = names(header$outcomes), amounts = header$amounts, grain = sub(" .*", "", header$grain),
-       by_organisation = grepl(" by organisation$", header$grain))
 }
 
 header_error <- function(path, line, ...) {
@@ -183,37 +176,10 @@ add_tag <- function(header, tag) {
       header$plots[[name]] <- if (nzchar(title)) title else name
       header
     },
-    cases = {
-      for (part in strsplit(tag$text, ",", fixed = TRUE)[[1]]) {
-        part <- trimws(part)
-        name <- sub("\\s.*$", "", part)
-        check_new(name, "cases", names(header$outcomes), wrong)
-        if (name %in% of_cases) wrong("@cases cannot be named \"", name, "\": that is a column of the cases")
-        header$outcomes[[name]] <- trimws(substring(part, nchar(name) + 1))
-      }
-      header
-    },
-    amount = add_amount(header, tag$text, wrong),
+    cases = , amount = , slices = add_of_cases(header, tag$tag, tag$text, wrong),
+    since = add_since(header, tag$text, wrong),
     add_single(header, tag, wrong)
   )
-}
-
-add_amount <- function(header, text, wrong) {
-  parts <- regmatches(text, regexec(amount_words, text, perl = TRUE))[[1]]
-  if (!length(parts)) wrong("cannot read @amount; write: @amount name sum of column 0..1 in steps of 0.5")
-  name <- parts[2]
-  check_new(name, "amount", names(header$amounts), wrong)
-  numbers <- as.numeric(parts[5:7])
-  half <- (numbers[2] - numbers[1]) / 2
-  if (numbers[1] >= numbers[2] || numbers[3] <= 0) {
-    wrong("@amount \"", name, "\": the limits must rise, and the step be above 0")
-  }
-  if (parts[3] == "sum" && numbers[3] < half) {
-    wrong("@amount \"", name, "\": a step must be at least half of what one case can bring (", format(half), ")")
-  }
-  header$amounts[[name]] <- list(name = name, kind = parts[3], column = parts[4], low = numbers[1], high = numbers[2],
-                                 step = numbers[3], help = trimws(parts[8]))
-  header
 }
 
 check_new <- function(name, tag, known, wrong) {

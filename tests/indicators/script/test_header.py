@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 import subprocess
@@ -26,7 +27,7 @@ from platform_assets.indicators import (
     list_indicators,
     read_indicator,
 )
-from platform_assets.indicators.model import Figure, Target
+from platform_assets.indicators.model import Figure, Since, Slice, Target
 
 FULL = """
     #' Hospital admissions by province
@@ -51,9 +52,16 @@ FULL = """
     #' @cases died in hospital, lived
     #' @amount expected sum of chance 0..1 in steps of 0.5 deaths expected
     #' @amount stay median of nights 0..60 in steps of 1
+    #' @slices sex F | M, age under 60 | 60 to 79
+    #'   | 80 and over
+    #' @slices urgent yes | no
+    #' @since 2026-03-01 new triage
+    #' @since 2025-11-15 second scanner
+    #' @case_mix age and urgency
     #' @grain quarter by organisation
     #' @settles 8 weeks
-    #' @figure value admissions, unit province, size admissions, reference 1.5, missing lived
+    #' @output report_date <date>
+    #' @figure value admissions, unit province, time report_date, size admissions, reference 1.5, missing lived
     #' @target 0.95 the Constitution
     library(dplyr)
     source("../lib/rates.R") # and not source(this)
@@ -123,6 +131,7 @@ def test_everything_that_a_header_can_declare(scripts: Path) -> None:
             "admissions": Column("admissions", "integer", minimum=0.0),
             "share": Column("share", "number", "of the whole country", 0.0, 1.0),
             "change (%)": Column("change (%)", "number", minimum=-100.0),
+            "report_date": Column("report_date", "date"),
         },
         plots={"ranking": Plot("ranking", "Provinces by rate")},
         unit="per 100,000 inhabitants",
@@ -139,8 +148,20 @@ def test_everything_that_a_header_can_declare(scripts: Path) -> None:
             "quarter",
             True,
             56,
+            {
+                "sex": Slice("sex", ("F", "M")),
+                "age": Slice("age", ("under 60", "60 to 79", "80 and over")),
+                "urgent": Slice("urgent", ("yes", "no")),
+            },
         ),
-        figure=Figure("admissions", unit="province", size="admissions", reference="1.5", missing="lived"),
+        case_mix="age and urgency",
+        since=(
+            Since(dt.date(2025, 11, 15), "second scanner"),
+            Since(dt.date(2026, 3, 1), "new triage"),
+        ),
+        figure=Figure(
+            "admissions", unit="province", time="report_date", size="admissions", reference="1.5", missing="lived"
+        ),
         target=Target(0.95, "the Constitution"),
         files=(
             scripts / "indicators" / "admissions_by_province.R",
@@ -154,12 +175,16 @@ def test_everything_that_a_header_can_declare(scripts: Path) -> None:
     assert indicator.root == scripts
 
 
+LEVELS = "name two to 6 values that differ, as in: sex F | M, age under 60 | 60 to 79 | 80 and over"
+NO_LEVEL = "cannot be a value; write at most 40 letters, digits and spaces (a missing value is NA)"
+
 # Header lines and code, and what is said of them. Each is also read by R, which must say the same.
 MISTAKES: dict[str, tuple[str, str]] = {
     "unknown_tag": (
         "#' T\n#' @inputs a x <text>\n",
         "unknown_tag.R line 2: unknown tag @inputs; the tags are @input, @param, @output, @plot, "
-        "@cases, @amount, @unit, @direction, @version, @owner, @minimum_n, @grain, @settles, @publish, @figure, @target",
+        "@cases, @amount, @slices, @since, @unit, @direction, @version, @owner, @minimum_n, @grain, @settles, @publish, @figure, @target, "
+        "@case_mix",
     ),
     "empty_tag": ("#' T\n#' @input\n", "empty_tag.R line 2: @input is empty"),
     "bad_type": (
@@ -302,6 +327,50 @@ MISTAKES: dict[str, tuple[str, str]] = {
         f"{SHORT}#' @amount e sum of p 0..1 in steps of 0.5\n",
         "amount_alone.R: @amount is of cases: add a line @cases",
     ),
+    "slices_alone": (f"{SHORT}#' @slices sex F | M\n", "slices_alone.R: @slices is of cases: add a line @cases"),
+    **{
+        name: (
+            f"{SHORT}#' @cases died, lived\n#' @grain year\n#' @settles 3 days\n#' @slices {text}\n",
+            f"{name}.R line 7: @slices{'' if said[0] == ':' else ' '}{said}",
+        )
+        for name, text, said in (
+            ("one_level", "sex F", f'"sex": {LEVELS}'),
+            ("no_level", "sex", f'"sex": {LEVELS}'),
+            ("level_twice", "sex F | M | F", f'"sex": {LEVELS}'),
+            ("seven_levels", "age a | b | c | d | e | f | g", f'"age": {LEVELS}'),
+            ("four_slices", "a x | y, b x | y, c x | y, d x | y", ": at most 3"),
+            ("slice_twice", "a x | y, a x | z", '"a" is declared twice'),
+            ("slice_of_record", "record x | y", 'cannot be named "record": that is a column of the cases'),
+            ("bad_slice", "Age x | y", '"Age": a name has small letters, digits and _, and starts with a letter'),
+            ("empty_level", "a x |", f'"a": "" {NO_LEVEL}'),
+            ("level_of_marks", "a x | <b>", f'"a": "<b>" {NO_LEVEL}'),
+            ("level_of_none", "a x | not known", f'"a": "not known" {NO_LEVEL}'),
+        )
+    },
+    "slice_of_amount": (
+        f"{SHORT}#' @cases died, lived\n#' @grain year\n#' @settles 3 days\n#' @amount e sum of p 0..1 in steps of 0.5\n#' @slices p x | y\n",
+        'slice_of_amount.R: @slices "p" is the column of an @amount, too',
+    ),
+    **{
+        name: (
+            f"{SHORT}#' @since {text}\n",
+            f'{name}.R line 4: @since is "{text}"; write a day and at most 60 letters on what changed: 2026-03-01 new triage',
+        )
+        for name, text in (
+            ("since_never", "2026-02-30 new triage"),
+            ("since_then", "2026-3-1 new triage"),
+            ("since_why", "2026-03-01"),
+            ("since_long", f"2026-03-01 {'x' * 61}"),
+        )
+    },
+    "since_twice": (
+        f"{SHORT}#' @since 2026-03-01 a\n#' @since 2026-03-01 b\n",
+        "since_twice.R line 5: @since 2026-03-01 is declared twice",
+    ),
+    "since_without_time": (
+        f"{SHORT}#' @since 2026-03-01 a\n",
+        "since_without_time.R: @since is drawn over time: name the column of the period in @figure ... time",
+    ),
     "cases_and_public": (
         f"{SHORT}#' @cases died, lived\n#' @grain year\n#' @settles 3 days\n#' @publish public everybody may have it\n",
         "cases_and_public.R: @publish public is for tables that are published as they are: leave out @cases",
@@ -415,7 +484,8 @@ READ_WITH_R = """
     read <- lapply(arguments[-1], function(path) tryCatch({
       header <- harness$read_header(path)
       header[c("title", "description", "inputs", "params", "outputs", "plots", "unit", "direction", "version", "owner",
-               "minimum_n", "grain", "settles", "figure", "target", "outcomes", "amounts", "files")]
+               "minimum_n", "grain", "settles", "figure", "target", "outcomes", "amounts", "slices", "since", "case_mix",
+               "files")]
     }, error = function(e) list(error = conditionMessage(e))))
     cat(jsonlite::toJSON(read, auto_unbox = TRUE, null = "null"))
 """
@@ -453,9 +523,12 @@ def test_r_and_python_read_the_same_header(scripts: Path) -> None:
         *(indicator.unit, indicator.direction, indicator.version, indicator.owner)
     ]
     assert indicator.figure == Figure(
-        "admissions", unit="province", size="admissions", reference="1.5", missing="lived"
+        "admissions", unit="province", time="report_date", size="admissions", reference="1.5", missing="lived"
     )
-    assert header["figure"] == "value admissions, unit province, size admissions, reference 1.5, missing lived"
+    assert (
+        header["figure"]
+        == "value admissions, unit province, time report_date, size admissions, reference 1.5, missing lived"
+    )
     assert (indicator.target, header["target"]) == (Target(0.95, "the Constitution"), "0.95 the Constitution")
     assert (header["minimum_n"], header["grain"], header["settles"]) == (
         "10 of admissions",
@@ -464,6 +537,9 @@ def test_r_and_python_read_the_same_header(scripts: Path) -> None:
     )
     assert indicator.cases
     assert header["outcomes"] == dict(indicator.cases.outcomes)
+    assert header["slices"] == {name: list(one.levels) for name, one in indicator.cases.slices.items()}
+    assert list(header["since"].items()) == [(one.day.isoformat(), one.words) for one in indicator.since]
+    assert header["case_mix"] == indicator.case_mix
     assert header["amounts"] == {name: vars(amount) for name, amount in indicator.cases.amounts.items()}
     assert {name: (table["source"], _columns(table["columns"])) for name, table in header["inputs"].items()} == {
         name: ("/".join(table.asset_key), dict(table.columns)) for name, table in indicator.inputs.items()

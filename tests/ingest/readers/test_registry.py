@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from platform_assets.contracts import formats as contracts_side
+from platform_assets.contracts import file_kinds as contracts_side
 from platform_assets.contracts.file_format import FileFormat
-from platform_assets.contracts.formats import KINDS
+from platform_assets.contracts.file_kinds import KINDS
 from platform_assets.erasure.search.scan import search_file
 from platform_assets.ingest.readers import formats, reading, registry
 from platform_assets.ingest.readers.apart.process import Child

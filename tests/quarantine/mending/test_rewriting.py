@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_assets.contracts.columns import Column
-from platform_assets.contracts.dates import read_format
+from platform_assets.contracts.dates.formats import read_format
 from platform_assets.quarantine.mending.rewriting import Row, moves, rewritings
 
 ZONE = "Europe/Amsterdam"

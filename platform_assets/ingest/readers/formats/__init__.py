@@ -1,1 +1,1 @@
-"""A file format per module. A new one is a module here, and its line in `contracts.formats`."""
+"""A file format per module. A new one is a module here, and its line in `contracts.file_kinds`."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from platform_assets.contracts.file_format import FileFormat
-from platform_assets.contracts.formats import KINDS
+from platform_assets.contracts.file_kinds import KINDS
 from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.rows import FileRejected, Header
 from platform_assets.ingest.readers.shape.cells import cells_of

@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 from platform_assets.contracts.columns import AS_TEXT, TEMPORAL, Column, ColumnType
-from platform_assets.contracts.dates import written
+from platform_assets.contracts.dates.formats import written
 from resources.text.spelling import has_ink
 
 EXCEL_DIGITS = 15

@@ -17,7 +17,7 @@ from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from platform_assets.contracts import months
+from platform_assets.contracts.dates import months
 
 _HALF = r"(?:[AaPp]\.?[Mm]\.?)"
 _OFFSET = r"(?:[Zz]|[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?)"
