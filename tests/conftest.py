@@ -68,6 +68,7 @@ SLICES = {
     "ingest/loading/test_arrivals.py": 3,
     "ingest/loading/test_arrivals_property.py": 3,
     "ingest/loading/test_load.py": 3,
+    "ingest/loading/test_load_columns.py": 3,
     "ingest/readers/test_hostile.py": 2,
     "ingest/test_relations.py": 2,
     "ingest/test_spelling.py": 2,

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from console.frame import Frame, done, href, links, moment, plain, table, told, when
+from console import contract_changes
+from console.frame import Frame, href, links, moment, plain, table, when
 from console.language import counted, retold, share, tr
 from platform_assets.access.roles import Permission
 from platform_assets.contracts.columns import Column
 from platform_assets.contracts.model import Contract
 from platform_assets.contracts.words import limits_in_words
 from platform_assets.ingest import ledger
-from platform_assets.ingest.aliases import AGREED, ENDED
 from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.quality import last_due
 from platform_assets.quarantine.reasons import added_up, drift_in_words
@@ -62,49 +62,9 @@ def show(frame: Frame) -> None:
         hide_index=True,
         height="content",
     )
-    _aliases(frame, dataset)
-
-
-def _aliases(frame: Frame, dataset: str) -> None:
-    """Names under which columns also come: proposed at the door, agreed to here by a second person, taken back by any."""
-    aliases = frame.office.aliases(dataset, frame.user)
-    living = [a for a in aliases.all() if a.state != ENDED]
-    if not living:
-        return
-    st.subheader(tr("Other names of columns"))
-    st.write(tr("A file with one of the agreed names is read as if it had the name of the contract."))
-    for alias in living:
-        with st.container(border=True), told(frame):
-            st.text(tr("{name} stands for {column}", name=alias.name, column=alias.column))
-            if alias.state == AGREED:
-                agreed = when(dt.datetime.fromisoformat(alias.agreed_at))
-                st.text(
-                    tr(
-                        "Proposed by {proposer}, agreed to by {agreed_by} on {at}.",
-                        proposer=alias.proposer,
-                        agreed_by=alias.agreed_by,
-                        at=agreed,
-                    )
-                )
-            else:
-                proposed = when(dt.datetime.fromisoformat(alias.proposed_at))
-                st.text(
-                    tr(
-                        "Proposed by {proposer} on {at}: a second person has to agree.",
-                        proposer=alias.proposer,
-                        at=proposed,
-                    )
-                )
-            if not frame.user.may(Permission.FIX):
-                continue
-            own = alias.proposed_by == frame.user.id
-            left, right, _ = st.columns([1, 1, 3])
-            if alias.state != AGREED and left.button(tr("Agree"), key=f"agree-{alias.name}", disabled=own):
-                aliases.agree(alias.name)
-                done(tr("{name} stands for {column} from the next load on.", name=alias.name, column=alias.column))
-            if right.button(tr("Take back"), key=f"take-back-{alias.name}"):
-                aliases.take_back(alias.name)
-                done(tr("{name} is no name of {column} any more.", name=alias.name, column=alias.column))
+    contract_changes.aliases(frame, dataset)
+    if frame.user.may(Permission.RUN):
+        contract_changes.draft(frame, contract)
 
 
 # ------------------------------------------------------------------ quality

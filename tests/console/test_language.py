@@ -12,7 +12,7 @@ from string import Formatter
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from streamlit.testing.v1.element_tree import Block, Element
+from streamlit.testing.v1.element_tree import Block, Element, TextArea
 
 from console import delivery, frame, language
 from console.language import Catalogue, catalogue, number, preferred, retold, sentence, share, tr
@@ -353,6 +353,9 @@ def texts(at: AppTest) -> Iterator[str]:
                 yield child
 
     for element in below(at.main):
+        if isinstance(element, TextArea):  # YAML of a contract
+            yield element.label
+            continue
         chosen = getattr(
             element, "options", None
         )  # what is shown of a choice are its options; its value is that of the code

@@ -392,6 +392,26 @@ def test_a_name_of_a_column_is_proposed_at_the_door_and_agreed_to_by_another(tmp
     assert uploaded(place, week1=rows).warning
 
 
+def test_a_change_of_a_contract_is_tried_on_the_page_and_changes_nothing(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.deliver("week1.csv", "B-1,P-1,north,2024-01-02,POS,", "B-2,P-1,north,2024-01-02,Positive,")
+    at = opened("datasets", place, person(Role.ENGINEER))
+    box = at.text_area[0]
+    box.set_value(str(box.value).replace("- POS\n", "- Positive\n")).run()
+    click(at, "Try it on the last deliveries")
+    assert not at.exception
+    assert any("1 row more would be in quarantine; 1 row would be right" in m.value for m in at.markdown)
+    tried = next(f.value for f in at.dataframe if "newly right" in f.value)
+    assert tried[["rows", "wrong now", "wrong by the draft", "newly in quarantine", "newly right"]].values.tolist() == [
+        [2, 1, 1, 1, 1]
+    ]
+    at.text_area[0].set_value("rules: []").run()
+    click(at, "Try it on the last deliveries")
+    assert at.error[0].value.startswith("A draft changes columns")
+    assert place.samples() == ["B-1"]
+    assert not opened("datasets", place, person(Role.ANALYST)).text_area
+
+
 def test_wrong_rows_are_shown_and_mended_before_they_are_sent(tmp_path: Path) -> None:
     place = Place(tmp_path)
     header = "sample_id,patient_id,lab,test_date,result,viral_load\n"

@@ -3,46 +3,22 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from platform_assets.contracts.model import Contract
 from platform_assets.ingest.readers.apart.limits import Limits
 from platform_assets.ingest.readers.delimited import lines
 from platform_assets.ingest.readers.interface import Edits, first_row, rendered
 from platform_assets.ingest.readers.registry import format_named
-from platform_assets.ingest.readers.rows import ROWS, Header, RowWriter
 from tests.conftest import Bench
-from tests.workbooks import S, X, book
+from tests.ingest.field.layouts import COLUMNS, WIDE, laid_out
 
 Make = Callable[..., Bench]
-COLUMNS: dict[str, Any] = {
-    "id": {"type": "string"},
-    "day": {"type": "date", "format": "%Y-%m-%d"},
-    "n": {"type": "integer", "required": False},
-}
-
-
-def _contract(layout: dict[str, Any], columns: dict[str, Any] | None = None, **changes: Any) -> Contract:
-    return Contract.model_validate(
-        {
-            "name": "lab",
-            "description": "Cases.",
-            "owner": "team:test",
-            "format": {"kind": "csv", "delimiter": ";", **layout},
-            "load": {"mode": "append"},
-            "columns": columns or COLUMNS,
-            "quality": {"max_quarantined": 0, "min_rows": 1},
-            **changes,
-        }
-    )
 
 
 TABLE = "id;day;n\na;2026-03-01;1\nb;2026-03-02;\n"
@@ -103,7 +79,7 @@ TWO_ROWS = {
 def test_what_stands_around_a_table_is_left_out_and_counted(bench: Make) -> None:
     names = {f"file {number}.csv": case for number, case in enumerate(AROUND.values())}
     formats = [{"kind": "csv", "delimiter": ";", "files": name, **layout} for name, (layout, _, _) in names.items()]
-    lab = bench(_contract({}, TWO_ROWS, format=formats))
+    lab = bench(laid_out({}, TWO_ROWS, format=formats))
     for name, (_, text, _) in names.items():
         lab.drop(name, text)
     for entry in lab.load().entries:
@@ -121,13 +97,13 @@ def test_what_stands_around_a_table_is_left_out_and_counted(bench: Make) -> None
 
 
 def test_without_a_word_in_the_contract_nothing_is_left_out_but_empty_rows(bench: Make) -> None:
-    lab = bench(_contract({}, quality={"max_quarantined": 1.0}))
+    lab = bench(laid_out({}, quality={"max_quarantined": 1.0}))
     (entry,) = lab.send("a.csv", f"{TABLE}Total;;1\n;;\n(1 row affected)\n# x\n").entries
     assert (entry.rows_in, entry.valid, entry.quarantined, entry.not_taken) == (5, 2, 3, {"rows without any value": 1})
 
 
 def test_a_delimiter_that_the_file_itself_denies_refuses_it(bench: Make) -> None:
-    lab = bench(_contract({}))
+    lab = bench(laid_out({}))
     (entry,) = lab.send("a.csv", f"sep=,\n{TABLE}").entries
     assert entry.status == "rejected"
     assert "says that the delimiter is ','" in entry.reason
@@ -148,7 +124,7 @@ ESCAPED = [
 
 
 def test_an_escape_is_read_and_other_backslashes_stay(tmp_path: Path) -> None:
-    contract = _contract({"escape": "\\"}, {"id": {"type": "string"}, "note": {"type": "string"}})
+    contract = laid_out({"escape": "\\"}, {"id": {"type": "string"}, "note": {"type": "string"}})
     path = tmp_path / "a.csv"
     path.write_text("id;note\n" + "".join(f"{n};{written}\n" for n, (written, _) in enumerate(ESCAPED)), newline="")
     found = list(lines.table(path, contract, contract.format[0]).lines())
@@ -158,23 +134,16 @@ def test_an_escape_is_read_and_other_backslashes_stay(tmp_path: Path) -> None:
 
 
 def test_a_quote_that_stays_open_spoils_its_line_alone_with_escapes_too(tmp_path: Path) -> None:
-    contract = _contract({"escape": "\\"}, {"id": {"type": "string"}, "note": {"type": "string"}})
+    contract = laid_out({"escape": "\\"}, {"id": {"type": "string"}, "note": {"type": "string"}})
     path = tmp_path / "a.csv"
     path.write_text('id;note\n1;"open \\" still\n2;plain\n3;"fine"\n')
     found = list(lines.table(path, contract, contract.format[0]).lines())
     assert [bool(line.reason) for line in found] == [True, False, False]
 
 
-WIDE = {
-    "site": {"type": "string"},
-    "day": {"type": "date", "format": "%Y-%m-%d"},
-    "cases": {"type": "integer", "required": False},
-}
-
-
 def test_columns_become_rows(bench: Make) -> None:
     layout = {"wide": {"columns": r"^\d{4}-\d\d-\d\d$", "name": "day", "value": "cases"}}
-    lab = bench(_contract(layout, WIDE, quality={"max_quarantined": 1.0}))
+    lab = bench(laid_out(layout, WIDE, quality={"max_quarantined": 1.0}))
     report = lab.send("a.csv", "site;2026-03-01;2026-03-02\nlabA;3;4\nlabB;;x\n")
     (entry,) = report.entries
     assert (entry.rows_in, entry.valid, entry.quarantined) == (4, 3, 1)
@@ -195,7 +164,7 @@ def test_columns_become_rows(bench: Make) -> None:
 def test_empty_cells_of_such_columns_can_be_left_out_and_a_part_of_the_name_is_kept(bench: Make) -> None:
     columns = {**WIDE, "day": {"type": "integer"}}
     layout = {"wide": {"columns": r"^cases_(\d{4})$", "name": "day", "value": "cases", "empty": "leave_out"}}
-    lab = bench(_contract(layout, columns))
+    lab = bench(laid_out(layout, columns))
     (entry,) = lab.send("a.csv", "site;cases_2025;cases_2026;other\nlabA;3;;x\nlabB; ;4;y\n").entries
     assert (entry.rows_in, entry.not_taken) == (2, {"empty cells of columns that become rows": 2})
     assert entry.drift == {"extra": ["other"]}
@@ -205,7 +174,7 @@ def test_empty_cells_of_such_columns_can_be_left_out_and_a_part_of_the_name_is_k
 
 
 def test_merged_cells_are_filled_down(bench: Make) -> None:
-    lab = bench(_contract({"fill_down": "id"}))
+    lab = bench(laid_out({"fill_down": "id"}))
     lab.send("a.csv", "id;day;n\na;2026-03-01;1\n;2026-03-02;2\nb;2026-03-01;3\n ;2026-03-02;4\n")
     assert lab.table("id", "n") == [("a", 1), ("a", 2), ("b", 3), ("b", 4)]
 
@@ -218,7 +187,7 @@ NAMED = {
 
 
 def test_the_name_of_a_file_tells_columns(bench: Make) -> None:
-    lab = bench(_contract({}, NAMED, format=[{"kind": "csv"}]))
+    lab = bench(laid_out({}, NAMED, format=[{"kind": "csv"}]))
     for name, text in {
         "labA_2026-03-01.csv": "cases\n3\n4\n",
         "labB_2026-03-02.csv": "cases\n5\n",
@@ -247,7 +216,7 @@ def test_the_name_of_a_file_tells_columns(bench: Make) -> None:
 
 def test_a_column_is_found_by_a_pattern_of_its_name(bench: Make) -> None:
     columns = {"id": {"type": "string"}, "n": {"type": "integer", "from_matching": "^Cases until"}}
-    lab = bench(_contract({}, columns))
+    lab = bench(laid_out({}, columns))
     (entry,) = lab.send("a.csv", "id;Cases until 5 March 2026\na;1\n").entries
     assert (entry.valid, entry.drift) == (1, {})
     (twice,) = lab.send("b.csv", "id;Cases until 5 March;Cases until 6 March\na;1;2\n").entries
@@ -262,7 +231,7 @@ def test_files_of_an_archive_are_picked_by_pattern_and_the_others_named(bench: M
         made.writestr("README.txt", "read me")
         made.writestr("data_1.csv", TABLE)
         made.writestr("codes/codebook.xlsx", b"PK\x03\x04 no workbook")
-    lab = bench(_contract({"files": ["data_*.csv"]}))
+    lab = bench(laid_out({"files": ["data_*.csv"]}))
     (entry,) = lab.send("open_data.zip", archive.getvalue()).entries
     assert (entry.status, entry.valid) == ("published", 2)
     assert entry.not_taken == {"README.txt": 0, "codes/codebook.xlsx": 0}
@@ -276,7 +245,7 @@ def test_files_of_an_archive_are_picked_by_pattern_and_the_others_named(bench: M
 
 def test_the_date_of_a_delivery_may_be_written_in_several_ways(bench: Make) -> None:
     order = {"file_name": [r"_(\d{4}-\d\d-\d\d)", r"(\d{8})", r"^(\w+ \d{4})"], "format": ["%Y-%m-%d", "%Y%m%d"]}
-    lab = bench(_contract({}, load={"mode": "upsert", "key": ["id"], "order_by": order}))
+    lab = bench(laid_out({}, load={"mode": "upsert", "key": ["id"], "order_by": order}))
     lab.drop("new_2026-03-09.csv", "id;day;n\na;2026-03-01;9\n")
     lab.drop("20260308.csv", "id;day;n\na;2026-03-01;8\n")
     lab.drop("undated.csv", TABLE)
@@ -292,7 +261,7 @@ def test_the_date_of_a_delivery_may_be_written_in_several_ways(bench: Make) -> N
 def test_a_row_is_taken_out_of_a_file_and_everything_around_stays(
     tmp_path: Path, layout: dict[str, Any], text: str, left: dict[str, int]
 ) -> None:
-    contract = _contract(layout, TWO_ROWS)
+    contract = laid_out(layout, TWO_ROWS)
     fmt, form = contract.format[0], format_named("csv")
     path, target = tmp_path / "a.csv", tmp_path / "b.csv"
     path.write_text(text, newline="")
@@ -309,7 +278,7 @@ def test_a_row_is_taken_out_of_a_file_and_everything_around_stays(
 
 def test_rows_of_a_wide_file_are_taken_out_by_line_or_by_cell(tmp_path: Path) -> None:
     layout = {"wide": {"columns": r"^\d{4}-\d\d-\d\d$", "name": "day", "value": "cases"}}
-    contract = _contract(layout, WIDE)
+    contract = laid_out(layout, WIDE)
     fmt, form = contract.format[0], format_named("csv")
     path, target = tmp_path / "a.csv", tmp_path / "b.csv"
     path.write_text("site;2026-03-01;2026-03-02\nlabA;3;3\nlabB;5;6\n")
@@ -326,7 +295,7 @@ def test_rows_of_a_wide_file_are_taken_out_by_line_or_by_cell(tmp_path: Path) ->
     ids=str,
 )
 def test_a_file_of_fixes_is_read_as_it_was_written(tmp_path: Path, layout: dict[str, Any]) -> None:
-    contract = _contract({**layout, "leave_out": {}})
+    contract = laid_out({**layout, "leave_out": {}})
     fmt, path = contract.format[0], tmp_path / "fix.csv"
     texts = ("#7", 'a "b" \\', "x;y", "\\N", 'c\\"', "two\nlines", "// z")
     path.write_bytes(
@@ -367,127 +336,4 @@ def test_a_layout_that_makes_no_sense_is_refused(
     layout = {k: v for k, v in layout.items() if v is not None}
     changes = {"format": layout} if layout.get("kind") == "json" else {}
     with pytest.raises(ValidationError, match=message):
-        _contract(layout, columns, **changes)
-
-
-# ------------------------------------------------------------------ workbooks
-
-
-def _staged(tmp_path: Path, contract: Contract, data: bytes) -> tuple[list[tuple[Any, ...]], Header]:
-    """(number, texts) of the rows of a workbook, and its header."""
-    path = tmp_path / "a.xlsx"
-    path.write_bytes(data)
-    columns = list(contract.file_columns)
-    writer = RowWriter(tmp_path, 0, columns)
-    header = format_named("xlsx").stage(path, contract, contract.format[0], writer, Limits())
-    writer.close()
-    assert not writer.broken
-    found = pq.read_table(tmp_path / ROWS).to_pylist()
-    return [(row["_row"], *(row[c] for c in columns)) for row in found], header
-
-
-def test_a_sheet_with_lines_around_its_table_and_a_header_of_two_rows(tmp_path: Path) -> None:
-    columns = {
-        "region": {"type": "string"},
-        "m": {"type": "integer", "from": "cases m"},
-        "f": {"type": "integer", "from": "cases f"},
-    }
-    layout = {
-        "skip_rows": 2, "header_rows": 2, "skip_after_header": 1, "fill_down": "region", "leave_out": {"totals": "^Total\t"},
-    }  # fmt: skip
-    contract = _contract({}, columns, format={"kind": "xlsx", **layout})
-    cells: list[list[Any]] = [
-        ["Cases of 2026"], [], ["region", "cases", None], [None, "m", "f"], ["name", "number", "number"],
-        ["North", X("1"), X("2")], [None, X("3"), X("4")], ["South", X("5"), X("6")], ["Total", X("9"), X("12")],
-    ]  # fmt: skip
-    rows, header = _staged(tmp_path, contract, book([S("s", cells)]))
-    assert rows == [(6, "North", "1", "2"), (7, "North", "3", "4"), (8, "South", "5", "6")]
-    assert header.not_taken == {"lines before the header": 1, "lines below the header": 1, "totals": 1}
-    assert header.drift == {}
-    target = tmp_path / "b.xlsx"
-    form, fmt = format_named("xlsx"), contract.format[0]
-    form.edited(tmp_path / "a.xlsx", contract, fmt, Edits(frozenset([7]), {8: {"South": "East"}}), target, Limits())
-    left, again = _staged(tmp_path, contract, target.read_bytes())
-    assert left == [(6, "North", "1", "2"), (8, "East", "5", "6")]
-    assert again.not_taken == header.not_taken
-
-
-@pytest.mark.parametrize("sheet", [["2025", "2026"], "20*", ["2025", "20?6"]])
-def test_several_sheets_are_read_one_after_the_other(tmp_path: Path, sheet: Any) -> None:
-    contract = _contract(
-        {}, {"id": {"type": "string"}, "n": {"type": "integer"}}, format={"kind": "xlsx", "sheet": sheet}
-    )
-    data = book(
-        [
-            S("2025", [["id", "n"], ["a", X("1")], ["b", X("2")]]),
-            S("codes", [["x"], ["y"]]),
-            S("2026", [["n", "id"], [X("3"), "c"]], state="hidden"),
-        ]
-    )
-    rows, header = _staged(tmp_path, contract, data)
-    assert rows == [(2, "a", "1"), (3, "b", "2"), (5, "c", "3")]
-    assert header.not_taken == {"sheet 'codes'": 2}
-    assert "not taken" not in header.drift
-    target, form, fmt = tmp_path / "b.xlsx", format_named("xlsx"), contract.format[0]
-    form.edited(tmp_path / "a.xlsx", contract, fmt, Edits(frozenset([2]), {5: {"c": "d"}}), target, Limits())
-    left, _ = _staged(tmp_path, contract, target.read_bytes())
-    assert left == [(3, "b", "2"), (5, "d", "3")]
-
-
-def test_a_wide_sheet_with_days_as_header(tmp_path: Path) -> None:
-    layout = {"wide": {"columns": r"^\d{4}-\d\d-\d\d$", "name": "day", "value": "cases", "empty": "leave_out"}}
-    contract = _contract({}, WIDE, format={"kind": "xlsx", **layout})
-    cells: list[list[Any]] = [
-        ["site", X("46082", s=1), X("46083", s=1)],
-        ["labA", X("3"), X("4")],
-        ["labB", None, X("5")],
-    ]
-    rows, header = _staged(tmp_path, contract, book([S("s", cells)], formats=["yyyy-mm-dd"]))
-    assert rows == [(2, "labA", "2026-03-01", "3"), (3, "labA", "2026-03-02", "4"), (5, "labB", "2026-03-02", "5")]
-    assert header.not_taken == {"empty cells of columns that become rows": 1}
-
-
-def test_a_workbook_of_fixes_is_read_as_it_was_written(tmp_path: Path) -> None:
-    layout = {"skip_rows": 1, "header_rows": 2, "skip_after_header": 1, "sheet": ["20*", "2026"]}
-    contract = _contract({}, format={"kind": "xlsx", **layout})
-    data = rendered(format_named("xlsx"), contract, contract.format[0], [{"id": "a", "day": "2026-03-01", "n": "1"}])
-    rows, _ = _staged(tmp_path, contract, data)
-    assert [row[1:] for row in rows] == [("a", "2026-03-01", "1")]
-
-
-# ------------------------------------------------------------------ records
-
-
-@pytest.mark.parametrize("kind", ["json", "jsonl", "json5"])
-def test_values_deep_in_records(tmp_path: Path, kind: str) -> None:
-    columns = {
-        "id": {"type": "string", "from": "resource.id"},
-        "family": {"type": "string", "from": "resource.name.0.family", "required": False},
-        "whole": {"type": "string", "from": "a.b", "required": False},
-        "site": {"type": "string", "from_file_name": "^([a-z]+)_"},
-    }
-    records = [
-        {"resource": {"id": "p1", "name": [{"family": "Doe"}]}, "a.b": "dot"},
-        {"resource": {"id": "p2", "name": []}, "a": {"b": 7}},
-        {"resource": None, "more": 1},
-    ]
-    fmt: dict[str, Any] = {"kind": kind.removesuffix("l"), **({} if kind == "jsonl" else {"records": "entry"})}
-    contract = _contract({}, columns, format=fmt)
-    path, target = tmp_path / "a.json", tmp_path / "b.json"
-    text = "\n".join(map(json.dumps, records)) if kind == "jsonl" else json.dumps({"entry": records})
-    path.write_text(text)
-
-    def read(file: Path) -> tuple[list[dict[str, Any]], Header]:
-        writer = RowWriter(tmp_path, 0, list(contract.file_columns))
-        header = format_named(fmt["kind"]).stage(file, contract, contract.format[0], writer, Limits())
-        writer.close()
-        return pq.read_table(tmp_path / ROWS, columns=["id", "family", "whole", "_row"]).to_pylist(), header
-
-    rows, header = read(path)
-    assert [tuple(r.values()) for r in rows] == [("p1", "Doe", "dot", 1), ("p2", None, "7", 2), (None, None, None, 3)]
-    assert header.drift == {"extra": ["more"]}
-    form = format_named(fmt["kind"])
-    form.edited(path, contract, contract.format[0], Edits(frozenset([2]), {1: {"Doe": "Roe"}}), target, Limits())
-    assert [(r["id"], r["family"]) for r in read(target)[0]] == [("p1", "Roe"), (None, None)]
-    target.write_bytes(rendered(form, contract, contract.format[0], [{"id": "p9", "family": "Poe", "whole": "x"}]))
-    assert [(r["id"], r["family"], r["whole"]) for r in read(target)[0]] == [("p9", "Poe", "x")]
+        laid_out(layout, columns, **changes)

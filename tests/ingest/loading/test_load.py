@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from platform_assets.contracts.model import Contract
-from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.ledger_in_words import describe
 from platform_assets.ingest.load import Load, LoadFailed
 from resources.environment import Platform
@@ -370,50 +369,6 @@ def test_an_error_of_the_engine_is_told_without_what_it_quotes() -> None:
     assert "run it again" in told
 
 
-@pytest.mark.parametrize("mode", ["upsert", "snapshot"])
-def test_a_held_delivery_judged_again_does_not_undo_what_came_since(bench: Make, mode: str) -> None:
-    load = {"mode": mode, "key": ["sample_id"]}
-    strict = bench(load=load, quality={"max_quarantined": "10%"})
-    strict.send("old.csv", HEAD + "A,2024-01-01,POS,1\nB,2024-01-01,what,1\n")
-    strict.send("new.csv", HEAD + "A,2024-01-01,NEG,5\n")
-    mild = bench(load=load, quality={"max_quarantined": "60%"})
-    (entry,) = mild.load().entries
-    assert entry.superseded == (1 if mode == "upsert" else 2)
-    assert mild.table("sample_id", "result") == [("A", "NEG")]
-    mild.assert_nothing_lost()
-
-
-BY_DATE = {"mode": "snapshot", "key": ["sample_id"], "order_by": {"column": "test_date"}}
-
-
-def test_a_wrong_date_does_not_make_a_snapshot_newer(bench: Make) -> None:
-    lab = bench(load=BY_DATE)
-    lab.send("1.csv", HEAD + "A,2024-01-01,POS,1\nB,2906-01-09,POS,1\n")
-    (entry,) = lab.send("2.csv", HEAD + "A,2024-01-02,NEG,1\n").entries
-    assert entry.status == "published"
-    assert lab.table("sample_id", "result") == [("A", "NEG")]
-
-
-def test_a_newer_snapshot_is_the_table_also_where_a_row_has_an_older_date(bench: Make) -> None:
-    lab = bench(load=BY_DATE)
-    lab.send("1.csv", HEAD + "A,2024-01-10,POS,1\nB,2024-01-10,POS,1\n")
-    lab.send("2.csv", HEAD + "A,2024-01-05,NEG,1\nC,2024-01-11,POS,1\n")
-    assert lab.table("sample_id", "result") == [("A", "NEG"), ("C", "POS")]
-    lab.assert_nothing_lost()
-
-
-@pytest.mark.parametrize("rows", ["", "A,no date,POS,1\n"])
-def test_a_snapshot_without_any_date_is_superseded_and_stops_no_other(bench: Make, rows: str) -> None:
-    lab = bench(load=BY_DATE)
-    lab.send("1.csv", HEAD + "A,2024-01-10,POS,1\n")
-    lab.drop("2.csv", HEAD + rows)
-    lab.drop("3.csv", HEAD + "B,2024-01-11,POS,1\n")
-    entries = {e.file: e for e in lab.load().entries}
-    assert entries["2.csv"].reason.startswith("a snapshot without a date")
-    assert lab.table("sample_id") == [("B",)]
-    lab.assert_nothing_lost()
-
-
 @pytest.mark.parametrize(("zone", "valid"), [("Pacific/Kiritimati", 1), ("Pacific/Pago_Pago", 0)])
 def test_today_is_the_day_of_the_installation(
     bench: Make, monkeypatch: pytest.MonkeyPatch, zone: str, valid: int
@@ -431,55 +386,3 @@ def test_rows_are_quarantined_at_the_time_of_the_load_which_is_utc(bench: Make) 
     ((at, loaded),) = lab.sql("SELECT _quarantined_at, (SELECT max(loaded_at) FROM platform.ledger) FROM {quarantine}")
     assert at == loaded
     assert abs(at - dt.datetime.now(dt.UTC).replace(tzinfo=None)) < dt.timedelta(hours=1)
-
-
-PHONES: dict[str, Any] = {
-    "columns": {
-        "id": {"type": "string"},
-        "status": {"type": "string", "in": ["ill", "well"]},
-        "phone": {"type": "string", "optional": True, "required": False},
-    },
-}
-
-
-@pytest.mark.parametrize("mode", ["upsert", "snapshot"])
-@pytest.mark.parametrize("together", [True, False])
-def test_a_column_that_a_file_does_not_bring_says_nothing_about_earlier_values(
-    bench: Make, mode: str, together: bool
-) -> None:
-    files = {
-        "1.csv": "id,status,phone\na,ill,0611\nb,ill,0622\n",
-        "2.csv": "id,status\na,well\nb,ill\nc,ill\n",
-        "3.csv": "id,status,phone_number\nb,well,0622\na,well,0611\nc,ill,0633\n",
-        "4.csv": "id,status,phone\na,well,\nb,well,0699\nc,ill,0644\n",
-        "5.csv": "id,status\na,ill\nb,well\nc,ill\n",
-    }
-    seen = {}
-    for absent in ("keep", "clear"):
-        lab = bench(**PHONES, name=f"lab_{absent}", load={"mode": mode, "key": ["id"], "absent": absent})
-        entries: dict[str, Entry] = {}
-        for name, data in files.items():
-            lab.drop(name, data)
-            entries |= {} if together and name != "5.csv" else {e.file: e for e in lab.load().entries}
-            if name in ("3.csv", "5.csv") and not together:
-                seen[absent, name] = lab.table("id", "phone")
-        seen[absent, "5.csv"] = lab.table("id", "phone")
-        if absent == "keep" and (mode == "upsert" or not together):
-            missing = [entries[f"{n}.csv"].drift.get("missing") for n in range(1, 6)]
-            assert missing == [None, ["phone"], ["phone"], None, ["phone"]]
-            assert entries["2.csv"].unchanged == 1  # b: what it brings is what was there
-        lab.assert_nothing_lost()
-    if not together:
-        assert seen["keep", "3.csv"] == [("a", "0611"), ("b", "0622"), ("c", None)]
-    # that a value is missing was said by a file that brings the column
-    kept = [("a", None), ("b", "0699"), ("c", "0644")]
-    assert seen["keep", "5.csv"] == (
-        kept if mode == "upsert" or not together else [("a", None), ("b", None), ("c", None)]
-    )
-    assert seen["clear", "5.csv"] == [("a", None), ("b", None), ("c", None)]
-
-
-def test_a_column_that_never_came_is_no_drift(bench: Make) -> None:
-    lab = bench(**PHONES, load={"mode": "upsert", "key": ["id"]})
-    for name, data in (("1.csv", "id,status\na,ill\n"), ("2.csv", "id,status\na,well\n")):
-        assert lab.send(name, data).entries[0].drift == {}
