@@ -13,6 +13,7 @@ from pathlib import Path
 
 BENCHMARKS = {
     "ingest": "Landing to raw, validated and quarantine",
+    "years": "Ten years of weekly deliveries",
     "sources": "Doors in",
     "r_startup": "Starting an indicator",
     "r_exchange": "Tables to R and back",

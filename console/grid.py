@@ -45,6 +45,11 @@ def show(desk: Desk, grid: str, look: Callable[[], pd.DataFrame], most: int) -> 
     changed = _changes(grid, rows, texts, keys)
     reasons = _reasons(desk, rows, texts, changed)
     shown, order, config = _drawn(desk, rows, texts, reasons)
+    st.write(
+        tr(
+            "The grid can lose the first of fast keys: press Enter and type when the cell is open, or mend the row as a form below, which loses none."
+        )
+    )
     edited = st.data_editor(
         shown.style.map(
             lambda cell: WRONG if cell else "", subset=[c for c in shown.columns if c.startswith("wrong ")]

@@ -41,6 +41,9 @@ class Settings:
     """DATA_HOME: the one folder with state; default ``data`` in the repository."""
     memory_limit: str = "2GB"
     """PLATFORM_MEMORY_LIMIT: what the engine may use before it spills to disk."""
+    past_days: int | None = None
+    """PLATFORM_PAST_DAYS: earlier states of the lake's tables are forgotten after so many days; left out: never. What was made of a state that is
+    forgotten can no longer be made again (docs/operate.md)."""
     sources: bool = False
     """PLATFORM_SOURCES=on: fetch what contracts with a source of their own ask for. Off on a laptop unless asked for."""
     deliveries: bool = False
@@ -71,6 +74,7 @@ class Settings:
         return cls(
             home=Path(os.environ.get("DATA_HOME") or REPOSITORY / "data").resolve(),
             memory_limit=os.environ.get("PLATFORM_MEMORY_LIMIT", "2GB"),
+            past_days=_days(os.environ.get("PLATFORM_PAST_DAYS", "")),
             sources=os.environ.get("PLATFORM_SOURCES", "off").lower() == "on",
             products_url=os.environ.get("PLATFORM_PRODUCTS_URL", SERVED_BY_UI if laptop else "").rstrip("/"),
             r_timeout_seconds=float(os.environ.get("PLATFORM_R_TIMEOUT_SECONDS", "600")),
@@ -126,7 +130,7 @@ def resources_for(environment: str, settings: Settings | None = None) -> Platfor
     bigquery, copies, bucket = None, None, ""
     if environment == "laptop":
         store: ObjectStore = LocalStore(settings.home)
-        warehouse = Warehouse(settings.home / "lake", memory_limit=settings.memory_limit)
+        warehouse = Warehouse(settings.home / "lake", memory_limit=settings.memory_limit, past_days=settings.past_days)
         keys: IdentityKeys = LaptopKeys(EnvironmentKeys(), settings.home / "sample")
     elif environment == "cloud":
         from resources.gcp.gcs_store import GCSStore
@@ -139,6 +143,7 @@ def resources_for(environment: str, settings: Settings | None = None) -> Platfor
             memory_limit=settings.memory_limit,
             catalog=catalog_from(os.environ, settings.home / "lake"),
             data=_required("PLATFORM_LAKE"),
+            past_days=settings.past_days,
         )
         keys = EnvironmentKeys()
         if settings.engine == "bigquery" or os.environ.get("PLATFORM_BIGQUERY_PROJECT"):
@@ -160,6 +165,17 @@ def resources_for(environment: str, settings: Settings | None = None) -> Platfor
         beside_keys=environment != "cloud",
     )
     return Platform(settings, warehouse, store, keys, runtime, ENGINES[settings.engine], bigquery, bucket, copies)
+
+
+def _days(value: str) -> int | None:
+    """A number of days, at least one; None where nothing is said."""
+    if not value:
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise ValueError(
+            f"PLATFORM_PAST_DAYS={value!r} is no number of days: say 90, or leave it out to keep everything"
+        )
+    return int(value)
 
 
 def _sandbox_mode(value: str) -> SandboxMode | None:

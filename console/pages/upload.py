@@ -206,7 +206,7 @@ def _rows(frame: Frame, dataset: str, check: uploads.Check, place: str, name: st
     if fixed:
         st.write(tr("A file of this kind is mended after it was loaded, on the page Quarantine."))
     else:
-        st.write(tr("Type into a cell to mend it: the row is judged at once."))
+        st.write(tr("To mend a cell press Enter in it, and type when it is open: the row is judged at once."))
     _grid(contract, check, begun, place, fixed=fixed)
 
 

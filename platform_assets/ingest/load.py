@@ -38,7 +38,9 @@ from platform_assets.ingest.readers.apart.process import Child
 from platform_assets.ingest.staging import Drift, respelled_columns, stage
 from platform_assets.ingest.worked_out import work_out
 from resources.identity import IdentityKeys, bound
-from resources.lake.warehouse import Warehouse
+from resources.lake.catalog import CatalogError
+from resources.lake.compaction import compact
+from resources.lake.warehouse import Warehouse, WarehouseError
 from resources.object_store import ObjectStore, StoredObject
 from resources.text.shown import of_engine
 
@@ -118,8 +120,24 @@ def load_dataset(
                 raise LoadFailed(contract.name, error) from None
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
+    if waiting:
+        tidy(warehouse, log)
     report.seconds = time.monotonic() - started
     return report
+
+
+def tidy(warehouse: Warehouse, log: Log) -> None:
+    """Put small files of the lake together where it pays. What was loaded stands, whatever becomes of this; the next load tries again."""
+    import duckdb
+
+    try:
+        done = compact(warehouse)
+    except (duckdb.Error, WarehouseError, CatalogError) as error:
+        said = of_engine(str(error).split("\n\n")[0])
+        log(f"small files of the lake could not be put together, the next load tries again: {said[:300]}")
+        return
+    if done:
+        log(f"small files put together: {', '.join(done)}")
 
 
 def waiting_files(

@@ -66,6 +66,9 @@ Only = Mapping[str, str]
 """Slice -> the value that cases are to have; NOT_KNOWN: none. Empty: all cases."""
 
 
+NOT_YET = "These filters come with the next weekly run, which makes the cases anew: take them away to see all cases"
+
+
 class NotComputed(RuntimeError):
     """The table of cases was made before the script named these slices."""
 
@@ -82,7 +85,7 @@ class _Cell:
 
 MOST = 2000
 """Counts that are kept in memory: the same as long as nothing in the lake changes."""
-_KNOWN: dict[tuple[Any, ...], tuple[_Cell, ...]] = {}
+_KNOWN: dict[tuple[Any, ...], tuple[tuple[str, ...], tuple[_Cell, ...]]] = {}
 _LOCK = threading.Lock()
 
 
@@ -149,27 +152,33 @@ def counts(
     check_only(source, only)
     table = f"indicators.{source.indicator.name}"
     handing_out.seen(audit, user, "dashboard.own_counts", table=table, of=str(scope), by=grain, only=dict(only))
-    with reading(warehouse, source, only) as connection:
-        if connection is None:
-            return []
-        names = list(source.cases.slices) if _sliced(warehouse, connection, source) else []
-        snapshot = int(scalar(connection, f"SELECT id FROM {LAKE}.current_snapshot()"))
-        key = (warehouse.catalog.identity(), snapshot, source.indicator.name, source.unit, grain, scope, tuple(names))
-        with _LOCK:
-            kept = _KNOWN.get(key)
-        if kept is None:
+    with warehouse.connect(
+        read_only=True
+    ) as connection:  # asking whether tables and columns are there takes longer than all else
+        known = _KNOWN.get(_state(warehouse, connection, source, scope, grain))
+    if known is None:
+        with reading(warehouse, source) as connection:
+            if connection is None:
+                return []
+            names = tuple(source.cases.slices) if _sliced(warehouse, connection, source) else ()
             rows = connection.execute(
                 f"SELECT period, outcome, count(*){''.join(f', {_level(name)}' for name in names)} FROM ({_own(source, grain, names)}) "
                 "GROUP BY ALL ORDER BY period DESC, outcome",
                 _whose(scope),
             ).fetchall()
-            kept = tuple(_Cell(period, outcome, number, tuple(levels)) for period, outcome, number, *levels in rows)
+            known = (
+                names,
+                tuple(_Cell(period, outcome, number, tuple(levels)) for period, outcome, number, *levels in rows),
+            )
             with _LOCK:
-                _KNOWN[key] = kept
+                _KNOWN[_state(warehouse, connection, source, scope, grain)] = known
                 while len(_KNOWN) > MOST:
                     del _KNOWN[next(iter(_KNOWN))]
+    names, cells = known
+    if only and not names:
+        raise NotComputed(NOT_YET)
     sums: dict[tuple[dt.date, str], int] = {}
-    for cell in kept:
+    for cell in cells:
         if all(cell.slices[names.index(name)] == level for name, level in only.items()):
             sums[cell.period, cell.outcome] = sums.get((cell.period, cell.outcome), 0) + cell.cases
     return [Count(period, outcome, number) for (period, outcome), number in sums.items()]
@@ -245,6 +254,15 @@ def check_only(source: Source, only: Only) -> None:
             raise ValueError("cases are filtered by values that the script names")
 
 
+def _state(
+    warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, source: Source, scope: Scope, grain: str
+) -> tuple[Any, ...]:
+    """Under what counts are kept: the same key, the same counts."""
+    snapshot = int(scalar(connection, f"SELECT id FROM {LAKE}.current_snapshot()"))
+    asked = (source.indicator.name, source.unit, tuple(source.cases.slices), grain, scope)
+    return (warehouse.catalog.identity(), snapshot, *asked)
+
+
 def _level(name: str) -> str:
     return f"coalesce({quoted(name)}, '{NOT_KNOWN}')"
 
@@ -308,9 +326,7 @@ def reading(
             yield None
             return
         if only and not _sliced(warehouse, connection, source):
-            raise NotComputed(
-                "These filters come with the next weekly run, which makes the cases anew: take them away to see all cases"
-            )
+            raise NotComputed(NOT_YET)
         connection.execute("BEGIN TRANSACTION")
         try:
             yield connection

@@ -24,10 +24,16 @@ if TYPE_CHECKING:
     import duckdb
 
 LAKE = "lake"
+CATALOG = f"__ducklake_metadata_{LAKE}"
+"""DuckLake's own tables, as they stand in SQL."""
+COMPACTION = "compaction"
+"""The message of a commit that writes files of a table anew and changes none of its rows."""
 SCHEMAS = ("raw", "validated", "quarantine", "indicators", "products", "platform")
 BUCKET = "gs://"
 
 MAX_IDLE = 4
+LATE = 64
+"""Commits among which a table's last change is looked for first."""
 _IDLE: dict[tuple[Any, ...], list[duckdb.DuckDBPyConnection]] = {}
 _ENGINES_LOCK = threading.Lock()
 
@@ -64,12 +70,15 @@ class Warehouse:
         threads: int | None = None,
         catalog: Catalog | None = None,
         data: str = "",
+        past_days: int | None = None,
     ) -> None:
         self.home = home
         self.catalog = catalog or SqliteCatalog(home)
         self.data = data.rstrip("/") or str(home / "data")
         self.memory_limit = memory_limit
         self.threads = threads or _threads()
+        self.past_days = past_days
+        """How many days of the past can be read; None: all of it."""
 
     @property
     def scratch(self) -> Path:
@@ -239,28 +248,57 @@ class Warehouse:
         """The table's last change and its row count; None where there is no such table."""
         if not self.columns(connection, table):
             return None
+        rows = scalar(connection, f"SELECT count(*) FROM {table}")
+        return TableState(table, self._last_change(connection, table), int(rows))
+
+    def _last_change(self, connection: duckdb.DuckDBPyConnection, table: str) -> int:
+        """The last snapshot at which rows of `table` came or went; compaction is none."""
         layer, _, name = table.partition(".")
-        catalog = f"__ducklake_metadata_{LAKE}"
-        # a table's content changes with the data and delete files that begin or end at a snapshot
+        # a table's files change with the data and delete files that begin or end at a snapshot; of one that was merged `partial_max` is
+        # the last of those that are in it
         row = connection.execute(
             f"""
             WITH t AS (
-              SELECT table_id, t.begin_snapshot FROM {catalog}.ducklake_table t
-              JOIN {catalog}.ducklake_schema s USING (schema_id)
+              SELECT table_id, t.begin_snapshot FROM {CATALOG}.ducklake_table t
+              JOIN {CATALOG}.ducklake_schema s USING (schema_id)
               WHERE s.schema_name = ? AND t.table_name = ? AND t.end_snapshot IS NULL AND s.end_snapshot IS NULL
+            ), files AS (
+              SELECT max(greatest(begin_snapshot, coalesce(end_snapshot, 0), coalesce(partial_max, 0))) AS snapshot
+                FROM {CATALOG}.ducklake_data_file JOIN (SELECT table_id FROM t) USING (table_id)
+              UNION ALL SELECT max(greatest(begin_snapshot, coalesce(end_snapshot, 0), coalesce(partial_max, 0)))
+                FROM {CATALOG}.ducklake_delete_file JOIN (SELECT table_id FROM t) USING (table_id)
             )
-            SELECT max(snapshot) FROM (
-              SELECT begin_snapshot AS snapshot FROM t
-              UNION ALL SELECT greatest(begin_snapshot, coalesce(end_snapshot, 0))
-                FROM {catalog}.ducklake_data_file JOIN (SELECT table_id FROM t) USING (table_id)
-              UNION ALL SELECT greatest(begin_snapshot, coalesce(end_snapshot, 0))
-                FROM {catalog}.ducklake_delete_file JOIN (SELECT table_id FROM t) USING (table_id)
-            )
+            SELECT table_id, begin_snapshot, greatest(begin_snapshot, (SELECT max(snapshot) FROM files)) FROM t
             """,
             [layer, name],
         ).fetchone()
-        rows = scalar(connection, f"SELECT count(*) FROM {table}")
-        return TableState(table, int(row[0]) if row and row[0] is not None else 0, int(rows))
+        if row is None:
+            return 0
+        table_id, created, last = (int(value) for value in row)
+        changes = f"FROM {CATALOG}.ducklake_snapshot_changes WHERE commit_message"
+        if not scalar(connection, f"SELECT count(*) {changes} = ? AND snapshot_id = ?", [COMPACTION, last]):
+            return last
+        # files were written anew: what they hold is older, and the catalog knows which commit changed it. Most often it is a late one
+        for first in (last - LATE, created):
+            found = scalar(
+                connection,
+                f"SELECT max(snapshot_id) {changes} IS DISTINCT FROM ? AND snapshot_id BETWEEN ? AND ? "
+                "AND list_has_any(string_split(changes_made, ','), [?, ?])",
+                [
+                    *(COMPACTION, max(first, created), last),
+                    *(f"inserted_into_table:{table_id}", f"deleted_from_table:{table_id}"),
+                ],
+            )
+            if found is not None:
+                return int(found)
+        # made together with its rows, or what changed it was forgotten (an erasure)
+        return created if self._known(connection, created) else last
+
+    def _known(self, connection: duckdb.DuckDBPyConnection, snapshot: int) -> bool:
+        """Whether the lake can still be read as of `snapshot`."""
+        return bool(
+            scalar(connection, f"SELECT count(*) FROM {CATALOG}.ducklake_snapshot WHERE snapshot_id = ?", [snapshot])
+        )
 
     @property
     def in_bucket(self) -> bool:

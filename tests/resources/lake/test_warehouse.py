@@ -12,8 +12,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from resources.lake import compaction
 from resources.lake.catalog import Catalog, CatalogError, PostgresCatalog, SqliteCatalog, catalog_from
-from resources.lake.warehouse import SchemaConflict, Warehouse, WarehouseError, scalar
+from resources.lake.warehouse import CATALOG, SchemaConflict, Warehouse, WarehouseError, scalar
 from tests.servers.postgres_server import PASSWORD, PostgresServer
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -265,6 +266,35 @@ def test_a_restored_catalog_is_another_one_although_its_file_has_the_same_number
     mark.touch()
     assert file.stat().st_ino == number
     assert catalog.identity() != before
+
+
+def test_files_are_put_together_and_the_past_is_forgotten_whatever_the_catalog(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compaction, "FEW", 1)
+    monkeypatch.setattr(compaction, "MANY", 1)
+    make_tables(warehouse)
+    for number in range(4):
+        insert(warehouse, "validated.lab", number, number + 10)
+    with warehouse.connect() as connection, warehouse.write(connection):
+        connection.execute("DELETE FROM validated.lab WHERE id IN (0, 13)")
+    with warehouse.connect() as connection:
+        before = warehouse.state(connection, "validated.lab")
+        assert before is not None
+        files = f"SELECT count(*) FROM {CATALOG}.ducklake_data_file WHERE end_snapshot IS NULL"
+        many = scalar(connection, files)
+        past = f"SELECT id FROM validated.lab AT (VERSION => {before.snapshot - 1}) ORDER BY id"
+        then = connection.execute(past).fetchall()
+    assert compaction.compact(warehouse) == ["validated.lab"]
+    with warehouse.connect() as connection:
+        assert warehouse.state(connection, "validated.lab") == before
+        assert scalar(connection, files) < many
+        assert connection.execute(past).fetchall() == then
+        warehouse.past_days = 0  # what is a moment ago is old
+        assert compaction.forget_past(warehouse, connection) > 0
+        assert warehouse.state(connection, "validated.lab") == before
+        now = f"SELECT count(*) FROM validated.lab AT (VERSION => {before.snapshot})"
+        assert scalar(connection, now) == before.rows
 
 
 def test_an_open_engine_loads_nothing_that_is_not_signed(warehouse: Warehouse, tmp_path: Path) -> None:

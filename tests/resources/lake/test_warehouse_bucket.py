@@ -13,6 +13,7 @@ import duckdb
 import pytest
 import requests
 
+from resources.lake import compaction
 from resources.lake.closed_lake import closed_lake
 from resources.lake.select_only import Refused
 from resources.lake.warehouse import Warehouse, WarehouseError, scalar
@@ -83,6 +84,34 @@ def test_erased_rows_leave_the_bucket(warehouse: Warehouse) -> None:
         connection.execute("CALL ducklake_cleanup_old_files('lake', cleanup_all => true)")
         assert scalar(connection, "SELECT count(*) FROM validated.lab") == 99
     assert not set(first) & set(files(warehouse))
+
+
+def test_files_in_the_bucket_are_put_together(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compaction, "FEW", 1)
+    with warehouse.connect() as connection:
+        with warehouse.write(connection):
+            warehouse.ensure_table(
+                connection, "validated.lab", {"id": "BIGINT", "week": "VARCHAR"}, partitioned_by="week"
+            )
+        for first in (0, 100, 200):
+            with warehouse.write(connection):
+                connection.execute(
+                    f"INSERT INTO validated.lab SELECT {first} + range, 'w' || range % 2 FROM range(100)"
+                )
+        with warehouse.write(connection):
+            connection.execute("DELETE FROM validated.lab WHERE id % 10 = 7")
+        before = warehouse.state(connection, "validated.lab")
+    assert compaction.compact(warehouse) == ["validated.lab"]
+    with warehouse.connect() as connection:
+        assert warehouse.state(connection, "validated.lab") == before
+        listed = connection.execute(
+            "SELECT delete_file FROM ducklake_list_files('lake', 'lab', schema => 'validated')"
+        ).fetchall()
+        assert listed == [(None,)] * 2
+        kept = sum(i for i in range(300) if i % 10 != 7)
+        assert scalar(connection, "SELECT sum(id) FROM validated.lab") == kept
+        past = f"SELECT sum(id) FROM validated.lab AT (VERSION => {before.snapshot - 1})" if before else ""
+        assert scalar(connection, past) == sum(range(300))
 
 
 def test_the_key_stands_in_no_table_of_the_engine(warehouse: Warehouse) -> None:

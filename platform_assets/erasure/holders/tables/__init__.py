@@ -87,8 +87,11 @@ class LakeTables(Holder):
     def clean(self, work: Work) -> int:
         """Files without the deleted rows, no older snapshots, no file that a snapshot does not need."""
         with self.parts.warehouse.write_lock(), self.parts.warehouse.connect() as connection:
+            # the past goes first: once files are written anew, DuckLake reads it wrongly (see resources.lake.compaction)
+            expire = f"CALL ducklake_expire_snapshots('{LAKE}', older_than => now())"
+            connection.execute(expire)
             connection.execute(f"CALL ducklake_rewrite_data_files('{LAKE}', delete_threshold => 0)")
-            connection.execute(f"CALL ducklake_expire_snapshots('{LAKE}', older_than => now())")
+            connection.execute(expire)
             connection.execute(f"CALL ducklake_cleanup_old_files('{LAKE}', cleanup_all => true)")
             # what a killed writer left behind: no snapshot knows it, and nobody writes now
             connection.execute(f"CALL ducklake_delete_orphaned_files('{LAKE}', cleanup_all => true)")
