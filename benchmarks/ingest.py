@@ -99,7 +99,7 @@ def _child(action: str, case: str, home: Path, **environment: str) -> dict[str, 
     )
     if done.returncode:
         raise RuntimeError(f"{action} {case} failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _join_group() -> None:
@@ -190,7 +190,7 @@ def _platform(folder: Path) -> Any:
 
 def _load(case: str, home: Path, *, drop: bool = True) -> dict[str, float]:
     from platform_assets.contracts.compiling.compiled import compiled
-    from platform_assets.ingest.load import load_dataset, today
+    from platform_assets.ingest.load import load_dataset
 
     folder = home / "work"
     if drop:
@@ -203,7 +203,7 @@ def _load(case: str, home: Path, *, drop: bool = True) -> dict[str, float]:
     contract = _contract(case)
     warehouse, store, keys = _platform(folder)
     # compiling is done once per contract, not once per load: its cost is not the load's
-    compiled(contract, today(), home / "expressions")
+    compiled(contract, contract.today(), home / "expressions")
     (folder / "lake").mkdir(parents=True, exist_ok=True)
     if not (folder / "lake" / "expressions").exists():
         (folder / "lake" / "expressions").symlink_to(home / "expressions")

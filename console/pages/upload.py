@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 import streamlit as st
@@ -231,7 +231,7 @@ def _grid(contract: Contract, check: uploads.Check, begun: _Begun, place: str, *
             for r in begun.shown
         ]
     )
-    marks = [c for c in table_.columns if c.startswith("wrong ")]
+    marks: list[Hashable] = [c for c in table_.columns if c.startswith("wrong ")]
     beside = [name for c in wrong for name in (c, f"wrong {c}")]
     other = ["wrong "] if (table_["wrong "] != "").any() else []
     st.data_editor(

@@ -32,7 +32,7 @@ from platform_assets.indicators.sql.file import parsed
 from platform_assets.releases import reading
 from resources.lake.closed_lake import TooLarge, TooLong, closed_lake
 from resources.lake.select_only import Refused
-from resources.lake.warehouse import Warehouse, quoted, scalar
+from resources.lake.warehouse import Warehouse, one_state, quoted, scalar
 from resources.object_store import ObjectStore
 from resources.text.shown import of_engine
 
@@ -246,12 +246,8 @@ class Maker:
                 staged.write_bytes(what)
             else:
                 assert callable(what)
-                with self.warehouse.connect() as connection:
-                    connection.execute("BEGIN TRANSACTION")  # one state of the lake
-                    try:
-                        copied = self._copy(connection, what(connection), folder, staged, out)
-                    finally:
-                        connection.execute("ROLLBACK")
+                with self.warehouse.connect() as connection, one_state(connection):
+                    copied = self._copy(connection, what(connection), folder, staged, out)
             engine = self.warehouse.bare_engine(folder)
             try:
                 if copied is None:

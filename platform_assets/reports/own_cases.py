@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from platform_assets.access import handing_out
 from platform_assets.access.roles import AccessDenied, Permission, Scope, User, organisation_columns
 from platform_assets.indicators.model import NOT_KNOWN, Cases, Indicator
-from resources.lake.warehouse import LAKE, quoted, scalar
+from resources.lake.warehouse import LAKE, one_state, quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb
@@ -327,8 +327,5 @@ def reading(
             return
         if only and not _sliced(warehouse, connection, source):
             raise NotComputed(NOT_YET)
-        connection.execute("BEGIN TRANSACTION")
-        try:
+        with one_state(connection):
             yield connection
-        finally:
-            connection.execute("ROLLBACK")
