@@ -231,11 +231,11 @@ def _grid(contract: Contract, check: uploads.Check, begun: _Begun, place: str, *
             for r in begun.shown
         ]
     )
-    marks: list[Hashable] = [c for c in table_.columns if c.startswith("wrong ")]
+    marks: list[str] = [c for c in table_.columns if c.startswith("wrong ")]
     beside = [name for c in wrong for name in (c, f"wrong {c}")]
     other = ["wrong "] if (table_["wrong "] != "").any() else []
     st.data_editor(
-        table_.style.map(lambda cell: WRONG if cell else "", subset=marks),
+        table_.style.map(lambda cell: WRONG if cell else "", subset=list[Hashable](marks)),
         hide_index=True,
         num_rows="fixed",
         disabled=True if fixed else ["row", *marks],
