@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from resources.lake.warehouse import columns_of
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -42,11 +44,7 @@ def ensure(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
 
 def counts(connection: duckdb.DuckDBPyConnection, dataset: str) -> dict[str, Erased]:
     """Delivery -> rows erased."""
-    layer, _, name = TABLE.partition(".")
-    there = connection.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?", [layer, name]
-    ).fetchone()
-    if not there:
+    if not columns_of(connection, TABLE):
         return {}
     found = connection.execute(
         f"SELECT delivery, sum(raw)::BIGINT, sum(quarantine)::BIGINT, sum(validated)::BIGINT FROM {TABLE} "

@@ -20,7 +20,7 @@ from platform_assets.ingest.ledger import Entry
 from platform_assets.ingest.tables import Tables
 from platform_assets.ingest.worked_out.tree import PLACED, counts_of
 from resources.clock import local
-from resources.lake.warehouse import quoted, scalar
+from resources.lake.warehouse import columns_of, quoted, scalar
 
 if TYPE_CHECKING:
     import duckdb
@@ -151,10 +151,7 @@ class LakeFacts(Facts):
     @override
     def tree(self) -> dict[str, int]:
         assert self.contract.tree is not None
-        if not self.connection.execute(
-            "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'validated' AND table_name = ?",
-            [f"{self.contract.name}__tree"],
-        ).fetchone():
+        if not columns_of(self.connection, f"validated.{self.contract.name}__tree"):
             return {}
         return dict(self.connection.execute(counts_of(self.contract, self.contract.tree)).fetchall())
 

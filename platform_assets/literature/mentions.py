@@ -97,7 +97,7 @@ class DrugMatcher:
         ends, names = flat[:, 0], flat[:, 1]
         starts = ends - self._lengths[names] + 1
 
-        is_word = word_characters()[np.frombuffer(text.encode("utf-32-le"), "<u4")]
+        is_word = word_characters(np.frombuffer(text.encode("utf-32-le"), "<u4"))
         whole = ~(is_word[starts - 1] & is_word[starts]) & ~(is_word[ends] & is_word[ends + 1])
         starts, ends, names = starts[whole], ends[whole], names[whole]
         longest = _longest(starts, ends)

@@ -46,10 +46,13 @@ def is_word_character(character: str) -> bool:
     return unicodedata.category(character)[0] in "LNM"
 
 
-@functools.cache
-def word_characters() -> np.ndarray:
-    """`is_word_character` for every code point, as a boolean array to index with code points (1.1 MB)."""
-    return np.fromiter((is_word_character(chr(point)) for point in range(0x110000)), bool, 0x110000)
+def word_characters(points: np.ndarray) -> np.ndarray:
+    """`is_word_character` for each code point of `points`, as booleans. Each that occurs is looked up once: texts have some hundred."""
+    occurs = np.zeros(0x110000, bool)
+    occurs[points] = True
+    for point in np.flatnonzero(occurs):
+        occurs[point] = is_word_character(chr(point))
+    return occurs[points]
 
 
 def _fold(text: str) -> str:

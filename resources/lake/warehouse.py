@@ -236,13 +236,7 @@ class Warehouse:
 
     def columns(self, connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
         """Columns of `table` and their DuckDB types; empty where there is no such table."""
-        layer, _, name = table.partition(".")
-        found = connection.execute(
-            "SELECT column_name, data_type FROM duckdb_columns() "
-            "WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index",
-            [LAKE, layer, name],
-        ).fetchall()
-        return dict(found)
+        return columns_of(connection, table)
 
     def state(self, connection: duckdb.DuckDBPyConnection, table: str) -> TableState | None:
         """The table's last change and its row count; None where there is no such table."""
@@ -323,6 +317,19 @@ class Warehouse:
 def quoted(name: str) -> str:
     """`name` as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """Columns of the lake's `table` and their DuckDB types; empty where there is no such table."""
+    import duckdb
+
+    layer, _, name = table.partition(".")
+    try:
+        # asked by its name: the engine's lists of tables and columns take longer with each table that there is
+        found = connection.execute(f"DESCRIBE {LAKE}.{quoted(layer)}.{quoted(name)}").fetchall()
+    except duckdb.CatalogException:
+        return {}
+    return {row[0]: row[1] for row in found}
 
 
 @contextmanager

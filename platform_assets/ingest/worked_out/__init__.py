@@ -69,7 +69,8 @@ def work_out(
 def _present(connection: duckdb.DuckDBPyConnection, contract: Contract) -> list[str]:
     """The tables of the dataset that were worked out so far."""
     found = connection.execute(
-        "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = ? AND "
+        # by its columns: `duckdb_tables` counts the rows of each
+        "SELECT DISTINCT schema_name || '.' || table_name FROM duckdb_columns() WHERE database_name = ? AND "
         "((schema_name = 'validated' AND starts_with(table_name, ?)) OR (schema_name = ? AND table_name = ?)) ORDER BY 1",
         [LAKE, f"{contract.name}__", HISTORY, contract.name],
     ).fetchall()
