@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from platform_assets.contracts.model import Contract
@@ -23,6 +24,10 @@ KEY = "ab" * 32
 # it has as many as for users
 os.environ.setdefault("PLATFORM_THREADS", "1")
 
+
+# no example has to be quick: beside other processes each may wait its turn
+hypothesis.settings.register_profile("platform", deadline=None)
+hypothesis.settings.load_profile("platform")
 
 _MAIN = sys.modules["__main__"]
 
