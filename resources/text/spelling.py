@@ -104,4 +104,5 @@ def bare(text: str) -> str:
 
 def folded(name: str) -> str:
     """The name of a column or sheet, such that names that read alike are equal: bare, in lower case, white space as one space."""
-    return " ".join(bare(name).split()).casefold()
+    # bare once more: folding takes letters apart that have a mark of their own (ŉ) or get one (ß before a mark)
+    return " ".join(bare(bare(name).casefold()).split())

@@ -18,7 +18,24 @@ from tests.spellings import INVISIBLE, NO_BREAK, siblings
 any_text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
 odd_text = st.text(
     st.sampled_from(
-        [*INVISIBLE, *NO_BREAK, *LIKE_FROM, "e", "\u0301", "\u0327", "a", "1", "-", " ", "\u200d", "ß", "İ"]
+        [
+            *INVISIBLE,
+            *NO_BREAK,
+            *LIKE_FROM,
+            "e",
+            "\u0301",
+            "\u0327",
+            "a",
+            "1",
+            "-",
+            " ",
+            "\u200d",
+            "ß",
+            "İ",
+            "ŉ",
+            "\u0326",
+            "ΐ",
+        ]
     ),
     max_size=20,
 )
@@ -50,6 +67,13 @@ def test_what_is_spelled_so_stays(text: str) -> None:
     assert plain(plain(text)) == plain(text)
     assert bare(bare(text)) == bare(text) == bare(plain(text))
     assert folded(folded(text)) == folded(text)
+
+
+def test_every_character_is_folded_once_for_all() -> None:
+    """Alone, and before a mark that joins what it is folded to."""
+    for point in [*range(0xD800), *range(0xE000, 0x30000)]:
+        for text in (chr(point), f"{chr(point)}\u0326"):
+            assert folded(folded(text)) == folded(text), ascii(text)
 
 
 @given(text=st.text(st.characters(max_codepoint=127), max_size=40))
