@@ -139,6 +139,9 @@ check_end <- function(day, name) {
 phase_since <- function(starts, since) {
   starts <- check_days(starts, "starts")
   stop_at(is.na(starts), "starts is missing")
+  if (!length(since)) return(rep(1L, length(starts)))
+  since <- check_days(since, "since")
+  stop_at(is.na(since), "since is missing")
   findInterval(as.numeric(starts), sort(as.numeric(since))) + 1L
 }
 

@@ -185,6 +185,9 @@ entries <- list(
                           function(a, r) expect_true(all(diff(as.double(r$period)) %in% 28:31))),
   within_period = list(list(data = function(n) data.frame(day = good$date(n)), column = function(n) "day", from = function(n) "2024-01-01", until = function(n) NULL),
                        function(a, r) expect_true(all(as.Date(r$day) >= as.Date("2024-01-01")))),
+  phase_since = list(list(starts = "date", since = function(n) as.Date("2024-03-01") + c(90, 0, 0)), function(a, r) {
+    expect_equal(r, vapply(as.Date(a$starts), function(day) 1L + sum(day >= as.Date(a$since)), 1L))
+  }),
   period_text = list(list(days = "date"), function(a, r) expect_match(r, "^no dates$|^\\d\\d-\\d\\d-\\d{4} to \\d\\d-\\d\\d-\\d{4}$")),
   highlight_of = list(list(label = "text", worse = function(n) "Jansen-1"), function(a, r) expect_equal(r == "worse", as.character(a$label) %in% "Jansen-1")),
   empty_plot = list(list(title = function(n) "Title"), function(a, r) expect_s3_class(r, "ggplot")),
