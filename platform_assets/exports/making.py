@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -241,6 +242,7 @@ class Maker:
         folder = self.warehouse.wait_for_scratch()
         file, staged, out = self.export.file, folder / "rows.parquet", folder / "file"
         copied: Copied | None = None
+        sha256 = ""
         try:
             if isinstance(what, bytes):
                 staged.write_bytes(what)
@@ -254,10 +256,15 @@ class Maker:
                     rows = write_file(engine, staged, file, out)
                 else:
                     rows = copied.rows
-                    check(engine, file, copied.columns, rows, out)
+                    with ThreadPoolExecutor(
+                        1
+                    ) as beside:  # while it is read back: neither needs the interpreter for long
+                        hashed = beside.submit(file_hash, out) if copy_target(file, out) == out else None
+                        check(engine, file, copied.columns, rows, out)
+                        sha256 = hashed.result() if hashed else ""
             finally:
                 engine.close()
-            return self._noted(key, name, out, rows)
+            return self._noted(key, name, out, rows, sha256 or file_hash(out))
         except NotWritten as error:
             raise NotMade(f"{name}: {error}") from None
         finally:
@@ -299,7 +306,7 @@ class Maker:
                     f"{self.export.name}: the query stopped at a row ({type(error).__name__}): use the try_ form of what fails on unusual values"
                 ) from None
 
-    def _noted(self, key: str, name: str, out: Path, rows: int) -> Entry:
+    def _noted(self, key: str, name: str, out: Path, rows: int, sha256: str) -> Entry:
         export, who = self.export, self.export.row_level
         entry = Entry(
             export=export.name,
@@ -321,7 +328,6 @@ class Maker:
         )
         if not rows:
             return entry
-        sha256 = file_hash(out)
         stored = self.store.take(f"{FOLDER}/{export.name}/{name}", out)
         return replace(entry, object=stored.name, sha256=sha256, bytes=stored.size, state=PENDING)
 

@@ -13,7 +13,7 @@ import duckdb
 import pytest
 from python_calamine import CalamineWorkbook
 
-from platform_assets.exports import workbook
+from platform_assets.exports import workbook, writing
 from platform_assets.exports.model import File
 from platform_assets.exports.windows import check_names
 from platform_assets.exports.writing import NotWritten, write_file
@@ -137,6 +137,34 @@ def test_awkward_names_of_columns_come_back_as_they_were(tmp_path: Path, name: s
     assert write_file(engine, tmp_path / "r.parquet", file, tmp_path / "o") == 2
     back = list(csv.reader(io.StringIO((tmp_path / "o").read_bytes().decode()), strict=True))
     assert back == [[name, "n"], ["x", "1"], ["", "2"]]
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 7, 1 << 20])
+@pytest.mark.parametrize("quote", ["needed", "all"])
+@pytest.mark.parametrize("line_end", ["lf", "crlf"])
+def test_a_file_that_was_cut_or_has_lost_a_sign_does_not_read_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, quote: str, line_end: str
+) -> None:
+    """Wherever it is cut, and whichever byte of its structure is gone, in pieces of any size."""
+    data = written(tmp_path, AWKWARD, quote=quote, line_end=line_end)[1]
+    file = File.model_validate({"name": "x", "quote": quote, "line_end": line_end})
+    monkeypatch.setattr(writing, "CHUNK", chunk)
+    path = tmp_path / "damaged"
+
+    def back(damaged: bytes) -> int | None:
+        path.write_bytes(damaged)
+        try:
+            return writing._read_back(path, file, 2)
+        except NotWritten:
+            return None
+
+    assert back(data) == len(AWKWARD)
+    for at in range(0, len(data), 1 if chunk == 7 else 11):
+        assert back(data[:at]) != len(AWKWARD), at
+        if data[at : at + 1] in (b",", b'"', b"\n") and chunk == 7:
+            rest = list(csv.reader(io.StringIO((data[:at] + data[at + 1 :]).decode(), newline="")))
+            if back(data[:at] + data[at + 1 :]) == len(AWKWARD):  # a doubled quotation mark less, within a value
+                assert [len(row) for row in rest] == [2] * (1 + len(AWKWARD)), at
 
 
 def test_a_file_is_read_back_in_little_memory_also_with_long_lines(tmp_path: Path) -> None:
