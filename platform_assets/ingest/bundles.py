@@ -192,7 +192,12 @@ def _taken_apart(bundle: Bundle, store: ObjectStore) -> list[tuple[str, dict[str
             parts = stored.name.split("/")
             mark = parts[depth].removeprefix(".") if len(parts) == depth + 2 else ""
             if mark.startswith(f"{BUNDLE}{bundle.name}-"):
-                found[mark][dataset] = [(stored, None)]
+                if stored.basename.startswith(".") and stored.basename.endswith(".part"):
+                    store.delete(
+                        stored.name
+                    )  # of a process that was killed while it wrote: no file, and nobody's but ours
+                else:
+                    found[mark][dataset] = [(stored, None)]
     return sorted(found.items())
 
 

@@ -14,7 +14,7 @@ from platform_assets.components.bundle import bundle_definitions
 from platform_assets.contracts.bundle import Bundle, read_bundles
 from platform_assets.contracts.files import ContractError
 from tests.erasure.erasing import subject
-from tests.ingest.loading.bundled import BUNDLE, Bundled, packed, wards_contract
+from tests.ingest.loading.bundled import BUNDLE, WARDS, Bundled, packed, text, wards_contract
 from tests.places import SECOND, STEWARD, lab_contract
 
 ROOT = Path(__file__).parents[3]
@@ -44,6 +44,17 @@ def snapshots(place: Bundled) -> list[tuple[int, int]]:
                 )
             seen.append((counts[0], counts[1]))
     return seen
+
+
+def test_what_a_killed_process_left_half_written_is_taken_for_no_file(place: Bundled) -> None:
+    place.arrive("w1.zip", RIGHT, ["w1,10"])
+    place.load_bundle()
+    for dataset, name in (("wards", ".wards_week.csv.1-2.part"), ("lab_results", ".results_week.csv.1-2.part")):
+        left = f"landing/{dataset}/.bundle-weekly-20261128T175227726177-3c4d6bd56766/{name}"
+        place.store.write(left, text(WARDS, "w1,9").encode())
+        assert {e for r in place.load_bundle().values() for e in map(str, r.entries)} == set()
+        assert place.waiting() == []
+    assert place.beds() == {"w1": 10}
 
 
 @pytest.mark.parametrize("name", ["w1.zip", "w1.tgz"])
